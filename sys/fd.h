@@ -1,0 +1,37 @@
+// UniqueFd: an owned file descriptor. Every descriptor is owned from the line it is born on and opened O_CLOEXEC;
+// a plain `int fd` parameter is borrowed.
+#pragma once
+
+#include <unistd.h>
+
+#include <utility>
+
+namespace minirun {
+
+class UniqueFd {
+ public:
+  UniqueFd() = default;
+  explicit UniqueFd(int fd) : fd_(fd) {}
+  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept {
+    reset(std::exchange(other.fd_, -1));
+    return *this;
+  }
+  UniqueFd(const UniqueFd&) = delete;
+  UniqueFd& operator=(const UniqueFd&) = delete;
+  ~UniqueFd() { reset(); }
+
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+  int release() { return std::exchange(fd_, -1); }
+  void reset(int fd = -1) {
+    // close(2) frees the descriptor whatever it returns on Linux; nothing useful can be done about its errors here.
+    if (fd_ >= 0) (void)close(fd_);
+    fd_ = fd;
+  }
+
+ private:
+  int fd_ = -1;
+};
+
+}  // namespace minirun

@@ -1,0 +1,59 @@
+#include "sys/file.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <cstdio>
+
+namespace minirun {
+
+Result<UniqueFd> open_at(int dirfd, const std::string& path, int flags, unsigned mode) {
+  UniqueFd fd(openat(dirfd, path.c_str(), flags | O_CLOEXEC, mode));
+  if (!fd) return fail(errno, "open {}", path);
+  return fd;
+}
+
+Result<std::string> read_all(int fd, size_t max_bytes, std::string_view name) {
+  std::string data;
+  size_t used = 0;
+  for (;;) {
+    if (used > max_bytes) return fail(EFBIG, "read {}: more than {} bytes", name, max_bytes);
+    if (data.size() - used < 4096) data.resize(used + 16384 + used / 2);
+    ssize_t n = read(fd, data.data() + used, data.size() - used);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail(errno, "read {}", name);
+    if (n == 0) break;
+    used += static_cast<size_t>(n);
+  }
+  data.resize(used);
+  return data;
+}
+
+Result<std::string> read_file(int dirfd, const std::string& path, size_t max_bytes) {
+  UniqueFd fd = TRY(open_at(dirfd, path, O_RDONLY));
+  return read_all(fd.get(), max_bytes, path);
+}
+
+static Result<void> write_once(int fd, std::string_view data, const std::string& path) {
+  ssize_t n = write(fd, data.data(), data.size());
+  if (n < 0) return fail(errno, "write \"{}\" to {}", data.substr(0, 200), path);
+  if (static_cast<size_t>(n) != data.size()) return fail(EIO, "write {}: {} of {} bytes", path, n, data.size());
+  return {};
+}
+
+Result<void> write_control(int dirfd, const std::string& path, std::string_view data) {
+  UniqueFd fd = TRY(open_at(dirfd, path, O_WRONLY));
+  return write_once(fd.get(), data, path);
+}
+
+Result<void> replace_file(int dirfd, const std::string& name, std::string_view data, unsigned mode) {
+  std::string temporary = name + ".new";
+  UniqueFd fd = TRY(open_at(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
+  auto written = write_once(fd.get(), data, temporary);
+  if (written.ok() && renameat(dirfd, temporary.c_str(), dirfd, name.c_str()) < 0)
+    written = fail(errno, "rename {} to {}", temporary, name);
+  if (!written.ok()) (void)unlinkat(dirfd, temporary.c_str(), 0);  // the first error is the one to tell
+  return written;
+}
+
+}  // namespace minirun

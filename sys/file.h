@@ -1,0 +1,30 @@
+// Whole small files, relative to a directory descriptor.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "sys/fd.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+// open(2) with O_CLOEXEC added. dirfd: a directory or AT_FDCWD. mode counts with O_CREAT only.
+Result<UniqueFd> open_at(int dirfd, const std::string& path, int flags, unsigned mode = 0);
+
+// Reads to the end of the file from where the descriptor stands. More than max_bytes is an error with code EFBIG:
+// nothing that minirun reads is unbounded. `name` is for the message only.
+Result<std::string> read_all(int fd, size_t max_bytes, std::string_view name);
+
+// Opens and reads. For files in /proc, /sys and the like, and for small files of minirun's own.
+Result<std::string> read_file(int dirfd, const std::string& path, size_t max_bytes = 1 << 20);
+
+// Writes all of data with one write(2) where the kernel takes it (control files want exactly one); a short write is
+// an error with code EIO. The file must be there already: nothing is created.
+Result<void> write_control(int dirfd, const std::string& path, std::string_view data);
+
+// Creates or replaces dir/name with the data so that a reader sees the old or the new content, never a part: writes
+// a temporary name beside it, then rename(2). mode as for open(2).
+Result<void> replace_file(int dirfd, const std::string& name, std::string_view data, unsigned mode);
+
+}  // namespace minirun
