@@ -55,8 +55,8 @@ std::string limit_and_peak(const MemoryFacts& memory) {
   return text;
 }
 
-// Whose limit it was. "oom" is counted in the cgroup whose limit was reached (and, in memory.events, in those above it),
-// "oom_kill" in the victim's: a kill without an "oom" came from above.
+// Whose limit it was. "oom" is counted in the cgroup whose limit was reached (and, in memory.events, in those above
+// it), "oom_kill" in the victim's: a kill without an "oom" came from above.
 std::string oom_cause(const MemoryFacts& memory) {
   if (memory.local.oom > 0)
     return fmt::format("the memory limit: {}, {}", limit_and_peak(memory), killed_count(memory));
@@ -86,8 +86,7 @@ std::string signal_cause(const DeathFacts& facts, const Ending& ending) {
   if (signal == SIGSYS && facts.seccomp) return fmt::format("its seccomp filter killed it (bad system call){}", core);
   if (signal == SIGKILL) return sigkill_cause(facts);
   if (signal == facts.forwarded_signal) return fmt::format("ended by {}, passed on by minirun{}", name, core);
-  if (is_crash(signal) || signal == SIGSYS)
-    return fmt::format("crashed: {} ({}){}", name, sigdescr_np(signal), core);
+  if (is_crash(signal) || signal == SIGSYS) return fmt::format("crashed: {} ({}){}", name, sigdescr_np(signal), core);
   if (signal == SIGXCPU) return fmt::format("killed by SIGXCPU: its CPU time limit (RLIMIT_CPU) is used up{}", core);
   if (signal == SIGXFSZ) return fmt::format("killed by SIGXFSZ: a file grew past RLIMIT_FSIZE{}", core);
   return fmt::format("ended by {}{}", name, core);
@@ -95,9 +94,10 @@ std::string signal_cause(const DeathFacts& facts, const Ending& ending) {
 
 std::string pids_note(const DeathFacts& facts) {
   if (facts.pids_limit_hits == 0) return "";
-  const std::string limit = facts.pids_limit ? fmt::format("pids.max {}", *facts.pids_limit) : "a pids.max above its own";
-  return fmt::format("a new process or thread was refused {} by {}",
-                     plural(facts.pids_limit_hits, "time", "times"), limit);
+  const std::string limit =
+      facts.pids_limit ? fmt::format("pids.max {}", *facts.pids_limit) : "a pids.max above its own";
+  return fmt::format("a new process or thread was refused {} by {}", plural(facts.pids_limit_hits, "time", "times"),
+                     limit);
 }
 
 // What happened, without the id in front; empty: nothing to tell.
@@ -131,7 +131,8 @@ std::string human_bytes(uint64_t bytes) {
   }
   if (bytes % scale == 0) return fmt::format("{} {}", bytes / scale, kUnits[unit]);
   // Tenths cut off, not rounded: a peak just under the limit must not read as the limit.
-  const uint64_t tenths = bytes / scale * 10 + static_cast<uint64_t>(static_cast<unsigned __int128>(bytes % scale) * 10 / scale);
+  const uint64_t tenths =
+      bytes / scale * 10 + static_cast<uint64_t>(static_cast<unsigned __int128>(bytes % scale) * 10 / scale);
   return fmt::format("{}.{} {} ({} bytes)", tenths / 10, tenths % 10, kUnits[unit], bytes);
 }
 

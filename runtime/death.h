@@ -10,8 +10,8 @@ namespace minirun {
 
 // The counters of memory.events or memory.events.local that matter here (cgroup-v2.rst, "Memory Interface Files").
 struct OomCounts {
-  uint64_t oom = 0;             // a limit of this cgroup (events: or of one below it) was reached and reclaim did not help
-  uint64_t oom_kill = 0;        // processes killed by any OOM killer, whosever limit it was
+  uint64_t oom = 0;       // a limit of this cgroup (events: or of one below it) was reached and reclaim did not help
+  uint64_t oom_kill = 0;  // processes killed by any OOM killer, whosever limit it was
   uint64_t oom_group_kill = 0;  // whole cgroups killed: memory.oom.group (5.17)
 };
 
@@ -25,11 +25,11 @@ struct MemoryFacts {
 
 struct DeathFacts {
   std::string id;
-  int wait_status = 0;     // as from wait(2): of the workload itself, or of an init that ends with 128 + signal
+  int wait_status = 0;      // as from wait(2): of the workload itself, or of an init that ends with 128 + signal
   bool under_init = false;  // exit codes above 128 are an init's way to tell of a signal
-  std::optional<MemoryFacts> memory;  // absent: the cgroup has no memory controller
-  int forwarded_signal = 0;           // the last signal that minirun passed on to the workload, 0: none
-  bool seccomp = false;               // a seccomp filter was loaded
+  std::optional<MemoryFacts> memory;   // absent: the cgroup has no memory controller
+  int forwarded_signal = 0;            // the last signal that minirun passed on to the workload, 0: none
+  bool seccomp = false;                // a seccomp filter was loaded
   std::optional<uint64_t> pids_limit;  // pids.max; absent: "max"
   uint64_t pids_limit_hits = 0;        // pids.events: max
 };

@@ -35,16 +35,26 @@ std::string read_at(int fd, uint64_t offset, size_t size) {
 
 std::string machine_name(unsigned machine) {
   switch (machine) {
-    case EM_386: return "32-bit x86";
-    case EM_X86_64: return "x86-64";
-    case EM_ARM: return "32-bit ARM";
-    case EM_AARCH64: return "aarch64";
-    case EM_RISCV: return "RISC-V";
-    case EM_PPC64: return "64-bit PowerPC";
-    case EM_S390: return "s390";
-    case EM_MIPS: return "MIPS";
-    case EM_LOONGARCH: return "LoongArch";
-    default: return fmt::format("ELF machine {}", machine);
+    case EM_386:
+      return "32-bit x86";
+    case EM_X86_64:
+      return "x86-64";
+    case EM_ARM:
+      return "32-bit ARM";
+    case EM_AARCH64:
+      return "aarch64";
+    case EM_RISCV:
+      return "RISC-V";
+    case EM_PPC64:
+      return "64-bit PowerPC";
+    case EM_S390:
+      return "s390";
+    case EM_MIPS:
+      return "MIPS";
+    case EM_LOONGARCH:
+      return "LoongArch";
+    default:
+      return fmt::format("ELF machine {}", machine);
   }
 }
 
@@ -109,8 +119,8 @@ ProgramFile read_elf_class(int fd, uint64_t size, const std::string& start) {
 ProgramFile read_elf(int fd, uint64_t size, const std::string& start) {
   if (start.size() < EI_NIDENT) return truncated(size, sizeof(Elf64_Ehdr));
   if (start[EI_DATA] == ELFDATA2MSB)
-    return problem(fmt::format("it is a program for a big-endian machine, and this machine is {}",
-                               machine_name(kHostMachine)));
+    return problem(
+        fmt::format("it is a program for a big-endian machine, and this machine is {}", machine_name(kHostMachine)));
   if (start[EI_CLASS] == ELFCLASS64) return read_elf_class<Elf64_Ehdr, Elf64_Phdr>(fd, size, start);
   if (start[EI_CLASS] == ELFCLASS32) return read_elf_class<Elf32_Ehdr, Elf32_Phdr>(fd, size, start);
   return problem("its ELF header is damaged");
