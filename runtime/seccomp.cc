@@ -107,19 +107,28 @@ std::vector<Conditions> alternatives(const std::vector<oci::SeccompArg>& args) {
   return one_each;
 }
 
-// Architectures whose system calls are one table from 0 on: what lies above the profile's newest is newer than it. ARM
-// (private calls from 0xf0000 on) and the others get no such answer.
-bool has_one_table(uint32_t token) {
-  return token == SCMP_ARCH_X86_64 || token == SCMP_ARCH_X86 || token == SCMP_ARCH_X32 || token == SCMP_ARCH_AARCH64 ||
-         token == SCMP_ARCH_RISCV64;
-}
+// A table of system calls that grows at its end: what lies above the profile's newest is newer than it. ARM (private
+// calls from 0xf0000 on) and the others get no such answer. `last` as in NewestSyscall.
+struct SyscallTable {
+  uint32_t token;  // libseccomp's SCMP_ARCH_*
+  uint32_t audit_arch;
+  uint32_t last;
+};
+// -1 is what a tracer skips; x32 has its own variants from 512 on, which are not newer than the common ones below.
+constexpr uint32_t kX32Bit = 0x40000000;
+constexpr SyscallTable kTables[] = {{SCMP_ARCH_X86_64, AUDIT_ARCH_X86_64, kX32Bit - 1},
+                                    {SCMP_ARCH_X32, AUDIT_ARCH_X86_64, kX32Bit | 511},
+                                    {SCMP_ARCH_X86, AUDIT_ARCH_I386, kX32Bit - 1},
+                                    {SCMP_ARCH_AARCH64, AUDIT_ARCH_AARCH64, kX32Bit - 1},
+                                    {SCMP_ARCH_RISCV64, AUDIT_ARCH_RISCV64, kX32Bit - 1}};
 
 class Compiler {
  public:
   Compiler(void* context, uint32_t default_action, const std::vector<uint32_t>& tokens)
       : context_(context), default_action_(default_action) {
     for (uint32_t token : tokens)
-      if (has_one_table(token)) newest_.push_back({token, -1});
+      for (const SyscallTable& table : kTables)
+        if (table.token == token) newest_.push_back({table, -1});
   }
 
   Result<void> add_rule(const oci::SeccompRule& rule) {
@@ -143,9 +152,8 @@ class Compiler {
   size_t known() const { return known_; }
   std::vector<NewestSyscall> newest() const {
     std::vector<NewestSyscall> result;
-    for (const auto& [token, number] : newest_)
-      if (number >= 0)
-        result.push_back({token == SCMP_ARCH_X32 ? SCMP_ARCH_X86_64 : token, static_cast<uint32_t>(number)});
+    for (const auto& [table, number] : newest_)
+      if (number >= 0) result.push_back({table.audit_arch, static_cast<uint32_t>(number), table.last});
     return result;
   }
   std::vector<std::string> take_skipped() {
@@ -157,8 +165,10 @@ class Compiler {
  private:
   // A name that an architecture does not have resolves to a negative number there.
   void note(const std::string& name) {
-    for (auto& [token, number] : newest_)
-      number = std::max(number, seccomp_syscall_resolve_name_arch(token, name.c_str()));
+    for (auto& [table, newest] : newest_) {
+      const int number = seccomp_syscall_resolve_name_arch(table.token, name.c_str());
+      if (number <= static_cast<int>(table.last)) newest = std::max(newest, number);
+    }
   }
 
   Result<void> add_syscall(const std::string& name, int number, uint32_t action, const std::vector<Conditions>& rules) {
@@ -172,7 +182,7 @@ class Compiler {
 
   void* context_;
   uint32_t default_action_;
-  std::vector<std::pair<uint32_t, int>> newest_;  // libseccomp's token, the highest number named
+  std::vector<std::pair<SyscallTable, int>> newest_;  // with the highest number named, -1: none
   size_t known_ = 0;
   std::vector<std::string> skipped_;
 };

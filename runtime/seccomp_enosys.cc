@@ -9,8 +9,6 @@
 namespace minirun {
 namespace {
 
-constexpr uint32_t kX32Bit = 0x40000000;  // __X32_SYSCALL_BIT of <asm/unistd.h>, which is x86's alone
-
 sock_filter statement(unsigned code, uint32_t k) {
   return {static_cast<uint16_t>(code), 0, 0, k};
 }
@@ -20,26 +18,25 @@ sock_filter jump(unsigned code, uint32_t k, size_t if_true, size_t if_false) {
           k};
 }
 
-// For one architecture with its newest numbers in ascending order, the architecture in the accumulator:
+// For one architecture with its tables in ascending order, the architecture in the accumulator:
 //
 //     jeq arch          else: behind the block, with the accumulator as it was
 //     ld nr
 //     jgt newest        else: ja   (known, the filter decides)
-//     jgt last of table else: ret  (a system call, newer than the profile)
-//     …the same two for x32's numbers, which lie above
+//     jgt last          else: ret  (a system call, newer than the profile)
+//     …the same two for the next table, which lies above
 //     ja                to the filter
 //     ret ENOSYS
-std::vector<sock_filter> block(uint32_t audit_arch, const std::vector<uint32_t>& numbers) {
+std::vector<sock_filter> block(uint32_t audit_arch, const std::vector<NewestSyscall>& tables) {
   std::vector<sock_filter> code;
-  const size_t size = 4 + 2 * numbers.size();
+  const size_t size = 4 + 2 * tables.size();
   const size_t leave = size - 2;
   const size_t refuse = size - 1;
   code.push_back(jump(BPF_JEQ, audit_arch, 0, size - 1));
   code.push_back(statement(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
-  for (uint32_t number : numbers) {
-    const uint32_t last = number | (kX32Bit - 1);
-    code.push_back(jump(BPF_JGT, number, 0, leave - code.size() - 1));
-    code.push_back(jump(BPF_JGT, last, 0, refuse - code.size() - 1));
+  for (const NewestSyscall& table : tables) {
+    code.push_back(jump(BPF_JGT, table.number, 0, leave - code.size() - 1));
+    code.push_back(jump(BPF_JGT, table.last, 0, refuse - code.size() - 1));
   }
   code.push_back(statement(BPF_JMP | BPF_JA, 0));  // its target is known once all blocks are there
   code.push_back(statement(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS));
@@ -54,12 +51,12 @@ std::vector<sock_filter> enosys_prologue(const std::vector<NewestSyscall>& newes
   for (const NewestSyscall& first : newest) {
     if (std::find(done.begin(), done.end(), first.audit_arch) != done.end()) continue;
     done.push_back(first.audit_arch);
-    std::vector<uint32_t> numbers;
+    std::vector<NewestSyscall> tables;
     for (const NewestSyscall& other : newest)
-      if (other.audit_arch == first.audit_arch) numbers.push_back(other.number);
-    std::sort(numbers.begin(), numbers.end());
+      if (other.audit_arch == first.audit_arch) tables.push_back(other);
+    std::sort(tables.begin(), tables.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
     if (code.empty()) code.push_back(statement(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)));
-    const std::vector<sock_filter> next = block(first.audit_arch, numbers);
+    const std::vector<sock_filter> next = block(first.audit_arch, tables);
     code.insert(code.end(), next.begin(), next.end());
   }
   for (size_t i = 0; i < code.size(); ++i)

@@ -8,13 +8,14 @@
 
 namespace minirun {
 
+// One table of system calls. x32 is a second one of AUDIT_ARCH_X86_64, its numbers with __X32_SYSCALL_BIT.
 struct NewestSyscall {
   uint32_t audit_arch = 0;  // seccomp_data.arch: AUDIT_ARCH_*
-  uint32_t number = 0;      // the highest that the profile names; x32's with __X32_SYSCALL_BIT, beside x86-64's own
+  uint32_t number = 0;      // the highest in the table that the profile names
+  uint32_t last = 0;        // where the table ends: higher numbers are left to the filter
 };
 
-// Numbers from 2^30 on are not system calls (-1 is one that a tracer skips) or those of x32: they are left to the
-// filter, but for x32's where `newest` has an entry for it. Nothing for an empty list.
+// Nothing for an empty list.
 std::vector<sock_filter> enosys_prologue(const std::vector<NewestSyscall>& newest);
 
 }  // namespace minirun
