@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by every bundle's make-rootfs: root filesystems made of Debian packages.
 #
 #   base_root DIR               the folders every container needs, users root and app, busybox with all its names
