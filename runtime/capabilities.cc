@@ -42,7 +42,7 @@ class Resolver {
     for (const std::string& name : names) {
       auto number = number_of(name);
       if (!number) {
-        warn(set, name, "is not a capability that this build knows");
+        warn(set, fmt::format("\"{}\"", name), "is not a capability that this build knows");
         continue;
       }
       mask |= uint64_t{1} << *number;

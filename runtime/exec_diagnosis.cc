@@ -72,7 +72,7 @@ std::string permission_hint(const Found& found) {
 
 class Examiner {
  public:
-  Examiner(int root_fd, const std::string& cwd) : root_fd_(root_fd), cwd_(cwd) {}
+  explicit Examiner(const ExecFailure& failure) : failure_(failure) {}
 
   // Why the kernel may not have run the file; empty: nothing wrong with it was found.
   std::string examine(const Found& found, int depth = 0) const {
@@ -83,7 +83,9 @@ class Examiner {
     UniqueFd file(open(self.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (!file) return "";
     const ProgramFile program = read_program_file(file.get(), static_cast<uint64_t>(found.status.st_size));
-    if (!program.problem.empty() || program.interpreter.empty()) return program.problem;
+    if (!program.problem.empty()) return program.problem;
+    if (program.is_32bit && failure_.code == ENOEXEC) return "it is a 32-bit program, which this kernel does not run";
+    if (program.interpreter.empty()) return "";
     return depth < kMaxInterpreters ? examine_interpreter(program, depth) : "its interpreters go in a circle";
   }
 
@@ -91,11 +93,11 @@ class Examiner {
   std::string examine_interpreter(const ProgramFile& program, int depth) const {
     const char* kind = program.is_script ? "the interpreter of its \"#!\" line," : "its ELF interpreter";
     const char* comma = program.is_script ? "," : "";
-    const std::string path = absolute(cwd_, program.interpreter);
+    const std::string path = absolute(failure_.cwd, program.interpreter);
     const std::string name = printable(program.interpreter);
-    auto interpreter = find_in_root(root_fd_, path);
+    auto interpreter = find_in_root(failure_.root_fd, path);
     if (!interpreter) {
-      std::string link = missing_hint(root_fd_, path);
+      std::string link = missing_hint(failure_.root_fd, path);
       if (!link.empty()) return fmt::format("{} {}{} is missing: {}", kind, name, comma, link);
       return fmt::format("{} {}{} does not exist in the rootfs", kind, name, comma);
     }
@@ -103,8 +105,7 @@ class Examiner {
     return hint.empty() ? "" : fmt::format("{} {}{} cannot be executed: {}", kind, name, comma, hint);
   }
 
-  int root_fd_;
-  const std::string& cwd_;
+  const ExecFailure& failure_;
 };
 
 int exit_status_for(int code) {
@@ -120,7 +121,7 @@ ExecDiagnosis diagnose_path(const ExecFailure& failure, const std::string& name,
   auto found = find_in_root(failure.root_fd, path);
   std::string hint;
   if (!found) hint = failure.code == ENOENT ? missing_hint(failure.root_fd, path) : "";
-  if (found) hint = Examiner(failure.root_fd, failure.cwd).examine(*found);
+  if (found) hint = Examiner(failure).examine(*found);
   std::string reason = errno_text(failure.code);
   if (found && failure.code == EACCES && S_ISDIR(found->status.st_mode)) {
     reason = errno_text(EISDIR);

@@ -113,7 +113,9 @@ ProgramFile read_elf_class(int fd, uint64_t size, const std::string& start) {
                                machine_name(kHostMachine)));
   std::string wrong_type = elf_type_problem(header.e_type);
   if (!wrong_type.empty()) return problem(wrong_type);
-  return read_segments<Header, Segment>(fd, size, header);
+  ProgramFile program = read_segments<Header, Segment>(fd, size, header);
+  program.is_32bit = sizeof(Header) == sizeof(Elf32_Ehdr);
+  return program;
 }
 
 ProgramFile read_elf(int fd, uint64_t size, const std::string& start) {

@@ -12,6 +12,7 @@ struct ProgramFile {
   std::string problem;      // why no loader takes the file, or not on this machine; empty: nothing found
   std::string interpreter;  // of the "#!" line or of PT_INTERP; empty: none. From the image: show it with printable()
   bool is_script = false;
+  bool is_32bit = false;  // a program for this machine, though the kernel may be built without such
 };
 
 // fd: a regular file open for reading; size_bytes: its st_size.

@@ -15,7 +15,7 @@
 #include <string_view>
 #include <utility>
 
-#include "runtime/seccomp_enosys.h"
+#include "runtime/seccomp_join.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -29,12 +29,34 @@ struct ReleaseContext {
 };
 using Context = std::unique_ptr<void, ReleaseContext>;
 
-// libseccomp's names, in the order of the enum. Resolved at run time: 2.5 does not know all of them.
-constexpr std::array<const char*, 23> kArchNames = {
-    "x86",    "x86_64",    "x32",    "arm",      "aarch64",     "loongarch64", "m68k",   "mips",
-    "mips64", "mips64n32", "mipsel", "mipsel64", "mipsel64n32", "ppc",         "ppc64",  "ppc64le",
-    "s390",   "s390x",     "sh",     "sheb",     "parisc",      "parisc64",    "riscv64"};
-static_assert(kArchNames.size() == static_cast<size_t>(oci::SeccompArch::riscv64) + 1);
+// A table of system calls that this machine's kernel has. One libseccomp context each, joined afterwards: libseccomp
+// 2.5 takes ten times as long for three architectures in one as for one alone. Other architectures of a config cannot
+// occur here.
+struct SyscallTable {
+  oci::SeccompArch arch;
+  uint32_t token;  // SCMP_ARCH_*
+  uint32_t audit_arch;
+  uint32_t first;
+  uint32_t last;  // new calls are added up to here (and numbers from 2^30 on are none)
+};
+
+// The native one first: it is in every filter.
+#if defined(__x86_64__)
+constexpr uint32_t kX32Bit = 0x40000000;
+constexpr SyscallTable kTables[] = {
+    {oci::SeccompArch::x86_64, SCMP_ARCH_X86_64, AUDIT_ARCH_X86_64, 0, kX32Bit - 1},
+    {oci::SeccompArch::x86, SCMP_ARCH_X86, AUDIT_ARCH_I386, 0, kX32Bit - 1},
+    // From 512 on x32 has variants of its own, which are not newer than the common calls below.
+    {oci::SeccompArch::x32, SCMP_ARCH_X32, AUDIT_ARCH_X86_64, kX32Bit, kX32Bit | 511},
+};
+#elif defined(__aarch64__)
+constexpr SyscallTable kTables[] = {
+    {oci::SeccompArch::aarch64, SCMP_ARCH_AARCH64, AUDIT_ARCH_AARCH64, 0, 0x3fffffff},
+    {oci::SeccompArch::arm, SCMP_ARCH_ARM, AUDIT_ARCH_ARM, 0, 0xeffff},  // private calls from 0xf0000 on
+};
+#else
+#error "name the tables of system calls that this machine's kernel has"
+#endif
 
 // A member is there for each operator of the enum, in its order.
 constexpr std::array<scmp_compare, 7> kOperators = {SCMP_CMP_NE, SCMP_CMP_LT, SCMP_CMP_LE,       SCMP_CMP_EQ,
@@ -71,22 +93,6 @@ Result<uint32_t> action_value(oci::SeccompAction action, const std::optional<uin
   return fail(0, "SCMP_ACT_NOTIFY is not supported yet");
 }
 
-// The native architecture and those of the config, each once.
-Result<std::vector<uint32_t>> add_architectures(void* context, const std::vector<oci::SeccompArch>& architectures) {
-  std::vector<uint32_t> tokens = {seccomp_arch_native()};
-  for (oci::SeccompArch arch : architectures) {
-    const char* name = kArchNames.at(static_cast<size_t>(arch));
-    const uint32_t token = seccomp_arch_resolve_name(name);
-    if (token == 0)
-      return fail(0, "/linux/seccomp/architectures: libseccomp {} knows no {}", libseccomp_version(), name);
-    if (std::find(tokens.begin(), tokens.end(), token) != tokens.end()) continue;
-    const int rc = seccomp_arch_add(context, token);
-    if (rc < 0) return fail(-rc, "/linux/seccomp/architectures: add {} to the filter", name);
-    tokens.push_back(token);
-  }
-  return tokens;
-}
-
 using Conditions = std::vector<scmp_arg_cmp>;
 
 // The argument lists of the libseccomp rules that one rule of the config needs.
@@ -107,85 +113,54 @@ std::vector<Conditions> alternatives(const std::vector<oci::SeccompArg>& args) {
   return one_each;
 }
 
-// A table of system calls that grows at its end: what lies above the profile's newest is newer than it. ARM (private
-// calls from 0xf0000 on) and the others get no such answer. `last` as in NewestSyscall.
-struct SyscallTable {
-  uint32_t token;  // libseccomp's SCMP_ARCH_*
-  uint32_t audit_arch;
-  uint32_t last;
+struct Rule {
+  size_t index = 0;  // in linux.seccomp.syscalls
+  uint32_t action = 0;
+  std::vector<std::pair<const char*, int>> syscalls;  // name, the native number or libseccomp's stand-in for it
+  std::vector<Conditions> alternatives;
 };
-// -1 is what a tracer skips; x32 has its own variants from 512 on, which are not newer than the common ones below.
-constexpr uint32_t kX32Bit = 0x40000000;
-constexpr SyscallTable kTables[] = {{SCMP_ARCH_X86_64, AUDIT_ARCH_X86_64, kX32Bit - 1},
-                                    {SCMP_ARCH_X32, AUDIT_ARCH_X86_64, kX32Bit | 511},
-                                    {SCMP_ARCH_X86, AUDIT_ARCH_I386, kX32Bit - 1},
-                                    {SCMP_ARCH_AARCH64, AUDIT_ARCH_AARCH64, kX32Bit - 1},
-                                    {SCMP_ARCH_RISCV64, AUDIT_ARCH_RISCV64, kX32Bit - 1}};
 
-class Compiler {
- public:
-  Compiler(void* context, uint32_t default_action, const std::vector<uint32_t>& tokens)
-      : context_(context), default_action_(default_action) {
-    for (uint32_t token : tokens)
-      for (const SyscallTable& table : kTables)
-        if (table.token == token) newest_.push_back({table, -1});
-  }
-
-  Result<void> add_rule(const oci::SeccompRule& rule) {
-    const uint32_t action = TRY(action_value(rule.action, rule.errno_ret));
-    for (const oci::SeccompArg& arg : rule.args)
-      if (arg.index > 5) return fail(0, "args: index must be 0 to 5: {}", arg.index);
-    const std::vector<Conditions> rules = alternatives(rule.args);
-    for (const std::string& name : rule.names) {
-      const int number = seccomp_syscall_resolve_name(name.c_str());
-      if (number == __NR_SCMP_ERROR) {
-        skipped_.push_back(name);
-        continue;
-      }
-      ++known_;
-      note(name);
-      if (action != default_action_) TRY(add_syscall(name, number, action, rules));
-    }
-    return {};
-  }
-
-  size_t known() const { return known_; }
-  std::vector<NewestSyscall> newest() const {
-    std::vector<NewestSyscall> result;
-    for (const auto& [table, number] : newest_)
-      if (number >= 0) result.push_back({table.audit_arch, static_cast<uint32_t>(number), table.last});
-    return result;
-  }
-  std::vector<std::string> take_skipped() {
-    std::sort(skipped_.begin(), skipped_.end());
-    skipped_.erase(std::unique(skipped_.begin(), skipped_.end()), skipped_.end());
-    return std::move(skipped_);
-  }
-
- private:
-  // A name that an architecture does not have resolves to a negative number there.
-  void note(const std::string& name) {
-    for (auto& [table, newest] : newest_) {
-      const int number = seccomp_syscall_resolve_name_arch(table.token, name.c_str());
-      if (number <= static_cast<int>(table.last)) newest = std::max(newest, number);
+// Adds the names that nobody knows to `skipped`.
+Result<Rule> resolve(const oci::SeccompRule& rule, std::vector<std::string>& skipped) {
+  Rule resolved;
+  resolved.action = TRY(action_value(rule.action, rule.errno_ret));
+  for (const oci::SeccompArg& arg : rule.args)
+    if (arg.index > 5) return fail(0, "args: index must be 0 to 5: {}", arg.index);
+  resolved.alternatives = alternatives(rule.args);
+  for (const std::string& name : rule.names) {
+    const int number = seccomp_syscall_resolve_name(name.c_str());
+    if (number == __NR_SCMP_ERROR) {
+      skipped.push_back(name);
+    } else {
+      resolved.syscalls.emplace_back(name.c_str(), number);
     }
   }
+  return resolved;
+}
 
-  Result<void> add_syscall(const std::string& name, int number, uint32_t action, const std::vector<Conditions>& rules) {
-    for (const Conditions& conditions : rules) {
-      const int rc =
-          seccomp_rule_add_array(context_, action, number, static_cast<unsigned>(conditions.size()), conditions.data());
-      if (rc < 0) return fail(-rc, "add a rule for {}", name);
-    }
-    return {};
+Result<std::vector<Rule>> resolve_all(const oci::Seccomp& seccomp, std::vector<std::string>& skipped) {
+  std::vector<Rule> rules;
+  for (size_t i = 0; i < seccomp.syscalls.size(); ++i) {
+    auto rule = resolve(seccomp.syscalls[i], skipped);
+    if (!rule.ok()) return wrap(rule.error(), fmt::format("/linux/seccomp/syscalls/{}", i));
+    rule->index = i;
+    rules.push_back(*std::move(rule));
   }
+  std::sort(skipped.begin(), skipped.end());
+  skipped.erase(std::unique(skipped.begin(), skipped.end()), skipped.end());
+  return rules;
+}
 
-  void* context_;
-  uint32_t default_action_;
-  std::vector<std::pair<SyscallTable, int>> newest_;  // with the highest number named, -1: none
-  size_t known_ = 0;
-  std::vector<std::string> skipped_;
-};
+Result<void> add_rule(void* context, const Rule& rule) {
+  for (const auto& [name, number] : rule.syscalls) {
+    for (const Conditions& conditions : rule.alternatives) {
+      const int rc = seccomp_rule_add_array(context, rule.action, number, static_cast<unsigned>(conditions.size()),
+                                            conditions.data());
+      if (rc < 0) return fail(-rc, "/linux/seccomp/syscalls/{}: add a rule for {}", rule.index, name);
+    }
+  }
+  return {};
+}
 
 Result<std::string> export_bpf(void* context) {
 #if SCMP_VER_MAJOR > 2 || (SCMP_VER_MAJOR == 2 && SCMP_VER_MINOR >= 6)
@@ -215,13 +190,42 @@ bool wants_enosys(uint32_t default_action) {
   return (default_action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO && default_action != SCMP_ACT_ERRNO(ENOSYS);
 }
 
-Result<std::vector<sock_filter>> assemble(void* context, std::vector<sock_filter> filter) {
-  const std::string bytes = TRY(export_bpf(context));
-  const size_t before = filter.size();
-  filter.resize(before + bytes.size() / sizeof(sock_filter));
-  std::memcpy(filter.data() + before, bytes.data(), (filter.size() - before) * sizeof(sock_filter));
-  if (filter.size() > BPF_MAXINSNS)
-    return fail(0, "/linux/seccomp: the filter has {} instructions, the kernel takes {}", filter.size(), BPF_MAXINSNS);
+// The highest number that the rules name, whatever their action. A name that the table does not have resolves to a
+// negative number there.
+std::optional<uint32_t> newest_of(const SyscallTable& table, const std::vector<Rule>& rules) {
+  int newest = -1;
+  for (const Rule& rule : rules) {
+    for (const auto& [name, native] : rule.syscalls) {
+      const int number = seccomp_syscall_resolve_name_arch(table.token, name);
+      if (number <= static_cast<int>(table.last)) newest = std::max(newest, number);
+    }
+  }
+  return newest < 0 ? std::nullopt : std::optional(static_cast<uint32_t>(newest));
+}
+
+Result<TableFilter> compile_table(const SyscallTable& table, uint32_t default_action, const std::vector<Rule>& rules) {
+  Context context(seccomp_init(default_action));
+  if (!context) return fail(0, "/linux/seccomp/defaultAction: libseccomp does not take it on this kernel");
+  if (&table != &kTables[0]) {
+    int rc = seccomp_arch_add(context.get(), table.token);
+    if (rc == 0) rc = seccomp_arch_remove(context.get(), SCMP_ARCH_NATIVE);
+    if (rc < 0) return fail(-rc, "/linux/seccomp/architectures: make a filter for architecture {:#x}", table.token);
+  }
+  size_t syscalls = 0;
+  for (const Rule& rule : rules) {
+    syscalls += rule.syscalls.size();
+    if (rule.action != default_action) TRY(add_rule(context.get(), rule));
+  }
+  if (syscalls > kTreePays) (void)seccomp_attr_set(context.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);  // for speed only
+
+  const std::string bytes = TRY(export_bpf(context.get()));
+  TableFilter filter;
+  filter.audit_arch = table.audit_arch;
+  filter.first = table.first;
+  filter.last = table.last;
+  if (wants_enosys(default_action)) filter.newest = newest_of(table, rules);
+  filter.code.resize(bytes.size() / sizeof(sock_filter));
+  std::memcpy(filter.code.data(), bytes.data(), filter.code.size() * sizeof(sock_filter));
   return filter;
 }
 
@@ -230,23 +234,19 @@ Result<std::vector<sock_filter>> assemble(void* context, std::vector<sock_filter
 Result<SeccompProgram> compile_seccomp(const oci::Seccomp& seccomp) {
   auto default_action = action_value(seccomp.default_action, seccomp.default_errno_ret);
   if (!default_action.ok()) return wrap(default_action.error(), "/linux/seccomp/defaultAction");
-  Context context(seccomp_init(*default_action));
-  if (!context) return fail(0, "/linux/seccomp/defaultAction: libseccomp does not take it on this kernel");
-
-  Compiler compiler(context.get(), *default_action, TRY(add_architectures(context.get(), seccomp.architectures)));
-  for (size_t i = 0; i < seccomp.syscalls.size(); ++i) {
-    auto added = compiler.add_rule(seccomp.syscalls[i]);
-    if (!added.ok()) return wrap(added.error(), fmt::format("/linux/seccomp/syscalls/{}", i));
-  }
-  if (compiler.known() > kTreePays)
-    (void)seccomp_attr_set(context.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);  // speed only: without it the filter is as good
-
-  std::vector<sock_filter> prologue;
-  if (wants_enosys(*default_action)) prologue = enosys_prologue(compiler.newest());
   SeccompProgram program;
-  program.filter = TRY(assemble(context.get(), std::move(prologue)));
+  const std::vector<Rule> rules = TRY(resolve_all(seccomp, program.skipped_syscalls));
+  std::vector<TableFilter> filters;
+  for (const SyscallTable& table : kTables) {
+    const auto& wanted = seccomp.architectures;
+    if (&table != &kTables[0] && std::find(wanted.begin(), wanted.end(), table.arch) == wanted.end()) continue;
+    filters.push_back(TRY(compile_table(table, *default_action, rules)));
+  }
+  program.filter = join_filters(filters);
+  if (program.filter.size() > BPF_MAXINSNS)
+    return fail(0, "/linux/seccomp: the filter has {} instructions, the kernel takes {}", program.filter.size(),
+                BPF_MAXINSNS);
   program.flags = filter_flags(seccomp);
-  program.skipped_syscalls = compiler.take_skipped();
   return program;
 }
 

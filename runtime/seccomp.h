@@ -20,8 +20,9 @@ struct SeccompProgram {
 };
 
 // runtime-spec config-linux.md, "Seccomp". Errors point into the config ("/linux/seccomp/syscalls/3: ..."); among them
-// an errnoRet for an action that takes none, an architecture that libseccomp does not know, and SCMP_ACT_NOTIFY.
+// an errnoRet for an action that takes none, and SCMP_ACT_NOTIFY.
 //
+// - Architectures that this machine cannot run are left out: nothing can call the kernel as them.
 // - Several conditions on one argument are alternatives: each becomes a rule of its own, as libseccomp cannot join
 // them.
 // - A rule with the default action changes nothing and makes no rule.
