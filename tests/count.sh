@@ -2,11 +2,11 @@
 # Sourced by tests/run: runs test programs with a time limit, counts their cases, shows what failed, and compares what
 # was skipped with the lists in tests/skips/.
 #
-# Everything a run produces is in build/tests/: NAME.log, NAME.skips.
+# Everything a run produces is in build/results/: NAME.log, NAME.skips.
 
 passed=0 failed=0 skipped=0
 update_skips=
-results=build/tests
+results=build/results
 
 # case_passed / case_failed NAME: for checks that are not GoogleTest programs.
 case_passed() { passed=$((passed + 1)); }
@@ -37,8 +37,8 @@ gtest() {
   count_gtest "$name" $status
 }
 
-# count_gtest NAME STATUS: counts the cases in build/tests/NAME.log, whose program ended with STATUS, and leaves what was
-# skipped, with its reasons, in build/tests/NAME.skips.
+# count_gtest NAME STATUS: counts the cases in build/results/NAME.log, whose program ended with STATUS, and leaves what was
+# skipped, with its reasons, in build/results/NAME.skips.
 count_gtest() {
   local name=$1 status=$2 log=$results/$1.log p f s
   p=$(grep -cE '^\[       OK \] .* \([0-9]+ ms\)$' "$log")

@@ -53,7 +53,7 @@ void add_files(const std::string& path, Traces& traces) {
   for (const std::string& name : entries(path)) {
     std::string child = path + "/" + name;
     // Bundles of the tests come and go; a cache of compiled seccomp filters is meant to stay.
-    if (child.rfind("/run/tests/bundle-", 0) == 0 || name == "seccomp-cache") continue;
+    if (child.rfind("/run/tests/bundle-", 0) == 0 || name == ".cache") continue;
     traces.insert("file " + child);
     if (is_folder(child)) add_files(child, traces);
   }
