@@ -72,15 +72,15 @@ UniqueFd open_container_root(pid_t pid) {
   return UniqueFd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
-LaunchFailure failed_step(Launched& launched, const Compiled& compiled) {
+LaunchFailure failed_step(Launched& launched, const Compiled& compiled, const oci::Process& process) {
   Report report = launched.child().memory.report();
   bool known = report.step < compiled.plan.steps.size();
   if (!known || compiled.plan.steps[report.step].op != Op::execute) return {step_error(compiled.plan, report)};
   UniqueFd root = open_container_root(launched.child().pid);
   ExecFailure failure;
   failure.root_fd = root.get();
-  failure.argv0 = compiled.argv0;
-  failure.cwd = compiled.cwd;
+  failure.argv0 = process.args[0];
+  failure.cwd = process.cwd;
   failure.search_path = compiled.search_path;
   failure.code = report.error;
   ExecDiagnosis diagnosis = diagnose_exec(failure);
@@ -105,8 +105,8 @@ LaunchFailure died_early(Launched& launched, const Cgroup& cgroup) {
 
 }  // namespace
 
-std::optional<LaunchFailure> await_launch(Launched& launched, const Compiled& compiled, const Cgroup& cgroup,
-                                          Signals& signals, LaunchEvents* events) {
+std::optional<LaunchFailure> await_launch(Launched& launched, const Compiled& compiled, const oci::Process& process,
+                                          const Cgroup& cgroup, Signals& signals, LaunchEvents* events) {
   Child& child = launched.child();
   for (;;) {
     auto received = receive(child.control.get(), child.pidfd.get(), signals);
@@ -124,15 +124,15 @@ std::optional<LaunchFailure> await_launch(Launched& launched, const Compiled& co
       case Message::running:
         return std::nullopt;
       case Message::failed:
-        return failed_step(launched, compiled);
+        return failed_step(launched, compiled, process);
       default:
         return LaunchFailure{fail(EPROTO, "message {} of the init", static_cast<uint32_t>(received->envelope.message))};
     }
   }
   // Without a resident init the socket closes with exec, and says nothing more.
   Report report = child.memory.report();
-  if (report.state == kFailed) return failed_step(launched, compiled);
-  if (report.state == kExecuting && !compiled.has_init) return std::nullopt;
+  if (report.state == kFailed) return failed_step(launched, compiled, process);
+  if (report.state == kExecuting && !compiled.init) return std::nullopt;
   return died_early(launched, cgroup);
 }
 

@@ -73,8 +73,8 @@ struct LaunchEvents {
 
 // Waits until the container is at the gate (events.ready) or the workload runs: nothing; or until it is clear that it
 // never will: why. Call again after the gate was opened.
-std::optional<LaunchFailure> await_launch(Launched& launched, const Compiled& compiled, const Cgroup& cgroup,
-                                          Signals& signals, LaunchEvents* events);
+std::optional<LaunchFailure> await_launch(Launched& launched, const Compiled& compiled, const oci::Process& process,
+                                          const Cgroup& cgroup, Signals& signals, LaunchEvents* events);
 
 // Opens the gate of a detached container.
 Result<void> release(Launched& launched);

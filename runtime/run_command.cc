@@ -1,6 +1,6 @@
 // `minirun run`: the whole life of a container in one command.
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -91,8 +91,8 @@ Result<std::optional<LaunchFailure>> Run::launch() {
   cgroup_.emplace(TRY(LimitedCgroup::make(hierarchy, prepared_.compiled)));
   record_.cgroup = cgroup_->cgroup().record();
   UniqueFd cgroup_kill;
-  if (!prepared_.compiled.has_pid_namespace && !command_.detach)
-    cgroup_kill = TRY(open_at(cgroup_->cgroup().fd(), "cgroup.kill", O_WRONLY));
+  bool kills_all = (prepared_.compiled.plan.clone_flags & CLONE_NEWPID) != 0;  // the end of its init
+  if (!kills_all && !command_.detach) cgroup_kill = TRY(open_at(cgroup_->cgroup().fd(), "cgroup.kill", O_WRONLY));
   bool relays = prepared_.compiled.terminal && command_.console_socket.empty();
   TRY(supervisor_.start_guard(relays, cgroup_kill.get()));
   launched_.emplace(TRY(Launched::start(prepared_.compiled, prepared_.rootfs.get(), state_.fd(), cgroup_->cgroup())));
@@ -102,7 +102,8 @@ Result<std::optional<LaunchFailure>> Run::launch() {
 Result<std::optional<LaunchFailure>> Run::await_running() {
   for (;;) {
     LaunchEvents events;
-    auto failure = await_launch(*launched_, prepared_.compiled, cgroup_->cgroup(), supervisor_.signals(), &events);
+    auto failure = await_launch(*launched_, prepared_.compiled, *prepared_.bundle.spec.process, cgroup_->cgroup(),
+                                supervisor_.signals(), &events);
     if (failure) return failure;
     TRY(hand_over_terminal(&events));
     TRY(commit());
@@ -155,7 +156,7 @@ std::string Run::why_it_ended(const Ended& ended) {
   DeathFacts facts;
   facts.id = prepared_.id;
   facts.wait_status = ended.wait_status;
-  facts.under_init = prepared_.compiled.has_init && !ended.from_init;
+  facts.under_init = prepared_.compiled.init && !ended.from_init;
   facts.forwarded_signal = ended.last_forwarded_signal;
   facts.seccomp = spec.linux_.seccomp.has_value();
   auto stats = read_stats(cgroup_->cgroup().fd());
