@@ -117,7 +117,9 @@ Result<UniqueFd> open_leaf(int root_fd, const std::string& path) {
   how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
   UniqueFd fd(static_cast<int>(syscall(SYS_openat2, root_fd, path.c_str() + 1, &how, sizeof how)));
-  if (!fd) return fail(errno, "open cgroup {}", path);
+  if (!fd)
+    return fail(errno, "open cgroup {}{}", path,
+                errno == EXDEV ? " (something is mounted over a part of the cgroup tree)" : "");
   return fd;
 }
 
