@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by tests/run, bundles/try and bench/run: installs the Debian packages that are missing.
 #
 #   . .ci/install.sh

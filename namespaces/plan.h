@@ -69,6 +69,7 @@ enum class Op : uint16_t {
 constexpr unsigned kStepArguments = 6;
 constexpr uint64_t kNoText = 0;  // offset 0 is the header: "no string"
 constexpr uint32_t kNoSlot = 0xffffffff;
+constexpr uint32_t kNoStep = 0xffffffff;  // a failure before the first step
 
 // Step flags: which failures the step tolerates. Anything else stops the launch.
 enum StepFlag : uint16_t {
