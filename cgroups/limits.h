@@ -15,20 +15,20 @@ namespace minirun {
 
 // All in bytes. -1: no limit. 0 counts as not given, as engines mean it.
 struct MemoryLimits {
-  std::optional<int64_t> limit;
-  std::optional<int64_t> reservation;
-  std::optional<int64_t> swap;       // memory and swap together
+  std::optional<int64_t> limit{};
+  std::optional<int64_t> reservation{};
+  std::optional<int64_t> swap{};     // memory and swap together
   bool check_before_update = false;  // refuse a limit below what is in use already instead of killing
 };
 
 struct CpuLimits {
-  std::optional<uint64_t> shares;  // 2..262144, values outside are clamped; 0 counts as not given
-  std::optional<int64_t> quota;    // microseconds a period; 0 and below: no limit
-  std::optional<uint64_t> period;  // microseconds; 0 counts as not given
-  std::optional<uint64_t> burst;   // microseconds
-  std::optional<int64_t> idle;     // 0 or 1; 1 overrides shares
-  std::string cpus;                // cpuset(7) list format; empty: not given
-  std::string mems;
+  std::optional<uint64_t> shares{};  // 2..262144, values outside are clamped; 0 counts as not given
+  std::optional<int64_t> quota{};    // microseconds a period; 0 and below: no limit
+  std::optional<uint64_t> period{};  // microseconds; 0 counts as not given
+  std::optional<uint64_t> burst{};   // microseconds
+  std::optional<int64_t> idle{};     // 0 or 1; 1 overrides shares
+  std::string cpus{};                // cpuset(7) list format; empty: not given
+  std::string mems{};
 };
 
 struct DeviceNumber {
@@ -47,7 +47,7 @@ struct IoRate {
 };
 
 struct IoLimits {
-  std::optional<uint16_t> weight;  // 10..1000; 0 counts as not given
+  std::optional<uint16_t> weight{};  // 10..1000; 0 counts as not given
   std::vector<IoWeight> weight_device;
   std::vector<IoRate> read_bps, write_bps, read_iops, write_iops;
 };
@@ -59,14 +59,14 @@ struct HugepageLimit {
 
 struct RdmaLimit {
   std::string device;
-  std::optional<uint32_t> hca_handles;
-  std::optional<uint32_t> hca_objects;
+  std::optional<uint32_t> hca_handles{};
+  std::optional<uint32_t> hca_objects{};
 };
 
 struct Limits {
   MemoryLimits memory;
   CpuLimits cpu;
-  std::optional<int64_t> pids;  // tasks; -1: no limit
+  std::optional<int64_t> pids{};  // tasks; -1: no limit
   IoLimits io;
   std::vector<HugepageLimit> hugepages;
   std::vector<RdmaLimit> rdma;
@@ -79,8 +79,8 @@ struct Write {
   std::string value;   // without a newline
   std::string origin;  // the limit asked for: "memory.limit", "blockIO.throttleReadBpsDevice[0]"
 
-  // When the kernel has no such file: write fallback_value to fallback_file instead, or nothing when may_be_missing;
-  // otherwise that is an error.
+  // When the kernel has no such file (or, EOPNOTSUPP, not for this device): write fallback_value to fallback_file
+  // instead. When there is no file at all: nothing is written if may_be_missing; otherwise that is an error.
   std::string fallback_file{};
   std::string fallback_value{};
   bool may_be_missing = false;
@@ -101,10 +101,10 @@ struct LimitPlan {
 };
 
 // extra_tasks: tasks that minirun itself keeps in the container (its resident init is one); pids.max is raised by them.
-// EINVAL for what the kernel would take but not mean, or refuse without saying why: swap without or below limit, burst
-// above quota, a weight out of range, a unified key that is not a plain limit file.
-// Of quota and period the one that is not given is left as it is, but a period alone comes with quota "max": whoever
-// changes the period of a running container fills in its quota.
+// EINVAL for what the kernel would take in another sense, or refuse without saying why: swap without or below limit,
+// burst above quota, a weight out of range, a unified key that is not a plain limit file. Of quota and period the one
+// that is not given is left as it is, but a period alone comes with quota "max": whoever changes the period of a
+// running container fills in its quota.
 Result<LimitPlan> plan_limits(const Limits& limits, uint32_t extra_tasks = 0);
 
 // cpu.shares (2..262144, clamped) → cpu.weight (1..10000) so that the defaults meet: 1024 → 100.

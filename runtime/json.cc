@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -144,7 +145,7 @@ class JsonBuilder {
   JsonNode* add(JsonType type) {
     auto& nodes = document_.nodes_;
     if (nodes.size() >= kMaxJsonValues) {
-      error_ = fail(0, "more than {} values", kMaxJsonValues);
+      error_ = fail(0, "1:1: more than {} values", kMaxJsonValues);
       return nullptr;
     }
     auto index = static_cast<uint32_t>(nodes.size());
@@ -226,7 +227,7 @@ JsonDocument::JsonDocument() = default;
 JsonDocument::~JsonDocument() = default;
 
 Result<std::unique_ptr<JsonDocument>> JsonDocument::parse(std::string_view text) {
-  if (text.size() > kMaxJsonBytes) return fail(0, "more than {} bytes", kMaxJsonBytes);
+  if (text.size() > kMaxJsonBytes) return fail(0, "1:1: more than {} bytes", kMaxJsonBytes);
   std::unique_ptr<JsonDocument> document(new JsonDocument);
   document->strings_ = std::make_unique_for_overwrite<char[]>(text.size() + 1);
   document->nodes_.reserve(std::min(text.size() / 8 + 1, kMaxJsonValues));
@@ -252,9 +253,13 @@ JsonValue JsonDocument::nearest(std::string_view pointer) const {
     pointer.remove_prefix(1);
     std::string_view token = pointer.substr(0, pointer.find('/'));
     pointer.remove_prefix(token.size());
+    bool in_array = value.type() == JsonType::array;
+    bool plain = token.find_first_of("~\\") == std::string_view::npos;
+    uint32_t position = kNone;
+    if (in_array) (void)std::from_chars(token.data(), token.data() + token.size(), position);  // kNone finds nothing
     auto child = value.first();
-    while (child && (value.type() == JsonType::array ? std::to_string(child->node().position) != token
-                                                     : pointer_token(child->key()) != token))
+    while (child && !(in_array ? child->node().position == position
+                               : token == (plain ? child->key() : pointer_token(child->key()))))
       child = child->next();
     if (!child) return value;
     value = *child;
@@ -356,15 +361,19 @@ std::string quoted(std::string_view text, size_t max_bytes) {
 
 std::string pointer_token(std::string_view key) {
   std::string token;
-  for (char c : key) {
+  for (size_t i = 0; i < key.size(); ++i) {
+    auto c = static_cast<unsigned char>(key[i]);
+    bool c1_control = c == 0xC2 && i + 1 < key.size() && static_cast<unsigned char>(key[i + 1]) < 0xA0;
     if (c == '~')
       token += "~0";
     else if (c == '/')
       token += "~1";
-    else if ((c >= 0 && c < 0x20) || c == 0x7F)
-      token += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    else if (c < 0x20 || c == 0x7F)
+      token += fmt::format("\\u{:04x}", c);
+    else if (c1_control)
+      token += fmt::format("\\u{:04x}", static_cast<unsigned char>(key[++i]));
     else
-      token += c;
+      token += key[i];
   }
   return token;
 }

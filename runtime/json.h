@@ -68,8 +68,8 @@ struct JsonFlaw {
 
 class JsonDocument {
  public:
-  // The text is not needed afterwards. Errors have code 0 and, but for text that is too big, begin with "LINE:COLUMN: "
-  // (both from 1, in bytes).
+  // The text is not needed afterwards. Errors have code 0 and begin with "LINE:COLUMN: " (both from 1, in bytes; text
+  // that is too big is wrong from 1:1 on).
   static Result<std::unique_ptr<JsonDocument>> parse(std::string_view text);
 
   JsonDocument(const JsonDocument&) = delete;

@@ -44,7 +44,7 @@ static void append_escaped(std::string& out, char c) {
       out += "\\t";
       return;
     default:
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(c));
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(c));
   }
 }
 
@@ -55,6 +55,8 @@ void append_json_string(std::string& out, std::string_view text) {
     size_t length = utf8_length(text);
     if (c == '"' || c == '\\' || (c >= 0 && c < 0x20) || c == 0x7F) {
       append_escaped(out, c);
+    } else if (c == '\xC2' && length == 2 && static_cast<unsigned char>(text[1]) < 0xA0) {
+      append_escaped(out, text[1]);  // U+0080 to U+009F: control characters too, for some terminals
     } else if (length == 0) {
       out += "\xEF\xBF\xBD";
       length = 1;

@@ -7,7 +7,7 @@
 namespace minirun {
 namespace oci {
 
-static constexpr size_t kMaxCollected = 1000;
+static constexpr size_t kMaxCollected = 200;
 
 void Reader::problem(std::string pointer, std::string message) {
   if (outcome_.problems.size() < kMaxCollected) outcome_.problems.push_back({std::move(pointer), std::move(message)});

@@ -17,7 +17,7 @@ struct ParseOutcome {
   std::vector<std::string> unknown;  // pointers of properties that were ignored (config.md, "Extensibility")
 };
 
-// At most 1000 problems and 1000 unknown properties are collected.
+// At most 200 problems and 200 unknown properties are collected.
 ParseOutcome parse_spec(const JsonDocument& document);
 
 namespace oci {
