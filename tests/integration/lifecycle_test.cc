@@ -134,7 +134,8 @@ TEST_F(Lifecycle, ImpossibleIdsAreRefused) {
     EXPECT_NE(outcome.err, "") << bad;
   }
   expect_refused(call({"run", "--bundle", bundle.path(), std::string(2000, 'x')}), {"id"});
-  for (const std::string good : {"a", "A_b+c.d-e", "9", std::string(100, 'x')}) {
+  for (const std::string& good :
+       {std::string("a"), std::string("A_b+c.d-e"), std::string("9"), std::string(100, 'x')}) {
     Outcome outcome = call({"run", "--bundle", bundle.path(), good});
     EXPECT_EQ(outcome.code, 0) << good << ": " << describe(outcome);
   }
@@ -171,7 +172,8 @@ TEST_F(Lifecycle, OneOfManyWithTheSameIdWins) {
       EXPECT_EQ(one->finish().code, 128 + SIGTERM);
       // Whoever comes now may have the id: the others must have been refused by then.
       for (auto& other : all) {
-        if (other.get() != one.get()) EXPECT_EQ(other->finish().code, 1);
+        if (other == one) continue;
+        EXPECT_EQ(other->finish().code, 1);
       }
       break;
     }
