@@ -1,0 +1,381 @@
+// The only file that knows nlohmann/json: its event interface, which neither recurses nor builds its own tree.
+#include "runtime/json.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "runtime/json_writer.h"
+
+namespace minirun {
+
+namespace {
+constexpr uint32_t kNone = UINT32_MAX;
+}
+
+struct JsonNode {
+  JsonType type = JsonType::null;
+  bool flag = false;  // boolean: its value; integer: negative
+  uint32_t parent = kNone;
+  uint32_t next = kNone;  // sibling
+  uint32_t first = kNone;
+  uint32_t last = kNone;
+  uint32_t count = 0;     // children
+  uint32_t position = 0;  // among its siblings
+  uint64_t integer = 0;   // two's complement
+  std::string_view key;
+  std::string_view text;
+};
+
+// Receives the parser's events. Returning false stops the parser.
+class JsonBuilder {
+ public:
+  JsonBuilder(JsonDocument& document, std::string_view text)
+      : document_(document), text_(text), free_(document.strings_.get()) {}
+
+  bool null() { return add(JsonType::null) != nullptr; }
+
+  bool boolean(bool value) {
+    JsonNode* node = add(JsonType::boolean);
+    if (node != nullptr) node->flag = value;
+    return node != nullptr;
+  }
+
+  bool number_integer(int64_t value) {
+    JsonNode* node = add(JsonType::integer);
+    if (node == nullptr) return false;
+    node->integer = static_cast<uint64_t>(value);
+    node->flag = value < 0;
+    return true;
+  }
+
+  bool number_unsigned(uint64_t value) {
+    JsonNode* node = add(JsonType::integer);
+    if (node != nullptr) node->integer = value;
+    return node != nullptr;
+  }
+
+  // Also integers beyond 64 bits: their text is all digits.
+  bool number_float(double /*value*/, const std::string& written) {
+    JsonNode* node = add(JsonType::decimal);
+    if (node != nullptr) node->text = keep(written);
+    return node != nullptr;
+  }
+
+  bool string(const std::string& value) {
+    JsonNode* node = add(JsonType::string);
+    if (node == nullptr) return false;
+    node->text = keep(value);
+    if (node->text.find('\0') != std::string_view::npos) flaw(JsonFlaw::Kind::nul_in_string, last_index());
+    return true;
+  }
+
+  bool binary(const std::vector<uint8_t>& /*value*/) { return false; }  // not in JSON text
+
+  bool key(const std::string& value) {
+    key_ = keep(value);
+    return true;
+  }
+
+  bool start_object(size_t /*elements*/) { return open(JsonType::object); }
+  bool start_array(size_t /*elements*/) { return open(JsonType::array); }
+
+  bool end_object() {
+    find_duplicates();
+    return close();
+  }
+  bool end_array() { return close(); }
+
+  // position counts the bytes that the parser has read.
+  bool parse_error(size_t position, const std::string& /*token*/, const nlohmann::detail::exception& problem) {
+    size_t at = position > 0 ? std::min(position, text_.size() + 1) - 1 : 0;
+    error_ = at_position(at, reason(problem.what()));
+    return false;
+  }
+
+  // The message begins with line:column of the byte at that offset.
+  Error at_position(size_t offset, std::string_view message) const {
+    std::string_view before = text_.substr(0, offset);
+    size_t line = 1 + static_cast<size_t>(std::count(before.begin(), before.end(), '\n'));
+    size_t line_start = before.rfind('\n');
+    size_t column = offset - (line_start == std::string_view::npos ? 0 : line_start + 1) + 1;
+    return fail(0, "{}:{}: {}", line, column, message);
+  }
+
+  const std::optional<Error>& error() const { return error_; }
+
+ private:
+  // nlohmann's text without its prefix and without the last token, which may be megabytes of anything.
+  static std::string reason(std::string_view what) {
+    if (what.find("out_of_range") != std::string_view::npos) return "number out of range";
+    size_t start = what.find(": ");
+    if (start != std::string_view::npos) what.remove_prefix(start + 2);
+    std::string text(what);
+    size_t token = text.find("; last read: '");
+    if (token == std::string::npos) return text;
+    size_t token_end = text.rfind("'; expected ");
+    text.erase(token, token_end == std::string::npos || token_end < token ? token_end : token_end + 1 - token);
+    return text;
+  }
+
+  // Events come without a position; the text up to here is known to be sound, so a short walk finds it.
+  size_t too_deep_at() const {
+    size_t depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < text_.size(); ++i) {
+      char c = text_[i];
+      if (in_string && c == '\\') ++i;
+      if (c == '"') in_string = !in_string;
+      if (in_string) continue;
+      if ((c == '[' || c == '{') && ++depth > kMaxJsonDepth) return i;
+      if (c == ']' || c == '}') --depth;
+    }
+    return 0;
+  }
+
+  uint32_t last_index() const { return static_cast<uint32_t>(document_.nodes_.size() - 1); }
+
+  void flaw(JsonFlaw::Kind kind, uint32_t index) {
+    if (document_.flaws_.size() < kMaxFlaws) document_.flaws_.emplace_back(kind, index);
+  }
+
+  JsonNode* add(JsonType type) {
+    auto& nodes = document_.nodes_;
+    if (nodes.size() >= kMaxJsonValues) {
+      error_ = fail(0, "1:1: more than {} values", kMaxJsonValues);
+      return nullptr;
+    }
+    auto index = static_cast<uint32_t>(nodes.size());
+    JsonNode& node = nodes.emplace_back();
+    node.type = type;
+    node.parent = open_;
+    if (open_ == kNone) return &node;
+    JsonNode& parent = nodes[open_];
+    node.position = parent.count++;
+    if (parent.first == kNone)
+      parent.first = index;
+    else
+      nodes[parent.last].next = index;
+    parent.last = index;
+    if (parent.type == JsonType::object) {
+      node.key = key_;
+      if (key_.find('\0') != std::string_view::npos) flaw(JsonFlaw::Kind::nul_in_key, index);
+    }
+    return &node;
+  }
+
+  bool open(JsonType type) {
+    if (++depth_ > kMaxJsonDepth) {
+      error_ = at_position(too_deep_at(), fmt::format("nested more than {} deep", kMaxJsonDepth));
+      return false;
+    }
+    if (add(type) == nullptr) return false;
+    open_ = last_index();
+    return true;
+  }
+
+  bool close() {
+    --depth_;
+    open_ = document_.nodes_[open_].parent;
+    return true;
+  }
+
+  // Decoded strings are never longer than their text, so a buffer of the text's size holds them all.
+  std::string_view keep(const std::string& value) {
+    std::memcpy(free_, value.data(), value.size());
+    std::string_view kept(free_, value.size());
+    free_ += value.size();
+    return kept;
+  }
+
+  void find_duplicates() {
+    const auto& nodes = document_.nodes_;
+    if (nodes[open_].count <= kFewKeys) {
+      for (uint32_t i = nodes[open_].first; i != kNone; i = nodes[i].next)
+        for (uint32_t before = nodes[open_].first; before != i; before = nodes[before].next)
+          if (nodes[before].key == nodes[i].key) {
+            flaw(JsonFlaw::Kind::duplicate_key, i);
+            break;
+          }
+      return;
+    }
+    std::vector<uint32_t> sorted;
+    for (uint32_t i = nodes[open_].first; i != kNone; i = nodes[i].next) sorted.push_back(i);
+    std::sort(sorted.begin(), sorted.end(), [&](uint32_t a, uint32_t b) {
+      return nodes[a].key != nodes[b].key ? nodes[a].key < nodes[b].key : a < b;
+    });
+    for (size_t i = 1; i < sorted.size(); ++i)
+      if (nodes[sorted[i]].key == nodes[sorted[i - 1]].key) flaw(JsonFlaw::Kind::duplicate_key, sorted[i]);
+  }
+
+  static constexpr size_t kFewKeys = 32;    // comparing each with each costs less than sorting
+  static constexpr size_t kMaxFlaws = 100;  // nobody reads more
+
+  JsonDocument& document_;
+  std::string_view text_;
+  char* free_;
+  std::string_view key_;
+  uint32_t open_ = kNone;  // the innermost array or object that is not closed yet
+  size_t depth_ = 0;
+  std::optional<Error> error_;
+};
+
+JsonDocument::JsonDocument() = default;
+JsonDocument::~JsonDocument() = default;
+
+Result<std::unique_ptr<JsonDocument>> JsonDocument::parse(std::string_view text) {
+  if (text.size() > kMaxJsonBytes) return fail(0, "1:1: more than {} bytes", kMaxJsonBytes);
+  std::unique_ptr<JsonDocument> document(new JsonDocument);
+  document->strings_ = std::make_unique_for_overwrite<char[]>(text.size() + 1);
+  document->nodes_.reserve(std::min(text.size() / 8 + 1, kMaxJsonValues));
+  JsonBuilder builder(*document, text);
+  // The parser takes a NUL byte for the end and would not see what follows.
+  if (size_t nul = text.find('\0'); nul != std::string_view::npos) return builder.at_position(nul, "NUL byte");
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos)
+    return builder.at_position(0, "no JSON in here: empty");
+  if (!nlohmann::json::sax_parse(text.data(), text.data() + text.size(), &builder))
+    return builder.error().value_or(fail(0, "not JSON"));
+  return document;
+}
+
+std::vector<JsonFlaw> JsonDocument::flaws() const {
+  std::vector<JsonFlaw> all;
+  for (auto [kind, index] : flaws_) all.push_back({kind, JsonValue(this, index)});
+  return all;
+}
+
+JsonValue JsonDocument::nearest(std::string_view pointer) const {
+  JsonValue value = root();
+  while (!pointer.empty()) {
+    pointer.remove_prefix(1);
+    std::string_view token = pointer.substr(0, pointer.find('/'));
+    pointer.remove_prefix(token.size());
+    bool in_array = value.type() == JsonType::array;
+    bool plain = token.find_first_of("~\\") == std::string_view::npos;
+    uint32_t position = kNone;
+    if (in_array) (void)std::from_chars(token.data(), token.data() + token.size(), position);  // kNone finds nothing
+    auto child = value.first();
+    while (child && !(in_array ? child->node().position == position
+                               : token == (plain ? child->key() : pointer_token(child->key()))))
+      child = child->next();
+    if (!child) return value;
+    value = *child;
+  }
+  return value;
+}
+
+const JsonNode& JsonValue::node() const {
+  return document_->nodes_[index_];
+}
+
+JsonType JsonValue::type() const {
+  return node().type;
+}
+
+std::string_view JsonValue::key() const {
+  return node().key;
+}
+
+std::string_view JsonValue::text() const {
+  return node().text;
+}
+
+bool JsonValue::boolean() const {
+  return node().flag;
+}
+
+std::optional<int64_t> JsonValue::int64() const {
+  const JsonNode& n = node();
+  if (n.type != JsonType::integer || (!n.flag && n.integer > INT64_MAX)) return std::nullopt;
+  return static_cast<int64_t>(n.integer);
+}
+
+std::optional<uint64_t> JsonValue::uint64() const {
+  const JsonNode& n = node();
+  if (n.type != JsonType::integer || n.flag) return std::nullopt;
+  return n.integer;
+}
+
+size_t JsonValue::size() const {
+  return node().count;
+}
+
+std::optional<JsonValue> JsonValue::first() const {
+  if (node().first == kNone) return std::nullopt;
+  return JsonValue(document_, node().first);
+}
+
+std::optional<JsonValue> JsonValue::next() const {
+  if (node().next == kNone) return std::nullopt;
+  return JsonValue(document_, node().next);
+}
+
+std::optional<JsonValue> JsonValue::find(std::string_view wanted) const {
+  auto child = first();
+  while (child && child->key() != wanted) child = child->next();
+  return child;
+}
+
+std::string JsonValue::pointer() const {
+  std::string all;
+  for (uint32_t i = index_; document_->nodes_[i].parent != kNone; i = document_->nodes_[i].parent) {
+    const JsonNode& n = document_->nodes_[i];
+    bool in_array = document_->nodes_[n.parent].type == JsonType::array;
+    all.insert(0, "/" + (in_array ? std::to_string(n.position) : pointer_token(n.key)));
+  }
+  return all;
+}
+
+std::string JsonValue::describe() const {
+  const JsonNode& n = node();
+  switch (n.type) {
+    case JsonType::null:
+      return "null";
+    case JsonType::boolean:
+      return n.flag ? "true" : "false";
+    case JsonType::integer:
+      return n.flag ? std::to_string(static_cast<int64_t>(n.integer)) : std::to_string(n.integer);
+    case JsonType::decimal:
+      return n.text.size() > 40 ? std::string(n.text.substr(0, 40)) + "…" : std::string(n.text);
+    case JsonType::string:
+      return quoted(n.text);
+    case JsonType::array:
+      return n.count == 0 ? "an empty array" : fmt::format("an array of {}", n.count);
+    case JsonType::object:
+      return n.count == 0 ? "an empty object" : fmt::format("an object of {}", n.count);
+  }
+  return {};
+}
+
+std::string quoted(std::string_view text, size_t max_bytes) {
+  bool cut = text.size() > max_bytes;
+  size_t length = cut ? max_bytes : text.size();
+  while (cut && length > 0 && (static_cast<unsigned char>(text[length]) & 0xC0u) == 0x80u) --length;
+  std::string out;
+  append_json_string(out, text.substr(0, length));
+  return cut ? out + "…" : out;
+}
+
+std::string pointer_token(std::string_view key) {
+  std::string token;
+  for (size_t i = 0; i < key.size(); ++i) {
+    auto c = static_cast<unsigned char>(key[i]);
+    bool c1_control = c == 0xC2 && i + 1 < key.size() && static_cast<unsigned char>(key[i + 1]) < 0xA0;
+    if (c == '~')
+      token += "~0";
+    else if (c == '/')
+      token += "~1";
+    else if (c < 0x20 || c == 0x7F)
+      token += fmt::format("\\u{:04x}", c);
+    else if (c1_control)
+      token += fmt::format("\\u{:04x}", static_cast<unsigned char>(key[++i]));
+    else
+      token += key[i];
+  }
+  return token;
+}
+
+}  // namespace minirun

@@ -1,0 +1,33 @@
+// config.json's tree → oci::Spec: types, ranges, names and what has to be there. Every problem is collected; what the
+// values mean together is validate.h's business.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "runtime/json.h"
+#include "runtime/problem.h"
+#include "runtime/spec.h"
+
+namespace minirun {
+
+struct ParseOutcome {
+  oci::Spec spec;  // where there was a problem: the value's default, in a place of its own, so that indices hold
+  Problems problems;
+  std::vector<std::string> unknown;  // pointers of properties that were ignored (config.md, "Extensibility")
+};
+
+// At most 200 problems and 200 unknown properties are collected.
+ParseOutcome parse_spec(const JsonDocument& document);
+
+namespace oci {
+
+// Names as config.json has them, for messages.
+std::string_view name_of(SeccompAction action);        // "SCMP_ACT_ERRNO"
+std::string_view name_of(SeccompArch arch);            // "SCMP_ARCH_X86_64"
+std::string_view name_of(SeccompOperator op);          // "SCMP_CMP_EQ"
+std::string_view namespace_name(uint32_t clone_flag);  // "mount" for CLONE_NEWNS
+std::string_view rlimit_name(int resource);            // "RLIMIT_NOFILE"
+
+}  // namespace oci
+}  // namespace minirun

@@ -1,0 +1,141 @@
+// What is valid but beyond minirun: told, never skipped. The first two tables and check_places shrink as features come;
+// the table of cgroup v1 stays.
+#include <linux/sched.h>
+
+#include "runtime/checker.h"
+#include "runtime/json.h"
+#include "runtime/parse.h"
+
+namespace minirun {
+
+using oci::Spec;
+
+namespace {
+struct Feature {
+  const char* pointer;
+  bool (*used)(const Spec&);
+};
+}  // namespace
+
+static constexpr Feature kNotYet[] = {
+    {"/process", [](const Spec& s) { return !s.process; }},  // a container to be created only
+    {"/process/apparmorProfile", [](const Spec& s) { return s.process && !s.process->apparmor_profile.empty(); }},
+    {"/process/selinuxLabel", [](const Spec& s) { return s.process && !s.process->selinux_label.empty(); }},
+    {"/hooks/prestart", [](const Spec& s) { return !s.hooks.prestart.empty(); }},
+    {"/hooks/createRuntime", [](const Spec& s) { return !s.hooks.create_runtime.empty(); }},
+    {"/hooks/createContainer", [](const Spec& s) { return !s.hooks.create_container.empty(); }},
+    {"/hooks/startContainer", [](const Spec& s) { return !s.hooks.start_container.empty(); }},
+    {"/hooks/poststart", [](const Spec& s) { return !s.hooks.poststart.empty(); }},
+    {"/hooks/poststop", [](const Spec& s) { return !s.hooks.poststop.empty(); }},
+    {"/linux/uidMappings", [](const Spec& s) { return !s.linux_.uid_mappings.empty(); }},
+    {"/linux/gidMappings", [](const Spec& s) { return !s.linux_.gid_mappings.empty(); }},
+    {"/linux/timeOffsets",
+     [](const Spec& s) {
+       const auto& offsets = s.linux_.time_offsets;
+       return offsets && (offsets->monotonic || offsets->boottime);
+     }},
+    {"/linux/netDevices", [](const Spec& s) { return !s.linux_.net_devices.empty(); }},
+    {"/linux/mountLabel", [](const Spec& s) { return !s.linux_.mount_label.empty(); }},
+    {"/linux/intelRdt", [](const Spec& s) { return s.linux_.intel_rdt.has_value(); }},
+    {"/linux/memoryPolicy", [](const Spec& s) { return s.linux_.memory_policy.has_value(); }},
+    {"/linux/seccomp/listenerPath",
+     [](const Spec& s) { return s.linux_.seccomp && !s.linux_.seccomp->listener_path.empty(); }},
+    {"/linux/seccomp/defaultAction",
+     [](const Spec& s) { return s.linux_.seccomp && s.linux_.seccomp->default_action == oci::SeccompAction::notify; }},
+};
+
+static constexpr std::string_view kOptionsNotYet[] = {"tmpcopyup", "idmap", "ridmap"};
+static constexpr uint32_t kNamespacesNotYet[] = {CLONE_NEWUSER, CLONE_NEWTIME};
+
+template <class T>
+static const T* resource(const Spec& s, std::optional<T> oci::Resources::*member) {
+  if (!s.linux_.resources || !(*s.linux_.resources.*member)) return nullptr;
+  return &*(*s.linux_.resources.*member);
+}
+
+static const oci::Memory* memory(const Spec& s) {
+  return resource(s, &oci::Resources::memory);
+}
+static const oci::Cpu* cpu(const Spec& s) {
+  return resource(s, &oci::Resources::cpu);
+}
+static const oci::BlockIo* block_io(const Spec& s) {
+  return resource(s, &oci::Resources::block_io);
+}
+static const oci::Network* network(const Spec& s) {
+  return resource(s, &oci::Resources::network);
+}
+
+template <class T>
+static bool limits(const std::optional<T>& value) {
+  return value && *value != T(0) && *value != T(-1);
+}
+
+// Values that ask for what cgroup v2 does anyway (no limit, false, 0) are fine: some engines send them always.
+// useHierarchy is how cgroup v2 always is.
+static constexpr Feature kOnlyCgroupV1[] = {
+    {"/linux/resources/memory/kernel", [](const Spec& s) { return memory(s) && limits(memory(s)->kernel); }},
+    {"/linux/resources/memory/kernelTCP", [](const Spec& s) { return memory(s) && limits(memory(s)->kernel_tcp); }},
+    {"/linux/resources/memory/swappiness",
+     [](const Spec& s) { return memory(s) && memory(s)->swappiness.value_or(0) != 0; }},
+    {"/linux/resources/memory/disableOOMKiller",
+     [](const Spec& s) { return memory(s) && memory(s)->disable_oom_killer.value_or(false); }},
+    {"/linux/resources/cpu/realtimeRuntime", [](const Spec& s) { return cpu(s) && limits(cpu(s)->realtime_runtime); }},
+    {"/linux/resources/cpu/realtimePeriod",
+     [](const Spec& s) { return cpu(s) && cpu(s)->realtime_period.value_or(0) != 0; }},
+    {"/linux/resources/blockIO/leafWeight",
+     [](const Spec& s) { return block_io(s) && block_io(s)->leaf_weight.value_or(0) != 0; }},
+    {"/linux/resources/network/classID",
+     [](const Spec& s) { return network(s) && network(s)->class_id.value_or(0) != 0; }},
+    {"/linux/resources/network/priorities",
+     [](const Spec& s) { return network(s) && !network(s)->priorities.empty(); }},
+};
+
+static void not_yet(Checker& checker, std::string pointer, std::string_view what) {
+  checker.problem(std::move(pointer), "is valid, but minirun does not support {} yet", what);
+}
+
+// What stands in a list: the pointer says where.
+static void check_places(Checker& checker) {
+  const Spec& spec = checker.spec;
+  const auto& namespaces = spec.linux_.namespaces;
+  for (size_t i = 0; i < namespaces.size(); ++i)
+    for (uint32_t type : kNamespacesNotYet)
+      if (namespaces[i].type == type)
+        not_yet(checker, at("/linux/namespaces", i) + "/type", fmt::format("{} namespaces", oci::namespace_name(type)));
+  for (size_t i = 0; i < spec.mounts.size(); ++i) {
+    const oci::Mount& mount = spec.mounts[i];
+    for (size_t j = 0; j < mount.options.size(); ++j) {
+      std::string_view name = std::string_view(mount.options[j]).substr(0, mount.options[j].find('='));
+      for (std::string_view option : kOptionsNotYet)
+        if (name == option) not_yet(checker, at(at("/mounts", i) + "/options", j), option);
+    }
+    if (!mount.uid_mappings.empty()) not_yet(checker, at("/mounts", i) + "/uidMappings", "mappings of a mount");
+    if (!mount.gid_mappings.empty()) not_yet(checker, at("/mounts", i) + "/gidMappings", "mappings of a mount");
+  }
+  if (!spec.linux_.seccomp) return;
+  const auto& rules = spec.linux_.seccomp->syscalls;
+  for (size_t i = 0; i < rules.size(); ++i)
+    if (rules[i].action == oci::SeccompAction::notify)
+      not_yet(checker, at("/linux/seccomp/syscalls", i) + "/action", "SCMP_ACT_NOTIFY");
+}
+
+void check_unsupported(Checker& checker) {
+  for (const Feature& feature : kNotYet)
+    if (feature.used(checker.spec)) not_yet(checker, feature.pointer, "this");
+  check_places(checker);
+  for (const Feature& feature : kOnlyCgroupV1)
+    if (feature.used(checker.spec))
+      checker.problem(feature.pointer, "is for cgroup v1 only, and minirun works with cgroup v2");
+  if (memory(checker.spec) && memory(checker.spec)->swappiness == 0u)
+    checker.warning("/linux/resources/memory/swappiness", "is for cgroup v1 only: ignored");
+  if (block_io(checker.spec)) {
+    const auto& devices = block_io(checker.spec)->weight_device;
+    for (size_t i = 0; i < devices.size(); ++i)
+      if (devices[i].leaf_weight.value_or(0) != 0)
+        checker.problem(at("/linux/resources/blockIO/weightDevice", i) + "/leafWeight",
+                        "is for cgroup v1 only, and minirun works with cgroup v2");
+  }
+}
+
+}  // namespace minirun
