@@ -10,6 +10,10 @@ namespace {
 
 constexpr int kControl = 9;
 
+std::vector<std::string> strings(std::vector<std::string> values) {
+  return values;
+}
+
 // Runs a plan and keeps its image for a look at the report.
 struct Execution {
   explicit Execution(const Plan& plan) : image(serialize(plan, std::vector<int>(plan.slots.size(), 5), kControl)) {}
@@ -32,7 +36,7 @@ void add_workload(PlanBuilder& b) {
   b.add(Op::session, "", {b.text(""), 0});
   b.add(Op::close_on_exec, "", {3});
   b.add(Op::execute, "/process/args",
-        {b.list({"/bin/true"}), 1, b.text("/bin/true"), b.pointer_table({"true"}), b.pointer_table({})});
+        {b.list(strings({"/bin/true"})), 1, b.text("/bin/true"), b.pointer_table({"true"}), b.pointer_table({})});
 }
 
 // A little of everything, in the order of a real plan.
@@ -43,7 +47,7 @@ Plan whole_plan(bool with_init) {
   b.add(Op::die_with_parent, "");
   b.add(Op::new_namespaces, "", {0x02000000});
   b.add(Op::pivot, "/root", {root});
-  b.add(Op::mount_new, "/mounts/0", {b.text("tmpfs"), b.text("/dev"), 2, b.list({"size", "=1k"}), 1, 0});
+  b.add(Op::mount_new, "/mounts/0", {b.text("tmpfs"), b.text("/dev"), 2, b.list(Parameters{{"size", "=1k"}}), 1, 0});
   b.add(Op::attach, "/mounts/1", {root, b.text("/data"), 1, 0, 1, 0});
   b.add(Op::directory, "", {b.text("/dev")});
   b.add(Op::device, "", {b.text("null"), 020666, 0x103, 0, 0});
@@ -160,7 +164,7 @@ TEST(Executor, AMissingPathIsToleratedOnlyByFlag) {
 TEST(Executor, PathSearchSkipsMissingOnesAndRemembersDenial) {
   PlanBuilder b;
   b.add(Op::execute, "",
-        {b.list({"/a/x", "/b/x", "/c/x"}), 3, b.text("x"), b.pointer_table({"x"}), b.pointer_table({})});
+        {b.list(strings({"/a/x", "/b/x", "/c/x"})), 3, b.text("x"), b.pointer_table({"x"}), b.pointer_table({})});
   Execution execution(b.finish());
   int asked = 0;
   execution.kernel.answer = [&asked](const FakeKernel::Call& call, long* result) {

@@ -8,7 +8,7 @@ namespace minirun {
 TEST(PlanText, MountNamesFilesystemTargetAttributesAndParameters) {
   PlanBuilder builder;
   uint64_t type = builder.text("tmpfs"), target = builder.text("/dev/shm");
-  uint64_t parameters = builder.list({"mode", "=1777", "size", "=65536k", "noswap", ""});
+  uint64_t parameters = builder.list(Parameters{{"mode", "=1777"}, {"size", "=65536k"}, {"noswap", ""}});
   builder.add(Op::mount_new, "/mounts/3",
               {type, target, abi::kMountAttrNosuid | abi::kMountAttrNoexec, parameters, 3, abi::kMsSlave});
   EXPECT_EQ(describe(builder.plan(), 0), "mount tmpfs on /dev/shm (nosuid,noexec,mode=1777,size=65536k,noswap,slave)");
@@ -25,7 +25,8 @@ TEST(PlanText, ClearedAttributesAreTold) {
   PlanBuilder builder;
   uint64_t atime = abi::kMountAttrAtimeMask;
   builder.add(Op::set_attributes, "/mounts/1",
-              {builder.text("/srv"), abi::kMountAttrReadonly, abi::kMountAttrNosuid | atime << 32, abi::kMsSlave | abi::kMsRecursive});
+              {builder.text("/srv"), abi::kMountAttrReadonly, abi::kMountAttrNosuid | atime << 32,
+               abi::kMsSlave | abi::kMsRecursive});
   EXPECT_EQ(describe(builder.plan(), 0), "change /srv (ro,not nosuid,rrelatime,rslave)");
 }
 
