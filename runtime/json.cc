@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -16,25 +17,26 @@ namespace {
 constexpr uint32_t kNone = UINT32_MAX;
 }
 
+// Small, because every page that parsing touches for the first time costs about a microsecond.
 struct JsonNode {
+  struct Slice {  // of the document's strings
+    uint32_t at = 0;
+    uint32_t size = 0;
+  };
   JsonType type = JsonType::null;
   bool flag = false;  // boolean: its value; integer: negative
   uint32_t parent = kNone;
-  uint32_t next = kNone;  // sibling
-  uint32_t first = kNone;
-  uint32_t last = kNone;
+  uint32_t next = kNone;  // sibling; the first child, where there is one, is the node that follows
   uint32_t count = 0;     // children
-  uint32_t position = 0;  // among its siblings
-  uint64_t integer = 0;   // two's complement
-  std::string_view key;
-  std::string_view text;
+  Slice key;
+  Slice text;
+  uint64_t integer = 0;  // two's complement
 };
 
 // Receives the parser's events. Returning false stops the parser.
 class JsonBuilder {
  public:
-  JsonBuilder(JsonDocument& document, std::string_view text)
-      : document_(document), text_(text), free_(document.strings_.get()) {}
+  JsonBuilder(JsonDocument& document, std::string_view text) : document_(document), text_(text) {}
 
   bool null() { return add(JsonType::null) != nullptr; }
 
@@ -69,7 +71,7 @@ class JsonBuilder {
     JsonNode* node = add(JsonType::string);
     if (node == nullptr) return false;
     node->text = keep(value);
-    if (node->text.find('\0') != std::string_view::npos) flaw(JsonFlaw::Kind::nul_in_string, last_index());
+    if (value.find('\0') != std::string::npos) flaw(JsonFlaw::Kind::nul_in_string, last_index());
     return true;
   }
 
@@ -77,6 +79,7 @@ class JsonBuilder {
 
   bool key(const std::string& value) {
     key_ = keep(value);
+    nul_in_key_ = value.find('\0') != std::string::npos;
     return true;
   }
 
@@ -153,27 +156,23 @@ class JsonBuilder {
     node.type = type;
     node.parent = open_;
     if (open_ == kNone) return &node;
-    JsonNode& parent = nodes[open_];
-    node.position = parent.count++;
-    if (parent.first == kNone)
-      parent.first = index;
-    else
-      nodes[parent.last].next = index;
-    parent.last = index;
-    if (parent.type == JsonType::object) {
+    if (nodes[open_].count++ > 0) nodes[last_[depth_]].next = index;
+    last_[depth_] = index;
+    if (nodes[open_].type == JsonType::object) {
       node.key = key_;
-      if (key_.find('\0') != std::string_view::npos) flaw(JsonFlaw::Kind::nul_in_key, index);
+      if (nul_in_key_) flaw(JsonFlaw::Kind::nul_in_key, index);
     }
     return &node;
   }
 
   bool open(JsonType type) {
-    if (++depth_ > kMaxJsonDepth) {
+    if (depth_ == kMaxJsonDepth) {
       error_ = at_position(too_deep_at(), fmt::format("nested more than {} deep", kMaxJsonDepth));
       return false;
     }
     if (add(type) == nullptr) return false;
     open_ = last_index();
+    ++depth_;
     return true;
   }
 
@@ -184,31 +183,28 @@ class JsonBuilder {
   }
 
   // Decoded strings are never longer than their text, so a buffer of the text's size holds them all.
-  std::string_view keep(const std::string& value) {
-    std::memcpy(free_, value.data(), value.size());
-    std::string_view kept(free_, value.size());
-    free_ += value.size();
+  JsonNode::Slice keep(const std::string& value) {
+    JsonNode::Slice kept{used_, static_cast<uint32_t>(value.size())};
+    std::memcpy(document_.strings_.get() + used_, value.data(), value.size());
+    used_ += kept.size;
     return kept;
   }
 
   void find_duplicates() {
-    const auto& nodes = document_.nodes_;
-    if (nodes[open_].count <= kFewKeys) {
-      for (uint32_t i = nodes[open_].first; i != kNone; i = nodes[i].next)
-        for (uint32_t before = nodes[open_].first; before != i; before = nodes[before].next)
-          if (nodes[before].key == nodes[i].key) {
-            flaw(JsonFlaw::Kind::duplicate_key, i);
-            break;
-          }
+    std::optional<JsonValue> first = JsonValue(&document_, open_).first();
+    if (document_.nodes_[open_].count <= kFewKeys) {
+      for (auto value = first; value; value = value->next()) {
+        auto same = first;
+        while (same->key() != value->key()) same = same->next();
+        if (same->order() != value->order()) flaw(JsonFlaw::Kind::duplicate_key, value->index_);
+      }
       return;
     }
-    std::vector<uint32_t> sorted;
-    for (uint32_t i = nodes[open_].first; i != kNone; i = nodes[i].next) sorted.push_back(i);
-    std::sort(sorted.begin(), sorted.end(), [&](uint32_t a, uint32_t b) {
-      return nodes[a].key != nodes[b].key ? nodes[a].key < nodes[b].key : a < b;
-    });
+    std::vector<std::pair<std::string_view, uint32_t>> sorted;
+    for (auto value = first; value; value = value->next()) sorted.emplace_back(value->key(), value->index_);
+    std::sort(sorted.begin(), sorted.end());
     for (size_t i = 1; i < sorted.size(); ++i)
-      if (nodes[sorted[i]].key == nodes[sorted[i - 1]].key) flaw(JsonFlaw::Kind::duplicate_key, sorted[i]);
+      if (sorted[i].first == sorted[i - 1].first) flaw(JsonFlaw::Kind::duplicate_key, sorted[i].second);
   }
 
   static constexpr size_t kFewKeys = 32;    // comparing each with each costs less than sorting
@@ -216,10 +212,12 @@ class JsonBuilder {
 
   JsonDocument& document_;
   std::string_view text_;
-  char* free_;
-  std::string_view key_;
-  uint32_t open_ = kNone;  // the innermost array or object that is not closed yet
-  size_t depth_ = 0;
+  uint32_t used_ = 0;  // bytes of the document's strings
+  JsonNode::Slice key_;
+  bool nul_in_key_ = false;
+  uint32_t open_ = kNone;                         // the innermost array or object that is not closed yet
+  size_t depth_ = 0;                              // how many are open
+  std::array<uint32_t, kMaxJsonDepth + 1> last_;  // by depth: the last child so far
   std::optional<Error> error_;
 };
 
@@ -258,8 +256,7 @@ JsonValue JsonDocument::nearest(std::string_view pointer) const {
     uint32_t position = kNone;
     if (in_array) (void)std::from_chars(token.data(), token.data() + token.size(), position);  // kNone finds nothing
     auto child = value.first();
-    while (child && !(in_array ? child->node().position == position
-                               : token == (plain ? child->key() : pointer_token(child->key()))))
+    while (child && !(in_array ? position-- == 0 : token == (plain ? child->key() : pointer_token(child->key()))))
       child = child->next();
     if (!child) return value;
     value = *child;
@@ -276,11 +273,11 @@ JsonType JsonValue::type() const {
 }
 
 std::string_view JsonValue::key() const {
-  return node().key;
+  return {document_->strings_.get() + node().key.at, node().key.size};
 }
 
 std::string_view JsonValue::text() const {
-  return node().text;
+  return {document_->strings_.get() + node().text.at, node().text.size};
 }
 
 bool JsonValue::boolean() const {
@@ -304,8 +301,8 @@ size_t JsonValue::size() const {
 }
 
 std::optional<JsonValue> JsonValue::first() const {
-  if (node().first == kNone) return std::nullopt;
-  return JsonValue(document_, node().first);
+  if (node().count == 0) return std::nullopt;
+  return JsonValue(document_, index_ + 1);
 }
 
 std::optional<JsonValue> JsonValue::next() const {
@@ -321,10 +318,18 @@ std::optional<JsonValue> JsonValue::find(std::string_view wanted) const {
 
 std::string JsonValue::pointer() const {
   std::string all;
-  for (uint32_t i = index_; document_->nodes_[i].parent != kNone; i = document_->nodes_[i].parent) {
-    const JsonNode& n = document_->nodes_[i];
-    bool in_array = document_->nodes_[n.parent].type == JsonType::array;
-    all.insert(0, "/" + (in_array ? std::to_string(n.position) : pointer_token(n.key)));
+  for (JsonValue value = *this; value.node().parent != kNone;) {
+    JsonValue parent(document_, value.node().parent);
+    std::string token;
+    if (parent.type() == JsonType::array) {
+      size_t position = 0;
+      for (auto sibling = parent.first(); sibling->index_ != value.index_; sibling = sibling->next()) ++position;
+      token = std::to_string(position);
+    } else {
+      token = pointer_token(value.key());
+    }
+    all.insert(0, token).insert(0, 1, '/');
+    value = parent;
   }
   return all;
 }
@@ -339,9 +344,9 @@ std::string JsonValue::describe() const {
     case JsonType::integer:
       return n.flag ? std::to_string(static_cast<int64_t>(n.integer)) : std::to_string(n.integer);
     case JsonType::decimal:
-      return n.text.size() > 40 ? std::string(n.text.substr(0, 40)) + "…" : std::string(n.text);
+      return text().size() > 40 ? std::string(text().substr(0, 40)) + "…" : std::string(text());
     case JsonType::string:
-      return quoted(n.text);
+      return quoted(text());
     case JsonType::array:
       return n.count == 0 ? "an empty array" : fmt::format("an array of {}", n.count);
     case JsonType::object:

@@ -53,6 +53,7 @@ class JsonValue {
 
  private:
   friend class JsonDocument;
+  friend class JsonBuilder;
   JsonValue(const JsonDocument* document, uint32_t index) : document_(document), index_(index) {}
   const JsonNode& node() const;
 

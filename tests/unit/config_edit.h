@@ -1,6 +1,7 @@
 // Config files for tests: a small valid one, and changes to it by JSON pointer.
 #pragma once
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -10,8 +11,12 @@
 #include "runtime/bundle.h"
 #include "runtime/json.h"
 #include "runtime/json_writer.h"
+#include "runtime/parse.h"
+#include "sys/file.h"
 
 namespace minirun::test {
+
+using Lines = std::vector<std::string>;
 
 // Valid, and with every namespace that minirun can make, so that rules about something else stand alone.
 inline constexpr std::string_view kSmallConfig = R"({
@@ -80,9 +85,9 @@ inline std::string with(std::string_view config, std::string_view pointer, std::
 }
 
 // The lines of what is wrong, without "config.json: ".
-inline std::vector<std::string> problems_of(std::string_view config) {
+inline Lines problems_of(std::string_view config) {
   auto bundle = parse_config(config);
-  std::vector<std::string> lines;
+  Lines lines;
   if (bundle.ok()) return lines;
   std::string_view text = bundle.error().message;
   while (!text.empty()) {
@@ -96,10 +101,25 @@ inline std::vector<std::string> problems_of(std::string_view config) {
 }
 
 // Of a change to the small config.
-inline std::vector<std::string> problems_with(std::string_view pointer, std::string_view raw) {
+inline Lines problems_with(std::string_view pointer, std::string_view raw) {
   return problems_of(with(kSmallConfig, pointer, raw));
 }
 
-using Lines = std::vector<std::string>;
+// A file of tests/unit/data.
+inline std::string data(const std::string& name) {
+  return read_file(AT_FDCWD, MINIRUN_SOURCE_DIR "/tests/unit/data/" + name).value();
+}
+
+inline ParseOutcome parse(std::string_view text) {
+  auto document = JsonDocument::parse(text);
+  EXPECT_TRUE(document.ok());
+  return parse_spec(**document);
+}
+
+inline Lines lines_of(const ParseOutcome& outcome) {
+  Lines lines;
+  for (const Problem& problem : outcome.problems) lines.push_back(problem.pointer + ": " + problem.message);
+  return lines;
+}
 
 }  // namespace minirun::test
