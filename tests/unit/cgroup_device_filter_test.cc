@@ -199,6 +199,14 @@ TEST(DeviceFilter, DuplicatesAndDeniedDefaultsCostNothing) {
   EXPECT_LE(with_console, 22U);
 }
 
+TEST(DeviceFilter, DenialOfWhatNobodyAllowsCostsNothing) {
+  DeviceRule allow{true, DeviceType::character, 1, 3, kDeviceRead};
+  size_t alone = check({allow});
+  EXPECT_EQ(check({allow, {false, DeviceType::character, 1, 3, kDeviceWrite}}), alone);
+  EXPECT_EQ(check({allow, {false, DeviceType::character, 1, 5, kDeviceAll}}), alone);
+  EXPECT_GT(check({allow, {false, DeviceType::character, 1, 3, kDeviceRead}}), 0U);
+}
+
 TEST(DeviceFilter, EveryInstructionCanBeReached) {
   auto program = compile_device_filter(with_default_devices(engine_rules(), true));
   Machine machine(*program);
