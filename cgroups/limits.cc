@@ -234,10 +234,8 @@ Result<void> plan_unified(Planner& planner, const std::vector<std::pair<std::str
 }  // namespace
 
 uint64_t cpu_weight_from_shares(uint64_t shares) {
-  // The ends are exact without trusting the last bit of a floating-point result that is rounded up.
   if (shares <= 2) return 1;
   if (shares >= 262144) return 10000;
-  if (shares == 1024) return 100;
   // The parabola in log(shares) through the three points, as runc 1.3.2 and crun 1.23 have it since 2025. The straight
   // line before that gave a default container 39 where anything outside a container had 100 (kubernetes issue 131216).
   double l = std::log2(static_cast<double>(shares));

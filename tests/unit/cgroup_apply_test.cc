@@ -102,6 +102,10 @@ TEST_F(CgroupApply, ApplySaysWhichLimitAndWhy) {
                             .fallback_value = "7"}})
                   .ok());
   EXPECT_EQ(*read_file(cgroup->fd(), "cgroup.max.depth"), "7\n");
+  EXPECT_EQ(
+      error({.file = "x.max", .value = "1", .origin = "x", .fallback_file = "cgroup.max.depth", .fallback_value = "y"}),
+      "x: write \"y\" to cgroup.max.depth of cgroup " + base_ +
+          "/a (the kernel does not take this value): invalid argument");
   EXPECT_EQ(error({.file = "cgroup.max.depth", .value = "1", .origin = "x", .not_below = "cgroup.max.depth"}),
             "x: 1 is less than the 7 bytes in use (cgroup.max.depth): device or resource busy");
   ASSERT_TRUE(cgroup->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
