@@ -35,9 +35,9 @@ void close_others(const std::array<int, 3>& kept) {
   (void)syscall(SYS_close_range, first, ~0U, 0);
 }
 
-// The forked side: system calls only. Signals stay blocked, as minirun has them: SIGTTOU above all.
+// The forked side: system calls only. Signals stay blocked, as minirun has them: SIGTTOU above all, so that a
+// background process may change the terminal's settings (termios(3)).
 [[noreturn]] void stand_guard(const GuardTask& task) {
-  (void)setsid();  // cannot fail in a new process; without a controlling terminal there is no background job to stop
   (void)prctl(PR_SET_NAME, "minirun-guard");
   close_others(task.kept);
   bool raw = false;
@@ -68,6 +68,8 @@ Result<Guard> Guard::start(int terminal, const termios& saved, int cgroup_kill) 
   if (pid < 0) return fail(errno, "fork the guard");
   if (pid == 0) stand_guard(task);
   guard.pid_ = pid;
+  // From here, not by the guard itself: it may not have run yet when somebody kills minirun's group.
+  if (setpgid(pid, pid) < 0) return fail(errno, "give the guard a process group");
   return guard;
 }
 

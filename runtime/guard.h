@@ -2,10 +2,10 @@
 // killer). It gives the caller's terminal back, and kills a container that has no pid namespace (with one, the
 // parent-death signal of its init reaches everything).
 //
-// It is a fork of minirun in a session of its own, so that neither the terminal's signals nor a kill of minirun's
-// process group reach it, with every signal blocked, and it holds nothing but the terminal, cgroup.kill and the
-// reading end of a pipe. End of file on the pipe means that minirun is gone. In the normal case minirun ends it by
-// SIGKILL, which works at once even on a stopped process.
+// It is a fork of minirun in a process group of its own, so that neither the terminal's keys nor a kill of minirun's
+// group reach it, with every signal blocked, and it holds nothing but the terminal, cgroup.kill and the reading end of
+// a pipe. End of file on the pipe means that minirun is gone. In the normal case minirun ends it by SIGKILL, which
+// works at once even on a stopped process.
 #pragma once
 
 #include <sys/types.h>

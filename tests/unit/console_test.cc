@@ -277,7 +277,7 @@ TEST(Guard, HoldsNothingButWhatItGuards) {
     return count;
   };
   EXPECT_TRUE(rig::eventually([&] { return held() == 3; })) << held();
-  EXPECT_EQ(getsid(guard), guard);
+  EXPECT_EQ(getpgid(guard), guard);
 }
 
 TEST(Guard, WhoseDeathIsNotMissedLeavesMinirunRunning) {
