@@ -203,7 +203,7 @@ class MountSteps : public Calls<Kernel> {
     long rc = change(tree, 0, 0, abi::kMsSlave | abi::kMsRecursive);
     if (rc < 0) return rc;
     rc = this->call(__NR_move_mount, descriptor(tree), address(""), descriptor(abi::kAtCwd), address("/"),
-                         abi::kMoveMountFromEmptyPath);
+                    abi::kMoveMountFromEmptyPath);
     return rc < 0 ? rc : this->call(__NR_fchdir, descriptor(tree));
   }
 

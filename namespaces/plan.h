@@ -17,46 +17,46 @@ namespace minirun {
 //   s string   d decimal   o octal   x hexadecimal   f descriptor slot (its label)   l list of strings
 //   n namespace flags   a mount attributes set   A mount attributes cleared   p propagation   v device number
 // Steps of the far side of clone, in namespaces/executor.h; the manual pages are named there.
-#define MINIRUN_OPS(X)                                                                                \
-  X(die_with_parent, "be killed when the parent dies")                                                \
-  X(join_namespace, "join {1n} namespace {0f}")                                                       \
-  X(new_namespaces, "unshare {0n}")                                                                   \
-  X(pivot, "pivot into {0f}")                                                                         \
-  X(enter, "enter the mount namespace made from {0f}")                                                \
-  X(move_root, "move {0f} over / and change root into it")                                            \
-  X(open_proc, "open a private procfs")                                                               \
-  X(mount_new, "mount {0s} on {1s} ({2a}{3l}{5p})")                                                   \
-  X(attach, "bind {0f} on {1s} ({2a}{3A}{4p})")                                                       \
-  X(set_attributes, "change {0s} ({1a}{2A}{3p})")                                                     \
-  X(reconfigure, "reconfigure the filesystem of {0s} ({1l})")                                         \
-  X(directory, "in {0s}:")                                                                            \
-  X(device, "device {0s} {2v} mode {1o} owner {3d}:{4d}")                                             \
-  X(symlink, "symlink {1s} -> {0s}")                                                                  \
-  X(mask, "mask {0s}")                                                                                \
-  X(make_readonly, "make {0s} read-only")                                                             \
-  X(write_proc, "write {1s} to /proc/{0s}")                                                           \
-  X(loopback, "bring the loopback interface up")                                                      \
-  X(hostname, "set the hostname to {0s}")                                                             \
-  X(domainname, "set the domainname to {0s}")                                                         \
-  X(terminal, "open a terminal in {0s} and send it to minirun")                                       \
-  X(bind_console, "bind the terminal on {0s}")                                                        \
-  X(own_stdio, "give stdio to uid {0d}")                                                              \
-  X(rlimit, "limit {3s}: soft {1d}, hard {2d}")                                                       \
-  X(personality, "set the personality to {0x}")                                                       \
-  X(scheduler, "set the scheduler: {1s}")                                                             \
-  X(io_priority, "set the I/O priority: {1s}")                                                        \
-  X(umask, "set the umask to {0o}")                                                                   \
-  X(groups, "set the additional groups: {2s}")                                                        \
-  X(identity, "become uid {0d}, gid {1d}")                                                            \
-  X(bounding, "keep {1s} in the bounding set")                                                        \
-  X(capabilities, "set capabilities: {4s}") \
-  X(no_new_privileges, "set no_new_privs")                                                            \
-  X(working_directory, "change directory to {0s}")                                                    \
-  X(seccomp, "load a seccomp filter of {1d} instructions")                                            \
-  X(await_release, "wait for minirun to commit the state, then outlive it")                           \
-  X(supervise, "start the workload; stay as its init")                                                \
-  X(session, "start a session{0s}")                                                                   \
-  X(close_on_exec, "close descriptors from {0d} on at exec")                                          \
+#define MINIRUN_OPS(X)                                                      \
+  X(die_with_parent, "be killed when the parent dies")                      \
+  X(join_namespace, "join {1n} namespace {0f}")                             \
+  X(new_namespaces, "unshare {0n}")                                         \
+  X(pivot, "pivot into {0f}")                                               \
+  X(enter, "enter the mount namespace made from {0f}")                      \
+  X(move_root, "move {0f} over / and change root into it")                  \
+  X(open_proc, "open a private procfs")                                     \
+  X(mount_new, "mount {0s} on {1s} ({2a}{3l}{5p})")                         \
+  X(attach, "bind {0f} on {1s} ({2a}{3A}{4p})")                             \
+  X(set_attributes, "change {0s} ({1a}{2A}{3p})")                           \
+  X(reconfigure, "reconfigure the filesystem of {0s} ({1l})")               \
+  X(directory, "in {0s}:")                                                  \
+  X(device, "device {0s} {2v} mode {1o} owner {3d}:{4d}")                   \
+  X(symlink, "symlink {1s} -> {0s}")                                        \
+  X(mask, "mask {0s}")                                                      \
+  X(make_readonly, "make {0s} read-only")                                   \
+  X(write_proc, "write {1s} to /proc/{0s}")                                 \
+  X(loopback, "bring the loopback interface up")                            \
+  X(hostname, "set the hostname to {0s}")                                   \
+  X(domainname, "set the domainname to {0s}")                               \
+  X(terminal, "open a terminal in {0s} and send it to minirun")             \
+  X(bind_console, "bind the terminal on {0s}")                              \
+  X(own_stdio, "give stdio to uid {0d}")                                    \
+  X(rlimit, "limit {3s}: soft {1d}, hard {2d}")                             \
+  X(personality, "set the personality to {0x}")                             \
+  X(scheduler, "set the scheduler: {1s}")                                   \
+  X(io_priority, "set the I/O priority: {1s}")                              \
+  X(umask, "set the umask to {0o}")                                         \
+  X(groups, "set the additional groups: {2s}")                              \
+  X(identity, "become uid {0d}, gid {1d}")                                  \
+  X(bounding, "keep {1s} in the bounding set")                              \
+  X(capabilities, "set capabilities: {4s}")                                 \
+  X(no_new_privileges, "set no_new_privs")                                  \
+  X(working_directory, "change directory to {0s}")                          \
+  X(seccomp, "load a seccomp filter of {1d} instructions")                  \
+  X(await_release, "wait for minirun to commit the state, then outlive it") \
+  X(supervise, "start the workload; stay as its init")                      \
+  X(session, "start a session{0s}")                                         \
+  X(close_on_exec, "close descriptors from {0d} on at exec")                \
   X(execute, "execute {2s}")
 
 enum class Op : uint16_t {

@@ -25,7 +25,8 @@ TEST(PlanText, ClearedAttributesAreTold) {
   PlanBuilder builder;
   uint64_t atime = abi::kMountAttrAtimeMask;
   builder.add(Op::set_attributes, "/mounts/1",
-              {builder.text("/srv"), abi::kMountAttrReadonly, abi::kMountAttrNosuid | atime << 32, abi::kMsSlave | abi::kMsRecursive});
+              {builder.text("/srv"), abi::kMountAttrReadonly, abi::kMountAttrNosuid | atime << 32,
+               abi::kMsSlave | abi::kMsRecursive});
   EXPECT_EQ(describe(builder.plan(), 0), "change /srv (ro,not nosuid,rrelatime,rslave)");
 }
 
