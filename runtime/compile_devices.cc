@@ -41,8 +41,8 @@ Node node_of(const oci::Device& device, std::string origin) {
   uint64_t type = device.type == 'b' ? S_IFBLK : device.type == 'p' ? S_IFIFO : S_IFCHR;
   node.mode = type | (device.file_mode.value_or(0666) & 07777);
   if (device.type != 'p') {
-    node.number = device_number(static_cast<uint64_t>(device.major.value_or(0)),
-                                static_cast<uint64_t>(device.minor.value_or(0)));
+    node.number =
+        device_number(static_cast<uint64_t>(device.major.value_or(0)), static_cast<uint64_t>(device.minor.value_or(0)));
   }
   node.uid = device.uid.value_or(0);
   node.gid = device.gid.value_or(0);
@@ -124,8 +124,7 @@ void emit_devices(Compilation& c) {
 void emit_protected_paths(Compilation& c) {
   const auto& readonly = c.spec.linux_.readonly_paths;
   for (size_t i = 0; i < readonly.size(); i++) {
-    c.add(Op::make_readonly, pointer_at("/linux/readonlyPaths", i), {c.text(readonly[i])},
-          kTolerateMissing);
+    c.add(Op::make_readonly, pointer_at("/linux/readonlyPaths", i), {c.text(readonly[i])}, kTolerateMissing);
   }
   // After those: a masked path inside a read-only one would be cloned with it.
   const auto& masked = c.spec.linux_.masked_paths;

@@ -51,7 +51,8 @@ Limits limits_of(const oci::Resources& resources) {
   if (resources.cpu) take_cpu(&limits, *resources.cpu);
   limits.pids = resources.pids_limit;
   if (resources.block_io) take_block_io(&limits, *resources.block_io);
-  for (const auto& hugepage : resources.hugepage_limits) limits.hugepages.push_back({hugepage.page_size, hugepage.limit});
+  for (const auto& hugepage : resources.hugepage_limits)
+    limits.hugepages.push_back({hugepage.page_size, hugepage.limit});
   for (const auto& [device, rdma] : resources.rdma) limits.rdma.push_back({device, rdma.hca_handles, rdma.hca_objects});
   limits.unified = resources.unified;
   return limits;
@@ -80,8 +81,8 @@ std::vector<DeviceRule> device_rules(const oci::Spec& spec) {
   const auto& resources = spec.linux_.resources;
   if (resources && !resources->devices.empty()) {
     for (const auto& rule : resources->devices)
-      rules.push_back({rule.allow, device_type(rule.type), narrow(rule.major), narrow(rule.minor),
-                       access_bits(rule.access)});
+      rules.push_back(
+          {rule.allow, device_type(rule.type), narrow(rule.major), narrow(rule.minor), access_bits(rule.access)});
   } else {
     for (const auto& device : spec.linux_.devices)
       if (device.type != 'p')
@@ -104,7 +105,9 @@ Result<void> compile_limits(Compilation& c) {
   auto limits = plan_limits(resources ? limits_of(*resources) : Limits{}, own_tasks);
   if (!limits.ok()) return wrap(limits.error(), "/linux/resources");
   c.out.limits = std::move(limits).value();
-  c.out.device_filter = TRY(compile_device_filter(device_rules(c.spec)));
+  auto filter = compile_device_filter(device_rules(c.spec));
+  if (!filter.ok()) return wrap(filter.error(), "/linux/resources/devices");
+  c.out.device_filter = std::move(filter).value();
   c.out.cgroup_path = cgroup_path_of(c.spec, c.place.id);
   return {};
 }

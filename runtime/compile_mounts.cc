@@ -14,9 +14,8 @@ namespace {
 // Filesystems that need nothing of the host, or that show the namespaces of who mounts them: made in the container.
 // All others have a device or a path as their source, or reach it over the network: the host's, before clone.
 constexpr std::string_view kMadeInContainer[] = {
-    "tmpfs",   "proc",    "sysfs",      "mqueue",  "devpts",   "cgroup2",     "ramfs",  "hugetlbfs",
-    "bpf",     "debugfs", "securityfs", "tracefs", "configfs", "binfmt_misc", "pstore", "efivarfs",
-    "fusectl", "devtmpfs"};
+    "tmpfs",   "proc",       "sysfs",   "mqueue",   "devpts",      "cgroup2", "ramfs",    "hugetlbfs", "bpf",
+    "debugfs", "securityfs", "tracefs", "configfs", "binfmt_misc", "pstore",  "efivarfs", "fusectl",   "devtmpfs"};
 
 struct MountEntry {
   const oci::Mount& mount;
@@ -143,8 +142,7 @@ void emit_change(Compilation& c, const MountEntry& entry) {
   if (!parameters.empty() && !options.bind)
     c.add(Op::reconfigure, entry.pointer, {target, c.plan.list(parameters), parameters.size()});
   if (packed_set(options) != 0 || packed_clear(options) != 0 || options.propagation != 0) {
-    c.add(Op::set_attributes, entry.pointer,
-          {target, packed_set(options), packed_clear(options), options.propagation});
+    c.add(Op::set_attributes, entry.pointer, {target, packed_set(options), packed_clear(options), options.propagation});
   }
 }
 

@@ -1,5 +1,6 @@
 // /process (runtime-spec config.md, "Process"): who the workload is and what it may do, then the way into its program.
-// Order is what this file is about: each step stands where the ones before it are needed and the ones after it forbid it.
+// Order is what this file is about: each step stands where the ones before it are needed and the ones after it forbid
+// it.
 #include <linux/capability.h>
 #include <linux/sched.h>
 
@@ -60,8 +61,7 @@ void emit_io_priority(Compilation& c) {
   const oci::IoPriority& priority = *c.spec.process->io_priority;
   constexpr std::string_view kClasses[] = {"none", "real time", "best effort", "idle"};
   auto io_class = static_cast<unsigned>(priority.io_class);
-  std::string text =
-      fmt::format("{} {}", io_class < std::size(kClasses) ? kClasses[io_class] : "?", priority.priority);
+  std::string text = fmt::format("{} {}", io_class < std::size(kClasses) ? kClasses[io_class] : "?", priority.priority);
   constexpr unsigned kClassShift = 13;  // IOPRIO_CLASS_SHIFT
   c.add(Op::io_priority, "/process/ioPriority",
         {io_class << kClassShift | static_cast<unsigned>(priority.priority), c.text(text)});
@@ -143,7 +143,8 @@ void emit_execute(Compilation& c) {
   c.out.search_path = search_path_of(process.env);
   std::vector<std::string> candidates = program_candidates(process.args[0], c.out.search_path);
   oci::Strings env = process.env;
-  bool has_home = std::any_of(env.begin(), env.end(), [](const auto& entry) { return entry.compare(0, 5, "HOME=") == 0; });
+  bool has_home =
+      std::any_of(env.begin(), env.end(), [](const auto& entry) { return entry.compare(0, 5, "HOME=") == 0; });
   if (!has_home) env.push_back("HOME=" + c.place.home);
   uint64_t list = c.plan.list(candidates);
   uint64_t text = c.text(command_text(process.args));
@@ -187,8 +188,7 @@ void emit_process(Compilation& c) {
   // After the last file was opened: RLIMIT_NOFILE counts for this process too. Before CAP_SYS_RESOURCE and CAP_SYS_NICE
   // go.
   emit_rlimits(c);
-  if (c.spec.linux_.personality)
-    c.add(Op::personality, "/linux/personality", {c.spec.linux_.personality->domain});
+  if (c.spec.linux_.personality) c.add(Op::personality, "/linux/personality", {c.spec.linux_.personality->domain});
   bool late_scheduler = c.options.init && has_deadline(c);  // the init could not fork (sched(7))
   if (process.scheduler && !late_scheduler) emit_scheduler(c);
   if (process.io_priority) emit_io_priority(c);

@@ -50,9 +50,8 @@ std::string home_of(int rootfs_fd, uint32_t uid) {
   UniqueFd fd(static_cast<int>(syscall(SYS_openat2, rootfs_fd, "etc/passwd", &how, sizeof how)));
   struct stat facts {};
   if (!fd || fstat(fd.get(), &facts) < 0 || !S_ISREG(facts.st_mode)) return "/";
-  std::string text(facts.st_size < static_cast<off_t>(kMaxPasswdBytes) ? static_cast<size_t>(facts.st_size)
-                                                                       : kMaxPasswdBytes,
-                   '\0');
+  std::string text(
+      facts.st_size < static_cast<off_t>(kMaxPasswdBytes) ? static_cast<size_t>(facts.st_size) : kMaxPasswdBytes, '\0');
   size_t used = 0;
   while (used < text.size()) {
     ssize_t n = read(fd.get(), text.data() + used, text.size() - used);

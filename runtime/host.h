@@ -6,7 +6,8 @@
 namespace minirun {
 
 struct HostFacts {
-  // Linux 7.0: a mount namespace can be made from the rootfs alone (OPEN_TREE_NAMESPACE), nothing of the host is copied.
+  // Linux 7.0: a mount namespace can be made from the rootfs alone (OPEN_TREE_NAMESPACE), nothing of the host is
+  // copied.
   bool open_tree_namespace = false;
   // "/" is the initramfs: it has no parent to be moved to, pivot_root(2) answers EINVAL.
   bool root_needs_move = false;

@@ -11,7 +11,7 @@ namespace minirun {
 namespace {
 
 enum class Effect : uint8_t {
-  none,         // what is so anyway, or what Linux 5.14 and newer have no switch for
+  none,  // what is so anyway, or what Linux 5.14 and newer have no switch for
   bind,
   remount,
   set,          // value: MOUNT_ATTR_*

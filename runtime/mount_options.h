@@ -20,13 +20,13 @@ struct MountOptions {
   bool bind = false;
   bool recursive = false;  // rbind
   bool remount = false;
-  AttributeChange own;       // of the mount itself ("ro")
-  AttributeChange below;     // of it and all mounts below it ("rro")
-  uint64_t propagation = 0;  // MS_*, with MS_REC for "rslave" and the like
-  Parameters superblock;     // sync, dirsync, lazytime and their opposites: of the filesystem, whoever mounts it
-  Parameters parameters;     // all that the table does not know: for the filesystem, in order
-  size_t first_parameter = 0;       // its index in the list, where there is one
-  std::string not_supported;        // the first option that minirun knows, but cannot do yet
+  AttributeChange own;         // of the mount itself ("ro")
+  AttributeChange below;       // of it and all mounts below it ("rro")
+  uint64_t propagation = 0;    // MS_*, with MS_REC for "rslave" and the like
+  Parameters superblock;       // sync, dirsync, lazytime and their opposites: of the filesystem, whoever mounts it
+  Parameters parameters;       // all that the table does not know: for the filesystem, in order
+  size_t first_parameter = 0;  // its index in the list, where there is one
+  std::string not_supported;   // the first option that minirun knows, but cannot do yet
   size_t not_supported_index = 0;
 };
 
