@@ -1,4 +1,6 @@
+// `minirun plan`: what run would do, told and not done.
 #include "runtime/commands.h"
+#include "runtime/plan_print.h"
 #include "runtime/prepare.h"
 
 namespace minirun {
@@ -6,8 +8,7 @@ namespace minirun {
 Result<Outcome> plan_command(const GlobalOptions&, const PlanCommand& command) {
   Prepared prepared = TRY(prepare_plan(command));
   Outcome outcome;
-  for (uint32_t i = 0; i < prepared.compiled.plan.steps.size(); i++)
-    outcome.out += fmt::format("{:3} {}\n", i + 1, describe(prepared.compiled.plan, i));
+  outcome.out = command.format == "json" ? plan_json(prepared.compiled) : plan_text(prepared.compiled);
   return outcome;
 }
 
