@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <ctime>
 #include <memory>
@@ -163,13 +164,16 @@ Result<std::string> current_boot_id() {
   return id;
 }
 
+// Not by gmtime_r(3), which reads /etc/localtime.
 std::string now_rfc3339() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
-  tm utc{};
-  gmtime_r(&now.tv_sec, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                     utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec);
+  constexpr int64_t kDay = 86400;
+  std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{now.tv_sec / kDay}}};
+  int64_t second = now.tv_sec % kDay;
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), second / 3600,
+                     second / 60 % 60, second % 60, now.tv_nsec);
 }
 
 }  // namespace minirun
