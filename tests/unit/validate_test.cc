@@ -181,7 +181,7 @@ TEST(Validate, SysctlsBelongToANamespaceThatTheContainerHas) {
                    "would change",
                    "/linux/sysctl/kernel.sem: needs a namespace of type ipc in /linux/namespaces: the host's own value "
                    "would change",
-                   "/linux/sysctl/kernel.domainname: needs a uts namespace in /linux/namespaces: the host's own value "
+                   "/linux/sysctl/kernel.domainname: needs a namespace of type uts in /linux/namespaces: the host's own value "
                    "would change"}));
 }
 
