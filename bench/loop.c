@@ -1,0 +1,94 @@
+// loop: runs commands in turn (A B C A B C ...), so that whatever disturbs the machine disturbs all of them alike, and
+// prints each command's time from spawn to reaped, as JSON. For guests, where hyperfine is not.
+//
+//   loop [-n RUNS] [-w WARM_UP_RUNS] COMMAND [ARGUMENT...] [-- COMMAND [ARGUMENT...]]...
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char** environ;
+enum { kMaxCommands = 16 };
+
+static double now_us(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
+}
+
+static int compare(const void* a, const void* b) {
+  double x = *(const double*)a, y = *(const double*)b;
+  return (x > y) - (x < y);
+}
+
+// The time in µs; ends the program when the command does not exit with 0: a failure is never a measurement.
+static double run(char** command, posix_spawn_file_actions_t* actions) {
+  pid_t pid;
+  int status;
+  double start = now_us();
+  int error = posix_spawnp(&pid, command[0], actions, NULL, command, environ);
+  if (error != 0) {
+    fprintf(stderr, "loop: %s: %s\n", command[0], strerror(error));
+    exit(1);
+  }
+  waitpid(pid, &status, 0);
+  double end = now_us();
+  if (status != 0) {
+    fprintf(stderr, "loop: %s: wait status 0x%x\n", command[0], (unsigned)status);
+    exit(1);
+  }
+  return end - start;
+}
+
+static void print(char** command, double* times, int runs, int first) {
+  qsort(times, (size_t)runs, sizeof *times, compare);
+  printf("%s{\"command\": \"%s\", \"runs\": %d, \"min_us\": %.1f, \"median_us\": %.1f, \"p90_us\": %.1f}",
+         first ? "" : ",\n ", command[0], runs, times[0], (times[(runs - 1) / 2] + times[runs / 2]) / 2,
+         times[(long)runs * 9 / 10]);
+}
+
+// Cuts argv at each "--" and returns how many commands it holds.
+static int split(int argc, char** argv, int first, char*** commands) {
+  int count = 0;
+  for (int i = first; i < argc; i++) {
+    if (i == first || argv[i - 1] == NULL) commands[count++] = argv + i;
+    if (strcmp(argv[i], "--") == 0) argv[i] = NULL;
+    if (count == kMaxCommands) break;
+  }
+  return count;
+}
+
+int main(int argc, char** argv) {
+  int runs = 100, warm_up = 5, option;
+  while ((option = getopt(argc, argv, "+n:w:")) != -1) {
+    if (option == 'n') runs = atoi(optarg);
+    if (option == 'w') warm_up = atoi(optarg);
+    if (option == '?') return 2;
+  }
+  char** commands[kMaxCommands];
+  int count = split(argc, argv, optind, commands);
+  double* times = calloc((size_t)(runs > 0 ? runs : 1) * kMaxCommands, sizeof *times);
+  if (count == 0 || runs < 1 || times == NULL) {
+    fprintf(stderr, "usage: loop [-n RUNS] [-w WARM_UP_RUNS] COMMAND [ARGUMENT...] [-- COMMAND [ARGUMENT...]]...\n");
+    return 2;
+  }
+  posix_spawn_file_actions_t actions;  // what hyperfine does by default
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  for (int i = -warm_up; i < runs; i++) {
+    for (int c = 0; c < count; c++) {
+      double time = run(commands[c], &actions);
+      if (i >= 0) times[c * runs + i] = time;
+    }
+  }
+  printf("[");
+  for (int c = 0; c < count; c++) print(commands[c], times + (long)c * runs, runs, c == 0);
+  printf("]\n");
+  return 0;
+}

@@ -1,0 +1,33 @@
+# bench.json -> the table that bench/run prints.
+def pad($n): tostring | if length < $n then . + " " * ($n - length) else . end;
+def lpad($n): tostring | if length < $n then " " * ($n - length) + . else . end;
+def fixed($digits): pow(10; $digits) as $p | (. * $p | round) as $v | ($v / $p | floor | tostring) + "." +
+  ($v % $p | tostring | if length < $digits then "0" * ($digits - length) + . else . end);
+def ms: if . == null then "-" else . / 1000 | fixed(2) end;
+def times($a; $b): if $a == null or $b == null then "-" else $a / $b | fixed(2) end;
+def row($title; $values): ($title | pad(40)) + ($values | map(lpad(9)) | add);
+def programs: ["floor", "minirun", "crun", "runc"];
+def launch_row($title; $cell):
+  [programs[] as $p | $cell[$p].median_us?] as $m |
+  row($title; ($m | map(ms)) + [times($m[1]; $m[0]), times($m[1]; $m[2]), times($m[1]; $m[3])]);
+def header($title): row($title; programs + ["/floor", "/crun", "/runc"]);
+(if .host then
+  "\(.machine.processors) x \(.machine.processor), kernel \(.machine.kernel); crun \(.machine.crun), runc \(.machine.runc); \(.host.default.minirun.runs // 0) runs each",
+  header("median, ms"),
+  launch_row("run of the default bundle"; .host.default),
+  launch_row("with a seccomp profile of 400 calls"; .host.seccomp),
+  launch_row("with 3,000 mounts on the host"; .host.mounts),
+  (.host.default.floor | select(.p90_us > 2 * .median_us) |
+    "the machine was disturbed: the floor's 90th percentile is \(times(.p90_us; .median_us)) times its median; measure again when it is quiet"),
+  ""
+else empty end),
+(if .guest then
+  "guest: kernel \(.guest.kernel)",
+  header("median, ms"),
+  launch_row("run of the default bundle"; .guest.few_mounts),
+  launch_row("with 3,000 mounts"; .guest.many_mounts),
+  (.guest.memory_floor_kib as $m | row("smallest memory.max that works, KiB";
+    [programs[] | $m[.] // "-"] + ["", times($m.minirun; $m.crun), times($m.minirun; $m.runc)])),
+  ""
+else empty end),
+(.goals[] | select(.met != null) | "\(if .met then "met   " else "missed" end)  \(.name | pad(46)) \(.measured | fixed(3)) (at most \(.limit))")

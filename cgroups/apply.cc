@@ -1,0 +1,107 @@
+// Limits into control files, and why the kernel refused one.
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <optional>
+#include <string>
+
+#include "cgroups/cgroup.h"
+#include "cgroups/cpu_list.h"
+#include "sys/file.h"
+
+namespace minirun {
+namespace {
+
+// Documentation/admin-guide/cgroup-v2.rst; what the errno alone does not tell. The first match counts.
+struct Reason {
+  std::string_view file;  // how the file's name begins
+  int code;
+  const char* text;
+};
+
+constexpr Reason kReasons[] = {
+    {"memory.swap.max", ENOENT, "this kernel has no swap accounting (CONFIG_SWAP)"},
+    {"cpu.max.burst", ENOENT, "this kernel has no burst (linux 5.14 and CONFIG_CFS_BANDWIDTH)"},
+    {"cpu.max", ENOENT, "this kernel has no quotas (CONFIG_CFS_BANDWIDTH)"},
+    {"cpu.idle", ENOENT, "needs linux 5.15"},
+    {"cpu.weight", ENOENT, "this kernel has no weights (CONFIG_FAIR_GROUP_SCHED)"},
+    {"io.bfq.weight", ENOENT, "needs the bfq scheduler or CONFIG_BLK_CGROUP_IOCOST"},
+    {"io.weight", ENOENT, "needs CONFIG_BLK_CGROUP_IOCOST"},
+    {"io.max", ENOENT, "this kernel has no throttling (CONFIG_BLK_DEV_THROTTLING)"},
+    {"hugetlb.", ENOENT, "this machine has no huge pages of that size"},
+    {"cpu.max.burst", EINVAL, "a burst is at most the quota"},
+    {"cpu.max", EINVAL, "quota and period are at least 1000 us, the period at most 1 s, the quota at least the burst"},
+    {"cpuset.cpus", EINVAL, "not a list of this machine's cpus"},
+    {"cpuset.cpus", ERANGE, "not a list of this machine's cpus"},
+    {"cpuset.mems", EINVAL, "not a list of this machine's memory nodes"},
+    {"cpuset.mems", ERANGE, "not a list of this machine's memory nodes"},
+    {"io.", EOPNOTSUPP, "the device's scheduler has no such control"},
+    {"rdma.max", ENODEV, "there is no such rdma device"},
+    {"rdma.max", EINVAL, "no such rdma device, or a number out of range"},
+    {"", EINVAL, "the kernel does not take this value"},
+    {"", ERANGE, "out of the range that the kernel takes"},
+    {"", EROFS, "the cgroup2 mount is read-only"},
+    {"", ENOENT, "this kernel has no such file in a cgroup"},
+};
+
+std::string why_refused(const std::string& file, const std::string& value, int code) {
+  if (code == ENODEV && file.starts_with("io."))
+    return fmt::format(" (there is no whole block device {})", value.substr(0, value.find(' ')));
+  for (const Reason& reason : kReasons)
+    if (reason.code == code && file.starts_with(reason.file)) return fmt::format(" ({})", reason.text);
+  return "";
+}
+
+Error refused(const Write& write, const std::string& path, const std::string& file, const std::string& value,
+              int code) {
+  return fail(code, "{}: write \"{}\" to {} of cgroup {}{}", write.origin, value, file, path,
+              why_refused(file, value, code));
+}
+
+// cgroup v2 meets a limit below what is in use by killing; check_before_update asks for a refusal, as v1 did.
+Result<void> check_not_below(int cgroup_fd, const Write& write) {
+  std::string text = TRY(read_file(cgroup_fd, write.not_below));
+  uint64_t used = 0;
+  uint64_t limit = 0;
+  std::from_chars(text.data(), text.data() + text.size(), used);
+  auto parsed = std::from_chars(write.value.data(), write.value.data() + write.value.size(), limit);
+  if (parsed.ec != std::errc() || limit >= used) return {};
+  return fail(EBUSY, "{}: {} is less than the {} bytes in use ({})", write.origin, limit, used, write.not_below);
+}
+
+// The kernel takes any list, and gives a cgroup whose list has nothing in common with its parent's all that the parent
+// has: the limit would be lost without a word.
+Result<void> check_effective(int cgroup_fd, const Write& write) {
+  std::string asked = TRY(read_file(cgroup_fd, write.file));
+  std::string effective = TRY(read_file(cgroup_fd, write.effective));
+  if (cpu_list_within(effective, asked)) return {};
+  return fail(EINVAL, "{}: none of \"{}\" can be had here: the cgroup would use {}", write.origin, write.value,
+              effective.substr(0, effective.find('\n')));
+}
+
+Result<void> apply_one(int cgroup_fd, const Write& write, const std::string& path) {
+  if (!write.not_below.empty()) TRY(check_not_below(cgroup_fd, write));
+  auto written = write_control(cgroup_fd, write.file, write.value);
+  if (written) return write.effective.empty() ? Result<void>() : check_effective(cgroup_fd, write);
+  int code = written.error().code;
+  if (!write.fallback_file.empty() && (code == ENOENT || code == EOPNOTSUPP)) {
+    auto instead = write_control(cgroup_fd, write.fallback_file, write.fallback_value);
+    if (instead) return {};
+    // The answer of the file that is there is the better one.
+    if (instead.error().code != ENOENT)
+      return refused(write, path, write.fallback_file, write.fallback_value, instead.error().code);
+  }
+  if (write.may_be_missing && code == ENOENT) return {};
+  return refused(write, path, write.file, write.value, code);
+}
+
+}  // namespace
+
+Result<void> Cgroup::apply(const std::vector<Write>& writes) const {
+  for (const Write& write : writes) TRY(apply_one(fd(), write, record_.path));
+  return {};
+}
+
+}  // namespace minirun

@@ -1,0 +1,221 @@
+#include "cgroups/cgroup.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <string_view>
+
+#include "cgroups/controllers.h"
+#include "cgroups/processes.h"
+#include "sys/file.h"
+
+namespace minirun {
+namespace {
+
+constexpr int kAttempts = 16;  // another container may remove a shared parent directory between two of our calls
+
+Result<void> check_path(const std::string& path) {
+  auto refuse = [&](const char* why) { return fail(EINVAL, "cgroup path \"{}\" {}", path, why); };
+  if (!path.starts_with('/')) return refuse("is not absolute");
+  if (path == "/") return refuse("is the root: a container needs a cgroup of its own");
+  if (path.size() >= PATH_MAX) return refuse("is too long");
+  if (path.find('\n') != path.npos || path.find('\0') != path.npos) return refuse("has a newline or a NUL in it");
+  for (size_t start = 1; start <= path.size();) {
+    size_t end = std::min(path.find('/', start), path.size());
+    std::string_view component(path.data() + start, end - start);
+    if (component.empty()) return refuse("has an empty component");
+    if (component == "." || component == "..") return refuse("has a . or .. component");
+    if (component.size() > NAME_MAX) return refuse("has a component that is too long");
+    start = end + 1;
+  }
+  return {};
+}
+
+const char* why_not_made(int code) {
+  switch (code) {
+    case EAGAIN:
+      return " (cgroup.max.depth or cgroup.max.descendants of an ancestor is reached)";
+    case ENOSPC:
+    case ENOMEM:
+      return " (the kernel has no room for another cgroup)";
+    case EROFS:
+      return " (the cgroup2 mount is read-only)";
+    case ENOTDIR:
+      return " (a component is a control file)";
+    default:
+      return "";
+  }
+}
+
+// The directories that this create() has made. Those that are still empty go again unless it succeeds; so nobody else's
+// use of a shared directory is disturbed.
+class NewDirectories {
+ public:
+  explicit NewDirectories(int root_fd) : root_fd_(root_fd) {}
+  NewDirectories(const NewDirectories&) = delete;
+  NewDirectories& operator=(const NewDirectories&) = delete;
+  ~NewDirectories() { undo(); }
+
+  // Makes all components of the path that are missing.
+  Result<void> make(const std::string& path) {
+    // Mostly only the leaf is missing.
+    if (mkdirat(root_fd_, path.c_str() + 1, 0755) == 0) {
+      made_.push_back(path.substr(1));
+      return {};
+    }
+    for (int attempt = 1;; ++attempt) {
+      auto made = make_each(path);
+      if (made || made.error().code != ENOENT || attempt == kAttempts) return made;
+      undo();
+    }
+  }
+
+  // Gives up the right to remove them. Returns how many of the path's last components were made, without a gap.
+  uint32_t keep(std::string path) {
+    uint32_t count = 0;
+    for (auto made = made_.rbegin(); made != made_.rend() && path.substr(1) == *made; ++made, ++count)
+      path.resize(path.rfind('/'));
+    made_.clear();
+    return count;
+  }
+
+  bool made(const std::string& path) const { return !made_.empty() && made_.back() == path.substr(1); }
+
+ private:
+  // ENOENT: a directory above was removed by somebody else in the meantime.
+  Result<void> make_each(const std::string& path) {
+    for (size_t end = 0; end != path.npos;) {
+      end = path.find('/', end + 1);
+      std::string prefix = path.substr(1, end == path.npos ? end : end - 1);
+      if (mkdirat(root_fd_, prefix.c_str(), 0755) == 0) {
+        made_.push_back(std::move(prefix));
+      } else if (errno != EEXIST) {
+        int code = errno == ENODEV ? ENOENT : errno;  // ENODEV: the directory above is just being removed
+        return fail(code, "make cgroup /{}{}", prefix, why_not_made(code));
+      }
+    }
+    return {};
+  }
+
+  void undo() {
+    for (; !made_.empty(); made_.pop_back())
+      (void)unlinkat(root_fd_, made_.back().c_str(), AT_REMOVEDIR);  // in use by others by now: theirs to remove
+  }
+
+  int root_fd_;
+  std::vector<std::string> made_;  // relative to the root, the deepest last
+};
+
+// The directory itself: nothing mounted over a part of the tree, no symbolic link.
+Result<UniqueFd> open_leaf(int root_fd, const std::string& path) {
+  open_how how{};
+  how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  UniqueFd fd(static_cast<int>(syscall(SYS_openat2, root_fd, path.c_str() + 1, &how, sizeof how)));
+  if (!fd)
+    return fail(errno, "open cgroup {}{}", path,
+                errno == EXDEV ? " (something is mounted over a part of the cgroup tree)" : "");
+  return fd;
+}
+
+Result<struct stat> status(int fd, const std::string& path) {
+  struct stat info {};
+  if (fstat(fd, &info) < 0) return fail(errno, "stat cgroup {}", path);
+  return info;
+}
+
+// A cgroup that was there before may be used only if it cannot be anybody's: whoever is inside would be limited, and
+// at the end killed, with the container.
+Result<void> check_unused(int leaf_fd, const struct stat& info, const std::string& path) {
+  std::string events = TRY(read_file(leaf_fd, "cgroup.events"));
+  if (events.find("populated 1") != events.npos)
+    return fail(EEXIST, "cgroup {} is in use by {}", path, describe_processes(leaf_fd));
+  if (info.st_nlink > 2)  // kernfs counts child directories only
+    return fail(EEXIST, "cgroup {} has child cgroups", path);
+  if (events.find("frozen 1") != events.npos) return fail(EEXIST, "cgroup {} is frozen", path);
+  return {};
+}
+
+Result<UniqueFd> duplicate(const Hierarchy& hierarchy) {
+  UniqueFd fd(fcntl(hierarchy.root.get(), F_DUPFD_CLOEXEC, 0));
+  if (!fd) return fail(errno, "duplicate the descriptor of {}", hierarchy.mount_point);
+  return fd;
+}
+
+struct Leaf {
+  UniqueFd fd;
+  struct stat info;
+};
+
+// What create() does after the directories are there: whatever fails here is undone by it.
+Result<Leaf> prepare(int root_fd, const std::string& path, bool existed, const std::vector<ControllerNeed>& needed) {
+  UniqueFd fd = TRY(open_leaf(root_fd, path));
+  struct stat info = TRY(status(fd.get(), path));
+  if (existed) TRY(check_unused(fd.get(), info, path));
+  if (!needed.empty()) TRY(enable_controllers(root_fd, path, needed));
+  return Leaf{std::move(fd), info};
+}
+
+}  // namespace
+
+Result<Cgroup> Cgroup::create(const Hierarchy& hierarchy, const std::string& path,
+                              const std::vector<ControllerNeed>& needed) {
+  TRY(check_path(path));
+  UniqueFd root = TRY(duplicate(hierarchy));
+  NewDirectories directories(root.get());
+  TRY(directories.make(path));
+  Leaf leaf = TRY(prepare(root.get(), path, !directories.made(path), needed));
+  CgroupRecord record{path, leaf.info.st_dev, leaf.info.st_ino, directories.keep(path)};
+  return Cgroup(std::move(root), std::move(leaf.fd), std::move(record));
+}
+
+Result<Cgroup> Cgroup::open(const Hierarchy& hierarchy, const CgroupRecord& record) {
+  TRY(check_path(record.path));
+  UniqueFd root = TRY(duplicate(hierarchy));
+  UniqueFd leaf = TRY(open_leaf(root.get(), record.path));
+  struct stat info = TRY(status(leaf.get(), record.path));
+  if (record.inode != 0 && (info.st_dev != record.device || info.st_ino != record.inode))
+    return fail(ESTALE, "cgroup {} is not the one that was made for the container", record.path);
+  return Cgroup(std::move(root), std::move(leaf), record);
+}
+
+Result<void> Cgroup::kill() const {
+  if (record_.inode == 0)
+    return fail(EPERM, "kill the processes of cgroup {}: not known to be the container's", record_.path);
+  auto written = write_control(leaf_.get(), "cgroup.kill", "1");
+  if (written) return {};
+  int code = written.error().code;
+  bool gone = faccessat(leaf_.get(), "cgroup.procs", F_OK, 0) < 0;
+  if (gone && (code == ENOENT || code == ENODEV)) return {};
+  return fail(code, "kill the processes of cgroup {} (cgroup.kill, linux 5.14)", record_.path);
+}
+
+std::string Cgroup::explain_join(int code) const {
+  auto content = [&](const char* file) {
+    auto text = read_file(leaf_.get(), file);
+    return text ? text->substr(0, text->find('\n')) : std::string();
+  };
+  switch (code) {
+    case EAGAIN: {
+      std::string limit = content("pids.max");
+      if (limit.empty() || limit == "max") return "";
+      return fmt::format("pids.max of cgroup {} is {}", record_.path, limit);
+    }
+    case EBUSY:
+      return fmt::format("cgroup {} passes controllers on to children ({}), so it cannot have processes itself",
+                         record_.path, content("cgroup.subtree_control"));
+    case EOPNOTSUPP:
+      return fmt::format("cgroup {} is of type \"{}\": an ancestor is threaded", record_.path, content("cgroup.type"));
+    case ENODEV:
+      return fmt::format("cgroup {} was removed", record_.path);
+    default:
+      return "";
+  }
+}
+
+}  // namespace minirun

@@ -1,0 +1,76 @@
+// One cgroup v2 directory of a container: made, limited, killed, removed. Everything goes through descriptors; only
+// the cgroup that was made (or was found empty) here is ever killed, and only directories made here are removed.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cgroups/hierarchy.h"
+#include "cgroups/limits.h"
+#include "sys/fd.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+// What a later command must know to find the very same cgroup: goes into the container's state.
+struct CgroupRecord {
+  std::string path;     // absolute inside the mount: "/minirun-web1", "/a/b"
+  uint64_t device = 0;  // st_dev and st_ino; inode 0: not known (minirun died between mkdir and writing them down)
+  uint64_t inode = 0;
+  uint32_t made = 0;  // how many of the path's last components minirun made; 0: the cgroup was there, empty
+};
+
+class Cgroup {
+ public:
+  // Monotonic: steady_clock is CLOCK_MONOTONIC.
+  using Deadline = std::chrono::steady_clock::time_point;
+
+  // What remove() does about processes inside: kills them, or waits for them to end by themselves.
+  enum class Processes { kill, wait };
+
+  // Makes the directory and what is missing above it, and enables the needed controllers in each ancestor (nothing is
+  // written where they are enabled already). On failure all that was made is removed again; controllers stay enabled
+  // in ancestors, others may have begun to use them.
+  // path: absolute, without "", "." and ".." components; never "/": EINVAL. A leaf that exists is taken only when it
+  // has no processes, no children and is not frozen: EEXIST otherwise. A controller that cannot be had: ENOTSUP or the
+  // kernel's code; the message says which limit needs it and why it is not there.
+  static Result<Cgroup> create(const Hierarchy& hierarchy, const std::string& path,
+                               const std::vector<ControllerNeed>& needed);
+
+  // The cgroup of a record. ENOENT: it is gone. ESTALE: another one has taken its place (never touch it).
+  // With inode 0 in the record whatever is at the path is opened; then kill() refuses and remove() only takes an
+  // empty one.
+  static Result<Cgroup> open(const Hierarchy& hierarchy, const CgroupRecord& record);
+
+  // For CLONE_INTO_CGROUP, BPF_PROG_ATTACH, read_stats(). Borrowed: lives as long as the Cgroup.
+  int fd() const { return leaf_.get(); }
+  const CgroupRecord& record() const { return record_; }
+
+  // Does the writes in order and stops at the first that fails: the error has the limit, the file, the value, the
+  // errno and the reason.
+  Result<void> apply(const std::vector<Write>& writes) const;
+
+  // Why clone3(2) with CLONE_INTO_CGROUP failed with this code, where the cgroup has to do with it ("pids.max is 1");
+  // empty otherwise.
+  std::string explain_join(int code) const;
+
+  // SIGKILL to every process in it and below (cgroup.kill, Linux 5.14), frozen ones too. No error when it is gone.
+  Result<void> kill() const;
+
+  // Removes it, what the container made below it, and the directories above that create() made, where nobody else
+  // has moved in. Returns as soon as the kernel lets go; EBUSY at the deadline, naming who is still inside:
+  // "pid 123 (java, D, nfs_wait)". Done already is success.
+  Result<void> remove(Processes processes, Deadline deadline);
+
+ private:
+  Cgroup(UniqueFd root, UniqueFd leaf, CgroupRecord record)
+      : root_(std::move(root)), leaf_(std::move(leaf)), record_(std::move(record)) {}
+
+  UniqueFd root_;
+  UniqueFd leaf_;
+  CgroupRecord record_;
+};
+
+}  // namespace minirun

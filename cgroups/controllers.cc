@@ -1,0 +1,84 @@
+#include "cgroups/controllers.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+
+#include "cgroups/hierarchy.h"
+#include "sys/file.h"
+
+namespace minirun {
+namespace {
+
+// Why the kernel refused "+controller" in the cgroup's subtree_control; Documentation/admin-guide/cgroup-v2.rst.
+const char* why_not_enabled(int code, std::string_view controller) {
+  switch (code) {
+    case EBUSY:
+      return "it has processes of its own, and a cgroup with processes cannot pass controllers on";
+    case EOPNOTSUPP:
+      return "it is a threaded cgroup, and those pass on threaded controllers only";
+    case EINVAL:
+      return controller == "cpu" ? "there are real-time processes in it or below, which the cpu controller cannot take"
+                                 : "the kernel does not know the controller";
+    case ENOENT:
+      return "its own parent does not pass it on";
+    case EROFS:
+      return "the cgroup2 mount is read-only";
+    default:
+      return nullptr;
+  }
+}
+
+Error cannot_enable(const ControllerNeed& need, const std::string& cgroup, int code) {
+  const char* reason = why_not_enabled(code, need.controller);
+  return fail(code, "{} needs the {} controller, which cannot be enabled below cgroup {}{}{}{}", need.origin,
+              need.controller, cgroup, reason != nullptr ? " (" : "", reason != nullptr ? reason : "",
+              reason != nullptr ? ")" : "");
+}
+
+Error not_offered(const ControllerNeed& need) {
+  auto text = read_file(AT_FDCWD, "/proc/cgroups");  // left out of kernels without any cgroup v1
+  std::string why =
+      why_controller_missing(need.controller, text ? parse_proc_cgroups(*text) : std::vector<ControllerState>());
+  return fail(0, "{} needs the {} controller, {}", need.origin, need.controller, why);
+}
+
+// directory: relative to root_fd, ends in "/" (for the root it is empty).
+Result<void> enable_below(int root_fd, const std::string& directory, const std::vector<ControllerNeed>& needed) {
+  std::string file = directory + "cgroup.subtree_control";
+  std::string enabled = TRY(read_file(root_fd, file));
+  for (const ControllerNeed& need : needed) {
+    if (lists_controller(enabled, need.controller)) continue;
+    auto written = write_control(root_fd, file, "+" + need.controller);
+    if (!written) return cannot_enable(need, "/" + directory.substr(0, directory.rfind('/')), written.error().code);
+  }
+  return {};
+}
+
+}  // namespace
+
+bool lists_controller(std::string_view list, std::string_view controller) {
+  for (size_t at = list.find(controller); at != list.npos; at = list.find(controller, at + 1)) {
+    size_t end = at + controller.size();
+    if ((at == 0 || list[at - 1] == ' ') && (end == list.size() || list[end] == ' ' || list[end] == '\n')) return true;
+  }
+  return false;
+}
+
+Result<void> enable_controllers(int root_fd, const std::string& path, const std::vector<ControllerNeed>& needed) {
+  // What the cgroup has already needs no look at its ancestors: the case of every container but the first.
+  std::string there = TRY(read_file(root_fd, path.substr(1) + "/cgroup.controllers"));
+  std::vector<ControllerNeed> missing;
+  for (const ControllerNeed& need : needed)
+    if (!lists_controller(there, need.controller)) missing.push_back(need);
+  if (missing.empty()) return {};
+
+  std::string offered = TRY(read_file(root_fd, "cgroup.controllers"));
+  for (const ControllerNeed& need : missing)
+    if (!lists_controller(offered, need.controller)) return not_offered(need);
+  for (size_t slash = 0; slash != path.npos; slash = path.find('/', slash + 1))
+    TRY(enable_below(root_fd, path.substr(1, slash), missing));
+  return {};
+}
+
+}  // namespace minirun

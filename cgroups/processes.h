@@ -1,0 +1,19 @@
+// Who is inside a cgroup, in words, for error messages.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <string_view>
+
+namespace minirun {
+
+// "pid 123 (java, D, nfs_wait), pid 124 (sh, S) and more": the first few processes in the cgroup and below it, with
+// name, state letter and the kernel function they sleep in (proc_pid_stat(5), proc_pid_wchan(5)), as far as they can be
+// seen from here. "processes that cannot be seen from here" when there are none (another pid namespace, or just ended).
+std::string describe_processes(int cgroup_fd);
+
+// One of them from the text of its /proc/PID/stat and wchan. Name bytes that could steer a terminal become "?".
+std::string describe_process(std::string_view pid, std::string_view stat, std::string_view wchan);
+
+}  // namespace minirun

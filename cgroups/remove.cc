@@ -1,0 +1,148 @@
+// The end of a cgroup: waiting until it is empty, and taking it away with everything below it.
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include "cgroups/cgroup.h"
+#include "cgroups/processes.h"
+#include "sys/file.h"
+
+namespace minirun {
+namespace {
+
+using std::chrono::nanoseconds;
+using std::chrono::steady_clock;
+
+constexpr nanoseconds kFirstLook = std::chrono::microseconds(50);
+constexpr nanoseconds kNotice = std::chrono::milliseconds(10);  // CGROUP_FILE_NOTIFY_MIN_INTV in kernel/cgroup
+constexpr nanoseconds kLongest = std::chrono::seconds(1);
+
+bool expired(Cgroup::Deadline deadline) {
+  return steady_clock::now() >= deadline;
+}
+
+// Waits for a change of cgroup.events since it was read, for at most `most` and never past the deadline.
+void wait_for_change(int events_fd, nanoseconds most, Cgroup::Deadline deadline) {
+  auto left = std::clamp<nanoseconds>(deadline - steady_clock::now(), nanoseconds(0), most);
+  timespec time{left / std::chrono::seconds(1), (left % std::chrono::seconds(1)).count()};
+  pollfd wait{events_fd, POLLPRI, 0};
+  (void)ppoll(&wait, 1, &time, nullptr);  // whatever ends it, the caller looks for itself
+}
+
+// Removes the child cgroups that have no children themselves. Returns the name of one that has (or has processes) and
+// so is still there; empty when none is left.
+Result<std::string> remove_leaves(int cgroup_fd) {
+  UniqueFd fd = TRY(open_at(cgroup_fd, ".", O_RDONLY | O_DIRECTORY));  // its own position, for reading the directory
+  DIR* directory = fdopendir(fd.get());
+  if (directory == nullptr) return fail(errno, "read a cgroup directory");
+  (void)fd.release();  // closedir closes it
+  std::string busy;
+  while (dirent* entry = readdir(directory)) {
+    if (entry->d_type != DT_DIR || entry->d_name[0] == '.') continue;
+    if (unlinkat(cgroup_fd, entry->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT) busy = entry->d_name;
+  }
+  closedir(directory);
+  return busy;
+}
+
+// Removes everything below the cgroup, depth first. One descriptor at a time however deep the tree is: the container
+// may have made it. EBUSY: something in it has processes.
+Result<void> remove_children(int cgroup_fd, Cgroup::Deadline deadline) {
+  UniqueFd here = TRY(open_at(cgroup_fd, ".", O_PATH | O_DIRECTORY));
+  std::vector<std::string> below;  // the names from the cgroup down to here
+  for (;;) {
+    std::string child = TRY(remove_leaves(here.get()));
+    if (expired(deadline)) return fail(EBUSY, "remove child cgroups");
+    if (!child.empty()) {
+      auto next = open_at(here.get(), child, O_PATH | O_DIRECTORY);
+      if (!next && next.error().code == ENOENT) continue;  // it has just gone
+      if (!next) return next.error();
+      here = std::move(*next);
+      below.push_back(std::move(child));
+      continue;
+    }
+    if (below.empty()) return {};
+    here = TRY(open_at(here.get(), "..", O_PATH | O_DIRECTORY));
+    // No children any more: what still refuses has processes.
+    if (unlinkat(here.get(), below.back().c_str(), AT_REMOVEDIR) < 0 && errno != ENOENT)
+      return fail(errno, "remove child cgroup {}", below.back());
+    below.pop_back();
+  }
+}
+
+// rmdir(2) of the leaf, as long as it is the one of the record. Success also when it is gone.
+Result<void> remove_leaf(int root_fd, const CgroupRecord& record) {
+  const char* name = record.path.c_str() + 1;
+  struct stat info {};
+  if (fstatat(root_fd, name, &info, AT_SYMLINK_NOFOLLOW) < 0) {
+    if (errno == ENOENT) return {};
+    return fail(errno, "stat cgroup {}", record.path);
+  }
+  bool other = record.inode != 0 && (info.st_dev != record.device || info.st_ino != record.inode);
+  if (other || unlinkat(root_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
+  return fail(errno, "remove cgroup {}", record.path);
+}
+
+// The directories above the leaf that were made with it. Those that others use by now stay: that is no error.
+void remove_parents(int root_fd, const CgroupRecord& record) {
+  std::string path = record.path;
+  for (uint32_t left = record.made; left > 1; --left) {
+    path.resize(path.rfind('/'));
+    if (unlinkat(root_fd, path.c_str() + 1, AT_REMOVEDIR) < 0 && errno != ENOENT) return;
+  }
+}
+
+// Reading cgroup.events arms the next poll(2) for POLLPRI. A cgroup that is gone has no processes.
+Result<bool> is_populated(int events_fd, const std::string& path) {
+  char text[128];
+  ssize_t n = pread(events_fd, text, sizeof text, 0);
+  if (n < 0 && errno == ENODEV) return false;
+  if (n < 0) return fail(errno, "read cgroup.events of cgroup {}", path);
+  return std::string_view(text, static_cast<size_t>(n)).find("populated 1") != std::string_view::npos;
+}
+
+// One try, when the cgroup has no processes. EBUSY: try again later.
+Result<void> remove_tree(int root_fd, int leaf_fd, const CgroupRecord& record, Cgroup::Deadline deadline) {
+  auto removed = remove_children(leaf_fd, deadline);
+  if (!removed && removed.error().code != ENOENT && removed.error().code != ENODEV) return removed;
+  if (record.made == 0) return {};  // it was there before: it is left as it was found
+  return remove_leaf(root_fd, record);
+}
+
+}  // namespace
+
+Result<void> Cgroup::remove(Processes processes, Deadline deadline) {
+  // Mostly everybody is gone already and this is all. (Also when it was removed by somebody else.)
+  if (record_.made > 0 && remove_leaf(root_.get(), record_)) {
+    remove_parents(root_.get(), record_);
+    return {};
+  }
+  UniqueFd events = TRY(open_at(leaf_.get(), "cgroup.events", O_RDONLY));
+  // The kernel sends at most one notice in 10 ms for a file, and of the end of a short-lived container only then: until
+  // that time we look ourselves, at growing intervals.
+  bool kills = processes == Processes::kill;
+  for (nanoseconds interval = kFirstLook;; interval = interval > kNotice ? kLongest : interval * 2) {
+    bool populated = TRY(is_populated(events.get(), record_.path));
+    // Once at first; when time goes by without a notice, also those that have moved in meanwhile.
+    if (populated && kills && (interval == kFirstLook || interval > kNotice)) TRY(kill());
+    Result<void> removed = fail(EBUSY, "");
+    if (!populated) removed = remove_tree(root_.get(), leaf_.get(), record_, deadline);
+    if (removed) break;
+    if (removed.error().code != EBUSY) return removed;
+    if (expired(deadline))
+      return fail(EBUSY, "remove cgroup {}: still in use by {}", record_.path, describe_processes(leaf_.get()));
+    // Busy without processes is a child cgroup that is just being made: of that there is no notice.
+    wait_for_change(events.get(), populated ? interval : std::min(interval, kNotice), deadline);
+  }
+  remove_parents(root_.get(), record_);
+  return {};
+}
+
+}  // namespace minirun

@@ -1,0 +1,107 @@
+// Typed system calls over a Kernel, for the far side of clone: no libc, no allocation, no static state.
+//
+// Every function returns what the kernel returns (a value or -errno) and remembers the number of the call that failed
+// last, for the report.
+#pragma once
+
+#include <asm/errno.h>
+#include <asm/unistd.h>
+
+#include "namespaces/plan.h"
+#include "sys/kernel_abi.h"
+
+namespace minirun {
+
+inline uint64_t address(const void* pointer) {
+  return reinterpret_cast<uint64_t>(pointer);
+}
+inline uint64_t descriptor(long fd) {
+  return static_cast<uint64_t>(fd);
+}
+
+inline unsigned text_length(const char* text) {
+  unsigned n = 0;
+  while (text[n] != '\0') n++;
+  return n;
+}
+
+// The few fields of statx(2) that steps look at.
+struct FileFacts {
+  uint16_t mode;
+  uint32_t device_major, device_minor;  // of a device node
+};
+
+template <class Kernel>
+class Calls {
+ public:
+  explicit Calls(Kernel& kernel) : kernel_(kernel) {}
+
+  long call(long number, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0, uint64_t d = 0, uint64_t e = 0,
+            uint64_t f = 0) {
+    long result = kernel_.call(number, a, b, c, d, e, f);
+    if (result < 0) failed_call_ = static_cast<uint32_t>(number);
+    return result;
+  }
+
+  void close(long fd) {
+    if (fd >= 0) (void)kernel_.call(__NR_close, descriptor(fd));  // the number is free whatever close(2) says
+  }
+
+  long openat2(long directory, const char* path, uint64_t flags, uint64_t resolve) {
+    abi::OpenHow how{flags | abi::kCloexec, 0, resolve};
+    long fd = -EAGAIN;
+    // EAGAIN: a rename elsewhere on the system raced with a ".." or a symbolic link under RESOLVE_IN_ROOT (openat2(2)).
+    for (int i = 0; i < 128 && fd == -EAGAIN; i++)
+      fd = call(__NR_openat2, descriptor(directory), address(path), address(&how), sizeof how);
+    return fd;
+  }
+
+  long stat(long fd, FileFacts* facts) {
+    struct {  // struct statx: 256 bytes, of which these are read
+      uint32_t head[7];
+      uint16_t mode;
+      uint16_t pad0;
+      uint64_t middle[12];
+      uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+      uint64_t tail[14];
+    } buffer;
+    static_assert(sizeof buffer == 256);
+    constexpr unsigned kStatxBasic = 0x7ff;
+    long result = call(__NR_statx, descriptor(fd), address(""), abi::kAtEmptyPath, kStatxBasic, address(&buffer));
+    if (result < 0) return result;
+    *facts = {buffer.mode, buffer.rdev_major, buffer.rdev_minor};
+    return 0;
+  }
+
+  long clone_tree(long fd, unsigned flags) {
+    return call(__NR_open_tree, descriptor(fd), address(""),
+                abi::kOpenTreeClone | abi::kCloexec | abi::kAtEmptyPath | flags);
+  }
+
+  long place(long tree, long target) {
+    return call(__NR_move_mount, descriptor(tree), address(""), descriptor(target), address(""),
+                abi::kMoveMountFromEmptyPath | abi::kMoveMountToEmptyPath);
+  }
+
+  long set_mount(long fd, unsigned recursive, uint64_t set, uint64_t clear, uint64_t propagation) {
+    abi::MountAttributes attributes{set, clear, propagation, 0};
+    return call(__NR_mount_setattr, descriptor(fd), address(""), abi::kAtEmptyPath | recursive, address(&attributes),
+                sizeof attributes);
+  }
+
+  long prctl(uint64_t option, uint64_t a = 0, uint64_t b = 0) { return call(__NR_prctl, option, a, b); }
+
+  uint32_t failed_call() const { return failed_call_; }
+
+ protected:
+  Kernel& kernel_;
+
+ private:
+  uint32_t failed_call_ = 0;
+};
+
+constexpr uint16_t kTypeMask = 0170000;
+constexpr uint16_t kDirectoryType = 0040000;
+constexpr uint16_t kCharacterType = 0020000;
+
+}  // namespace minirun

@@ -1,0 +1,297 @@
+// The executor: walks a plan on the far side of clone until the workload's exec or the first failure.
+//
+// Rules (checked by the build: the init program has no undefined symbol): only the Kernel it is given, no libc, no
+// allocation, no static state, no decision about the configuration. A step succeeds, is tolerated by a flag of its
+// own, or stops the launch with {step, errno, call} in the report. Tests run the same code on a recording and on a
+// failing kernel.
+#pragma once
+
+#include "namespaces/process_steps.h"
+
+namespace minirun {
+
+template <class Kernel>
+class Executor : public ProcessSteps<Kernel> {
+ public:
+  // plan: a complete image, mapped writable and shared with the parent.
+  Executor(Kernel& kernel, PlanHeader* plan)
+      : ProcessSteps<Kernel>(kernel, plan->control), plan_(plan), base_(reinterpret_cast<char*>(plan)) {}
+
+  // Walks all steps. Returns only when a step failed (the report is filled in and sent), with the status for exit(2);
+  // or, with a kernel that only records, when it is through.
+  int run() {
+    long rc = walk(0, plan_->step_count);
+    return rc < 0 ? report_failure() : 0;
+  }
+
+ private:
+  const char* text(uint64_t offset) const { return base_ + offset; }
+  long slot(uint64_t index) const {
+    return index == kNoSlot ? -1 : reinterpret_cast<const int32_t*>(base_ + plan_->slots)[index];
+  }
+
+  long walk(uint32_t first, uint32_t end) {
+    const Step* steps = reinterpret_cast<const Step*>(base_ + plan_->steps);
+    for (uint32_t i = first; i < end && !ended_; i++) {
+      long rc = perform(steps[i], i);
+      bool missing = rc == -ENOENT || rc == -ENOTDIR;
+      if (rc >= 0 || (missing && (steps[i].flags & kTolerateMissing) != 0)) continue;
+      Report& report = plan_->report;
+      if (report.state == kFailed) return rc;  // the workload's half has told it already
+      report.step = i;
+      report.error = static_cast<int32_t>(-rc);
+      report.syscall = this->failed_call();
+      report.state = kFailed;
+      return rc;
+    }
+    return 0;
+  }
+
+  long perform(const Step& step, uint32_t index) {
+    const uint64_t* a = step.arg;
+    switch (step.op) {
+      case Op::join_namespace:
+        return this->join_namespace(slot(a[0]), a[1]);
+      case Op::new_namespaces:
+        return this->new_namespaces(a[0]);
+      case Op::pivot:
+        return this->pivot(slot(a[0]));
+      case Op::enter:
+        return this->enter(slot(a[0]));
+      case Op::move_root:
+        return this->move_root(slot(a[0]));
+      case Op::mount_new:
+        return this->mount_new(text(a[0]), text(a[1]), a[2], text(a[3]), a[4], a[5], step.flags, plan_->report.detail);
+      case Op::attach:
+        return this->attach(slot(a[0]), text(a[1]), a[2], a[3], a[4]);
+      case Op::set_attributes:
+        return this->set_attributes(text(a[0]), a[1], a[2], a[3]);
+      case Op::reconfigure:
+        return this->reconfigure(text(a[0]), text(a[1]), a[2], plan_->report.detail);
+      case Op::directory:
+        return this->directory(text(a[0]));
+      case Op::device:
+        return this->device(text(a[0]), a[1], a[2], a[3], a[4]);
+      case Op::symlink:
+        return this->symlink(text(a[0]), text(a[1]), step.flags);
+      case Op::mask:
+        return this->mask(text(a[0]), slot(a[1]));
+      case Op::make_readonly:
+        return this->make_readonly(text(a[0]));
+      case Op::open_proc:
+        return this->open_proc();
+      case Op::write_proc:
+        return this->write_proc(text(a[0]), text(a[1]));
+      case Op::terminal:
+        return this->terminal(text(a[0]), a[1], a[2], a[3]);
+      case Op::bind_console:
+        return this->bind_console(text(a[0]));
+      default:
+        return perform_process(step, index);
+    }
+  }
+
+  long perform_process(const Step& step, uint32_t index) {
+    const uint64_t* a = step.arg;
+    switch (step.op) {
+      case Op::die_with_parent:
+        return this->die_with_parent();
+      case Op::await_release:
+        return this->await_release();
+      case Op::loopback:
+        return this->loopback();
+      case Op::hostname:
+        return this->hostname(text(a[0]));
+      case Op::domainname:
+        return this->domainname(text(a[0]));
+      case Op::own_stdio:
+        return this->own_stdio(a[0]);
+      case Op::rlimit:
+        return this->rlimit(a[0], a[1], a[2]);
+      case Op::personality:
+        return this->personality(a[0]);
+      case Op::scheduler:
+        return this->scheduler(text(a[0]));
+      case Op::io_priority:
+        return this->io_priority(a[0]);
+      case Op::umask:
+        return this->umask(a[0]);
+      case Op::groups:
+        return this->groups(text(a[0]), a[1]);
+      case Op::identity:
+        return this->identity(a[0], a[1]);
+      case Op::bounding:
+        return this->bounding(a[0]);
+      case Op::capabilities:
+        return this->capabilities(a[0], a[1], a[2], a[3]);
+      case Op::no_new_privileges:
+        return this->no_new_privileges();
+      case Op::working_directory:
+        return this->working_directory(text(a[0]), step.flags);
+      case Op::seccomp:
+        return this->seccomp(text(a[0]), a[1], a[2]);
+      case Op::session:
+        return this->session(a[1] != 0);
+      case Op::close_on_exec:
+        return this->close_on_exec(a[0]);
+      case Op::supervise:
+        return supervise(index, a);
+      case Op::execute:
+        return execute(text(a[0]), a[1], a[3], a[4]);
+      default:
+        return -ENOSYS;
+    }
+  }
+
+  // Turns a table of offsets into the pointers that execve(2) takes, in place.
+  char** pointers(uint64_t offset) {
+    auto* table = reinterpret_cast<uint64_t*>(base_ + offset);
+    for (uint64_t i = 0; table[i] != 0; i++) table[i] += address(base_);
+    return reinterpret_cast<char**>(table);
+  }
+
+  // Tries each candidate as execvp(3) does: a missing one passes on to the next, a forbidden one is remembered.
+  long execute(const char* candidates, uint64_t count, uint64_t arguments, uint64_t environment) {
+    char** argv = pointers(arguments);
+    char** envp = pointers(environment);
+    unblock_signals();
+    plan_->report.state = kExecuting;
+    long result = -ENOENT;
+    const char* candidate = candidates;
+    for (uint64_t i = 0; i < count; i++) {
+      long rc = this->call(__NR_execve, address(candidate), address(argv), address(envp));
+      if (rc >= 0) {  // only a recording kernel comes back
+        ended_ = true;
+        return 0;
+      }
+      bool missing = rc == -ENOENT || rc == -ENOTDIR;
+      if (!missing || count == 1) {
+        result = rc;
+        copy_detail(candidate);
+        if (rc != -EACCES) break;
+      }
+      candidate += text_length(candidate) + 1;
+    }
+    return result;
+  }
+
+  void copy_detail(const char* from) {
+    unsigned i = 0;
+    for (; from[i] != '\0' && i + 1 < kDetailBytes; i++) plan_->report.detail[i] = from[i];
+    plan_->report.detail[i] = '\0';
+  }
+
+  void unblock_signals() {
+    uint64_t none = 0;
+    constexpr uint64_t kSetMask = 2;
+    (void)this->call(__NR_rt_sigprocmask, kSetMask, address(&none), 0, sizeof none);
+  }
+
+  // Starts the workload with the memory shared and this side suspended until its exec (as vfork(2) does), so that it
+  // costs no copy of the page tables; then becomes its init.
+  long supervise(uint32_t index, const uint64_t* a) {
+    if (a[2] != 0) {  // not PID 1 of a namespace: orphans come to us all the same
+      long rc = this->prctl(kPrSetChildSubreaper, 1);
+      if (rc < 0) return rc;
+    }
+    workload_first_ = index + 1;
+    init_first_ = static_cast<uint32_t>(a[0]);
+    constexpr uint64_t kVm = 0x100, kVfork = 0x4000;
+    abi::CloneArguments arguments{};
+    arguments.flags = kVm | kVfork;
+    arguments.exit_signal = kSigchld;
+    arguments.stack = address(workload_stack_);
+    arguments.stack_size = sizeof workload_stack_;
+    long pid = this->kernel_.clone(&arguments, &workload_entry, this);
+    if (pid < 0) return pid;
+    if (plan_->report.state == kFailed) return -ECHILD;
+    ended_ = false;
+    long rc = this->send(Message::running, 0, -1);
+    if (rc >= 0) rc = walk(init_first_, init_first_ + static_cast<uint32_t>(a[1]));
+    if (rc < 0) return rc;
+    become_init(pid);
+    ended_ = true;
+    return 0;
+  }
+
+  static void workload_entry(void* self) {
+    auto* executor = static_cast<Executor*>(self);
+    long rc = executor->walk(executor->workload_first_, executor->init_first_);
+    if (rc < 0) executor->kernel_.exit(127);
+  }
+
+  // Resident from here on: gives back what it does not need, then reaps and forwards until the workload ends.
+  void become_init(long workload) {
+    auto control = static_cast<uint64_t>(this->control_);
+    (void)this->call(__NR_close_range, 0, control - 1, 0);
+    (void)this->call(__NR_close_range, control + 1, 0xffffffff, 0);
+    (void)this->call(__NR_chdir, address("/"));
+    (void)this->call(__NR_munmap, address(base_), plan_->total_bytes);
+    int status = reap_and_forward(workload);
+    (void)this->send(Message::exited, status, -1);
+    int signal = status & 0x7f;
+    this->kernel_.exit(signal != 0 ? 128 + signal : (status >> 8) & 0xff);
+  }
+
+  // Waits with every signal blocked: each is taken from the queue once and handed on once, with its value if it has
+  // one (sigqueue(3)). Returns the workload's wait status.
+  int reap_and_forward(long workload) {
+    constexpr int kQueued = -1;
+    const uint64_t all = ~0ULL;
+    struct {  // siginfo_t
+      int32_t signal, error, code;
+      char rest[116];
+    } info;
+    for (;;) {
+      long signal = this->kernel_.call(__NR_rt_sigtimedwait, address(&all), address(&info), 0, sizeof all);
+      if (signal < 0) continue;  // EINTR: stopped and continued
+      if (signal == static_cast<long>(kSigchld)) {
+        int32_t status = 0;
+        if (reap(workload, &status)) return status;
+        continue;
+      }
+      // The kernel's own stop signals (a background read of a terminal) mean this process, not the workload.
+      bool tty_stop = signal >= kSigtstp && signal <= kSigttou;
+      if (tty_stop && info.code > 0) continue;
+      auto number = static_cast<uint64_t>(signal);
+      if (info.code == kQueued)
+        (void)this->kernel_.call(__NR_rt_sigqueueinfo, descriptor(workload), number, address(&info));
+      else
+        (void)this->kernel_.call(__NR_kill, descriptor(workload), number);
+    }
+  }
+
+  // Reaps whatever has ended; true when the workload was among it.
+  bool reap(long workload, int32_t* workload_status) {
+    constexpr uint64_t kAny = ~0ULL, kNoHang = 1;
+    bool ended = false;
+    for (;;) {
+      int32_t status = 0;
+      long pid = this->kernel_.call(__NR_wait4, kAny, address(&status), kNoHang, 0);
+      if (pid <= 0) return ended;
+      if (pid != workload) continue;
+      *workload_status = status;
+      ended = true;
+    }
+  }
+
+  // Tells the parent and waits until it hangs up: it may want to look into the container for the reason.
+  int report_failure() {
+    if (this->send(Message::failed, 0, -1) == 0) {
+      Envelope envelope;
+      while (this->kernel_.call(__NR_recvfrom, descriptor(this->control_), address(&envelope), sizeof envelope, 0) ==
+             -EINTR) {
+      }
+    }
+    return 127;
+  }
+
+  PlanHeader* plan_;
+  char* base_;
+  uint32_t workload_first_ = 0;
+  uint32_t init_first_ = 0;
+  bool ended_ = false;                      // exec "succeeded" on a kernel that comes back from it
+  alignas(16) char workload_stack_[32768];  // untouched pages cost nothing
+};
+
+}  // namespace minirun

@@ -1,0 +1,90 @@
+// minirun-init: the program on the far side of clone. Walks the plan; with a `supervise` step it stays as the
+// container's init.
+//
+// A program of its own, not a forked copy of minirun: /proc/1/exe in the container never names a host binary
+// (CVE-2019-5736), it needs a few pages of memory only, and "no libc, no heap" is a property that the build checks.
+// Run as: minirun-init FD, FD being the plan's memfd.
+#include "namespaces/executor.h"
+#include "namespaces/kernel.h"
+
+namespace minirun {
+namespace {
+
+long parse_descriptor(const char* text) {
+  long number = 0;
+  for (; *text >= '0' && *text <= '9'; text++) number = number * 10 + (*text - '0');
+  return number;
+}
+
+PlanHeader* map_plan(long fd) {
+  constexpr uint64_t kReadWrite = 3, kShared = 1;
+  struct {  // the first fields of the header: enough to know the size
+    uint64_t magic;
+    uint32_t total_bytes;
+    uint32_t pad;
+  } head{};
+  long n = RawKernel::call(__NR_pread64, descriptor(fd), address(&head), sizeof head, 0);
+  if (n != sizeof head || head.magic != kPlanMagic) return nullptr;
+  long at = RawKernel::call(__NR_mmap, 0, head.total_bytes, kReadWrite, kShared, descriptor(fd), 0);
+  return at < 0 ? nullptr : reinterpret_cast<PlanHeader*>(at);
+}
+
+// Signals that the caller ignored would stay ignored in the workload; what is blocked stays blocked until its exec.
+void reset_signals() {
+  struct {  // the kernel's struct sigaction: SIG_DFL
+    uint64_t handler, flags, restorer, mask;
+  } defaults{};
+  for (uint64_t signal = 1; signal <= 64; signal++)
+    (void)RawKernel::call(__NR_rt_sigaction, signal, address(&defaults), 0, sizeof(uint64_t));  // KILL and STOP: EINVAL
+}
+
+extern "C" [[noreturn]] __attribute__((used)) void minirun_init(const uint64_t* stack) {
+  const auto* argv = reinterpret_cast<const char* const*>(stack + 1);
+  PlanHeader* plan = stack[0] == 2 ? map_plan(parse_descriptor(argv[1])) : nullptr;
+  if (plan == nullptr) RawKernel::exit(125);
+  (void)RawKernel::call(__NR_prctl, kPrSetName, address("minirun-init"));
+  (void)RawKernel::call(__NR_prctl, kPrSetDumpable, 0);  // no ptrace, no /proc/PID/{fd,exe,mem} (CVE-2016-9962)
+  (void)RawKernel::call(__NR_umask, 0);
+  reset_signals();
+  RawKernel kernel;
+  Executor<RawKernel> executor(kernel, plan);
+  RawKernel::exit(executor.run());
+}
+
+}  // namespace
+}  // namespace minirun
+
+// The compiler may call these for large copies and initialisations, whatever the language level says.
+extern "C" {
+void* memset(void* to, int value, unsigned long count) {
+  auto* bytes = static_cast<volatile char*>(to);
+  for (unsigned long i = 0; i < count; i++) bytes[i] = static_cast<char>(value);
+  return to;
+}
+void* memcpy(void* to, const void* from, unsigned long count) {
+  auto* out = static_cast<volatile char*>(to);
+  const auto* in = static_cast<const char*>(from);
+  for (unsigned long i = 0; i < count; i++) out[i] = in[i];
+  return to;
+}
+}
+
+#if defined(__x86_64__)
+__asm__(
+    ".globl _start\n"
+    "_start:\n\t"
+    "xor %ebp, %ebp\n\t"
+    "mov %rsp, %rdi\n\t"
+    "and $-16, %rsp\n\t"
+    "call minirun_init\n\t"
+    "hlt\n");
+#elif defined(__aarch64__)
+__asm__(
+    ".globl _start\n"
+    "_start:\n\t"
+    "mov x29, #0\n\t"
+    "mov x30, #0\n\t"
+    "mov x0, sp\n\t"
+    "bl minirun_init\n\t"
+    "brk #1\n");
+#endif

@@ -1,0 +1,72 @@
+#include "namespaces/init_program.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+
+#include "sys/file.h"
+#include "sys/kernel_abi.h"
+
+extern "C" {
+extern const char minirun_init_image[];      // NOLINT(modernize-avoid-c-arrays): symbols of image.S
+extern const char minirun_init_image_end[];  // NOLINT(modernize-avoid-c-arrays)
+}
+
+namespace minirun {
+namespace {
+
+Result<void> write_program(int fd) {
+  std::string_view program = init_program();
+  ssize_t n = write(fd, program.data(), program.size());
+  if (n < 0) return fail(errno, "write the init program");
+  if (static_cast<size_t>(n) != program.size()) return fail(ENOSPC, "write the init program");
+  return {};
+}
+
+Result<UniqueFd> open_memfd() {
+  constexpr unsigned kFlags = abi::kMfdCloexec | abi::kMfdAllowSealing;
+  int number = static_cast<int>(syscall(SYS_memfd_create, "minirun-init", kFlags | abi::kMfdExec));
+  if (number < 0 && errno == EINVAL)  // before Linux 6.3
+    number = static_cast<int>(syscall(SYS_memfd_create, "minirun-init", kFlags));
+  UniqueFd fd(number);
+  if (!fd) return fail(errno, "memfd_create");
+  TRY(write_program(fd.get()));
+  constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+  if (fcntl(fd.get(), F_ADD_SEALS, kSeals) < 0) return fail(errno, "seal the init program");
+  return fd;
+}
+
+Result<UniqueFd> open_private_copy(int directory) {
+  constexpr const char* kName = "init";
+  Result<UniqueFd> file = open_at(directory, kName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0500);
+  if (!file.ok()) return file.error();
+  auto written = write_program(file->get());
+  file->reset();  // a file that is open for writing cannot be executed
+  UniqueFd tree;
+  if (written.ok()) {
+    tree.reset(static_cast<int>(syscall(SYS_open_tree, directory, kName, abi::kOpenTreeClone | abi::kCloexec)));
+    if (!tree) written = fail(errno, "open_tree of the init program");
+  }
+  (void)unlinkat(directory, kName, 0);  // made above; the state directory's removal would tell of it
+  if (!written.ok()) return written.error();
+  abi::MountAttributes attributes{abi::kMountAttrReadonly, abi::kMountAttrNoexec, abi::kMsPrivate, 0};
+  if (syscall(SYS_mount_setattr, tree.get(), "", abi::kAtEmptyPath, &attributes, sizeof attributes) < 0)
+    return fail(errno, "mount_setattr of the init program");
+  return tree;
+}
+
+}  // namespace
+
+std::string_view init_program() {
+  return {minirun_init_image, static_cast<size_t>(minirun_init_image_end - minirun_init_image)};
+}
+
+Result<UniqueFd> open_init_program(int fallback_directory_fd) {
+  auto memfd = open_memfd();
+  if (memfd.ok() || (memfd.error().code != EACCES && memfd.error().code != EPERM)) return memfd;
+  return open_private_copy(fallback_directory_fd);
+}
+
+}  // namespace minirun

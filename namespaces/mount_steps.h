@@ -1,0 +1,346 @@
+// The steps that build the container's file tree. Far side of clone: see executor.h for the rules.
+//
+// A path is resolved once, under the container's root, and used as a descriptor from there on; every mount is made
+// detached, gets its flags, and only then is placed onto the descriptor of its target. So there is no moment with the
+// wrong flags, and nothing to be raced by a process that renames things in a shared directory (CVE-2021-30465).
+#pragma once
+
+#include "namespaces/calls.h"
+
+namespace minirun {
+
+template <class Kernel>
+class MountSteps : public Calls<Kernel> {
+ public:
+  using Base = Calls<Kernel>;
+  using Base::Base;
+
+  // Makes the tree the root of this mount namespace and lets go of the host's. classic way: pivot_root(2).
+  long pivot(long tree) {
+    // A shared mount would carry what happens here to the host: first make everything a slave.
+    long rc = this->call(__NR_mount, 0, address("/"), 0, abi::kMsRecursive | abi::kMsSlave, 0);
+    if (rc < 0) return rc;
+    rc = cover_root(tree);
+    if (rc < 0) return rc;
+    // pivot_root(".", "."): the old root ends up on top of the new one, and the detached unmount takes it all away
+    // (pivot_root(2), NOTES).
+    rc = this->call(__NR_pivot_root, address("."), address("."));
+    if (rc < 0) return rc;
+    constexpr unsigned kDetach = 2;
+    rc = this->call(__NR_umount2, address("."), kDetach);
+    if (rc < 0) return rc;
+    return open_root();
+  }
+
+  // For a root that cannot be pivoted away (an initramfs, or that of a joined mount namespace, where others live): the
+  // old tree stays beneath, unreachable by path. Nothing is unmounted, so only "/" itself must not be shared.
+  long move_root(long tree) {
+    long rc = this->call(__NR_mount, 0, address("/"), 0, abi::kMsSlave, 0);
+    if (rc < 0) return rc;
+    rc = cover_root(tree);
+    if (rc < 0) return rc;
+    rc = this->call(__NR_chroot, address("."));
+    return rc < 0 ? rc : open_root();
+  }
+
+  // Linux 7.0: the mount namespace holds the rootfs and nothing of the host.
+  long enter(long mount_namespace) {
+    constexpr unsigned kNewNs = 0x00020000;
+    long rc = this->call(__NR_setns, descriptor(mount_namespace), kNewNs);
+    if (rc >= 0) rc = open_root();
+    return rc < 0 ? rc : change(root_, 0, 0, abi::kMsSlave | abi::kMsRecursive);
+  }
+
+  // filesystem: a type of /proc/filesystems. parameters: pairs of strings, "key" and "=value" or "" (a flag).
+  long mount_new(const char* filesystem, const char* target, uint64_t attributes, const char* parameters,
+                 uint64_t count, uint64_t propagation, unsigned flags, char* detail) {
+    long context = this->call(__NR_fsopen, address(filesystem), abi::kFsopenCloexec);
+    if (context < 0) return context;
+    long rc = (flags & kModeOfTarget) != 0 ? copy_mode(context, target) : 0;
+    if (rc >= 0) rc = configure(context, parameters, count, abi::kFsconfigCreate);
+    long mount = rc;
+    if (rc >= 0) mount = this->call(__NR_fsmount, descriptor(context), abi::kFsmountCloexec, attributes);
+    if (mount < 0) explain(context, detail);
+    this->close(context);
+    if (mount < 0) return mount;
+    rc = change(mount, 0, 0, propagation & ~abi::kMsRecursive);  // a new mount has none below
+    if (rc >= 0) rc = place_on(mount, target, true, (flags & kRealDirectory) != 0);
+    this->close(mount);
+    return rc;
+  }
+
+  // set, clear: MOUNT_ATTR_* of the mount itself in the low half, of it and all below it in the high half.
+  // propagation: MS_* with MS_REC to reach those below.
+  long attach(long tree, const char* target, uint64_t set, uint64_t clear, uint64_t propagation) {
+    long rc = change(tree, set, clear, propagation);
+    if (rc < 0) return rc;
+    FileFacts facts{};
+    rc = this->stat(tree, &facts);
+    return rc < 0 ? rc : place_on(tree, target, (facts.mode & kTypeMask) == kDirectoryType, false);
+  }
+
+  // The same for a mount that is there.
+  long set_attributes(const char* path, uint64_t set, uint64_t clear, uint64_t propagation) {
+    long fd = resolve(path, 0);
+    if (fd < 0) return fd;
+    long rc = change(fd, set, clear, propagation);
+    this->close(fd);
+    return rc;
+  }
+
+  long reconfigure(const char* path, const char* parameters, uint64_t count, char* detail) {
+    long fd = resolve(path, 0);
+    if (fd < 0) return fd;
+    long context = this->call(__NR_fspick, descriptor(fd), address(""), abi::kFspickCloexec | abi::kFspickEmptyPath);
+    this->close(fd);
+    if (context < 0) return context;
+    long rc = configure(context, parameters, count, abi::kFsconfigReconfigure);
+    if (rc < 0) explain(context, detail);
+    this->close(context);
+    return rc;
+  }
+
+  // Directories of the steps that follow (devices, links): made where missing.
+  long directory(const char* path) {
+    this->close(directory_);
+    directory_ = make_directories(path);
+    return directory_ < 0 ? directory_ : 0;
+  }
+
+  long device(const char* name, uint64_t mode, uint64_t number, uint64_t uid, uint64_t gid) {
+    long rc = this->call(__NR_mknodat, descriptor(directory_), address(name), mode, number);
+    if (rc == -EEXIST) return same_device(name, mode, number);
+    if (rc < 0 || (uid == 0 && gid == 0)) return rc;
+    return this->call(__NR_fchownat, descriptor(directory_), address(name), uid, gid, abi::kAtSymlinkNofollow);
+  }
+
+  long symlink(const char* target, const char* name, unsigned flags) {
+    if ((flags & kOnlyIfTarget) != 0) {
+      long fd = this->openat2(root_, target, abi::kOpenPath | abi::kOpenNofollow, abi::kResolveInRoot);
+      if (fd < 0) return fd == -ENOENT ? 0 : fd;
+      this->close(fd);
+    }
+    long rc = this->call(__NR_symlinkat, address(target), descriptor(directory_), address(name));
+    if (rc != -EEXIST) return rc;
+    if ((flags & kReplace) == 0) return 0;  // the image has its own
+    rc = this->call(__NR_unlinkat, descriptor(directory_), address(name), 0);
+    if (rc < 0) return rc;
+    return this->call(__NR_symlinkat, address(target), descriptor(directory_), address(name));
+  }
+
+  // A directory is hidden by an empty read-only one, a file by the host's /dev/null, which the parent has checked
+  // (CVE-2025-31133: the container's own may be anything).
+  long mask(const char* path, long null_device) {
+    long target = resolve(path, 0);
+    if (target < 0) return target;
+    FileFacts facts{};
+    long rc = this->stat(target, &facts);
+    if (rc >= 0 && (facts.mode & kTypeMask) == kDirectoryType) {
+      if (empty_directory_ < 0) rc = make_empty_directory();
+      if (rc >= 0) rc = cover(empty_directory_, &empty_directory_placed_, target);
+    } else if (rc >= 0) {
+      rc = cover(null_device, &null_device_placed_, target);
+    }
+    this->close(target);
+    return rc;
+  }
+
+  long make_readonly(const char* path) {
+    long target = resolve(path, 0);
+    if (target < 0) return target;
+    long tree = this->clone_tree(target, abi::kAtRecursive);
+    long rc = tree;
+    if (rc >= 0) rc = this->set_mount(tree, abi::kAtRecursive, abi::kMountAttrReadonly, 0, 0);
+    if (rc >= 0) rc = this->place(tree, target);
+    this->close(tree);
+    this->close(target);
+    return rc;
+  }
+
+ protected:
+  // Resolves a path of the container: symbolic links stay inside, magic links (/proc/PID/fd) are refused.
+  long resolve(const char* path, uint64_t flags) {
+    return this->openat2(root_, path, abi::kOpenPath | flags, abi::kResolveInRoot | abi::kResolveNoMagiclinks);
+  }
+
+  // The directory, made with its parents where missing; an O_PATH descriptor or -errno.
+  long make_directories(const char* path) {
+    long fd = resolve(path, abi::kOpenDirectory);
+    if (fd != -ENOENT) return fd;
+    char prefix[4096];
+    unsigned length = text_length(path);
+    if (length >= sizeof prefix) return -ENAMETOOLONG;
+    long parent = -1;
+    unsigned start = 0;
+    for (unsigned i = 0; i <= length; i++) {
+      prefix[i] = path[i];
+      if (path[i] != '/' && path[i] != '\0') continue;
+      if (i > start) {
+        prefix[i] = '\0';
+        fd = step_into(parent, prefix, prefix + start);
+        this->close(parent);
+        if (fd < 0) return fd;
+        parent = fd;
+        prefix[i] = '/';
+      }
+      start = i + 1;
+    }
+    return parent;
+  }
+
+  long root_ = -1;
+
+ private:
+  long open_root() {
+    root_ = this->call(__NR_openat, descriptor(abi::kAtCwd), address("/"),
+                       abi::kOpenPath | abi::kOpenDirectory | abi::kCloexec);
+    return root_ < 0 ? root_ : this->call(__NR_chdir, address("/"));
+  }
+
+  // Puts the tree on top of the current root and stands in it. A clone is still a peer of what it was made from: as a
+  // slave it sends nothing back to the host (and pivot_root(2) takes no shared mount).
+  long cover_root(long tree) {
+    long rc = change(tree, 0, 0, abi::kMsSlave | abi::kMsRecursive);
+    if (rc < 0) return rc;
+    rc = this->call(__NR_move_mount, descriptor(tree), address(""), descriptor(abi::kAtCwd), address("/"),
+                    abi::kMoveMountFromEmptyPath);
+    return rc < 0 ? rc : this->call(__NR_fchdir, descriptor(tree));
+  }
+
+  long configure(long context, const char* parameters, uint64_t count, unsigned command) {
+    for (uint64_t i = 0; i < count; i++) {
+      const char* key = parameters;
+      const char* value = key + text_length(key) + 1;
+      parameters = value + text_length(value) + 1;
+      bool flag = value[0] == '\0';
+      long rc = this->call(__NR_fsconfig, descriptor(context), flag ? abi::kFsconfigSetFlag : abi::kFsconfigSetString,
+                           address(key), flag ? 0 : address(value + 1), 0);
+      if (rc < 0) return rc;
+    }
+    return this->call(__NR_fsconfig, descriptor(context), command, 0, 0, 0);
+  }
+
+  // Without it a tmpfs is everybody's to write to. A directory that is not there yet has no mode to keep.
+  long copy_mode(long context, const char* target) {
+    long fd = resolve(target, abi::kOpenDirectory);
+    if (fd < 0) return fd == -ENOENT ? 0 : fd;
+    FileFacts facts{};
+    long rc = this->stat(fd, &facts);
+    this->close(fd);
+    if (rc < 0) return rc;
+    char octal[5];
+    for (unsigned i = 0; i < 4; i++) octal[i] = static_cast<char>('0' + ((facts.mode >> (9 - 3 * i)) & 7));
+    octal[4] = '\0';
+    return this->call(__NR_fsconfig, descriptor(context), abi::kFsconfigSetString, address("mode"), address(octal), 0);
+  }
+
+  // The filesystem's own words for what was wrong ("e tmpfs: Bad value for 'size'"), if it has any.
+  void explain(long context, char* detail) {
+    long n = this->kernel_.call(__NR_read, descriptor(context), address(detail), kDetailBytes - 1);
+    detail[n > 0 ? n : 0] = '\0';
+  }
+
+  // First what goes down, then what is the mount's own and may differ.
+  long change(long fd, uint64_t set, uint64_t clear, uint64_t propagation) {
+    uint64_t type = propagation & ~abi::kMsRecursive;
+    uint64_t type_below = type == propagation ? 0 : type;
+    constexpr uint64_t kOwn = 0xffffffff;
+    long rc = 0;
+    if (set > kOwn || clear > kOwn || type_below != 0)
+      rc = this->set_mount(fd, abi::kAtRecursive, set >> 32, clear >> 32, type_below);
+    uint64_t own_type = type_below != 0 ? 0 : type;
+    if (rc >= 0 && ((set & kOwn) != 0 || (clear & kOwn) != 0 || own_type != 0))
+      rc = this->set_mount(fd, 0, set & kOwn, clear & kOwn, own_type);
+    return rc < 0 ? rc : 0;
+  }
+
+  long place_on(long tree, const char* path, bool is_directory, bool real) {
+    long target = is_directory ? make_directories(path) : make_file(path);
+    if (target >= 0 && real) {
+      this->close(target);
+      target = this->openat2(root_, path, abi::kOpenPath | abi::kOpenDirectory,
+                             abi::kResolveInRoot | abi::kResolveNoSymlinks);
+    }
+    if (target < 0) return target;
+    long rc = this->place(tree, target);
+    this->close(target);
+    return rc;
+  }
+
+  long step_into(long parent, const char* prefix, const char* name) {
+    long fd = resolve(prefix, abi::kOpenDirectory);
+    if (fd != -ENOENT) return fd;
+    long rc = this->call(__NR_mkdirat, descriptor(parent < 0 ? root_ : parent), address(name), 0755);
+    if (rc < 0 && rc != -EEXIST) return rc;
+    return resolve(prefix, abi::kOpenDirectory);
+  }
+
+  // A file to mount on: what is there, or an empty one.
+  long make_file(const char* path) {
+    long fd = resolve(path, 0);
+    if (fd != -ENOENT) return fd;
+    unsigned slash = text_length(path);
+    while (slash > 0 && path[slash - 1] != '/') slash--;
+    char parent_path[4096];
+    if (slash >= sizeof parent_path) return -ENAMETOOLONG;
+    for (unsigned i = 0; i < slash; i++) parent_path[i] = path[i];
+    parent_path[slash] = '\0';
+    long parent = slash == 0 ? resolve(".", abi::kOpenDirectory) : make_directories(parent_path);
+    if (parent < 0) return parent;
+    // O_EXCL and O_NOFOLLOW: a dangling symbolic link of the image must not choose where the file is made.
+    fd = this->call(__NR_openat, descriptor(parent), address(path + slash),
+                    abi::kOpenWriteOnly | abi::kOpenCreate | abi::kOpenExclusive | abi::kOpenNofollow | abi::kCloexec,
+                    0644);
+    this->close(parent);
+    this->close(fd);
+    return fd < 0 ? fd : resolve(path, 0);
+  }
+
+  long same_device(const char* name, uint64_t mode, uint64_t number) {
+    long fd = this->call(__NR_openat, descriptor(directory_), address(name),
+                         abi::kOpenPath | abi::kOpenNofollow | abi::kCloexec);
+    if (fd < 0) return fd;
+    FileFacts facts{};
+    long rc = this->stat(fd, &facts);
+    this->close(fd);
+    if (rc < 0) return rc;
+    // The kernel's encoding of a device number (new_encode_dev).
+    uint64_t found = (facts.device_minor & 0xff) | (facts.device_major << 8) | ((facts.device_minor & ~0xffU) << 12);
+    bool same = (facts.mode & kTypeMask) == (mode & kTypeMask) && found == number;
+    return same ? 0 : -EEXIST;
+  }
+
+  long make_empty_directory() {
+    long context = this->call(__NR_fsopen, address("tmpfs"), abi::kFsopenCloexec);
+    if (context < 0) return context;
+    long rc = configure(context, "nr_inodes\0=1\0ro\0", 2, abi::kFsconfigCreate);
+    if (rc >= 0) {
+      rc = empty_directory_ =
+          this->call(__NR_fsmount, descriptor(context), abi::kFsmountCloexec,
+                     abi::kMountAttrReadonly | abi::kMountAttrNosuid | abi::kMountAttrNodev | abi::kMountAttrNoexec);
+    }
+    this->close(context);
+    return rc;
+  }
+
+  // The first use places the mount itself: before Linux 6.15 a detached mount cannot be cloned, a placed one can.
+  long cover(long source, bool* placed, long target) {
+    if (!*placed) {
+      long rc = this->place(source, target);
+      *placed = rc >= 0;
+      return rc;
+    }
+    long tree = this->clone_tree(source, 0);
+    if (tree < 0) return tree;
+    long rc = this->place(tree, target);
+    this->close(tree);
+    return rc;
+  }
+
+  long directory_ = -1;
+  long empty_directory_ = -1;
+  bool empty_directory_placed_ = false;
+  bool null_device_placed_ = false;
+};
+
+}  // namespace minirun

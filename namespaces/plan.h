@@ -1,0 +1,137 @@
+// The plan: a flat program that the parent compiles and the child obeys.
+//
+// A plan is one block of memory (an "image"): a header, a table of steps, a table of descriptor slots, a table of
+// pointers and a data area. Everything in it is addressed by offsets from its start, so that it means the same in the
+// parent and in the init program, which map it at different addresses. The child has no heap, no libc and takes no
+// decision about the configuration: whatever depends on config.json is a step, or is not there.
+//
+// This header is shared with the freestanding init program: integers and nothing else.
+#pragma once
+
+#include <stdint.h>
+
+namespace minirun {
+
+// One line an operation: its name and how a person reads it. The text is made from the arguments themselves, so that
+// what `minirun plan` prints is what the child does. In the text {0} is argument 0; the letter says of which kind:
+//   s string   d decimal   o octal   x hexadecimal   f descriptor slot (its label)   l list of strings
+//   n namespace flags   a mount attributes set   A mount attributes cleared   p propagation   v device number
+// Steps of the far side of clone, in namespaces/executor.h; the manual pages are named there.
+#define MINIRUN_OPS(X)                                                      \
+  X(die_with_parent, "be killed when the parent dies")                      \
+  X(join_namespace, "join {1n} namespace {0f}")                             \
+  X(new_namespaces, "unshare {0n}")                                         \
+  X(pivot, "pivot into {0f}")                                               \
+  X(enter, "enter the mount namespace made from {0f}")                      \
+  X(move_root, "move {0f} over / and change root into it")                  \
+  X(open_proc, "open a private procfs")                                     \
+  X(mount_new, "mount {0s} on {1s} ({2a}{3l}{5p})")                         \
+  X(attach, "bind {0f} on {1s} ({2a}{3A}{4p})")                             \
+  X(set_attributes, "change {0s} ({1a}{2A}{3p})")                           \
+  X(reconfigure, "reconfigure the filesystem of {0s} ({1l})")               \
+  X(directory, "in {0s}:")                                                  \
+  X(device, "device {0s} {2v} mode {1o} owner {3d}:{4d}")                   \
+  X(symlink, "symlink {1s} -> {0s}")                                        \
+  X(mask, "mask {0s}")                                                      \
+  X(make_readonly, "make {0s} read-only")                                   \
+  X(write_proc, "write {1s} to /proc/{0s}")                                 \
+  X(loopback, "bring the loopback interface up")                            \
+  X(hostname, "set the hostname to {0s}")                                   \
+  X(domainname, "set the domainname to {0s}")                               \
+  X(terminal, "open a terminal in {0s} and send it to minirun")             \
+  X(bind_console, "bind the terminal on {0s}")                              \
+  X(own_stdio, "give stdio to uid {0d}")                                    \
+  X(rlimit, "limit {3s}: soft {1d}, hard {2d}")                             \
+  X(personality, "set the personality to {0x}")                             \
+  X(scheduler, "set the scheduler: {1s}")                                   \
+  X(io_priority, "set the I/O priority: {1s}")                              \
+  X(umask, "set the umask to {0o}")                                         \
+  X(groups, "set the additional groups: {2s}")                              \
+  X(identity, "become uid {0d}, gid {1d}")                                  \
+  X(bounding, "keep {1s} in the bounding set")                              \
+  X(capabilities, "set capabilities: {4s}")                                 \
+  X(no_new_privileges, "set no_new_privs")                                  \
+  X(working_directory, "change directory to {0s}")                          \
+  X(seccomp, "load a seccomp filter of {1d} instructions")                  \
+  X(await_release, "wait for minirun to commit the state, then outlive it") \
+  X(supervise, "start the workload; stay as its init")                      \
+  X(session, "start a session{0s}")                                         \
+  X(close_on_exec, "close descriptors from {0d} on at exec")                \
+  X(execute, "execute {2s}")
+
+enum class Op : uint16_t {
+#define MINIRUN_OP_ENUM(name, text) name,
+  MINIRUN_OPS(MINIRUN_OP_ENUM)
+#undef MINIRUN_OP_ENUM
+};
+
+constexpr unsigned kStepArguments = 6;
+constexpr uint64_t kNoText = 0;  // offset 0 is the header: "no string"
+constexpr uint32_t kNoSlot = 0xffffffff;
+constexpr uint32_t kNoStep = 0xffffffff;  // a failure before the first step
+
+// Step flags: which failures the step tolerates. Anything else stops the launch.
+enum StepFlag : uint16_t {
+  kTolerateMissing = 1,  // ENOENT and ENOTDIR: a path that the image or this kernel does not have
+  kOnlyIfTarget = 2,     // symlink: only if what it points to exists (runtime-linux.md, dev symbolic links)
+  kReplace = 4,          // symlink: in place of what is there
+  kRealDirectory = 8,    // mount_new: no symbolic link on the way to the target (CVE-2019-19921: /proc, /sys)
+  kModeOfTarget = 32,    // mount_new: a tmpfs takes on the mode of the directory that it is put on
+  kTolerateDenied = 16,  // working_directory: EACCES and EPERM, to be tried again as the container's user
+};
+
+struct Step {
+  Op op;
+  uint16_t flags;
+  uint32_t reserved;
+  uint64_t arg[kStepArguments];
+};
+
+// How the init program and the parent meet. The report is in memory that both map (a memfd), so that a workload's
+// failure reaches the parent even when its seccomp filter forbids every system call that could carry it.
+//
+//   parent                                   init (the far side)
+//     | clone3 ------------------------------> walks the steps
+//     | <------------------ terminal + fd ---- (only with a terminal)
+//     | <--------------------------- ready --- await_release (only detached): set up, waiting at the gate
+//     | release -----------------------------> state committed: the child may outlive the parent now
+//     | <------------------------- running --- the workload's exec succeeded         \ supervise: both are sent by
+//     | <----------------- exited + status --- the workload ended; then init ends    / the init that stays
+//     | <------------------------ end of file  without supervise: exec succeeded (close-on-exec)
+//     | <-------------------------- failed --- a step failed: the report says which; init waits until the parent
+//     |                                        hangs up (it may still look into the container), then ends
+// End of file with neither is the death of init (the memory limit, a signal): never success.
+enum class Message : uint32_t { terminal = 1, ready, release, running, exited, failed };
+
+struct Envelope {  // one SOCK_SEQPACKET message; a terminal's descriptor rides along as SCM_RIGHTS
+  Message message;
+  int32_t status;  // exited: the wait status, as waitpid(2) gives it
+};
+
+constexpr unsigned kDetailBytes = 248;
+
+struct Report {
+  uint32_t state;             // ReportState
+  uint32_t step;              // index of the failed step
+  int32_t error;              // errno value
+  uint32_t syscall;           // number of the failed call, for its name
+  char detail[kDetailBytes];  // what the kernel said beside errno (fscontext log, the executable tried), NUL-terminated
+};
+
+enum ReportState : uint32_t { kWalking = 0, kExecuting = 1, kFailed = 2 };
+
+struct PlanHeader {
+  uint64_t magic;
+  uint32_t total_bytes;
+  uint32_t step_count;
+  uint32_t steps;  // offset of Step[step_count]
+  uint32_t slot_count;
+  uint32_t slots;          // offset of int32_t[slot_count]: descriptor numbers, filled in by the parent before clone
+  int32_t control;         // this side of the SOCK_SEQPACKET pair
+  uint32_t first_kept_fd;  // descriptors from here on are closed in the workload (3, or more with preserved ones)
+  Report report;
+};
+
+constexpr uint64_t kPlanMagic = 0x314e4c505552494dULL;  // "MIRUPLN1"
+
+}  // namespace minirun

@@ -1,0 +1,94 @@
+// The parent's side of a plan: building it, and telling a person what it says.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "namespaces/plan.h"
+
+namespace minirun {
+
+// What the parent opens before clone and hands to the child in a descriptor slot. Compiling a plan opens nothing:
+// namespaces/sources.h does, in the order of the slots.
+enum class SourceKind {
+  tree,              // open_tree(2) clone of `path`: a bind mount, still detached
+  rootfs_tree,       // the same of the rootfs, which the caller has opened and checked
+  rootfs_namespace,  // a mount namespace made from the rootfs alone (OPEN_TREE_NAMESPACE, Linux 7.0)
+  namespace_file,    // `path`, checked to be a namespace of the type in `detail` (CLONE_NEW*)
+  null_device,       // a read-only detached clone of the host's /dev/null, checked to be 1:3
+  cgroup_tree,       // detached clone of the container's cgroup directory
+  filesystem,        // a new mount of a filesystem that needs something of the host: a device, a path, its network
+};
+
+// For fsconfig(2): a flag has value "", a string "=value".
+using Parameters = std::vector<std::pair<std::string, std::string>>;
+
+struct Source {
+  SourceKind kind;
+  std::string path;  // on the host, absolute
+  bool recursive = false;
+  uint64_t detail = 0;
+  std::string origin;  // JSON pointer, for errors
+
+  std::string type{};       // filesystem: as in /proc/filesystems
+  Parameters parameters{};  // filesystem
+};
+
+struct Plan {
+  uint64_t clone_flags = 0;          // namespaces for clone3(2), CLONE_NEW*
+  uint32_t pid_namespace = kNoSlot;  // slot of a pid namespace to join: the parent enters it before clone
+  uint32_t first_kept_fd = 3;        // workload descriptors from here on are closed at exec
+  std::vector<Step> steps;
+  std::vector<std::string> origins;  // of each step: the JSON pointer it came from, or ""
+  std::vector<Source> slots;
+  std::string data;  // strings and tables, at kDataOffset of the image
+};
+
+constexpr uint64_t kDataOffset = sizeof(PlanHeader);
+static_assert(kDataOffset % 8 == 0, "tables in the data area are aligned");
+
+class PlanBuilder {
+ public:
+  // A NUL-terminated string; returns its offset in the image.
+  uint64_t text(std::string_view value);
+  // The strings one after another, each NUL-terminated; returns the offset of the first.
+  uint64_t list(const std::vector<std::string>& values);
+  // The same for parameters: key and value in turn.
+  uint64_t list(const Parameters& parameters);
+  // Raw bytes, 8-aligned.
+  uint64_t bytes(const void* data, size_t size);
+  // A table for execve(2): offsets of the strings, ended by 0.
+  uint64_t pointer_table(const std::vector<std::string>& values);
+  // Returns the new slot's index.
+  uint32_t slot(Source source);
+  // Returns the new step's index. arguments: as the operation's text in plan.h numbers them.
+  uint32_t add(Op op, std::string origin, std::vector<uint64_t> arguments = {}, uint16_t flags = 0);
+
+  Step& step(uint32_t index) { return plan_.steps[index]; }
+  uint32_t size() const { return static_cast<uint32_t>(plan_.steps.size()); }
+  Plan& plan() { return plan_; }
+  Plan finish() { return std::move(plan_); }
+
+ private:
+  Plan plan_;
+};
+
+// The image: header, data, slots, steps. `descriptors`: one for each slot. `control`: the child's end of the socket.
+std::string serialize(const Plan& plan, const std::vector<int>& descriptors, int control);
+
+// What a step does, for a person: "mount tmpfs on /dev/shm (nosuid,noexec,nodev,size=65536k)".
+std::string describe(const Plan& plan, uint32_t step);
+std::string describe(const Source& source);
+std::string_view op_name(Op op);
+
+// "nosuid,nodev" from MOUNT_ATTR_* bits; "network" from a CLONE_NEW* bit (several: joined by commas).
+std::string mount_attribute_names(uint64_t attributes);
+std::string namespace_names(uint64_t flags);
+
+// Name of a system call of the kind that steps make, for error messages ("openat2"); "syscall 999" when unknown.
+std::string call_name(uint32_t number);
+
+}  // namespace minirun

@@ -1,0 +1,274 @@
+// The steps that make the process what config.json asks for. Far side of clone: see executor.h for the rules.
+#pragma once
+
+#include "namespaces/mount_steps.h"
+
+namespace minirun {
+
+// Kernel ABI that libc hides from the init program.
+constexpr uint64_t kPrSetPdeathsig = 1, kPrSetDumpable = 4, kPrSetKeepcaps = 8, kPrSetName = 15, kPrCapbsetDrop = 24,
+                   kPrSetChildSubreaper = 36, kPrSetNoNewPrivs = 38, kPrCapAmbient = 47;
+constexpr uint64_t kSigkill = 9, kSigchld = 17;
+constexpr long kSigtstp = 20, kSigttou = 22;
+
+template <class Kernel>
+class ProcessSteps : public MountSteps<Kernel> {
+ public:
+  using Base = MountSteps<Kernel>;
+  ProcessSteps(Kernel& kernel, int control) : Base(kernel), control_(control) {}
+
+  // The signal is lost with every change of credentials (prctl(2)), so the step comes again after one. The parent may
+  // have died before the call: then the other end of the socket is closed.
+  long die_with_parent() {
+    long rc = this->prctl(kPrSetPdeathsig, kSigkill);
+    if (rc < 0) return rc;
+    Envelope envelope;
+    constexpr uint64_t kPeekDontwait = 0x02 | 0x40;
+    rc = this->kernel_.call(__NR_recvfrom, descriptor(control_), address(&envelope), sizeof envelope, kPeekDontwait);
+    return rc == 0 ? -ESRCH : 0;
+  }
+
+  // The gate of a detached container: the parent commits pid and state, then lets go.
+  long await_release() {
+    long rc = send(Message::ready, 0, -1);
+    if (rc < 0) return rc;
+    Envelope envelope{};
+    do {
+      rc = this->call(__NR_recvfrom, descriptor(control_), address(&envelope), sizeof envelope, 0, 0, 0);
+    } while (rc == -EINTR);
+    if (rc < 0) return rc;
+    if (rc != sizeof envelope || envelope.message != Message::release) return -EPROTO;
+    return this->prctl(kPrSetPdeathsig, 0);
+  }
+
+  long join_namespace(long fd, uint64_t type) { return this->call(__NR_setns, descriptor(fd), type); }
+  long new_namespaces(uint64_t flags) { return this->call(__NR_unshare, flags); }
+
+  // A procfs of our own: what the image or another process mounts over /proc cannot redirect the writes
+  // (CVE-2025-52881).
+  long open_proc() {
+    long context = this->call(__NR_fsopen, address("proc"), abi::kFsopenCloexec);
+    if (context < 0) return context;
+    long rc = this->call(__NR_fsconfig, descriptor(context), abi::kFsconfigCreate, 0, 0, 0);
+    if (rc >= 0) {
+      rc = proc_ = this->call(__NR_fsmount, descriptor(context), abi::kFsmountCloexec,
+                              abi::kMountAttrNosuid | abi::kMountAttrNodev | abi::kMountAttrNoexec);
+    }
+    this->close(context);
+    return rc;
+  }
+
+  long write_proc(const char* path, const char* value) {
+    long fd = this->openat2(proc_, path, abi::kOpenWriteOnly, abi::kResolveBeneath | abi::kResolveNoMagiclinks);
+    if (fd < 0) return fd;
+    unsigned length = text_length(value);
+    long rc = this->call(__NR_write, descriptor(fd), address(value), length);
+    this->close(fd);
+    if (rc < 0) return rc;
+    return rc == static_cast<long>(length) ? 0 : -EIO;
+  }
+
+  long loopback() {
+    constexpr uint64_t kInet = 2, kDatagram = 2, kGetFlags = 0x8913, kSetFlags = 0x8914;
+    constexpr short kUp = 1;
+    long fd = this->call(__NR_socket, kInet, kDatagram | abi::kCloexec, 0);
+    if (fd < 0) return fd;
+    struct {  // struct ifreq
+      char name[16];
+      short flags;
+      char rest[22];
+    } request = {{'l', 'o'}, 0, {}};
+    long rc = this->call(__NR_ioctl, descriptor(fd), kGetFlags, address(&request));
+    request.flags |= kUp;
+    if (rc >= 0) rc = this->call(__NR_ioctl, descriptor(fd), kSetFlags, address(&request));
+    this->close(fd);
+    return rc;
+  }
+
+  long hostname(const char* name) { return this->call(__NR_sethostname, address(name), text_length(name)); }
+  long domainname(const char* name) { return this->call(__NR_setdomainname, address(name), text_length(name)); }
+
+  // A pty of the container's own devpts. TIOCGPTPEER opens the other side without a path (CVE-2025-52565).
+  long terminal(const char* devpts, uint64_t rows, uint64_t columns, uint64_t uid) {
+    constexpr uint64_t kUnlock = 0x40045431, kPeer = 0x5441, kSetWindow = 0x5414;
+    long directory = this->resolve(devpts, abi::kOpenDirectory);
+    if (directory < 0) return directory;
+    long master = this->openat2(directory, "ptmx", abi::kOpenReadWrite | abi::kOpenNoctty,
+                                abi::kResolveBeneath | abi::kResolveNoSymlinks);
+    this->close(directory);
+    if (master < 0) return master;
+    int locked = 0;
+    long rc = this->call(__NR_ioctl, descriptor(master), kUnlock, address(&locked));
+    if (rc >= 0) {
+      rc = terminal_ =
+          this->call(__NR_ioctl, descriptor(master), kPeer, abi::kOpenReadWrite | abi::kOpenNoctty | abi::kCloexec);
+    }
+    constexpr uint64_t kKeepGroup = 0xffffffff;  // the gid= of the devpts
+    if (rc >= 0 && uid != 0) rc = this->call(__NR_fchown, descriptor(terminal_), uid, kKeepGroup);
+    struct {  // struct winsize
+      uint16_t rows, columns, width, height;
+    } window = {static_cast<uint16_t>(rows), static_cast<uint16_t>(columns), 0, 0};
+    if (rc >= 0 && (rows != 0 || columns != 0))
+      rc = this->call(__NR_ioctl, descriptor(master), kSetWindow, address(&window));
+    if (rc >= 0) rc = send(Message::terminal, 0, master);
+    this->close(master);
+    return rc;
+  }
+
+  long bind_console(const char* path) {
+    long tree = this->clone_tree(terminal_, 0);
+    return tree < 0 ? tree : this->attach(tree, path, 0, 0, 0);
+  }
+
+  // So that a user other than root can open /dev/stdout. What cannot be given away (a read-only file, a pipe of
+  // another user namespace) stays as it is, /dev/null is everybody's.
+  long own_stdio(uint64_t uid) {
+    for (long fd = 0; fd < 3; fd++) {
+      FileFacts facts{};
+      if (this->stat(fd, &facts) < 0) continue;
+      bool null = (facts.mode & kTypeMask) == kCharacterType && facts.device_major == 1 && facts.device_minor == 3;
+      if (null) continue;
+      constexpr uint64_t kKeep = 0xffffffff;
+      long rc = this->call(__NR_fchown, descriptor(fd), uid, kKeep);
+      if (rc < 0 && rc != -EPERM && rc != -EROFS && rc != -EINVAL) return rc;
+    }
+    return 0;
+  }
+
+  long rlimit(uint64_t resource, uint64_t soft, uint64_t hard) {
+    struct {  // struct rlimit64
+      uint64_t soft, hard;
+    } limit = {soft, hard};
+    return this->call(__NR_prlimit64, 0, resource, address(&limit), 0);
+  }
+
+  long personality(uint64_t value) { return this->call(__NR_personality, value); }
+  long scheduler(const void* attributes) { return this->call(__NR_sched_setattr, 0, address(attributes), 0); }
+  long io_priority(uint64_t value) {
+    constexpr uint64_t kWhoProcess = 1;
+    return this->call(__NR_ioprio_set, kWhoProcess, 0, value);
+  }
+  long umask(uint64_t mask) { return this->call(__NR_umask, mask); }
+  long groups(const void* ids, uint64_t count) { return this->call(__NR_setgroups, count, address(ids)); }
+
+  // Keeps the capabilities over the change (prctl PR_SET_KEEPCAPS): the capabilities step sets them right after it.
+  long identity(uint64_t uid, uint64_t gid) {
+    long rc = this->prctl(kPrSetKeepcaps, 1);
+    if (rc >= 0) rc = this->call(__NR_setresgid, gid, gid, gid);
+    if (rc >= 0) rc = this->call(__NR_setresuid, uid, uid, uid);
+    if (rc >= 0) rc = this->prctl(kPrSetKeepcaps, 0);
+    return rc;
+  }
+
+  // Drops every capability that is not in the mask from the bounding set, up to the last that this kernel knows.
+  long bounding(uint64_t mask) {
+    for (uint64_t capability = 0; capability < 64; capability++) {
+      if (((mask >> capability) & 1) != 0) continue;
+      long rc = this->kernel_.call(__NR_prctl, kPrCapbsetDrop, capability, 0, 0, 0);
+      if (rc == -EINVAL && capability > 0) return 0;  // past the last one
+      if (rc < 0) return rc;
+    }
+    return 0;
+  }
+
+  long capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable, uint64_t ambient) {
+    struct {
+      uint32_t version;
+      int32_t pid;
+    } header = {0x20080522, 0};  // _LINUX_CAPABILITY_VERSION_3
+    struct Half {
+      uint32_t effective, permitted, inheritable;
+    } data[2];
+    for (unsigned i = 0; i < 2; i++) {
+      data[i] = {static_cast<uint32_t>(effective >> (32 * i)), static_cast<uint32_t>(permitted >> (32 * i)),
+                 static_cast<uint32_t>(inheritable >> (32 * i))};
+    }
+    long rc = this->call(__NR_capset, address(&header), address(data));
+    constexpr uint64_t kRaise = 2, kClearAll = 4;
+    if (rc >= 0) rc = this->prctl(kPrCapAmbient, kClearAll);
+    for (uint64_t capability = 0; rc >= 0 && capability < 64; capability++)
+      if (((ambient >> capability) & 1) != 0) rc = this->prctl(kPrCapAmbient, kRaise, capability);
+    return rc;
+  }
+
+  long no_new_privileges() { return this->prctl(kPrSetNoNewPrivs, 1); }
+
+  // Tried as root first (the user may lack search permission above it), then as the user; made when missing. A
+  // directory outside the root shows as "(unreachable)" (CVE-2024-21626).
+  long working_directory(const char* path, unsigned flags) {
+    if (entered_directory_) return 0;
+    long rc = this->call(__NR_chdir, address(path));
+    if (rc == -ENOENT) {
+      long fd = this->make_directories(path);
+      this->close(fd);
+      rc = fd < 0 ? fd : this->call(__NR_chdir, address(path));
+    }
+    if ((rc == -EACCES || rc == -EPERM) && (flags & kTolerateDenied) != 0) return 0;
+    if (rc < 0) return rc;
+    char where[4096];
+    rc = this->call(__NR_getcwd, address(where), sizeof where);
+    if (rc < 0) return rc;
+    if (where[0] != '/') return -EXDEV;
+    entered_directory_ = true;
+    return 0;
+  }
+
+  long seccomp(const void* instructions, uint64_t count, uint64_t flags) {
+    constexpr uint64_t kSetModeFilter = 1;
+    struct {  // struct sock_fprog
+      uint16_t length;
+      const void* filter;
+    } program = {static_cast<uint16_t>(count), instructions};
+    return this->call(__NR_seccomp, kSetModeFilter, flags, address(&program));
+  }
+
+  long session(bool with_terminal) {
+    long rc = this->call(__NR_setsid);
+    if (rc < 0 || !with_terminal) return rc < 0 ? rc : 0;
+    constexpr uint64_t kSetControlling = 0x540e;
+    rc = this->call(__NR_ioctl, descriptor(terminal_), kSetControlling, 0);
+    for (long fd = 0; rc >= 0 && fd < 3; fd++) rc = this->call(__NR_dup3, descriptor(terminal_), descriptor(fd), 0);
+    return rc < 0 ? rc : 0;
+  }
+
+  long close_on_exec(uint64_t first) {
+    constexpr uint64_t kCloexec = 4;
+    return this->call(__NR_close_range, first, 0xffffffff, kCloexec);
+  }
+
+  // Messages go to a parent that may be gone (a detached container's): that is no failure.
+  long send(Message message, int32_t status, long fd) {
+    Envelope envelope{message, status};
+    struct {
+      void* base;
+      uint64_t length;
+    } part = {&envelope, sizeof envelope};
+    struct {  // struct cmsghdr with one descriptor
+      uint64_t length;
+      int level, type;
+      int fd, pad;
+    } rights = {20, 1, 1, static_cast<int>(fd), 0};
+    struct {  // struct msghdr
+      void* name;
+      uint32_t name_length, pad;
+      void* parts;
+      uint64_t part_count;
+      void* control;
+      uint64_t control_length;
+      uint32_t flags, pad2;
+    } header = {nullptr, 0, 0, &part, 1, fd < 0 ? nullptr : &rights, fd < 0 ? 0 : sizeof rights, 0, 0};
+    constexpr uint64_t kNoSignal = 0x4000;
+    long rc = this->call(__NR_sendmsg, descriptor(control_), address(&header), kNoSignal);
+    return rc == -EPIPE || rc == -ECONNRESET || rc > 0 ? 0 : rc;
+  }
+
+ protected:
+  int control_;
+
+ private:
+  long proc_ = -1;
+  long terminal_ = -1;
+  bool entered_directory_ = false;
+};
+
+}  // namespace minirun

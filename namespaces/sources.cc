@@ -1,0 +1,130 @@
+#include "namespaces/sources.h"
+
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#include <cerrno>
+
+#include "sys/kernel_abi.h"
+
+namespace minirun {
+namespace {
+
+int open_tree(int dirfd, const char* path, unsigned flags) {
+  return static_cast<int>(syscall(SYS_open_tree, dirfd, path, flags | abi::kCloexec));
+}
+
+Result<UniqueFd> open_tree_source(const Source& source) {
+  unsigned flags = abi::kOpenTreeClone | (source.recursive ? abi::kAtRecursive : 0);
+  UniqueFd fd(open_tree(AT_FDCWD, source.path.c_str(), flags));
+  if (!fd) return fail(errno, "source {}", source.path);
+  return fd;
+}
+
+Result<UniqueFd> open_rootfs(const Source& source, int rootfs_fd) {
+  unsigned way = source.kind == SourceKind::rootfs_namespace ? abi::kOpenTreeNamespace : abi::kOpenTreeClone;
+  UniqueFd fd(open_tree(rootfs_fd, "", way | abi::kAtEmptyPath | abi::kAtRecursive));
+  if (!fd) return fail(errno, "open_tree {}", source.path);
+  return fd;
+}
+
+Result<UniqueFd> open_namespace(const Source& source) {
+  // O_NONBLOCK: the path may name a FIFO by mistake, and opening one must not hang.
+  UniqueFd fd(open(source.path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  if (!fd) return fail(errno, "open {}", source.path);
+  int type = ioctl(fd.get(), NS_GET_NSTYPE);  // Linux 4.11
+  if (type < 0) return fail(EINVAL, "{} is not a namespace", source.path);
+  if (static_cast<uint64_t>(type) != source.detail) {
+    return fail(EINVAL, "{} is a {} namespace, not a {} namespace", source.path,
+                namespace_names(static_cast<uint64_t>(type)), namespace_names(source.detail));
+  }
+  return fd;
+}
+
+// Files are masked with it. Checked, since everything that is masked becomes readable if it is something else
+// (CVE-2025-31133).
+Result<UniqueFd> open_null_device() {
+  UniqueFd fd(open_tree(AT_FDCWD, "/dev/null", abi::kOpenTreeClone | abi::kAtSymlinkNofollow));
+  if (!fd) return fail(errno, "open_tree /dev/null");
+  struct stat facts {};
+  if (fstat(fd.get(), &facts) < 0) return fail(errno, "stat /dev/null");
+  if (!S_ISCHR(facts.st_mode) || facts.st_rdev != makedev(1, 3))
+    return fail(0, "the host's /dev/null is not the character device 1:3: masked paths cannot be hidden with it");
+  abi::MountAttributes attributes{abi::kMountAttrReadonly | abi::kMountAttrNosuid | abi::kMountAttrNoexec, 0,
+                                  abi::kMsPrivate, 0};
+  if (syscall(SYS_mount_setattr, fd.get(), "", abi::kAtEmptyPath, &attributes, sizeof attributes) < 0)
+    return fail(errno, "mount_setattr /dev/null");
+  return fd;
+}
+
+// The filesystem's own words for what was wrong, if it has any.
+std::string filesystem_says(int context) {
+  char text[256];
+  ssize_t n = read(context, text, sizeof text);
+  return n > 0 ? ": " + std::string(text, static_cast<size_t>(n)) : "";
+}
+
+// Made here, since the device or the path that it needs is the host's.
+Result<UniqueFd> open_filesystem(const Source& source) {
+  UniqueFd context(static_cast<int>(syscall(SYS_fsopen, source.type.c_str(), abi::kFsopenCloexec)));
+  if (!context) return fail(errno, "fsopen {}", source.type);
+  auto configure = [&](unsigned command, const char* key, const char* value) {
+    return syscall(SYS_fsconfig, context.get(), command, key, value, 0);
+  };
+  for (const auto& [key, value] : source.parameters) {
+    bool flag = value.empty();
+    unsigned command = flag ? abi::kFsconfigSetFlag : abi::kFsconfigSetString;
+    if (configure(command, key.c_str(), flag ? nullptr : value.c_str() + 1) < 0) {
+      int code = errno;
+      return fail(code, "mount {}: option {}{}{}", source.type, key, value, filesystem_says(context.get()));
+    }
+  }
+  long rc = configure(abi::kFsconfigCreate, nullptr, nullptr);
+  if (rc >= 0) rc = syscall(SYS_fsmount, context.get(), abi::kFsmountCloexec, source.detail);
+  if (rc < 0) {
+    int code = errno;
+    return fail(code, "mount {} from {}{}", source.type, source.path, filesystem_says(context.get()));
+  }
+  return UniqueFd(static_cast<int>(rc));
+}
+
+Result<UniqueFd> open_source(const Source& source, int rootfs_fd, int cgroup_fd) {
+  switch (source.kind) {
+    case SourceKind::tree:
+      return open_tree_source(source);
+    case SourceKind::rootfs_tree:
+    case SourceKind::rootfs_namespace:
+      return open_rootfs(source, rootfs_fd);
+    case SourceKind::namespace_file:
+      return open_namespace(source);
+    case SourceKind::null_device:
+      return open_null_device();
+    case SourceKind::cgroup_tree: {
+      UniqueFd fd(open_tree(cgroup_fd, "", abi::kOpenTreeClone | abi::kAtEmptyPath));
+      if (!fd) return fail(errno, "open_tree of the container's cgroup");
+      return fd;
+    }
+    case SourceKind::filesystem:
+      return open_filesystem(source);
+  }
+  return fail(EINVAL, "unknown source");
+}
+
+}  // namespace
+
+Result<std::vector<UniqueFd>> open_sources(const Plan& plan, int rootfs_fd, int cgroup_fd) {
+  std::vector<UniqueFd> opened;
+  opened.reserve(plan.slots.size());
+  for (const Source& source : plan.slots) {
+    auto fd = open_source(source, rootfs_fd, cgroup_fd);
+    if (!fd.ok()) return source.origin.empty() ? fd.error() : wrap(fd.error(), source.origin);
+    opened.push_back(std::move(fd).value());
+  }
+  return opened;
+}
+
+}  // namespace minirun

@@ -1,0 +1,58 @@
+// Terminals on minirun's side: the caller's, and the console socket of those who keep a container's terminal.
+#pragma once
+
+#include <sys/ioctl.h>
+#include <termios.h>
+
+#include <optional>
+#include <string>
+
+#include "sys/fd.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+// Whether the options fit together; before anything is made. console_socket: "" when not given.
+Result<void> check_console(bool terminal, bool detach, const std::string& console_socket);
+
+// Window size of the first of minirun's stdin, stdout and stderr that is a terminal and has one. In the foreground it
+// goes before consoleSize of the configuration: the user looks at this window.
+std::optional<winsize> caller_window_size();
+
+// Sends a terminal's descriptor to the listener of --console-socket: one message, a name as its text, one descriptor
+// (SCM_RIGHTS, unix(7)). The path may be longer than the 107 bytes that fit into an address. timeout_ms bounds each of
+// connecting and sending (ETIMEDOUT); a listener that never reads does not delay it.
+Result<void> send_console(const std::string& path, int terminal, unsigned timeout_ms = 5000);
+
+// The caller's terminal in raw mode, so that every key reaches the container as it is. Given back as it was by
+// restore() and by the destructor.
+class RawTerminal {
+ public:
+  RawTerminal() = default;  // no terminal: does nothing
+  // fd: a terminal, borrowed. Saves its settings; changes nothing yet. ENOTTY when it is none.
+  static Result<RawTerminal> open(int fd);
+  RawTerminal(RawTerminal&& other) noexcept;
+  RawTerminal& operator=(RawTerminal&& other) noexcept;
+  ~RawTerminal() { restore(); }
+
+  explicit operator bool() const { return fd_ >= 0; }
+  int fd() const { return fd_; }
+  const termios& saved() const { return saved_; }
+  bool is_raw() const { return raw_; }
+
+  // False while minirun is a background job: its settings are then for the shell to choose (tcsetattr would work, as
+  // SIGTTOU is blocked) and reading fails with EIO. True also where the terminal is not the controlling one.
+  bool is_foreground() const;
+
+  Result<void> make_raw();
+  // After the shell has taken the terminal from a stopped minirun: there is nothing to give back.
+  void forget_raw() { raw_ = false; }
+  void restore();
+
+ private:
+  int fd_ = -1;
+  bool raw_ = false;
+  termios saved_{};
+};
+
+}  // namespace minirun

@@ -1,0 +1,44 @@
+// Why a workload ended: one line for a person. Pure: everything that it tells is handed in, so that each line has a
+// unit test.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace minirun {
+
+// The counters of memory.events or memory.events.local that matter here (cgroup-v2.rst, "Memory Interface Files").
+struct OomCounts {
+  uint64_t oom = 0;       // a limit of this cgroup (events: or of one below it) was reached and reclaim did not help
+  uint64_t oom_kill = 0;  // processes killed by any OOM killer, whosever limit it was
+  uint64_t oom_group_kill = 0;  // whole cgroups killed: memory.oom.group (5.17)
+};
+
+// Read after the workload ended and before its cgroup is removed.
+struct MemoryFacts {
+  OomCounts total;                      // memory.events
+  OomCounts local;                      // memory.events.local
+  std::optional<uint64_t> limit_bytes;  // memory.max; absent: "max"
+  std::optional<uint64_t> peak_bytes;   // memory.peak (5.19)
+};
+
+struct DeathFacts {
+  std::string id;
+  int wait_status = 0;      // as from wait(2): of the workload itself, or of an init that ends with 128 + signal
+  bool under_init = false;  // exit codes above 128 are an init's way to tell of a signal
+  std::optional<MemoryFacts> memory;   // absent: the cgroup has no memory controller
+  int forwarded_signal = 0;            // the last signal that minirun passed on to the workload, 0: none
+  bool seccomp = false;                // a seccomp filter was loaded
+  std::optional<uint64_t> pids_limit;  // pids.max; absent: "max"
+  uint64_t pids_limit_hits = 0;        // pids.events: max
+};
+
+// "minirun: web1: killed by the memory limit: memory.max 64 MiB, peak 64 MiB, 1 process killed (oom_kill)", without a
+// line end. Nothing for an ordinary end: exit code 0, or another with nothing known that explains it.
+std::optional<std::string> death_line(const DeathFacts& facts);
+
+// "64 MiB" where that is exact, else "63.9 MiB (67000000 bytes)".
+std::string human_bytes(uint64_t bytes);
+
+}  // namespace minirun

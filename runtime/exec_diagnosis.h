@@ -1,0 +1,31 @@
+// Why execve(2) failed in the container, told from the files that it looked at. execve has one errno for many causes:
+// ENOENT is also a missing ELF interpreter or a carriage return at the end of a "#!" line.
+//
+// The files belong to the image: they are opened under the container's root only, regular files alone, and a bounded
+// part of them is read as data.
+#pragma once
+
+#include <string>
+
+namespace minirun {
+
+struct ExecFailure {
+  int root_fd = -1;         // a directory (O_PATH will do): the container's root with its mounts, e.g. /proc/PID/root
+  std::string argv0;        // process.args[0]; without a slash it was looked up in search_path
+  std::string cwd = "/";    // process.cwd, for a relative argv0 or PATH entry
+  std::string search_path;  // the value of PATH in process.env
+  int code = 0;             // errno of execve, or of the last one tried along PATH
+};
+
+struct ExecDiagnosis {
+  // The words that container engines match come first and are as runc writes them ("exec /app: no such file or
+  // directory", `exec: "app": executable file not found in $PATH`); a hint may follow in brackets.
+  std::string message;
+  // As shells do: 127 when execve said that something is not there (also an interpreter), 126 for every other reason.
+  int exit_status = 126;
+};
+
+// Never fails: what cannot be found out is left out of the hint.
+ExecDiagnosis diagnose_exec(const ExecFailure& failure);
+
+}  // namespace minirun

@@ -1,0 +1,82 @@
+// From a compiled container to a running one, and back to nothing: the kernel objects of a launch in the order of
+// their making. Whatever fails, the guards here take away what was made.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "cgroups/cgroup.h"
+#include "namespaces/spawn.h"
+#include "runtime/compile.h"
+#include "runtime/supervise.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+// The container's cgroup with its limits and device filter set. Killed and removed on destruction.
+class LimitedCgroup {
+ public:
+  static Result<LimitedCgroup> make(const Hierarchy& hierarchy, const Compiled& compiled);
+  LimitedCgroup(LimitedCgroup&& other) noexcept;
+  LimitedCgroup& operator=(LimitedCgroup&&) = delete;
+  LimitedCgroup(const LimitedCgroup&) = delete;
+  LimitedCgroup& operator=(const LimitedCgroup&) = delete;
+  ~LimitedCgroup();
+
+  Cgroup& cgroup() { return cgroup_; }
+  // It lives on: a detached container.
+  void keep() { owned_ = false; }
+  // Kills what is left inside and removes it, within kRemovalTime; the error names who would not go.
+  Result<void> remove();
+
+ private:
+  explicit LimitedCgroup(Cgroup cgroup) : cgroup_(std::move(cgroup)) {}
+  Cgroup cgroup_;
+  bool owned_ = true;
+};
+
+constexpr std::chrono::seconds kRemovalTime{10};
+
+// The child on the far side. Killed and reaped on destruction, unless it was waited for or is let go.
+class Launched {
+ public:
+  // Opens the sources, embeds the init and clones. Errors of clone3 that the cgroup explains say so.
+  static Result<Launched> start(const Compiled& compiled, int rootfs_fd, int state_fd, Cgroup& cgroup);
+  Launched(Launched&& other) noexcept;
+  Launched& operator=(Launched&&) = delete;
+  Launched(const Launched&) = delete;
+  Launched& operator=(const Launched&) = delete;
+  ~Launched();
+
+  Child& child() { return child_; }
+  // The child is not this process's to kill any more: it has ended, or it is detached.
+  void let_go() { owned_ = false; }
+
+ private:
+  explicit Launched(Child child) : child_(std::move(child)) {}
+  Child child_;
+  bool owned_ = true;
+};
+
+// Why the workload does not run.
+struct LaunchFailure {
+  Error error;
+  int exit_status = 1;  // 126 and 127 for an exec that failed, 128 + signal when minirun was told to give up
+};
+
+// What the container sends while it is being set up.
+struct LaunchEvents {
+  UniqueFd terminal;   // the last Message::terminal
+  bool ready = false;  // Message::ready: at the gate
+};
+
+// Waits until the container is at the gate (events.ready) or the workload runs: nothing; or until it is clear that it
+// never will: why. Call again after the gate was opened.
+std::optional<LaunchFailure> await_launch(Launched& launched, const Compiled& compiled, const oci::Process& process,
+                                          const Cgroup& cgroup, Signals& signals, LaunchEvents* events);
+
+// Opens the gate of a detached container.
+Result<void> release(Launched& launched);
+
+}  // namespace minirun

@@ -1,0 +1,76 @@
+#include "runtime/log.h"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <memory>
+
+#include "runtime/json_writer.h"
+
+namespace minirun {
+namespace {
+
+LogOptions& current_options() {
+  static LogOptions options;
+  return options;
+}
+
+void write_stderr(std::string_view line) {
+  // The one channel that tells of failures; when it is closed there is nobody left to tell.
+  (void)!write(STDERR_FILENO, line.data(), line.size());
+}
+
+std::shared_ptr<spdlog::logger> make_logger(const LogOptions& options) {
+  spdlog::sink_ptr sink;
+  if (options.file.empty())
+    sink = std::make_shared<spdlog::sinks::stderr_sink_st>();
+  else
+    sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(options.file);
+  auto logger = std::make_shared<spdlog::logger>("minirun", std::move(sink));
+  const char* pattern = options.json ? R"({"level":"%l","msg":%v,"time":"%Y-%m-%dT%H:%M:%SZ"})"
+                                     : R"(time="%Y-%m-%dT%H:%M:%SZ" level=%l msg=%v)";
+  logger->set_pattern(pattern, spdlog::pattern_time_type::utc);
+  logger->set_level(spdlog::level::debug);
+  logger->flush_on(spdlog::level::debug);
+  return logger;
+}
+
+// Nothing that goes wrong with the log may change what minirun does; it is told once on stderr.
+void log(spdlog::level::level_enum level, std::string_view text) {
+  static bool broken = false;
+  if (broken) return;
+  std::string quoted;
+  append_json_string(quoted, text);
+  try {
+    static std::shared_ptr<spdlog::logger> logger = make_logger(current_options());
+    logger->log(level, quoted);
+  } catch (const std::exception& error) {
+    broken = true;
+    write_stderr(fmt::format("minirun: log: {}\n", error.what()));
+  }
+}
+
+}  // namespace
+
+void set_log_options(LogOptions options) {
+  current_options() = std::move(options);
+}
+bool debug_enabled() {
+  return current_options().debug;
+}
+void log_debug_text(std::string_view text) {
+  log(spdlog::level::debug, text);
+}
+
+void report_error(std::string_view text) {
+  if (!current_options().file.empty()) log(spdlog::level::err, text);
+  write_stderr(fmt::format("minirun: {}\n", text));
+}
+
+void report_line(std::string_view line) {
+  write_stderr(fmt::format("{}\n", line));
+}
+
+}  // namespace minirun

@@ -1,0 +1,38 @@
+// Messages of minirun itself. Errors are printed once, by main; everything below logs at debug level only.
+#pragma once
+
+#include <fmt/core.h>
+
+#include <string>
+#include <string_view>
+
+#include "sys/result.h"
+
+namespace minirun {
+
+struct LogOptions {
+  bool debug = false;
+  bool json = false;  // --log-format json
+  std::string file;   // --log: in addition to stderr; empty: none
+};
+
+// Opens nothing yet: a run that goes well and was not asked for --debug writes no log at all, since podman takes a log
+// file with more than one object for broken (it decodes the whole file as one).
+void set_log_options(LogOptions options);
+
+bool debug_enabled();
+void log_debug_text(std::string_view text);
+
+template <class... Args>
+void log_debug(fmt::format_string<Args...> format, Args&&... args) {
+  if (debug_enabled()) log_debug_text(fmt::vformat(format, fmt::make_format_args(args...)));
+}
+
+// "minirun: text" on stderr with one write(2), so that a reader of a pipe gets it whole, and in the log file as
+// {"level":"error","msg":"text","time":"2026-01-02T15:04:05Z"}, which containerd and podman read.
+void report_error(std::string_view text);
+
+// A line for the person at the shell that is no failure of minirun ("why it died"): stderr only.
+void report_line(std::string_view line);
+
+}  // namespace minirun

@@ -1,0 +1,26 @@
+// Everything that a run decides before the first side effect: the bundle read and judged, the plan compiled.
+#pragma once
+
+#include <string>
+
+#include "runtime/bundle.h"
+#include "runtime/cli.h"
+#include "runtime/compile.h"
+
+namespace minirun {
+
+struct Prepared {
+  std::string id;
+  Bundle bundle;
+  UniqueFd rootfs;
+  std::string rootfs_path;  // absolute, for people
+  Compiled compiled;
+};
+
+// state_root: where compiled seccomp filters are kept; -1: nowhere.
+Result<Prepared> prepare_run(const RunCommand& command, int state_root);
+
+// The same for `minirun plan`: what `run` with these options would do on this host.
+Result<Prepared> prepare_plan(const PlanCommand& command);
+
+}  // namespace minirun

@@ -1,0 +1,14 @@
+// Signals as people and engines spell them.
+#pragma once
+
+#include <string_view>
+
+#include "sys/result.h"
+
+namespace minirun {
+
+// "15", "TERM", "SIGTERM", "sigterm", "RTMIN+3", "SIGRTMAX-1" → the number, 1 to 64. Real-time names count as the
+// kernel does not: from glibc's SIGRTMIN (34), as everybody's programs do (signal(7)).
+Result<int> parse_signal(std::string_view text);
+
+}  // namespace minirun

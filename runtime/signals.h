@@ -1,0 +1,63 @@
+// The signals that are sent to minirun itself: none of them acts on its own, all are read from a descriptor.
+//
+// From the first side effect on every signal that can be blocked is blocked, whatever the caller's mask and
+// dispositions were: a blocked signal is queued even when it is ignored (signal(7)). So minirun behaves the same under
+// nohup(1), under a shell's `&` and under an engine that blocks signals. Faults of minirun's own (SIGSEGV by a bad
+// access) still end it: the kernel does not queue those.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+#include "sys/fd.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+// One signal that somebody sent, as signalfd(2) tells it.
+struct Signal {
+  int number = 0;
+  int code = 0;  // si_code: SI_USER, SI_QUEUE, SI_KERNEL…
+  uint32_t sender_pid = 0;
+  uint32_t sender_uid = 0;
+  uint64_t value = 0;  // sigqueue(3)'s value
+};
+
+class Signals {
+ public:
+  // Blocks every signal of the process and gives SIGCHLD its default disposition: under a caller that ignores it, the
+  // kernel would throw the wait status of children away. Call it before the first side effect.
+  //
+  // The mask is inherited: the init program unblocks and resets everything before the workload's exec; whoever starts
+  // another child (a hook) gives it an empty mask and default dispositions (posix_spawnattr_setsigmask(3)).
+  static Result<Signals> block();
+
+  // Readable when collect() has something to take. Borrowed; -1 while the queue is full.
+  int fd() const { return queue_.size() < kQueueLimit ? fd_.get() : -1; }
+
+  // Moves what is pending into the queue; never waits. Left out: SIGCHLD (children are waited for by pidfd), and what
+  // minirun brings upon itself by writing (SIGPIPE, SIGXFSZ).
+  Result<void> collect();
+
+  // The oldest in the queue that asks to give up what has not started yet: SIGINT, SIGTERM, SIGHUP or SIGQUIT. The
+  // others stay for the workload. Call collect() first.
+  std::optional<int> abort_request() const;
+
+  bool empty() const { return queue_.empty(); }
+  const Signal& front() const { return queue_.front(); }  // only when !empty()
+  void pop() { queue_.pop_front(); }
+
+ private:
+  // More than that stays in the kernel's queue, which has its own limit (RLIMIT_SIGPENDING) and tells the sender.
+  static constexpr size_t kQueueLimit = 4096;
+
+  UniqueFd fd_;
+  std::deque<Signal> queue_;
+};
+
+// Hands a signal on to the process of a pidfd: one that was queued with a value keeps it, and its sender. Returns 0 or
+// the errno value of pidfd_send_signal(2): EAGAIN when the receiver's queue is full, ESRCH when the process has ended.
+int pass_on(int pidfd, const Signal& signal);
+
+}  // namespace minirun

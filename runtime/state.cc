@@ -1,0 +1,175 @@
+#include "runtime/state.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <ctime>
+#include <memory>
+
+#include "runtime/state_record.h"
+#include "sys/file.h"
+
+namespace minirun {
+namespace {
+
+constexpr const char* kRecordName = "state.json";
+constexpr size_t kMaxRecordBytes = 1 << 20;
+
+// Field 22 of /proc/PID/stat; the command name before it may hold anything, but ends at the last ')'.
+Result<uint64_t> read_start_ticks(pid_t pid) {
+  std::string path = fmt::format("/proc/{}/stat", pid);
+  std::string stat = TRY(read_file(AT_FDCWD, path, 8192));
+  size_t at = stat.rfind(')');
+  for (int field = 2; at != std::string::npos && field < 22; field++) at = stat.find(' ', at + 1);
+  if (at == std::string::npos) return fail(EINVAL, "read {}", path);
+  return static_cast<uint64_t>(strtoull(stat.c_str() + at, nullptr, 10));
+}
+
+uint64_t read_pidfd_inode(int pidfd) {
+  constexpr long kPidfsMagic = 0x50494446;  // before Linux 6.9 all pidfds share one anonymous inode
+  struct statfs filesystem {};
+  struct stat facts {};
+  if (fstatfs(pidfd, &filesystem) < 0 || filesystem.f_type != kPidfsMagic || fstat(pidfd, &facts) < 0) return 0;
+  return facts.st_ino;
+}
+
+}  // namespace
+
+Result<ProcessIdentity> ProcessIdentity::of(pid_t pid, int pidfd) {
+  return ProcessIdentity{pid, TRY(read_start_ticks(pid)), read_pidfd_inode(pidfd)};
+}
+
+Result<void> check_id(const std::string& id) {
+  auto letter = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); };
+  auto allowed = [&](char c) { return letter(c) || c == '_' || c == '+' || c == '.' || c == '-'; };
+  bool good =
+      !id.empty() && id.size() <= 255 && (letter(id[0]) || id[0] == '_') && std::all_of(id.begin(), id.end(), allowed);
+  if (good) return {};
+  return fail(0, "invalid container id: 1 to 255 of A-Z a-z 0-9 _ + . -, the first a letter, a digit or _");
+}
+
+Result<std::string> make_up_id() {
+  uint8_t random[6];
+  if (getrandom(random, sizeof random, 0) != sizeof random) return fail(errno, "getrandom");
+  std::string id;
+  for (uint8_t byte : random) id += fmt::format("{:02x}", byte);
+  return id;
+}
+
+Result<UniqueFd> open_state_root(const std::string& path) {
+  auto fd = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
+  if (!fd.ok() && fd.error().code == ENOENT) {
+    size_t slash = path.rfind('/');  // one missing parent is made too: /run/x/y on a fresh host
+    if (slash != std::string::npos && slash > 0 && mkdir(path.substr(0, slash).c_str(), 0755) < 0 && errno != EEXIST)
+      return fail(errno, "mkdir {}", path.substr(0, slash));
+    if (mkdir(path.c_str(), 0700) < 0 && errno != EEXIST) return fail(errno, "mkdir {}", path);
+    fd = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
+  }
+  if (!fd.ok()) return wrap(fd.error(), "state root");
+  struct stat facts {};
+  if (fstat(fd->get(), &facts) < 0) return fail(errno, "stat {}", path);
+  if (facts.st_uid != geteuid() || (facts.st_mode & 022) != 0) {
+    return fail(0, "state root {}: must belong to uid {} and be writable by nobody else (owner {}, mode {:04o})", path,
+                geteuid(), facts.st_uid, facts.st_mode & 07777);
+  }
+  return fd;
+}
+
+Result<StateDirectory> StateDirectory::claim(int root_fd, const std::string& id) {
+  if (mkdirat(root_fd, id.c_str(), 0700) < 0) {
+    if (errno == EEXIST) return fail(0, "container with given ID already exists");
+    return fail(errno, "make the state directory");
+  }
+  auto fd = open_at(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!fd.ok()) {
+    (void)unlinkat(root_fd, id.c_str(), AT_REMOVEDIR);  // made above, empty
+    return fd.error();
+  }
+  return StateDirectory(root_fd, id, std::move(fd).value(), false);
+}
+
+Result<StateDirectory> StateDirectory::open(int root_fd, const std::string& id) {
+  auto fd = open_at(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!fd.ok() && fd.error().code == ENOENT) return fail(ENOENT, "container does not exist");
+  if (!fd.ok()) return fd.error();
+  return StateDirectory(root_fd, id, std::move(fd).value(), true);
+}
+
+StateDirectory::StateDirectory(StateDirectory&& other) noexcept
+    : root_fd_(other.root_fd_), id_(std::move(other.id_)), fd_(std::move(other.fd_)), kept_(other.kept_) {}
+
+StateDirectory::~StateDirectory() {
+  if (fd_ && !kept_) (void)remove();  // on the way out of an error, which is the one to tell
+}
+
+Result<void> StateDirectory::write(const ContainerRecord& record) const {
+  return replace_file(fd_.get(), kRecordName, record_to_json(record), 0600);
+}
+
+Result<ContainerRecord> StateDirectory::read() const {
+  std::string text = TRY(read_file(fd_.get(), kRecordName, kMaxRecordBytes));
+  return record_from_json(text);
+}
+
+Result<void> StateDirectory::remove() {
+  for (const char* name : {kRecordName, "state.json.new", "init"}) {
+    if (unlinkat(fd_.get(), name, 0) < 0 && errno != ENOENT) return fail(errno, "remove {} of {}", name, id_);
+  }
+  if (unlinkat(root_fd_, id_.c_str(), AT_REMOVEDIR) < 0 && errno != ENOENT)
+    return fail(errno, "remove the state directory of {}", id_);
+  fd_.reset();
+  return {};
+}
+
+Result<std::vector<std::string>> list_ids(int root_fd) {
+  UniqueFd copy = TRY(open_at(root_fd, ".", O_RDONLY | O_DIRECTORY));
+  std::unique_ptr<DIR, int (*)(DIR*)> directory(fdopendir(copy.get()), closedir);
+  if (!directory) return fail(errno, "read the state root");
+  (void)copy.release();  // the stream owns it now
+  std::vector<std::string> ids;
+  while (const dirent* entry = readdir(directory.get())) {
+    std::string name = static_cast<const char*>(entry->d_name);
+    if (check_id(name).ok()) ids.push_back(std::move(name));
+  }
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+Result<UniqueFd> open_init(const ContainerRecord& record) {
+  const ProcessIdentity& wanted = record.init;
+  if (wanted.pid <= 1 || record.boot_id != TRY(current_boot_id())) return fail(ENOENT, "no process");
+  UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, wanted.pid, 0)));
+  if (!pidfd) return fail(errno == ESRCH ? ENOENT : errno, "pidfd_open {}", wanted.pid);
+  ProcessIdentity found = TRY(ProcessIdentity::of(wanted.pid, pidfd.get()));
+  bool same =
+      found.start_ticks == wanted.start_ticks && (wanted.pidfd_inode == 0 || found.pidfd_inode == wanted.pidfd_inode);
+  pollfd ended{pidfd.get(), POLLIN, 0};  // readable: it has ended, and waits to be reaped at most
+  if (!same || poll(&ended, 1, 0) != 0) return fail(ENOENT, "no process");
+  return pidfd;
+}
+
+Result<std::string> current_boot_id() {
+  std::string id = TRY(read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64));
+  while (!id.empty() && id.back() == '\n') id.pop_back();
+  return id;
+}
+
+std::string now_rfc3339() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  tm utc{};
+  gmtime_r(&now.tv_sec, &utc);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+                     utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec);
+}
+
+}  // namespace minirun

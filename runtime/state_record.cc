@@ -1,0 +1,78 @@
+#include "runtime/state_record.h"
+
+#include <cerrno>
+
+#include "runtime/json.h"
+#include "runtime/json_writer.h"
+
+namespace minirun {
+namespace {
+
+Result<JsonValue> member(JsonValue object, std::string_view key, JsonType type) {
+  auto value = object.find(key);
+  if (!value || value->type() != type) return fail(EINVAL, "state record: {} is missing or of the wrong type", key);
+  return *value;
+}
+
+Result<std::string> text_of(JsonValue object, std::string_view key) {
+  return std::string(TRY(member(object, key, JsonType::string)).text());
+}
+
+Result<uint64_t> number_of(JsonValue object, std::string_view key) {
+  auto number = TRY(member(object, key, JsonType::integer)).uint64();
+  if (!number) return fail(EINVAL, "state record: {} is out of range", key);
+  return *number;
+}
+
+Result<void> read_record(JsonValue root, ContainerRecord* record) {
+  record->id = TRY(text_of(root, "id"));
+  record->bundle = TRY(text_of(root, "bundle"));
+  record->rootfs = TRY(text_of(root, "rootfs"));
+  record->created = TRY(text_of(root, "created"));
+  record->boot_id = TRY(text_of(root, "bootId"));
+  JsonValue cgroup = TRY(member(root, "cgroup", JsonType::object));
+  record->cgroup.path = TRY(text_of(cgroup, "path"));
+  record->cgroup.device = TRY(number_of(cgroup, "device"));
+  record->cgroup.inode = TRY(number_of(cgroup, "inode"));
+  record->cgroup.made = static_cast<uint32_t>(TRY(number_of(cgroup, "made")));
+  JsonValue init = TRY(member(root, "init", JsonType::object));
+  uint64_t pid = TRY(number_of(init, "pid"));
+  constexpr uint64_t kMaxPid = 1 << 22;  // PID_MAX_LIMIT
+  if (pid > kMaxPid) return fail(EINVAL, "state record: pid {} is out of range", pid);
+  record->init.pid = static_cast<pid_t>(pid);
+  record->init.start_ticks = TRY(number_of(init, "startTicks"));
+  record->init.pidfd_inode = TRY(number_of(init, "pidfdInode"));
+  JsonValue annotations = TRY(member(root, "annotations", JsonType::object));
+  for (auto entry = annotations.first(); entry; entry = entry->next())
+    if (entry->type() == JsonType::string) record->annotations.emplace_back(entry->key(), entry->text());
+  return {};
+}
+
+}  // namespace
+
+std::string record_to_json(const ContainerRecord& record) {
+  JsonWriter json(2);
+  json.begin_object();
+  json.key("id").string(record.id).key("bundle").string(record.bundle).key("rootfs").string(record.rootfs);
+  json.key("created").string(record.created).key("bootId").string(record.boot_id);
+  json.key("cgroup").begin_object().key("path").string(record.cgroup.path);
+  json.key("device").unsigned_number(record.cgroup.device).key("inode").unsigned_number(record.cgroup.inode);
+  json.key("made").unsigned_number(record.cgroup.made).end_object();
+  json.key("init").begin_object().key("pid").number(record.init.pid);
+  json.key("startTicks").unsigned_number(record.init.start_ticks);
+  json.key("pidfdInode").unsigned_number(record.init.pidfd_inode).end_object();
+  json.key("annotations").begin_object();
+  for (const auto& [key, value] : record.annotations) json.key(key).string(value);
+  json.end_object().end_object();
+  return json.take();
+}
+
+Result<ContainerRecord> record_from_json(std::string_view text) {
+  auto document = TRY(JsonDocument::parse(text));
+  if (document->root().type() != JsonType::object) return fail(EINVAL, "state record: not an object");
+  ContainerRecord record;
+  TRY(read_record(document->root(), &record));
+  return record;
+}
+
+}  // namespace minirun

@@ -1,0 +1,236 @@
+// Where a container's cgroup is, what is written to it, and that it goes away. runtime-spec config-linux.md,
+// "Control groups"; that the limits hold is in limits_test.cc.
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "sys/file.h"
+#include "tests/integration/fixture.h"
+
+namespace minirun::testing {
+namespace {
+
+using nlohmann::json;
+
+const std::string kRoot = "/sys/fs/cgroup";
+
+class Cgroups : public MinirunTest {
+ protected:
+  void SetUp() override {
+    MinirunTest::SetUp();
+    before_ = take_traces();
+  }
+  // Starts `payload pause` and returns the one cgroup that is new and has a process.
+  std::string start(Bundle& bundle) {
+    bundle.payload({"pause"});
+    container_ = std::make_unique<Running>(run_command(bundle), StartOptions());
+    if (!container_->wait_for("ready")) {
+      ADD_FAILURE() << describe(container_->finish());
+      return "(none)";
+    }
+    for (const std::string& folder : new_cgroups(before_)) {
+      if (content(folder + "/cgroup.procs") != "") return folder;
+    }
+    ADD_FAILURE() << "no new cgroup";
+    return "(none)";
+  }
+  void stop() {
+    container_->send(SIGTERM);
+    container_->finish();
+    container_.reset();
+  }
+  // Starts the bundle with these resources and reads a file of its cgroup meanwhile.
+  std::string written(const json& resources, const std::string& file) {
+    Bundle bundle;
+    bundle.config["linux"]["resources"] = resources;
+    std::string text = content(start(bundle) + "/" + file);
+    if (container_) stop();
+    return text;
+  }
+
+  Traces before_;
+  std::unique_ptr<Running> container_;
+};
+
+TEST_F(Cgroups, PathOfTheConfigIsUsed) {
+  Bundle bundle;
+  bundle.config["linux"]["cgroupsPath"] = "/deep/down/here";
+  EXPECT_EQ(start(bundle), kRoot + "/deep/down/here");
+  stop();
+}
+
+TEST_F(Cgroups, RelativePathIsBelowTheRootToo) {
+  Bundle bundle;
+  bundle.config["linux"]["cgroupsPath"] = "relative/here";
+  std::string folder = start(bundle);
+  EXPECT_NE(folder.find("relative/here"), std::string::npos);
+  stop();
+  EXPECT_EQ(start(bundle), folder) << "the same value must lead to the same place";
+  stop();
+}
+
+TEST_F(Cgroups, WithoutAPathTheIdNamesIt) {
+  Bundle bundle;
+  std::string folder = start(bundle);
+  EXPECT_NE(folder.find(id()), std::string::npos) << folder;
+  stop();
+}
+
+TEST_F(Cgroups, PathOutOfTheTreeIsRefused) {
+  Bundle bundle;
+  bundle.config["linux"]["cgroupsPath"] = "/../../etc";
+  Outcome outcome = run(bundle);
+  expect_refused(outcome, {"/linux/cgroupsPath"});
+}
+
+TEST_F(Cgroups, OccupiedOneIsRefusedAndLeftAlone) {
+  Bundle bundle;
+  ASSERT_EQ(mkdir((kRoot + "/taken").c_str(), 0755), 0);
+  bundle.config["linux"]["cgroupsPath"] = "/taken";
+  bundle.payload({"pause"});
+  Running other(run_command(bundle), {});
+  ASSERT_TRUE(other.wait_for("ready")) << other.err();
+  Outcome outcome = call({"run", "--bundle", bundle.path(), "second"});
+  expect_refused(outcome, {"/taken"});
+  EXPECT_NE(content(kRoot + "/taken/cgroup.procs"), "") << "the first container must live on";
+  other.send(SIGTERM);
+  EXPECT_GE(other.finish().code, 0);
+  // It was there before: it is there afterwards.
+  EXPECT_EQ(rmdir((kRoot + "/taken").c_str()), 0);
+}
+
+TEST_F(Cgroups, ParentThatWasThereStays) {
+  Bundle bundle;
+  ASSERT_EQ(mkdir((kRoot + "/parent").c_str(), 0755), 0);
+  bundle.config["linux"]["cgroupsPath"] = "/parent/child";
+  bundle.payload({"true"});
+  EXPECT_EQ(run(bundle).code, 0);
+  EXPECT_EQ(access((kRoot + "/parent/child").c_str(), F_OK), -1);
+  EXPECT_EQ(rmdir((kRoot + "/parent").c_str()), 0);
+}
+
+TEST_F(Cgroups, WhatTheContainerMadeBelowGoesToo) {
+  Bundle bundle;
+  if (!bundle.add_busybox({"sh", "mkdir"})) GTEST_SKIP() << "no busybox";
+  bundle.add_mount("/sys/fs/cgroup", "cgroup", "cgroup", {"rw", "nosuid", "noexec", "nodev"});
+  bundle.config["process"]["args"] = {"/bin/sh", "-c", "mkdir -p /sys/fs/cgroup/a/b /sys/fs/cgroup/c"};
+  Outcome outcome = run(bundle);
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+}
+
+TEST_F(Cgroups, HybridLayoutIsFound) {
+  Bundle bundle;
+  bundle.payload({"exit", "4"});
+  StartOptions options;
+  options.in_child = [] {
+    if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_PRIVATE | MS_REC, nullptr) != 0 ||
+        umount2("/sys/fs/cgroup", MNT_DETACH) != 0 || mount("tmpfs", "/sys/fs/cgroup", "tmpfs", 0, nullptr) != 0 ||
+        mkdir("/sys/fs/cgroup/unified", 0755) != 0 ||
+        mount("cgroup2", "/sys/fs/cgroup/unified", "cgroup2", 0, nullptr) != 0) {
+      _exit(97);
+    }
+  };
+  Outcome outcome = run(bundle, {}, options);
+  EXPECT_EQ(outcome.code, 4) << describe(outcome);
+}
+
+TEST_F(Cgroups, ControllerThatIsNotThereIsAnErrorThatNamesIt) {
+  if (has_controller("memory") && has_controller("pids")) GTEST_SKIP() << "no cgroup2 controller is missing";
+  Bundle bundle;
+  const char* missing = has_controller("memory") ? "pids" : "memory";
+  bundle.config["linux"]["resources"][missing]["limit"] = 1 << 26;
+  expect_refused(run(bundle), {missing, "controller"});
+}
+
+TEST_F(Cgroups, UnknownControllerInUnifiedIsNamed) {
+  Bundle bundle;
+  bundle.config["linux"]["resources"]["unified"] = {{"nosuch.max", "1"}};
+  expect_refused(run(bundle), {"nosuch"});
+}
+
+TEST_F(Cgroups, MemoryFiles) {
+  REQUIRE_CONTROLLER("memory");
+  json memory = {{"memory", {{"limit", 67108864}, {"reservation", 33554432}, {"swap", 100663296}}}};
+  EXPECT_EQ(written(memory, "memory.max"), "67108864");
+  EXPECT_EQ(written(memory, "memory.low"), "33554432");
+  EXPECT_EQ(written(memory, "memory.swap.max"), "33554432");
+  EXPECT_EQ(written({{"memory", {{"limit", -1}}}}, "memory.max"), "max");
+}
+
+TEST_F(Cgroups, LimitBelowWhatIsInUseIsRefusedWhenTheCheckIsAskedFor) {
+  REQUIRE_CONTROLLER("memory");
+  Bundle bundle;
+  bundle.payload({"true"});
+  bundle.config["linux"]["resources"]["memory"] = {{"limit", 67108864}, {"checkBeforeUpdate", true}};
+  Outcome outcome = run(bundle);
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+}
+
+TEST_F(Cgroups, CpuFiles) {
+  REQUIRE_CONTROLLER("cpu");
+  EXPECT_EQ(written({{"cpu", {{"quota", 25000}, {"period", 50000}}}}, "cpu.max"), "25000 50000");
+  EXPECT_EQ(written({{"cpu", {{"quota", 25000}, {"period", 50000}, {"burst", 10000}}}}, "cpu.max.burst"), "10000");
+  EXPECT_EQ(written({{"cpu", {{"quota", -1}}}}, "cpu.max"), "max 100000");
+  EXPECT_EQ(written({{"cpu", {{"idle", 1}}}}, "cpu.idle"), "1");
+}
+
+TEST_F(Cgroups, CpuSharesMeetTheDefaultsAndTheEnds) {
+  REQUIRE_CONTROLLER("cpu");
+  // The conversion of 2025: 1024 is the default of both (opencontainers/cgroups, k8s#131216).
+  EXPECT_EQ(written({{"cpu", {{"shares", 1024}}}}, "cpu.weight"), "100");
+  EXPECT_EQ(written({{"cpu", {{"shares", 2}}}}, "cpu.weight"), "1");
+  EXPECT_EQ(written({{"cpu", {{"shares", 262144}}}}, "cpu.weight"), "10000");
+}
+
+TEST_F(Cgroups, CpusetFiles) {
+  REQUIRE_CONTROLLER("cpuset");
+  EXPECT_EQ(written({{"cpu", {{"cpus", "0"}, {"mems", "0"}}}}, "cpuset.cpus"), "0");
+  EXPECT_EQ(written({{"cpu", {{"cpus", "0"}, {"mems", "0"}}}}, "cpuset.mems"), "0");
+}
+
+TEST_F(Cgroups, CpuThatIsNotThereIsRefused) {
+  REQUIRE_CONTROLLER("cpuset");
+  Bundle bundle;
+  bundle.config["linux"]["resources"]["cpu"] = {{"cpus", "4000"}};
+  expect_refused(run(bundle), {"cpus"});
+}
+
+TEST_F(Cgroups, PidsFileCountsTheInit) {
+  REQUIRE_CONTROLLER("pids");
+  EXPECT_EQ(written({{"pids", {{"limit", 20}}}}, "pids.max"), "21");
+  EXPECT_EQ(written({{"pids", {{"limit", -1}}}}, "pids.max"), "max");
+}
+
+TEST_F(Cgroups, IoWeight) {
+  REQUIRE_CONTROLLER("io");
+  Bundle bundle;
+  bundle.config["linux"]["resources"]["blockIO"] = {{"weight", 1000}};
+  std::string folder = start(bundle);
+  if (content(folder + "/io.weight") == "(none)" && content(folder + "/io.bfq.weight") == "(none)") {
+    if (container_) stop();
+    GTEST_SKIP() << "no io.weight in this kernel";
+  }
+  EXPECT_TRUE(content(folder + "/io.weight") == "default 10000" ||
+              content(folder + "/io.bfq.weight") == "default 1000");
+  stop();
+}
+
+TEST_F(Cgroups, HugetlbFiles) {
+  REQUIRE_CONTROLLER("hugetlb");
+  EXPECT_EQ(written({{"hugepageLimits", {{{"pageSize", "2MB"}, {"limit", 4194304}}}}}, "hugetlb.2MB.max"), "4194304");
+}
+
+TEST_F(Cgroups, UnifiedFilesAreWrittenLast) {
+  REQUIRE_CONTROLLER("pids");
+  EXPECT_EQ(written({{"pids", {{"limit", 20}}}, {"unified", {{"pids.max", "33"}}}}, "pids.max"), "33");
+}
+
+TEST_F(Cgroups, UnifiedFileWithoutAnyController) {
+  EXPECT_EQ(written({{"unified", {{"cgroup.max.depth", "3"}}}}, "cgroup.max.depth"), "3");
+}
+
+}  // namespace
+}  // namespace minirun::testing

@@ -1,0 +1,102 @@
+// The tiny init: PID 1 of the container unless --no-init.
+#include <unistd.h>
+
+#include <csignal>
+#include <sstream>
+
+#include "tests/integration/fixture.h"
+
+namespace minirun::testing {
+namespace {
+
+using nlohmann::json;
+
+class Init : public MinirunTest {};
+
+TEST_F(Init, WorkloadIsItsChild) {
+  Bundle bundle;
+  json seen = report(bundle);
+  EXPECT_EQ(seen["pid"], 2);
+  EXPECT_EQ(seen["ppid"], 1);
+}
+
+TEST_F(Init, NoInitMakesTheWorkloadPid1) {
+  Bundle bundle;
+  json seen = report(bundle, {"--no-init"});
+  EXPECT_EQ(seen["pid"], 1);
+  EXPECT_EQ(seen["ppid"], 0);
+}
+
+TEST_F(Init, ReapsTenThousandOrphans) {
+  Bundle bundle;
+  bundle.payload({"orphans", "10000"});
+  Outcome outcome = Running(run_command(bundle), {}).finish(60000);
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(outcome.out, "zombies 0\n");
+}
+
+TEST_F(Init, EndsWithTheWorkloadThoughOthersLive) {
+  Bundle bundle;
+  bundle.payload({"leave-child"});
+  Outcome outcome = run(bundle);
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(outcome.out, "left\n");
+}
+
+TEST_F(Init, TakesAtMost64KibOfMemory) {
+  Bundle bundle;
+  bundle.payload({"pause"});
+  Running container(run_command(bundle, {"--pid-file", "/run/tests/pid"}), {});
+  ASSERT_TRUE(container.wait_for("ready")) << container.err();
+  std::string rollup = content("/proc/" + content("/run/tests/pid") + "/smaps_rollup");
+  size_t pss = rollup.find("\nPss:");
+  ASSERT_NE(pss, std::string::npos) << rollup;
+  EXPECT_LE(atoi(rollup.c_str() + pss + 5), 64) << rollup;
+  container.send(SIGTERM);
+  container.finish();
+  unlink("/run/tests/pid");
+}
+
+TEST_F(Init, HasTheWorkloadsIdsAndNoMoreCapabilities) {
+  Bundle bundle;
+  bundle.config["process"]["user"] = {{"uid", 33}, {"gid", 33}};
+  bundle.payload({"files", "/proc/1/status"});
+  Outcome outcome = run(bundle);
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_NE(outcome.out.find("Uid:\t33\t33\t33\t33"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("CapBnd:\t0000000008000421"), std::string::npos) << outcome.out;
+}
+
+TEST_F(Init, KeepsNoDescriptorOfTheHost) {
+  Bundle bundle;
+  if (!bundle.add_busybox({"ls"})) GTEST_SKIP() << "no busybox";
+  bundle.config["process"]["args"] = {"/bin/ls", "-l", "/proc/1/fd"};
+  for (const char* capability : {"CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"}) {
+    for (const char* set : {"bounding", "effective", "permitted"}) {
+      bundle.config["process"]["capabilities"][set].push_back(capability);
+    }
+  }
+  Outcome outcome = run(bundle);
+  std::istringstream lines(outcome.out);
+  for (std::string line; std::getline(lines, line);) {
+    // Its own pidfds, signalfds and sockets are no way to the host; a file or folder would be.
+    EXPECT_EQ(line.find("-> /run"), std::string::npos) << line;
+    EXPECT_EQ(line.find("-> /sys/fs/cgroup"), std::string::npos) << line;
+    EXPECT_EQ(line.find("-> / "), std::string::npos) << line;
+  }
+}
+
+TEST_F(Init, ContainerEndsWhenItIsKilled) {
+  Bundle bundle;
+  bundle.payload({"pause"});
+  Running container(run_command(bundle, {"--pid-file", "/run/tests/pid"}), {});
+  ASSERT_TRUE(container.wait_for("ready")) << container.err();
+  ASSERT_EQ(kill(atoi(content("/run/tests/pid").c_str()), SIGKILL), 0);
+  Outcome outcome = container.finish();
+  EXPECT_EQ(outcome.code, 128 + SIGKILL) << describe(outcome);
+  EXPECT_NE(outcome.err, "");
+  unlink("/run/tests/pid");
+}
+
+}  // namespace
+}  // namespace minirun::testing

@@ -1,0 +1,278 @@
+// The command line: --detach, --pid-file, --keep, ids, bundles, logs, delete.
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <set>
+#include <sstream>
+
+#include "sys/file.h"
+#include "tests/integration/fixture.h"
+
+namespace minirun::testing {
+namespace {
+
+using nlohmann::json;
+
+const char* const kPidFile = "/run/tests/pid";
+
+class Lifecycle : public MinirunTest {
+ protected:
+  void TearDown() override {
+    (void)unlink(kPidFile);  // where the test made one
+    (void)unlink("/run/tests/log");
+    MinirunTest::TearDown();
+  }
+};
+
+TEST_F(Lifecycle, VersionSaysWhichSpec) {
+  Outcome outcome = call({"--version"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(outcome.out.rfind("minirun version ", 0), 0U) << outcome.out;
+  EXPECT_NE(outcome.out.find("\nspec: 1.3."), std::string::npos) << outcome.out;
+  // dockerd takes every line with this word for the version.
+  EXPECT_EQ(outcome.out.find("version"), outcome.out.rfind("version"));
+  EXPECT_EQ(outcome.err, "");
+}
+
+TEST_F(Lifecycle, PositionalBundleAndMadeUpId) {
+  Bundle bundle;
+  bundle.payload({"exit", "5"});
+  bundle.write();
+  EXPECT_EQ(call({"run", bundle.path()}).code, 5);
+  EXPECT_EQ(call({"run", bundle.path() + "/"}).code, 5);
+  EXPECT_EQ(call({"run", bundle.path(), "with-id"}).code, 5);
+  EXPECT_EQ(call({"run", "-b", bundle.path(), "with-id"}).code, 5);
+  EXPECT_EQ(call({"run", "--bundle=" + bundle.path(), "with-id"}).code, 5);
+}
+
+TEST_F(Lifecycle, BundleIsTheCurrentFolderWhenNoneIsNamed) {
+  Bundle bundle;
+  bundle.payload({"exit", "5"});
+  bundle.write();
+  StartOptions options;
+  options.in_child = [&] {
+    if (chdir(bundle.path().c_str()) != 0) _exit(97);
+  };
+  Outcome outcome = call({"run", "in-cwd"}, options);
+  EXPECT_EQ(outcome.code, 5) << describe(outcome);
+  EXPECT_EQ(call({"run", "--bundle", ".", "in-cwd"}, options).code, 5);
+}
+
+TEST_F(Lifecycle, DetachReturnsAtOnceAndLeavesAChildOfTheCaller) {
+  ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+  Bundle bundle;
+  bundle.payload({"exit-on", std::to_string(SIGTERM), "6"});
+  Outcome outcome = run(bundle, {"--detach", "--pid-file", kPidFile});
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(outcome.err, "");
+  // Decimal, without a newline, complete.
+  auto text = read_file(AT_FDCWD, kPidFile);
+  ASSERT_TRUE(text.ok());
+  pid_t pid = atoi(text->c_str());
+  EXPECT_EQ(*text, std::to_string(pid));
+  EXPECT_EQ(content("/proc/" + *text + "/root/etc/passwd").substr(0, 4), "root");
+  // The workload, not a monitor of minirun's, is what the caller waits for; and it has all of its handlers by then or
+  // soon.
+  ASSERT_EQ(kill(pid, 0), 0);
+  auto ended = [&] {
+    kill(pid, SIGTERM);
+    int status = 0;
+    return waitpid(pid, &status, WNOHANG) == pid && (WIFEXITED(status) ? WEXITSTATUS(status) : -1) >= 0;
+  };
+  EXPECT_TRUE(eventually(ended));
+  ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+  EXPECT_EQ(call({"delete", id()}).code, 0);
+}
+
+TEST_F(Lifecycle, DeleteRefusesARunningContainerAndForceKillsIt) {
+  Bundle bundle;
+  bundle.payload({"pause"});
+  ASSERT_EQ(run(bundle, {"--detach"}).code, 0);
+  expect_refused(call({"delete", id()}), {id(), "not stopped", "running"});
+  Outcome outcome = call({"delete", "--force", id()});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(outcome.err, "");
+}
+
+TEST_F(Lifecycle, DeleteOfNothing) {
+  expect_refused(call({"delete", "never-was"}), {"never-was", "does not exist"});
+  Outcome outcome = call({"delete", "--force", "never-was"});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+}
+
+TEST_F(Lifecycle, KeepLeavesTheContainerUntilItIsDeleted) {
+  Bundle bundle;
+  bundle.payload({"exit", "2"});
+  EXPECT_EQ(run(bundle, {"--keep"}).code, 2);
+  // Still there: its id is taken.
+  expect_refused(run(bundle), {id(), "exist"});
+  EXPECT_EQ(call({"delete", id()}).code, 0);
+  EXPECT_EQ(run(bundle).code, 2);
+}
+
+TEST_F(Lifecycle, IdInUseIsRefusedAndTheFirstLivesOn) {
+  Bundle bundle;
+  bundle.payload({"pause"});
+  Running first(run_command(bundle), {});
+  ASSERT_TRUE(first.wait_for("ready")) << first.err();
+  expect_refused(run(bundle), {"container with given ID already exists"});
+  first.send(SIGTERM);
+  EXPECT_EQ(first.finish().code, 128 + SIGTERM);
+}
+
+TEST_F(Lifecycle, ImpossibleIdsAreRefused) {
+  Bundle bundle;
+  bundle.payload({"true"});
+  bundle.write();
+  for (const std::string bad : {".", "..", "a/b", "/abs", "sp ace", "new\nline", "ünï", ""}) {
+    Outcome outcome = call({"run", "--bundle", bundle.path(), bad});
+    EXPECT_EQ(outcome.code, 1) << bad << ": " << describe(outcome);
+    EXPECT_NE(outcome.err, "") << bad;
+  }
+  expect_refused(call({"run", "--bundle", bundle.path(), std::string(2000, 'x')}), {"id"});
+  for (const std::string& good :
+       {std::string("a"), std::string("A_b+c.d-e"), std::string("9"), std::string(100, 'x')}) {
+    Outcome outcome = call({"run", "--bundle", bundle.path(), good});
+    EXPECT_EQ(outcome.code, 0) << good << ": " << describe(outcome);
+  }
+}
+
+TEST_F(Lifecycle, ManyAtOnce) {
+  Bundle bundle;
+  bundle.payload({"exit", "5"});
+  bundle.write();
+  std::vector<std::unique_ptr<Running>> all;
+  for (int i = 0; i < 20; ++i) {
+    all.push_back(std::make_unique<Running>(minirun({"run", "--bundle", bundle.path(), "many" + std::to_string(i)}),
+                                            StartOptions()));
+  }
+  for (auto& one : all) {
+    Outcome outcome = one->finish();
+    EXPECT_EQ(outcome.code, 5) << describe(outcome);
+  }
+}
+
+TEST_F(Lifecycle, OneOfManyWithTheSameIdWins) {
+  Bundle bundle;
+  bundle.payload({"pause"});
+  bundle.write();
+  std::vector<std::unique_ptr<Running>> all;
+  for (int i = 0; i < 8; ++i) {
+    all.push_back(std::make_unique<Running>(minirun({"run", "--bundle", bundle.path(), "same"}), StartOptions()));
+  }
+  int winners = 0;
+  for (auto& one : all) {
+    if (one->wait_for("ready", 3000)) {
+      ++winners;
+      one->send(SIGTERM);
+      EXPECT_EQ(one->finish().code, 128 + SIGTERM);
+      // Whoever comes now may have the id: the others must have been refused by then.
+      for (auto& other : all) {
+        if (other == one) continue;
+        EXPECT_EQ(other->finish().code, 1);
+      }
+      break;
+    }
+  }
+  EXPECT_EQ(winners, 1);
+}
+
+TEST_F(Lifecycle, LogHasOneJsonObjectPerFailureAndNothingElse) {
+  Bundle bundle;
+  bundle.payload({"true"});
+  bundle.write();
+  std::vector<std::string> flags = {"--log", "/run/tests/log", "--log-format", "json"};
+  auto with = [&](std::vector<std::string> rest) {
+    std::vector<std::string> args = flags;
+    args.insert(args.end(), rest.begin(), rest.end());
+    return call(args);
+  };
+  EXPECT_EQ(with({"run", "--bundle", bundle.path(), id()}).code, 0);
+  EXPECT_TRUE(content("/run/tests/log") == "" || content("/run/tests/log") == "(none)") << content("/run/tests/log");
+  bundle.config["mounts"].push_back({{"destination", "/x"}, {"type", "nosuchfs"}, {"source", "x"}});
+  bundle.write();
+  Outcome outcome = with({"run", "--bundle", bundle.path(), id()});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_NE(outcome.err.find("nosuchfs"), std::string::npos);
+  json entry = json::parse(content("/run/tests/log"), nullptr, false);
+  ASSERT_TRUE(entry.is_object()) << content("/run/tests/log");
+  EXPECT_EQ(entry["level"], "error");
+  EXPECT_NE(entry["msg"].get<std::string>().find("nosuchfs"), std::string::npos);
+  // RFC 3339, to the second or finer.
+  EXPECT_EQ(entry["time"].get<std::string>().size() >= 20 && entry["time"].get<std::string>()[10] == 'T', true)
+      << entry;
+}
+
+TEST_F(Lifecycle, DebugTalksAndChangesNothing) {
+  Bundle bundle;
+  bundle.payload({"exit", "3"});
+  bundle.config["unknownProperty"] = {{"deep", 1}};
+  bundle.write();
+  Outcome outcome = call({"--debug", "run", "--bundle", bundle.path(), id()});
+  EXPECT_EQ(outcome.code, 3);
+  EXPECT_NE(outcome.err.find("unknownProperty"), std::string::npos) << outcome.err;
+  outcome = run(bundle);
+  EXPECT_EQ(outcome.code, 3);
+  EXPECT_EQ(outcome.err, "");
+}
+
+TEST_F(Lifecycle, WrongUsageIsExplained) {
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"nosuchcommand"}, {"run", "--nosuchflag"}, {"delete"}, {}, {"run", "--bundle"}}) {
+    Outcome outcome = call(args);
+    EXPECT_EQ(outcome.code, 1) << describe(outcome);
+    EXPECT_NE(outcome.err, "");
+  }
+}
+
+TEST_F(Lifecycle, PlanPrintsTheStepsAndMakesNothing) {
+  Bundle bundle;
+  bundle.write();
+  Traces before = take_traces();
+  Outcome outcome = call({"plan", bundle.path()});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_NE(outcome.out.find("/dev/shm"), std::string::npos) << outcome.out;
+  outcome = call({"plan", bundle.path(), "--format", "json"});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_TRUE(json::accept(outcome.out)) << outcome.out;
+  EXPECT_EQ(take_traces(), before);
+}
+
+TEST_F(Lifecycle, DefaultStateFolderIsMadeAndEmptyAfterwards) {
+  Bundle bundle;
+  bundle.payload({"exit", "4"});
+  bundle.write();
+  Running container({program("MINIRUN", "minirun"), "run", bundle.path(), id()}, {});
+  EXPECT_EQ(container.finish().code, 4) << container.err();
+  for (const std::string& trace : take_traces()) {
+    if (trace.rfind("file /run/tests", 0) == 0) continue;
+    EXPECT_EQ(trace.find(id()), std::string::npos) << trace;
+  }
+  remove_tree("/run/minirun");
+}
+
+TEST_F(Lifecycle, StateFolderIsForItsOwnerOnly) {
+  Bundle bundle;
+  bundle.payload({"pause"});
+  ASSERT_EQ(run(bundle, {"--detach"}).code, 0);
+  struct stat info {};
+  ASSERT_EQ(stat((std::string(kState) + "/" + id()).c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 077, 0U) << info.st_mode;
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+}
+
+TEST_F(Lifecycle, ChangesToTheBundleDoNotReachARunningContainer) {
+  Bundle bundle;
+  bundle.payload({"pause"});
+  ASSERT_EQ(run(bundle, {"--detach"}).code, 0);
+  bundle.write_raw("not even json");
+  Outcome outcome = call({"delete", "--force", id()});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+}
+
+}  // namespace
+}  // namespace minirun::testing

@@ -1,0 +1,51 @@
+// payload: one static program that acts as the workload inside the containers of the integration tests.
+//
+// Every command prints plain lines on stdout and ends with 0 when it could do what it is for, or with 99 and a line on
+// stderr when it could not: a status that no test expects.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace payload {
+
+using Args = std::vector<std::string>;
+
+constexpr int kBroken = 99;
+
+// Prints "payload: WHAT: errno text" and ends the process with kBroken.
+[[noreturn]] void broken(const std::string& what);
+
+// Whole file, or an empty string when it cannot be read.
+std::string slurp(const std::string& path);
+
+// Writes all of the text to the descriptor; a reader that has gone is no error.
+void say(const std::string& text, int fd = 1);
+
+// report.cc: one JSON object with everything that the process sees of its surroundings.
+int report(const Args& args);
+
+// load.cc
+int hog(const Args& args);          // BYTES: allocates and touches them, prints "touched", waits for a signal
+int burn(const Args& args);         // SECONDS: keeps one CPU busy, prints "CPU_US WALL_US"
+int orphans(const Args& args);      // N: leaves N dead grandchildren to init, prints "zombies COUNT" when all is quiet
+int fork_bomb(const Args& args);    // MAX: forks until refused or MAX, prints "forked N errno E"
+int leave_child(const Args& args);  // leaves a sleeping grandchild in a session of its own and ends
+
+// signals.cc
+int signals(const Args& args);  // LAST: prints "ready", then "got N" per signal; ends after the signal LAST
+int die_by(const Args& args);   // SIGNAL: dies by it
+int exit_on(const Args& args);  // SIGNAL CODE: prints "ready", exits with CODE when SIGNAL comes
+int tty(const Args& args);      // prints "tty ROWS COLS", "ready", and again at each SIGWINCH; ends at SIGTERM or EOF
+
+// files.cc
+int open_files(
+    const Args& args);  // MODE:PATH...: prints "PATH 0" or "PATH errno", MODE r, w, c (create) or x (execute)
+int stat_files(const Args& args);   // PATH...: prints "PATH TYPE MODE UID GID MAJOR:MINOR SIZE LINK"
+int make_node(const Args& args);    // PATH c|b MAJOR MINOR: prints "mknod errno"
+int write_file(const Args& args);   // PATH TEXT: prints "write errno"
+int print_files(const Args& args);  // PATH...: prints their content
+int call(const Args& args);         // NUMBER [ARG...]: raw system call, prints "RESULT errno"
+
+}  // namespace payload

@@ -1,0 +1,120 @@
+// Signals sent to minirun reach the workload; how a workload ends comes back. Foreground run.
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "tests/integration/fixture.h"
+#include "tests/integration/world.h"
+
+namespace minirun::testing {
+namespace {
+
+class Signals : public MinirunTest {
+ protected:
+  // Sends each one that can be forwarded and waits for the workload to say so, exactly once.
+  void expect_each_arrives_once(const std::vector<std::string>& flags) {
+    Bundle bundle;
+    int last = SIGRTMAX;
+    bundle.payload({"signals", std::to_string(last)});
+    Running container(run_command(bundle, flags), {});
+    ASSERT_TRUE(container.wait_for("ready")) << container.err();
+    std::string expected = "ready\n";
+    for (int signal = 1; signal <= last; ++signal) {
+      // 32 and 33 belong to libc; the stop rules of a terminal's jobs are tested with a terminal.
+      if (signal == SIGKILL || signal == SIGSTOP || signal == SIGCHLD || signal == SIGTSTP || signal == SIGTTIN ||
+          signal == SIGTTOU || signal == SIGCONT || signal == 32 || signal == 33) {
+        continue;
+      }
+      container.send(signal);
+      std::string line = "got " + std::to_string(signal) + "\n";
+      expected += line;
+      ASSERT_TRUE(container.wait_for("\n" + line)) << "signal " << signal << "\n" << container.out() << container.err();
+    }
+    Outcome outcome = container.finish();
+    EXPECT_EQ(outcome.code, 0) << describe(outcome);
+    EXPECT_EQ(outcome.out, expected);
+  }
+};
+
+TEST_F(Signals, EachReachesTheWorkloadExactlyOnce) {
+  expect_each_arrives_once({});
+}
+
+TEST_F(Signals, EachReachesTheWorkloadExactlyOnceWithoutInit) {
+  expect_each_arrives_once({"--no-init"});
+}
+
+TEST_F(Signals, DefaultActionEndsAWorkloadThatDoesNotHandleThem) {
+  for (int signal : {SIGTERM, SIGHUP, SIGINT, SIGUSR1}) {
+    Bundle bundle;
+    bundle.payload({"pause"});
+    Running container(run_command(bundle), {});
+    ASSERT_TRUE(container.wait_for("ready")) << container.err();
+    container.send(signal);
+    Outcome outcome = container.finish();
+    EXPECT_EQ(outcome.code, 128 + signal) << describe(outcome);
+  }
+}
+
+TEST_F(Signals, WorkloadDecidesItsStatus) {
+  Bundle bundle;
+  bundle.payload({"exit-on", std::to_string(SIGTERM), "3"});
+  Running container(run_command(bundle), {});
+  ASSERT_TRUE(container.wait_for("ready")) << container.err();
+  container.send(SIGTERM);
+  Outcome outcome = container.finish();
+  EXPECT_EQ(outcome.code, 3) << describe(outcome);
+}
+
+TEST_F(Signals, DeathBySignalIs128PlusItsNumberAndIsTold) {
+  for (int signal : {SIGKILL, SIGSEGV, SIGABRT, SIGTERM}) {
+    Bundle bundle;
+    bundle.payload({"die-by", std::to_string(signal)});
+    Outcome outcome = run(bundle);
+    EXPECT_EQ(outcome.code, 128 + signal) << describe(outcome);
+    EXPECT_NE(outcome.err.find("SIG"), std::string::npos) << describe(outcome);
+  }
+}
+
+TEST_F(Signals, KillingMinirunTakesTheContainerAlong) {
+  for (const std::vector<std::string>& flags : {std::vector<std::string>{}, {"--no-init"}}) {
+    Bundle bundle;
+    bundle.payload({"pause"});
+    std::vector<std::string> with_pid_file = flags;
+    with_pid_file.insert(with_pid_file.end(), {"--pid-file", "/run/tests/pid"});
+    Running container(run_command(bundle, with_pid_file), {});
+    ASSERT_TRUE(container.wait_for("ready")) << container.err();
+    pid_t pid = atoi(content("/run/tests/pid").c_str());
+    ASSERT_GT(pid, 0);
+    container.send(SIGKILL);
+    EXPECT_EQ(container.finish().code, -SIGKILL);
+    EXPECT_TRUE(eventually([&] { return kill(pid, 0) != 0; })) << "the container lives on";
+    // Its cgroup and state can only go by a later command.
+    Outcome outcome = call({"delete", "--force", id()});
+    EXPECT_EQ(outcome.code, 0) << describe(outcome);
+    unlink("/run/tests/pid");
+  }
+}
+
+TEST_F(Signals, IgnoredByTheCallerIsNotIgnoredByMinirun) {
+  // nohup and background jobs of plain shells start programs with SIGINT or SIGHUP ignored.
+  Bundle bundle;
+  bundle.payload({"exit-on", std::to_string(SIGUSR2), "8"});
+  StartOptions options;
+  options.in_child = [] {
+    (void)std::signal(SIGCHLD, SIG_IGN);
+    (void)std::signal(SIGPIPE, SIG_IGN);
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, nullptr);
+  };
+  Running container(run_command(bundle), options);
+  ASSERT_TRUE(container.wait_for("ready")) << container.err();
+  container.send(SIGUSR2);
+  Outcome outcome = container.finish();
+  EXPECT_EQ(outcome.code, 8) << describe(outcome);
+}
+
+}  // namespace
+}  // namespace minirun::testing
