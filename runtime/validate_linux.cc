@@ -80,7 +80,7 @@ static void check_sysctl(Checker& checker) {
     if (type == 0)
       checker.problem(pointer, "must be a parameter of a namespace: this one belongs to the whole host");
     else if (!checker.has_namespace(type))
-      checker.problem(pointer, "needs a {} namespace in /linux/namespaces: the host's own value would change",
+      checker.problem(pointer, "needs a namespace of type {} in /linux/namespaces: the host's own value would change",
                       oci::namespace_name(type));
   }
 }

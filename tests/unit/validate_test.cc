@@ -176,12 +176,13 @@ TEST(Validate, SysctlsBelongToANamespaceThatTheContainerHas) {
              "\"net/../kernel/x\"",
              "/linux/sysctl/net.a: must be one line: found \"1\\n2\""}));
   std::string alone = with(kSmallConfig, "/linux/namespaces", R"([{"type": "mount"}])");
-  EXPECT_EQ(
-      problems_of(with(alone, "/linux/sysctl", R"({"net.a": "1", "kernel.sem": "1", "kernel.domainname": "x"})")),
-      (Lines{"/linux/sysctl/net.a: needs a network namespace in /linux/namespaces: the host's own value would change",
-             "/linux/sysctl/kernel.sem: needs a ipc namespace in /linux/namespaces: the host's own value would change",
-             "/linux/sysctl/kernel.domainname: needs a uts namespace in /linux/namespaces: the host's own value "
-             "would change"}));
+  EXPECT_EQ(problems_of(with(alone, "/linux/sysctl", R"({"net.a": "1", "kernel.sem": "1", "kernel.domainname": "x"})")),
+            (Lines{"/linux/sysctl/net.a: needs a namespace of type network in /linux/namespaces: the host's own value "
+                   "would change",
+                   "/linux/sysctl/kernel.sem: needs a namespace of type ipc in /linux/namespaces: the host's own value "
+                   "would change",
+                   "/linux/sysctl/kernel.domainname: needs a namespace of type uts in /linux/namespaces: the host's own value "
+                   "would change"}));
 }
 
 TEST(Validate, CgroupsPathStaysBelowAndNamesOneCgroup) {
