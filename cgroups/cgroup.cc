@@ -17,7 +17,7 @@
 namespace minirun {
 namespace {
 
-constexpr int kAttempts = 16;  // another container may remove a shared parent directory between two of our calls
+constexpr int kAttempts = 100;  // another container may remove a shared parent directory between two of our calls
 
 Result<void> check_path(const std::string& path) {
   auto refuse = [&](const char* why) { return fail(EINVAL, "cgroup path \"{}\" {}", path, why); };

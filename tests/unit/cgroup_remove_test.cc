@@ -142,8 +142,10 @@ TEST_F(CgroupRemove, DoesNotWaitForTheKernelsNotice) {
 TEST_F(CgroupRemove, SharedParentThatVanishesMeanwhileIsMadeAgain) {
   std::string parent = base_ + "/shared";
   pid_t remover = fork();
-  if (remover == 0)
-    for (;;) unlinkat(root(), parent.c_str() + 1, AT_REMOVEDIR);
+  while (remover == 0) {
+    unlinkat(root(), parent.c_str() + 1, AT_REMOVEDIR);
+    usleep(20);  // without it the two can take turns for ever
+  }
   children_.push_back(remover);
   for (int round = 0; round < 300; ++round) {
     auto cgroup = Cgroup::create(hierarchy_, parent + "/a", {});
