@@ -10,6 +10,7 @@
 #include "runtime/compile_parts.h"
 #include "runtime/json.h"
 #include "runtime/parse.h"
+#include "sys/kernel_abi.h"
 
 namespace minirun {
 namespace {
@@ -62,9 +63,8 @@ void emit_io_priority(Compilation& c) {
   constexpr std::string_view kClasses[] = {"none", "real time", "best effort", "idle"};
   auto io_class = static_cast<unsigned>(priority.io_class);
   std::string text = fmt::format("{} {}", io_class < std::size(kClasses) ? kClasses[io_class] : "?", priority.priority);
-  constexpr unsigned kClassShift = 13;  // IOPRIO_CLASS_SHIFT
   c.add(Op::io_priority, "/process/ioPriority",
-        {io_class << kClassShift | static_cast<unsigned>(priority.priority), c.text(text)});
+        {io_class << abi::kIoprioClassShift | static_cast<unsigned>(priority.priority), c.text(text)});
 }
 
 void emit_groups(Compilation& c) {

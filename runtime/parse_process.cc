@@ -1,9 +1,9 @@
 // config.json: /process.
-#include <linux/ioprio.h>
 #include <linux/sched.h>
 #include <sys/resource.h>
 
 #include "runtime/parse_fields.h"
+#include "sys/kernel_abi.h"
 
 namespace minirun::oci {
 
@@ -81,9 +81,9 @@ static std::span<const Field<Scheduler>> fields_of(Scheduler*) {
 }
 
 static constexpr Name<int> kIoClasses[] = {
-    {"IOPRIO_CLASS_RT", IOPRIO_CLASS_RT},
-    {"IOPRIO_CLASS_BE", IOPRIO_CLASS_BE},
-    {"IOPRIO_CLASS_IDLE", IOPRIO_CLASS_IDLE},
+    {"IOPRIO_CLASS_RT", abi::kIoprioClassRealTime},
+    {"IOPRIO_CLASS_BE", abi::kIoprioClassBestEffort},
+    {"IOPRIO_CLASS_IDLE", abi::kIoprioClassIdle},
 };
 static constexpr Field<IoPriority> kIoPriority[] = {
     {"class", read_name<&IoPriority::io_class, kIoClasses>, kRequired},

@@ -1,5 +1,4 @@
 // Rules for /process.
-#include <linux/ioprio.h>
 #include <linux/limits.h>
 #include <linux/sched.h>
 

@@ -88,6 +88,12 @@ struct CloneArguments {  // struct clone_args, CLONE_ARGS_SIZE_VER2 (Linux 5.7)
   uint64_t cgroup;
 };
 
+// ioprio_set(2). In linux/ioprio.h a parameter is named "class" since an update of Linux 6.1: not C++.
+constexpr int kIoprioClassRealTime = 1;
+constexpr int kIoprioClassBestEffort = 2;
+constexpr int kIoprioClassIdle = 3;
+constexpr unsigned kIoprioClassShift = 13;
+
 constexpr unsigned kMfdCloexec = 1;
 constexpr unsigned kMfdAllowSealing = 2;
 constexpr unsigned kMfdExec = 0x10;  // Linux 6.3; EINVAL before

@@ -1,7 +1,6 @@
 #include "runtime/parse.h"
 
 #include <gtest/gtest.h>
-#include <linux/ioprio.h>
 #include <linux/mempolicy.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
@@ -11,6 +10,7 @@
 
 #include <algorithm>
 
+#include "sys/kernel_abi.h"
 #include "tests/unit/config_edit.h"
 
 namespace minirun {
@@ -79,7 +79,7 @@ TEST(ParseSpec, ReadsTheProcess) {
   EXPECT_EQ(process.scheduler->runtime, 1000000u);
   EXPECT_EQ(process.scheduler->deadline, 2000000u);
   EXPECT_EQ(process.scheduler->period, 3000000u);
-  EXPECT_EQ(process.io_priority->io_class, static_cast<int>(IOPRIO_CLASS_BE));
+  EXPECT_EQ(process.io_priority->io_class, abi::kIoprioClassBestEffort);
   EXPECT_EQ(process.io_priority->priority, 4);
   EXPECT_EQ(process.exec_cpu_affinity->initial, "0-3");
   EXPECT_EQ(process.exec_cpu_affinity->final, "1");

@@ -1,6 +1,5 @@
 #include <dirent.h>
 #include <linux/capability.h>
-#include <linux/ioprio.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -172,7 +171,7 @@ void add_scheduling(Object& o) {
   sched_param parameter{};
   (void)sched_getparam(0, &parameter);
   o.number("priority", parameter.sched_priority);
-  o.number("ioprio", syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0));
+  o.number("ioprio", syscall(SYS_ioprio_get, 1 /* IOPRIO_WHO_PROCESS */, 0));
   o.number("personality", personality(0xffffffff));
 }
 
