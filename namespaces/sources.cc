@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/nsfs.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -32,6 +33,13 @@ Result<UniqueFd> open_rootfs(const Source& source, int rootfs_fd) {
   return fd;
 }
 
+bool is_own_mount_namespace(int fd) {
+  struct stat own {
+  }, other{};
+  return stat("/proc/self/ns/mnt", &own) == 0 && fstat(fd, &other) == 0 && own.st_dev == other.st_dev &&
+         own.st_ino == other.st_ino;
+}
+
 Result<UniqueFd> open_namespace(const Source& source) {
   // O_NONBLOCK: the path may name a FIFO by mistake, and opening one must not hang.
   UniqueFd fd(open(source.path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
@@ -42,6 +50,9 @@ Result<UniqueFd> open_namespace(const Source& source) {
     return fail(EINVAL, "{} is a {} namespace, not a {} namespace", source.path,
                 namespace_names(static_cast<uint64_t>(type)), namespace_names(source.detail));
   }
+  if (source.detail == CLONE_NEWNS && is_own_mount_namespace(fd.get()))
+    return fail(EINVAL, "{} is minirun's own mount namespace: the container's mounts would cover the host's",
+                source.path);
   return fd;
 }
 

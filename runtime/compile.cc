@@ -3,7 +3,7 @@
 #include <cerrno>
 
 #include "runtime/compile_parts.h"
-#include "runtime/parse.h"
+#include "runtime/json.h"
 #include "runtime/sysctl.h"
 #include "sys/kernel_abi.h"
 
@@ -94,7 +94,7 @@ static void emit_kernel_parameters(Compilation& c) {
   c.add(Op::open_proc, "");
   for (const auto& [key, value] : sysctl) {
     std::string path = "sys/" + sysctl_path(key).value_or(key);
-    c.add(Op::write_proc, "/linux/sysctl", {c.text(path), c.text(value)});
+    c.add(Op::write_proc, "/linux/sysctl/" + pointer_token(key), {c.text(path), c.text(value)});
   }
   // Lowering it needs CAP_SYS_RESOURCE.
   if (adjustment)
