@@ -52,43 +52,64 @@ const char* why_not_made(int code) {
   }
 }
 
-// Removes the last `made` components of the path, deepest first, as far as they are empty: nobody else's use of a
-// shared directory is disturbed.
-void remove_made(int root_fd, std::string path, uint32_t made) {
-  for (; made > 0; --made) {
-    if (unlinkat(root_fd, path.c_str() + 1, AT_REMOVEDIR) < 0 && errno != ENOENT) return;
-    path.resize(path.rfind('/'));
-  }
-}
+// The directories that this create() has made. Those that are still empty go again unless it succeeds; so nobody else's
+// use of a shared directory is disturbed.
+class NewDirectories {
+ public:
+  explicit NewDirectories(int root_fd) : root_fd_(root_fd) {}
+  NewDirectories(const NewDirectories&) = delete;
+  NewDirectories& operator=(const NewDirectories&) = delete;
+  ~NewDirectories() { undo(); }
 
-// Makes all components of the path that are missing. Returns how many of the last ones were made.
-// ENOENT: a directory above was removed by somebody else in the meantime.
-Result<uint32_t> make_missing(int root_fd, const std::string& path) {
-  uint32_t made = 0;
-  for (size_t end = 0; end != path.npos;) {
-    end = path.find('/', end + 1);
-    std::string prefix = path.substr(1, end == path.npos ? end : end - 1);
-    if (mkdirat(root_fd, prefix.c_str(), 0755) == 0) {
-      ++made;
-    } else if (errno == EEXIST) {
-      made = 0;
-    } else {
-      int code = errno == ENODEV ? ENOENT : errno;  // mkdir in a directory that is just being removed
-      remove_made(root_fd, "/" + prefix.substr(0, prefix.rfind('/')), made);
-      return fail(code, "make cgroup /{}{}", prefix, why_not_made(code));
+  // Makes all components of the path that are missing.
+  Result<void> make(const std::string& path) {
+    // Mostly only the leaf is missing.
+    if (mkdirat(root_fd_, path.c_str() + 1, 0755) == 0) {
+      made_.push_back(path.substr(1));
+      return {};
+    }
+    for (int attempt = 1;; ++attempt) {
+      auto made = make_each(path);
+      if (made || made.error().code != ENOENT || attempt == kAttempts) return made;
+      undo();
     }
   }
-  return made;
-}
 
-Result<uint32_t> make_path(int root_fd, const std::string& path) {
-  // Mostly only the leaf is missing.
-  if (mkdirat(root_fd, path.c_str() + 1, 0755) == 0) return 1;
-  for (int attempt = 1;; ++attempt) {
-    auto made = make_missing(root_fd, path);
-    if (made || made.error().code != ENOENT || attempt == kAttempts) return made;
+  // Gives up the right to remove them. Returns how many of the path's last components were made, without a gap.
+  uint32_t keep(std::string path) {
+    uint32_t count = 0;
+    for (auto made = made_.rbegin(); made != made_.rend() && path.substr(1) == *made; ++made, ++count)
+      path.resize(path.rfind('/'));
+    made_.clear();
+    return count;
   }
-}
+
+  bool made(const std::string& path) const { return !made_.empty() && made_.back() == path.substr(1); }
+
+ private:
+  // ENOENT: a directory above was removed by somebody else in the meantime.
+  Result<void> make_each(const std::string& path) {
+    for (size_t end = 0; end != path.npos;) {
+      end = path.find('/', end + 1);
+      std::string prefix = path.substr(1, end == path.npos ? end : end - 1);
+      if (mkdirat(root_fd_, prefix.c_str(), 0755) == 0) {
+        made_.push_back(std::move(prefix));
+      } else if (errno != EEXIST) {
+        int code = errno == ENODEV ? ENOENT : errno;  // ENODEV: the directory above is just being removed
+        return fail(code, "make cgroup /{}{}", prefix, why_not_made(code));
+      }
+    }
+    return {};
+  }
+
+  void undo() {
+    for (; !made_.empty(); made_.pop_back())
+      (void)unlinkat(root_fd_, made_.back().c_str(), AT_REMOVEDIR);  // in use by others by now: theirs to remove
+  }
+
+  int root_fd_;
+  std::vector<std::string> made_;  // relative to the root, the deepest last
+};
 
 // The directory itself: nothing mounted over a part of the tree, no symbolic link.
 Result<UniqueFd> open_leaf(int root_fd, const std::string& path) {
@@ -96,7 +117,9 @@ Result<UniqueFd> open_leaf(int root_fd, const std::string& path) {
   how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
   UniqueFd fd(static_cast<int>(syscall(SYS_openat2, root_fd, path.c_str() + 1, &how, sizeof how)));
-  if (!fd) return fail(errno, "open cgroup {}", path);
+  if (!fd)
+    return fail(errno, "open cgroup {}{}", path,
+                errno == EXDEV ? " (something is mounted over a part of the cgroup tree)" : "");
   return fd;
 }
 
@@ -144,14 +167,11 @@ Result<Cgroup> Cgroup::create(const Hierarchy& hierarchy, const std::string& pat
                               const std::vector<ControllerNeed>& needed) {
   TRY(check_path(path));
   UniqueFd root = TRY(duplicate(hierarchy));
-  uint32_t made = TRY(make_path(root.get(), path));
-  auto leaf = prepare(root.get(), path, made == 0, needed);
-  if (!leaf) {
-    remove_made(root.get(), path, made);
-    return leaf.error();
-  }
-  CgroupRecord record{path, leaf->info.st_dev, leaf->info.st_ino, made};
-  return Cgroup(std::move(root), std::move(leaf->fd), std::move(record));
+  NewDirectories directories(root.get());
+  TRY(directories.make(path));
+  Leaf leaf = TRY(prepare(root.get(), path, !directories.made(path), needed));
+  CgroupRecord record{path, leaf.info.st_dev, leaf.info.st_ino, directories.keep(path)};
+  return Cgroup(std::move(root), std::move(leaf.fd), std::move(record));
 }
 
 Result<Cgroup> Cgroup::open(const Hierarchy& hierarchy, const CgroupRecord& record) {

@@ -17,17 +17,23 @@
 namespace minirun {
 namespace {
 
-using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
+
+constexpr nanoseconds kFirstLook = std::chrono::microseconds(50);
+constexpr nanoseconds kNotice = std::chrono::milliseconds(10);  // CGROUP_FILE_NOTIFY_MIN_INTV in kernel/cgroup
+constexpr nanoseconds kLongest = std::chrono::seconds(1);
 
 bool expired(Cgroup::Deadline deadline) {
   return steady_clock::now() >= deadline;
 }
 
-// How long poll(2) may wait: never past the deadline, rounded up so that the last wait does not become a busy loop.
-int poll_time_ms(Cgroup::Deadline deadline, milliseconds most) {
-  auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
-  return static_cast<int>(std::clamp(left, milliseconds(0), most).count());
+// Waits for a change of cgroup.events since it was read, for at most `most` and never past the deadline.
+void wait_for_change(int events_fd, nanoseconds most, Cgroup::Deadline deadline) {
+  auto left = std::clamp<nanoseconds>(deadline - steady_clock::now(), nanoseconds(0), most);
+  timespec time{left / std::chrono::seconds(1), (left % std::chrono::seconds(1)).count()};
+  pollfd wait{events_fd, POLLPRI, 0};
+  (void)ppoll(&wait, 1, &time, nullptr);  // whatever ends it, the caller looks for itself
 }
 
 // Removes the child cgroups that have no children themselves. Returns the name of one that has (or has processes) and
@@ -113,32 +119,27 @@ Result<void> remove_tree(int root_fd, int leaf_fd, const CgroupRecord& record, C
 }  // namespace
 
 Result<void> Cgroup::remove(Processes processes, Deadline deadline) {
-  // Mostly everybody is gone already and this is all.
+  // Mostly everybody is gone already and this is all. (Also when it was removed by somebody else.)
   if (record_.made > 0 && remove_leaf(root_.get(), record_)) {
     remove_parents(root_.get(), record_);
     return {};
   }
-  UniqueFd events;
-  if (auto opened = open_at(leaf_.get(), "cgroup.events", O_RDONLY)) {
-    events = std::move(*opened);
-  } else if (opened.error().code == ENOENT || opened.error().code == ENODEV) {
-    return {};  // removed by somebody else
-  } else {
-    return opened.error();
-  }
-  for (;;) {
+  UniqueFd events = TRY(open_at(leaf_.get(), "cgroup.events", O_RDONLY));
+  // The kernel sends at most one notice in 10 ms for a file, and of the end of a short-lived container only then: until
+  // that time we look ourselves, at growing intervals.
+  bool kills = processes == Processes::kill;
+  for (nanoseconds interval = kFirstLook;; interval = interval > kNotice ? kLongest : interval * 2) {
     bool populated = TRY(is_populated(events.get(), record_.path));
-    if (populated && processes == Processes::kill) TRY(kill());
+    // Once at first; when time goes by without a notice, also those that have moved in meanwhile.
+    if (populated && kills && (interval == kFirstLook || interval > kNotice)) TRY(kill());
     Result<void> removed = fail(EBUSY, "");
     if (!populated) removed = remove_tree(root_.get(), leaf_.get(), record_, deadline);
     if (removed) break;
     if (removed.error().code != EBUSY) return removed;
     if (expired(deadline))
       return fail(EBUSY, "remove cgroup {}: still in use by {}", record_.path, describe_processes(leaf_.get()));
-    // Woken by the kernel when the last process has gone. Without processes it is a child cgroup that is just being
-    // made or taken away, of which there is no notice: look again soon.
-    pollfd wait{events.get(), POLLPRI, 0};
-    (void)poll(&wait, 1, poll_time_ms(deadline, populated ? milliseconds(1000) : milliseconds(5)));
+    // Busy without processes is a child cgroup that is just being made: of that there is no notice.
+    wait_for_change(events.get(), populated ? interval : std::min(interval, kNotice), deadline);
   }
   remove_parents(root_.get(), record_);
   return {};

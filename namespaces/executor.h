@@ -63,9 +63,9 @@ class Executor : public ProcessSteps<Kernel> {
       case Op::mount_new:
         return this->mount_new(text(a[0]), text(a[1]), a[2], text(a[3]), a[4], a[5], step.flags, plan_->report.detail);
       case Op::attach:
-        return this->attach(slot(a[0]), text(a[1]), a[2], a[3], a[4], a[5]);
+        return this->attach(slot(a[0]), text(a[1]), a[2], a[3], a[4]);
       case Op::set_attributes:
-        return this->set_attributes(text(a[0]), a[1], a[2], a[3], a[4]);
+        return this->set_attributes(text(a[0]), a[1], a[2], a[3]);
       case Op::reconfigure:
         return this->reconfigure(text(a[0]), text(a[1]), a[2], plan_->report.detail);
       case Op::directory:
@@ -83,7 +83,7 @@ class Executor : public ProcessSteps<Kernel> {
       case Op::write_proc:
         return this->write_proc(text(a[0]), text(a[1]));
       case Op::terminal:
-        return this->terminal(text(a[0]), a[1], a[2]);
+        return this->terminal(text(a[0]), a[1], a[2], a[3]);
       case Op::bind_console:
         return this->bind_console(text(a[0]));
       default:

@@ -32,9 +32,10 @@ class MountSteps : public Calls<Kernel> {
     return open_root();
   }
 
-  // For a root that cannot be pivoted away (an initramfs): the host's tree stays beneath, unreachable by path.
+  // For a root that cannot be pivoted away (an initramfs, or that of a joined mount namespace, where others live): the
+  // old tree stays beneath, unreachable by path. Nothing is unmounted, so only "/" itself must not be shared.
   long move_root(long tree) {
-    long rc = this->call(__NR_mount, 0, address("/"), 0, abi::kMsRecursive | abi::kMsSlave, 0);
+    long rc = this->call(__NR_mount, 0, address("/"), 0, abi::kMsSlave, 0);
     if (rc < 0) return rc;
     rc = cover_root(tree);
     if (rc < 0) return rc;
@@ -46,7 +47,8 @@ class MountSteps : public Calls<Kernel> {
   long enter(long mount_namespace) {
     constexpr unsigned kNewNs = 0x00020000;
     long rc = this->call(__NR_setns, descriptor(mount_namespace), kNewNs);
-    return rc < 0 ? rc : open_root();
+    if (rc >= 0) rc = open_root();
+    return rc < 0 ? rc : change(root_, 0, 0, abi::kMsSlave | abi::kMsRecursive);
   }
 
   // filesystem: a type of /proc/filesystems. parameters: pairs of strings, "key" and "=value" or "" (a flag).
@@ -54,31 +56,34 @@ class MountSteps : public Calls<Kernel> {
                  uint64_t count, uint64_t propagation, unsigned flags, char* detail) {
     long context = this->call(__NR_fsopen, address(filesystem), abi::kFsopenCloexec);
     if (context < 0) return context;
-    long rc = configure(context, parameters, count, abi::kFsconfigCreate);
+    long rc = (flags & kModeOfTarget) != 0 ? copy_mode(context, target) : 0;
+    if (rc >= 0) rc = configure(context, parameters, count, abi::kFsconfigCreate);
     long mount = rc;
     if (rc >= 0) mount = this->call(__NR_fsmount, descriptor(context), abi::kFsmountCloexec, attributes);
     if (mount < 0) explain(context, detail);
     this->close(context);
     if (mount < 0) return mount;
-    if (propagation != 0) rc = this->set_mount(mount, 0, 0, 0, propagation);
+    rc = change(mount, 0, 0, propagation & ~abi::kMsRecursive);  // a new mount has none below
     if (rc >= 0) rc = place_on(mount, target, true, (flags & kRealDirectory) != 0);
     this->close(mount);
     return rc;
   }
 
-  // recursion: bit 0 for the attributes, bit 1 for the propagation.
-  long attach(long tree, const char* target, uint64_t set, uint64_t clear, uint64_t recursion, uint64_t propagation) {
-    long rc = change(tree, set, clear, recursion, propagation);
+  // set, clear: MOUNT_ATTR_* of the mount itself in the low half, of it and all below it in the high half.
+  // propagation: MS_* with MS_REC to reach those below.
+  long attach(long tree, const char* target, uint64_t set, uint64_t clear, uint64_t propagation) {
+    long rc = change(tree, set, clear, propagation);
     if (rc < 0) return rc;
     FileFacts facts{};
     rc = this->stat(tree, &facts);
     return rc < 0 ? rc : place_on(tree, target, (facts.mode & kTypeMask) == kDirectoryType, false);
   }
 
-  long set_attributes(const char* path, uint64_t set, uint64_t clear, uint64_t recursion, uint64_t propagation) {
+  // The same for a mount that is there.
+  long set_attributes(const char* path, uint64_t set, uint64_t clear, uint64_t propagation) {
     long fd = resolve(path, 0);
     if (fd < 0) return fd;
-    long rc = change(fd, set, clear, recursion, propagation);
+    long rc = change(fd, set, clear, propagation);
     this->close(fd);
     return rc;
   }
@@ -192,9 +197,12 @@ class MountSteps : public Calls<Kernel> {
     return root_ < 0 ? root_ : this->call(__NR_chdir, address("/"));
   }
 
-  // Puts the tree on top of the current root and stands in it.
+  // Puts the tree on top of the current root and stands in it. A clone is still a peer of what it was made from: as a
+  // slave it sends nothing back to the host (and pivot_root(2) takes no shared mount).
   long cover_root(long tree) {
-    long rc = this->call(__NR_move_mount, descriptor(tree), address(""), descriptor(abi::kAtCwd), address("/"),
+    long rc = change(tree, 0, 0, abi::kMsSlave | abi::kMsRecursive);
+    if (rc < 0) return rc;
+    rc = this->call(__NR_move_mount, descriptor(tree), address(""), descriptor(abi::kAtCwd), address("/"),
                          abi::kMoveMountFromEmptyPath);
     return rc < 0 ? rc : this->call(__NR_fchdir, descriptor(tree));
   }
@@ -212,19 +220,38 @@ class MountSteps : public Calls<Kernel> {
     return this->call(__NR_fsconfig, descriptor(context), command, 0, 0, 0);
   }
 
+  // Without it a tmpfs is everybody's to write to. A directory that is not there yet has no mode to keep.
+  long copy_mode(long context, const char* target) {
+    long fd = resolve(target, abi::kOpenDirectory);
+    if (fd < 0) return fd == -ENOENT ? 0 : fd;
+    FileFacts facts{};
+    long rc = this->stat(fd, &facts);
+    this->close(fd);
+    if (rc < 0) return rc;
+    char octal[5];
+    for (unsigned i = 0; i < 4; i++) octal[i] = static_cast<char>('0' + ((facts.mode >> (9 - 3 * i)) & 7));
+    octal[4] = '\0';
+    return this->call(__NR_fsconfig, descriptor(context), abi::kFsconfigSetString, address("mode"), address(octal), 0);
+  }
+
   // The filesystem's own words for what was wrong ("e tmpfs: Bad value for 'size'"), if it has any.
   void explain(long context, char* detail) {
     long n = this->kernel_.call(__NR_read, descriptor(context), address(detail), kDetailBytes - 1);
     detail[n > 0 ? n : 0] = '\0';
   }
 
-  long change(long fd, uint64_t set, uint64_t clear, uint64_t recursion, uint64_t propagation) {
-    if (set != 0 || clear != 0) {
-      long rc = this->set_mount(fd, (recursion & 1) != 0 ? abi::kAtRecursive : 0, set, clear, 0);
-      if (rc < 0) return rc;
-    }
-    if (propagation == 0) return 0;
-    return this->set_mount(fd, (recursion & 2) != 0 ? abi::kAtRecursive : 0, 0, 0, propagation);
+  // First what goes down, then what is the mount's own and may differ.
+  long change(long fd, uint64_t set, uint64_t clear, uint64_t propagation) {
+    uint64_t type = propagation & ~abi::kMsRecursive;
+    uint64_t type_below = type == propagation ? 0 : type;
+    constexpr uint64_t kOwn = 0xffffffff;
+    long rc = 0;
+    if (set > kOwn || clear > kOwn || type_below != 0)
+      rc = this->set_mount(fd, abi::kAtRecursive, set >> 32, clear >> 32, type_below);
+    uint64_t own_type = type_below != 0 ? 0 : type;
+    if (rc >= 0 && ((set & kOwn) != 0 || (clear & kOwn) != 0 || own_type != 0))
+      rc = this->set_mount(fd, 0, set & kOwn, clear & kOwn, own_type);
+    return rc < 0 ? rc : 0;
   }
 
   long place_on(long tree, const char* path, bool is_directory, bool real) {

@@ -16,7 +16,6 @@ namespace minirun {
 // what `minirun plan` prints is what the child does. In the text {0} is argument 0; the letter says of which kind:
 //   s string   d decimal   o octal   x hexadecimal   f descriptor slot (its label)   l list of strings
 //   n namespace flags   a mount attributes set   A mount attributes cleared   p propagation   v device number
-//   t "recursive" when not 0
 // Steps of the far side of clone, in namespaces/executor.h; the manual pages are named there.
 #define MINIRUN_OPS(X)                                                                                \
   X(die_with_parent, "be killed when the parent dies")                                                \
@@ -27,8 +26,8 @@ namespace minirun {
   X(move_root, "move {0f} over / and change root into it")                                            \
   X(open_proc, "open a private procfs")                                                               \
   X(mount_new, "mount {0s} on {1s} ({2a}{3l}{5p})")                                                   \
-  X(attach, "bind {0f} on {1s} ({2a}{3A}{4t}{5p})")                                                   \
-  X(set_attributes, "change {0s} ({1a}{2A}{3t}{4p})")                                                 \
+  X(attach, "bind {0f} on {1s} ({2a}{3A}{4p})")                                                       \
+  X(set_attributes, "change {0s} ({1a}{2A}{3p})")                                                     \
   X(reconfigure, "reconfigure the filesystem of {0s} ({1l})")                                         \
   X(directory, "in {0s}:")                                                                            \
   X(device, "device {0s} {2v} mode {1o} owner {3d}:{4d}")                                             \
@@ -50,7 +49,7 @@ namespace minirun {
   X(groups, "set the additional groups: {2s}")                                                        \
   X(identity, "become uid {0d}, gid {1d}")                                                            \
   X(bounding, "keep {1s} in the bounding set")                                                        \
-  X(capabilities, "set capabilities: effective {0x}, permitted {1x}, inheritable {2x}, ambient {3x}") \
+  X(capabilities, "set capabilities: {4s}") \
   X(no_new_privileges, "set no_new_privs")                                                            \
   X(working_directory, "change directory to {0s}")                                                    \
   X(seccomp, "load a seccomp filter of {1d} instructions")                                            \
@@ -77,6 +76,7 @@ enum StepFlag : uint16_t {
   kOnlyIfTarget = 2,     // symlink: only if what it points to exists (runtime-linux.md, dev symbolic links)
   kReplace = 4,          // symlink: in place of what is there
   kRealDirectory = 8,    // mount_new: no symbolic link on the way to the target (CVE-2019-19921: /proc, /sys)
+  kModeOfTarget = 32,    // mount_new: a tmpfs takes on the mode of the directory that it is put on
   kTolerateDenied = 16,  // working_directory: EACCES and EPERM, to be tried again as the container's user
 };
 

@@ -19,6 +19,15 @@ uint64_t PlanBuilder::list(const std::vector<std::string>& values) {
   return offset;
 }
 
+uint64_t PlanBuilder::list(const Parameters& parameters) {
+  std::vector<std::string> values;
+  for (const auto& [key, value] : parameters) {
+    values.push_back(key);
+    values.push_back(value);
+  }
+  return list(values);
+}
+
 uint64_t PlanBuilder::bytes(const void* data, size_t size) {
   plan_.data.resize((plan_.data.size() + 7) / 8 * 8);
   uint64_t offset = kDataOffset + plan_.data.size();

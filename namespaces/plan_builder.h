@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "namespaces/plan.h"
@@ -19,7 +20,11 @@ enum class SourceKind {
   namespace_file,    // `path`, checked to be a namespace of the type in `detail` (CLONE_NEW*)
   null_device,       // a read-only detached clone of the host's /dev/null, checked to be 1:3
   cgroup_tree,       // detached clone of the container's cgroup directory
+  filesystem,        // a new mount of a filesystem that needs something of the host: a device, a path, its network
 };
+
+// For fsconfig(2): a flag has value "", a string "=value".
+using Parameters = std::vector<std::pair<std::string, std::string>>;
 
 struct Source {
   SourceKind kind;
@@ -27,6 +32,9 @@ struct Source {
   bool recursive = false;
   uint64_t detail = 0;
   std::string origin;  // JSON pointer, for errors
+
+  std::string type{};       // filesystem: as in /proc/filesystems
+  Parameters parameters{};  // filesystem
 };
 
 struct Plan {
@@ -48,6 +56,8 @@ class PlanBuilder {
   uint64_t text(std::string_view value);
   // The strings one after another, each NUL-terminated; returns the offset of the first.
   uint64_t list(const std::vector<std::string>& values);
+  // The same for parameters: key and value in turn.
+  uint64_t list(const Parameters& parameters);
   // Raw bytes, 8-aligned.
   uint64_t bytes(const void* data, size_t size);
   // A table for execve(2): offsets of the strings, ended by 0.

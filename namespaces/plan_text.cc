@@ -131,6 +131,25 @@ std::string parameters(const Plan& plan, uint64_t offset, uint64_t count) {
   return out;
 }
 
+// "ro,rnosuid": those in the high half are for the mounts below too.
+std::string attributes(uint64_t bits, std::string_view prefix) {
+  std::string out;
+  for (const Name& entry : kAttributes)
+    if ((bits & entry.value) != 0) join(&out, ",", fmt::format("{}{}", prefix, entry.name));
+  for (const Name& entry : kAttributes)
+    if ((bits >> 32 & entry.value) != 0) join(&out, ",", fmt::format("{}r{}", prefix, entry.name));
+  return out;
+}
+
+// The access time mode is one field, cleared whole to be set: that it was cleared alone says relatime.
+std::string cleared_attributes(uint64_t cleared, uint64_t set) {
+  constexpr uint64_t kMode = abi::kMountAttrAtimeMask;
+  std::string out = attributes(cleared & ~(kMode | kMode << 32), "not ");
+  if ((cleared & kMode) != 0 && (set & kMode) == 0) join(&out, ",", "relatime");
+  if ((cleared >> 32 & kMode) != 0 && (set >> 32 & kMode) == 0) join(&out, ",", "rrelatime");
+  return out;
+}
+
 std::string argument(const Plan& plan, const Step& step, unsigned index, char kind) {
   uint64_t value = step.arg[index];
   switch (kind) {
@@ -149,17 +168,13 @@ std::string argument(const Plan& plan, const Step& step, unsigned index, char ki
     case 'n':
       return namespace_names(value);
     case 'a':
-      return mount_attribute_names(value);
-    case 'A': {
-      uint64_t cleared = value & ~abi::kMountAttrAtimeMask;  // the atime mode is one field, cleared whole to be set
-      return cleared == 0 ? "" : "not " + mount_attribute_names(cleared);
-    }
+      return attributes(value, "");
+    case 'A':
+      return cleared_attributes(value, step.arg[index - 1]);
     case 'p':
-      return names_of(kPropagation, value);
+      return (value & abi::kMsRecursive) != 0 ? "r" + names_of(kPropagation, value) : names_of(kPropagation, value);
     case 'v':
       return fmt::format("{}:{}", gnu_dev_major(value), gnu_dev_minor(value));
-    case 't':
-      return (value & 1) != 0 ? "recursive" : "";
     default:
       return "?";
   }
@@ -223,6 +238,8 @@ std::string describe(const Source& source) {
       return "the host's /dev/null";
     case SourceKind::cgroup_tree:
       return "the container's cgroup";
+    case SourceKind::filesystem:
+      return fmt::format("{} {}", source.type, source.path);
   }
   return "?";
 }

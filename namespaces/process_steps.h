@@ -89,7 +89,7 @@ class ProcessSteps : public MountSteps<Kernel> {
   long domainname(const char* name) { return this->call(__NR_setdomainname, address(name), text_length(name)); }
 
   // A pty of the container's own devpts. TIOCGPTPEER opens the other side without a path (CVE-2025-52565).
-  long terminal(const char* devpts, uint64_t rows, uint64_t columns) {
+  long terminal(const char* devpts, uint64_t rows, uint64_t columns, uint64_t uid) {
     constexpr uint64_t kUnlock = 0x40045431, kPeer = 0x5441, kSetWindow = 0x5414;
     long directory = this->resolve(devpts, abi::kOpenDirectory);
     if (directory < 0) return directory;
@@ -103,6 +103,8 @@ class ProcessSteps : public MountSteps<Kernel> {
       rc = terminal_ =
           this->call(__NR_ioctl, descriptor(master), kPeer, abi::kOpenReadWrite | abi::kOpenNoctty | abi::kCloexec);
     }
+    constexpr uint64_t kKeepGroup = 0xffffffff;  // the gid= of the devpts
+    if (rc >= 0 && uid != 0) rc = this->call(__NR_fchown, descriptor(terminal_), uid, kKeepGroup);
     struct {  // struct winsize
       uint16_t rows, columns, width, height;
     } window = {static_cast<uint16_t>(rows), static_cast<uint16_t>(columns), 0, 0};
@@ -115,7 +117,7 @@ class ProcessSteps : public MountSteps<Kernel> {
 
   long bind_console(const char* path) {
     long tree = this->clone_tree(terminal_, 0);
-    return tree < 0 ? tree : this->attach(tree, path, 0, 0, 0, 0);
+    return tree < 0 ? tree : this->attach(tree, path, 0, 0, 0);
   }
 
   // So that a user other than root can open /dev/stdout. What cannot be given away (a read-only file, a pipe of

@@ -61,6 +61,37 @@ Result<UniqueFd> open_null_device() {
   return fd;
 }
 
+// The filesystem's own words for what was wrong, if it has any.
+std::string filesystem_says(int context) {
+  char text[256];
+  ssize_t n = read(context, text, sizeof text);
+  return n > 0 ? ": " + std::string(text, static_cast<size_t>(n)) : "";
+}
+
+// Made here, since the device or the path that it needs is the host's.
+Result<UniqueFd> open_filesystem(const Source& source) {
+  UniqueFd context(static_cast<int>(syscall(SYS_fsopen, source.type.c_str(), abi::kFsopenCloexec)));
+  if (!context) return fail(errno, "fsopen {}", source.type);
+  auto configure = [&](unsigned command, const char* key, const char* value) {
+    return syscall(SYS_fsconfig, context.get(), command, key, value, 0);
+  };
+  for (const auto& [key, value] : source.parameters) {
+    bool flag = value.empty();
+    unsigned command = flag ? abi::kFsconfigSetFlag : abi::kFsconfigSetString;
+    if (configure(command, key.c_str(), flag ? nullptr : value.c_str() + 1) < 0) {
+      int code = errno;
+      return fail(code, "mount {}: option {}{}{}", source.type, key, value, filesystem_says(context.get()));
+    }
+  }
+  long rc = configure(abi::kFsconfigCreate, nullptr, nullptr);
+  if (rc >= 0) rc = syscall(SYS_fsmount, context.get(), abi::kFsmountCloexec, source.detail);
+  if (rc < 0) {
+    int code = errno;
+    return fail(code, "mount {} from {}{}", source.type, source.path, filesystem_says(context.get()));
+  }
+  return UniqueFd(static_cast<int>(rc));
+}
+
 Result<UniqueFd> open_source(const Source& source, int rootfs_fd, int cgroup_fd) {
   switch (source.kind) {
     case SourceKind::tree:
@@ -77,6 +108,8 @@ Result<UniqueFd> open_source(const Source& source, int rootfs_fd, int cgroup_fd)
       if (!fd) return fail(errno, "open_tree of the container's cgroup");
       return fd;
     }
+    case SourceKind::filesystem:
+      return open_filesystem(source);
   }
   return fail(EINVAL, "unknown source");
 }

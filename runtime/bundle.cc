@@ -97,7 +97,7 @@ Result<UniqueFd> open_rootfs(int bundle_dir, const oci::Root& root) {
   struct stat info = {};
   if (fd.error().code != ENOTDIR || fstatat(bundle_dir, path.c_str(), &info, AT_SYMLINK_NOFOLLOW) < 0)
     return wrap(fd.error(), where);
-  return fail(0, "{}: must be a directory: {} is {}", where, quoted(path),
+  return fail(0, "{}: must be a directory: {} is {}", where, quoted(root.path),
               S_ISLNK(info.st_mode) ? "a symbolic link" : "not a directory");
 }
 

@@ -91,6 +91,13 @@ ResolvedCapabilities resolve_capabilities(const oci::Capabilities* capabilities,
   return resolved;
 }
 
+std::string capability_names(uint64_t mask) {
+  std::string names;
+  for (unsigned number = 0; number < 64; ++number)
+    if ((mask >> number & 1) != 0) names += (names.empty() ? "" : ",") + name_of(number);
+  return names.empty() ? "none" : names;
+}
+
 uint64_t grantable_capabilities() {
   std::unique_ptr<std::remove_pointer_t<cap_t>, FreeCap> own(cap_get_proc());
   uint64_t mask = 0;

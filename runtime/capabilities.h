@@ -30,6 +30,9 @@ struct ResolvedCapabilities {
 // inheritable beyond bounding, ambient beyond permitted and inheritable. nullptr: all sets empty.
 ResolvedCapabilities resolve_capabilities(const oci::Capabilities* capabilities, uint64_t grantable);
 
+// "CAP_CHOWN,CAP_KILL"; "none" for 0.
+std::string capability_names(uint64_t mask);
+
 // What this process can hand on without a new user namespace (in one, all capabilities can be had: all_capabilities()).
 uint64_t grantable_capabilities();
 

@@ -86,7 +86,9 @@ class Examiner {
     if (!program.problem.empty()) return program.problem;
     if (program.is_32bit && failure_.code == ENOEXEC) return "it is a 32-bit program, which this kernel does not run";
     if (program.interpreter.empty()) return "";
-    return depth < kMaxInterpreters ? examine_interpreter(program, depth) : "its interpreters go in a circle";
+    if (program.is_script && failure_.code == ELOOP)
+      return "the interpreter of its \"#!\" line is a script itself, and so on, deeper than the kernel follows";
+    return depth < kMaxInterpreters ? examine_interpreter(program, depth) : "";
   }
 
  private:

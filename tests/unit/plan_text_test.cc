@@ -17,7 +17,7 @@ TEST(PlanText, MountNamesFilesystemTargetAttributesAndParameters) {
 TEST(PlanText, AnEmptyGroupIsLeftOut) {
   PlanBuilder builder;
   uint32_t slot = builder.slot({SourceKind::tree, "/data", true, 0, "/mounts/1"});
-  builder.add(Op::attach, "/mounts/1", {slot, builder.text("/srv"), 0, 0, 0, 0});
+  builder.add(Op::attach, "/mounts/1", {slot, builder.text("/srv"), 0, 0, 0});
   EXPECT_EQ(describe(builder.plan(), 0), "bind /data on /srv");
 }
 
@@ -25,8 +25,8 @@ TEST(PlanText, ClearedAttributesAreTold) {
   PlanBuilder builder;
   uint64_t atime = abi::kMountAttrAtimeMask;
   builder.add(Op::set_attributes, "/mounts/1",
-              {builder.text("/srv"), abi::kMountAttrReadonly, abi::kMountAttrNosuid | atime, 1, 0});
-  EXPECT_EQ(describe(builder.plan(), 0), "change /srv (ro,not nosuid,recursive)");
+              {builder.text("/srv"), abi::kMountAttrReadonly, abi::kMountAttrNosuid | atime << 32, abi::kMsSlave | abi::kMsRecursive});
+  EXPECT_EQ(describe(builder.plan(), 0), "change /srv (ro,not nosuid,rrelatime,rslave)");
 }
 
 TEST(PlanText, UnlimitedAndDeviceNumbersAreReadable) {

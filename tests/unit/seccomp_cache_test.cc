@@ -115,7 +115,7 @@ TEST_F(SeccompCache, DoesNotBelieveAFileThatOthersCanWriteTo) {
   get(small_profile());
   const std::string whole = content(small_profile());
   struct stat before = {};
-  for (mode_t mode : {0644, 0660, 0622, 04600}) {
+  for (mode_t mode : {0644U, 0660U, 0622U, 04600U}) {
     state_.write(file(small_profile()), whole, mode);
     ASSERT_EQ(fstatat(state_.fd(), file(small_profile()).c_str(), &before, 0), 0);
     get(small_profile());

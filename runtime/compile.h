@@ -1,0 +1,61 @@
+// compile(): a validated Spec and what is known of the host become all that has to be done for the container: the plan
+// that the child obeys, the limits of its cgroup, its device filter. Pure: nothing is opened, nothing is asked of the
+// kernel (what a plan needs of the host is in its slots, namespaces/sources.h opens them).
+#pragma once
+
+#include <linux/bpf.h>
+
+#include <string>
+#include <vector>
+
+#include "cgroups/limits.h"
+#include "namespaces/plan_builder.h"
+#include "runtime/host.h"
+#include "runtime/seccomp.h"
+#include "runtime/spec.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+struct RunOptions {
+  bool init = true;           // a resident init as PID 1; otherwise the workload itself
+  bool detach = false;        // the container outlives minirun: it waits until its state is committed
+  unsigned preserve_fds = 0;  // descriptors after stdio that the workload keeps: 3 .. 2 + preserve_fds
+  bool no_pivot = false;      // --no-pivot
+};
+
+// Where the container is and what it is called.
+struct Place {
+  std::string id;
+  std::string bundle;      // absolute; relative sources of bind mounts start here
+  std::string rootfs;      // absolute
+  std::string home = "/";  // HOME when process.env has none: runtime/home.h
+};
+
+struct Compiled {
+  Plan plan;
+  std::string cgroup_path;              // absolute inside the cgroup2 mount
+  LimitPlan limits;                     // Cgroup::create takes `needed`, Cgroup::apply `writes`
+  std::vector<bpf_insn> device_filter;  // attach_device_filter; empty: nothing to attach
+  bool init = false;                    // as in RunOptions
+  bool terminal = false;                // the child sends a terminal
+  bool seccomp = false;                 // the workload runs under a filter
+  std::string search_path;              // PATH that process.args[0] was looked up in
+  std::vector<std::string> warnings;    // "/process/capabilities/ambient: ..."
+};
+
+// spec: validate() found no problem in it. seccomp: compiled from its seccomp section, or nullptr without one.
+// Errors have the JSON pointer in front.
+Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFacts& host, const RunOptions& options,
+                         const SeccompProgram* seccomp);
+
+// /linux/cgroupsPath as minirun means it: absolute inside the cgroup2 mount as it is, relative from its top, and
+// "/minirun-ID" where there is none.
+std::string cgroup_path_of(const oci::Spec& spec, const std::string& id);
+
+// Files that execve(2) is tried on for args[0], in order: as execvp(3) has it, in the container's PATH (the last one of
+// process.env, as engines mean it).
+std::vector<std::string> program_candidates(const std::string& program, const std::string& search_path);
+std::string search_path_of(const oci::Strings& env);
+
+}  // namespace minirun

@@ -1,0 +1,112 @@
+// /linux/resources → the numbers that cgroups/ knows (runtime-spec config-linux.md, "Control groups"). What only cgroup
+// v1 has, validate() has refused.
+#include <cerrno>
+
+#include "cgroups/device_filter.h"
+#include "runtime/compile_parts.h"
+
+namespace minirun {
+namespace {
+
+void take_memory(Limits* limits, const oci::Memory& memory) {
+  limits->memory.limit = memory.limit;
+  limits->memory.reservation = memory.reservation;
+  limits->memory.swap = memory.swap;
+  limits->memory.check_before_update = memory.check_before_update;
+}
+
+void take_cpu(Limits* limits, const oci::Cpu& cpu) {
+  limits->cpu.shares = cpu.shares;
+  limits->cpu.quota = cpu.quota;
+  limits->cpu.period = cpu.period;
+  limits->cpu.burst = cpu.burst;
+  limits->cpu.idle = cpu.idle;
+  limits->cpu.cpus = cpu.cpus;
+  limits->cpu.mems = cpu.mems;
+}
+
+DeviceNumber number_of(int64_t major, int64_t minor) {
+  return {static_cast<uint32_t>(major), static_cast<uint32_t>(minor)};
+}
+
+std::vector<IoRate> rates(const std::vector<oci::ThrottleDevice>& devices) {
+  std::vector<IoRate> out;
+  for (const auto& device : devices) out.push_back({number_of(device.major, device.minor), device.rate});
+  return out;
+}
+
+void take_block_io(Limits* limits, const oci::BlockIo& io) {
+  limits->io.weight = io.weight;
+  for (const auto& device : io.weight_device)
+    if (device.weight) limits->io.weight_device.push_back({number_of(device.major, device.minor), *device.weight});
+  limits->io.read_bps = rates(io.throttle_read_bps_device);
+  limits->io.write_bps = rates(io.throttle_write_bps_device);
+  limits->io.read_iops = rates(io.throttle_read_iops_device);
+  limits->io.write_iops = rates(io.throttle_write_iops_device);
+}
+
+Limits limits_of(const oci::Resources& resources) {
+  Limits limits;
+  if (resources.memory) take_memory(&limits, *resources.memory);
+  if (resources.cpu) take_cpu(&limits, *resources.cpu);
+  limits.pids = resources.pids_limit;
+  if (resources.block_io) take_block_io(&limits, *resources.block_io);
+  for (const auto& hugepage : resources.hugepage_limits) limits.hugepages.push_back({hugepage.page_size, hugepage.limit});
+  for (const auto& [device, rdma] : resources.rdma) limits.rdma.push_back({device, rdma.hca_handles, rdma.hca_objects});
+  limits.unified = resources.unified;
+  return limits;
+}
+
+DeviceType device_type(char type) {
+  if (type == 'b') return DeviceType::block;
+  return type == 'c' || type == 'u' ? DeviceType::character : DeviceType::any;
+}
+
+std::optional<uint32_t> narrow(std::optional<int64_t> number) {
+  if (!number || *number < 0) return std::nullopt;
+  return static_cast<uint32_t>(*number);
+}
+
+uint8_t access_bits(const std::string& access) {
+  unsigned bits = 0;
+  for (char c : access) bits |= c == 'r' ? kDeviceRead : c == 'w' ? kDeviceWrite : c == 'm' ? kDeviceMknod : 0;
+  return access.empty() ? uint8_t{kDeviceAll} : static_cast<uint8_t>(bits);
+}
+
+// Everything is denied to begin with. Where the config says nothing of access, the devices that it asks for are meant
+// to be used.
+std::vector<DeviceRule> device_rules(const oci::Spec& spec) {
+  std::vector<DeviceRule> rules;
+  const auto& resources = spec.linux_.resources;
+  if (resources && !resources->devices.empty()) {
+    for (const auto& rule : resources->devices)
+      rules.push_back({rule.allow, device_type(rule.type), narrow(rule.major), narrow(rule.minor),
+                       access_bits(rule.access)});
+  } else {
+    for (const auto& device : spec.linux_.devices)
+      if (device.type != 'p')
+        rules.push_back({true, device_type(device.type), narrow(device.major), narrow(device.minor), kDeviceAll});
+  }
+  return with_default_devices(std::move(rules), spec.process->terminal);
+}
+
+}  // namespace
+
+std::string cgroup_path_of(const oci::Spec& spec, const std::string& id) {
+  const std::string& path = spec.linux_.cgroups_path;
+  if (path.empty()) return "/minirun-" + id;
+  return path[0] == '/' ? path : "/" + path;
+}
+
+Result<void> compile_limits(Compilation& c) {
+  const auto& resources = c.spec.linux_.resources;
+  uint32_t own_tasks = c.options.init ? 1 : 0;  // the init is not to be paid for by the workload
+  auto limits = plan_limits(resources ? limits_of(*resources) : Limits{}, own_tasks);
+  if (!limits.ok()) return wrap(limits.error(), "/linux/resources");
+  c.out.limits = std::move(limits).value();
+  c.out.device_filter = compile_device_filter(device_rules(c.spec));
+  c.out.cgroup_path = cgroup_path_of(c.spec, c.place.id);
+  return {};
+}
+
+}  // namespace minirun

@@ -1,0 +1,232 @@
+// /process (runtime-spec config.md, "Process"): who the workload is and what it may do, then the way into its program.
+// Order is what this file is about: each step stands where the ones before it are needed and the ones after it forbid it.
+#include <linux/capability.h>
+#include <linux/sched.h>
+
+#include <algorithm>
+
+#include "runtime/capabilities.h"
+#include "runtime/compile_parts.h"
+#include "runtime/json.h"
+#include "runtime/parse.h"
+
+namespace minirun {
+namespace {
+
+constexpr uint64_t bit(unsigned capability) {
+  return uint64_t{1} << capability;
+}
+
+struct SchedAttributes {  // struct sched_attr, SCHED_ATTR_SIZE_VER0
+  uint32_t size, policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime, deadline, period;
+};
+static_assert(sizeof(SchedAttributes) == 48);
+
+void emit_rlimits(Compilation& c) {
+  const auto& rlimits = c.spec.process->rlimits;
+  for (size_t i = 0; i < rlimits.size(); i++) {
+    const oci::Rlimit& limit = rlimits[i];
+    c.add(Op::rlimit, pointer_at("/process/rlimits", i),
+          {static_cast<uint64_t>(limit.resource), limit.soft, limit.hard, c.text(oci::rlimit_name(limit.resource))});
+  }
+}
+
+std::string_view policy_name(uint32_t policy) {
+  constexpr std::string_view kNames[] = {"SCHED_OTHER", "SCHED_FIFO", "SCHED_RR",      "SCHED_BATCH",
+                                         "SCHED_ISO",   "SCHED_IDLE", "SCHED_DEADLINE"};
+  return policy < std::size(kNames) ? kNames[policy] : "?";
+}
+
+void emit_scheduler(Compilation& c) {
+  const oci::Scheduler& scheduler = *c.spec.process->scheduler;
+  SchedAttributes attributes{};
+  attributes.size = sizeof attributes;
+  attributes.policy = scheduler.policy;
+  attributes.flags = scheduler.flags;
+  attributes.nice = scheduler.nice.value_or(0);
+  attributes.priority = static_cast<uint32_t>(scheduler.priority.value_or(0));
+  attributes.runtime = scheduler.runtime.value_or(0);
+  attributes.deadline = scheduler.deadline.value_or(0);
+  attributes.period = scheduler.period.value_or(0);
+  c.add(Op::scheduler, "/process/scheduler",
+        {c.plan.bytes(&attributes, sizeof attributes), c.text(policy_name(scheduler.policy))});
+}
+
+void emit_io_priority(Compilation& c) {
+  const oci::IoPriority& priority = *c.spec.process->io_priority;
+  constexpr std::string_view kClasses[] = {"none", "real time", "best effort", "idle"};
+  auto io_class = static_cast<unsigned>(priority.io_class);
+  std::string text =
+      fmt::format("{} {}", io_class < std::size(kClasses) ? kClasses[io_class] : "?", priority.priority);
+  constexpr unsigned kClassShift = 13;  // IOPRIO_CLASS_SHIFT
+  c.add(Op::io_priority, "/process/ioPriority",
+        {io_class << kClassShift | static_cast<unsigned>(priority.priority), c.text(text)});
+}
+
+void emit_groups(Compilation& c) {
+  const auto& groups = c.spec.process->user.additional_gids;
+  std::string text;
+  for (uint32_t group : groups) text += (text.empty() ? "" : ",") + std::to_string(group);
+  uint64_t offset = c.plan.bytes(groups.data(), groups.size() * sizeof(uint32_t));
+  // Also without any: those of the caller must go.
+  c.add(Op::groups, "/process/user/additionalGids", {offset, groups.size(), c.text(text.empty() ? "none" : text)});
+}
+
+void emit_capabilities(Compilation& c, const CapabilitySets& sets) {
+  std::string text;
+  auto tell = [&](const char* name, uint64_t set) {
+    if (set != 0) text += (text.empty() ? "" : ", ") + std::string(name) + " " + capability_names(set);
+  };
+  tell("effective", sets.effective);
+  if (sets.permitted != sets.effective) tell("permitted", sets.permitted);
+  tell("inheritable", sets.inheritable);
+  tell("ambient", sets.ambient);
+  c.add(Op::capabilities, "/process/capabilities",
+        {sets.effective, sets.permitted, sets.inheritable, sets.ambient, c.text(text.empty() ? "none" : text)});
+}
+
+bool has_deadline(const Compilation& c) {
+  return c.spec.process->scheduler && c.spec.process->scheduler->policy == SCHED_DEADLINE;
+}
+
+// Capabilities that are needed after the workload has got its own: CAP_SYS_ADMIN to load a filter without no_new_privs
+// (seccomp(2)), CAP_SYS_NICE where the scheduler is set late.
+uint64_t borrowed_capabilities(const Compilation& c) {
+  uint64_t borrowed = 0;
+  if (c.seccomp != nullptr && !c.spec.process->no_new_privileges) borrowed |= bit(CAP_SYS_ADMIN);
+  if (c.options.init && has_deadline(c)) borrowed |= bit(CAP_SYS_NICE);
+  return borrowed & c.host.capabilities;
+}
+
+CapabilitySets with_borrowed(const CapabilitySets& sets, uint64_t borrowed) {
+  CapabilitySets more = sets;
+  more.permitted |= borrowed;
+  more.effective |= borrowed;
+  more.ambient = 0;
+  return more;
+}
+
+// The user's half: from root to the ids of the config.
+void emit_identity(Compilation& c, const CapabilitySets& sets) {
+  const oci::User& user = c.spec.process->user;
+  // A terminal belongs to the user from its birth.
+  if (user.uid != 0 && !c.spec.process->terminal) c.add(Op::own_stdio, "/process/user", {user.uid});
+  emit_groups(c);  // setgroups(2) needs the CAP_SETGID that goes with the identity
+  c.add(Op::bounding, "/process/capabilities/bounding",
+        {sets.bounding, c.text(capability_names(sets.bounding))});  // needs CAP_SETPCAP
+  if (user.uid != 0 || user.gid != 0) c.add(Op::identity, "/process/user", {user.uid, user.gid});
+  uint64_t borrowed = borrowed_capabilities(c);
+  emit_capabilities(c, borrowed != 0 ? with_borrowed(sets, borrowed) : sets);
+  bool changed = user.uid != 0 || user.gid != 0;
+  if (changed && !c.options.detach) c.add(Op::die_with_parent, "");  // a change of ids takes it back (prctl(2))
+  if (changed) c.add(Op::working_directory, "/process/cwd", {c.text(c.spec.process->cwd)});
+  if (c.spec.process->no_new_privileges) c.add(Op::no_new_privileges, "/process/noNewPrivileges");
+}
+
+std::string command_text(const oci::Strings& args) {
+  std::string text;
+  constexpr size_t kMaxBytes = 200;
+  for (const std::string& arg : args) {
+    bool plain = !arg.empty() && arg.find_first_of(" \t\n\r\"'\\$;&|<>()*?`") == std::string::npos;
+    text += (text.empty() ? "" : " ") + (plain ? arg : quoted(arg));
+    if (text.size() > kMaxBytes) return text.substr(0, kMaxBytes) + "...";
+  }
+  return text;
+}
+
+void emit_execute(Compilation& c) {
+  const oci::Process& process = *c.spec.process;
+  c.out.search_path = search_path_of(process.env);
+  std::vector<std::string> candidates = program_candidates(process.args[0], c.out.search_path);
+  oci::Strings env = process.env;
+  bool has_home = std::any_of(env.begin(), env.end(), [](const auto& entry) { return entry.compare(0, 5, "HOME=") == 0; });
+  if (!has_home) env.push_back("HOME=" + c.place.home);
+  uint64_t list = c.plan.list(candidates);
+  uint64_t text = c.text(command_text(process.args));
+  uint64_t arguments = c.plan.pointer_table(process.args);
+  c.add(Op::execute, "/process/args", {list, candidates.size(), text, arguments, c.plan.pointer_table(env)});
+}
+
+}  // namespace
+
+std::string search_path_of(const oci::Strings& env) {
+  std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  for (const std::string& entry : env)
+    if (entry.compare(0, 5, "PATH=") == 0) path = entry.substr(5);
+  return path;
+}
+
+std::vector<std::string> program_candidates(const std::string& program, const std::string& search_path) {
+  if (program.empty() || program.find('/') != std::string::npos) return {program};
+  std::vector<std::string> candidates;
+  for (size_t start = 0; start <= search_path.size();) {
+    size_t end = std::min(search_path.find(':', start), search_path.size());
+    std::string directory = search_path.substr(start, end - start);
+    if (directory.empty()) directory = ".";  // the working directory (environ(7))
+    candidates.push_back((directory == "/" ? "" : directory) + "/" + program);
+    start = end + 1;
+  }
+  return candidates;
+}
+
+// Tried before the root can become read-only: it is made when it is missing. Where root itself is denied (FUSE, NFS)
+// the user tries again.
+void emit_working_directory(Compilation& c) {
+  const oci::Process& process = *c.spec.process;
+  bool again = process.user.uid != 0 || process.user.gid != 0;
+  c.add(Op::working_directory, "/process/cwd", {c.text(process.cwd)},
+        again ? static_cast<uint16_t>(kTolerateDenied) : uint16_t{0});
+}
+
+void emit_process(Compilation& c) {
+  const oci::Process& process = *c.spec.process;
+  // After the last file was opened: RLIMIT_NOFILE counts for this process too. Before CAP_SYS_RESOURCE and CAP_SYS_NICE
+  // go.
+  emit_rlimits(c);
+  if (c.spec.linux_.personality)
+    c.add(Op::personality, "/linux/personality", {c.spec.linux_.personality->domain});
+  bool late_scheduler = c.options.init && has_deadline(c);  // the init could not fork (sched(7))
+  if (process.scheduler && !late_scheduler) emit_scheduler(c);
+  if (process.io_priority) emit_io_priority(c);
+  // After the last file was made. The caller's own would be a surprise, and everybody expects this default.
+  c.add(Op::umask, process.user.umask ? "/process/user/umask" : "", {process.user.umask.value_or(0022)});
+  auto resolved = resolve_capabilities(process.capabilities ? &*process.capabilities : nullptr, c.host.capabilities);
+  for (std::string& warning : resolved.warnings) c.out.warnings.push_back(std::move(warning));
+  emit_identity(c, resolved.sets);
+
+  if (c.options.detach) c.add(Op::await_release, "");  // from here on it may outlive minirun
+  uint32_t supervise = kNoSlot;
+  if (c.options.init) {
+    // The init leaves the caller's session: a key of that terminal is minirun's to forward, and must not come twice.
+    c.add(Op::session, "", {c.text(" for the init"), 0});
+    supervise = c.add(Op::supervise, "");
+    // Without a pid namespace of its own the workload would outlive its init.
+    if (!c.is_new(CLONE_NEWPID) && !c.options.detach) c.add(Op::die_with_parent, "");
+    if (process.scheduler && late_scheduler) emit_scheduler(c);
+  }
+  c.add(Op::session, process.terminal ? "/process/terminal" : "",
+        {c.text(process.terminal ? " with the terminal" : ""), process.terminal ? 1u : 0u});
+  c.add(Op::close_on_exec, "", {c.plan.plan().first_kept_fd});
+  // As late as can be: whatever follows has to be allowed by the filter.
+  uint64_t borrowed = borrowed_capabilities(c);
+  if (c.seccomp != nullptr) {
+    const auto& filter = c.seccomp->filter;
+    uint64_t offset = c.plan.bytes(filter.data(), filter.size() * sizeof filter[0]);
+    c.add(Op::seccomp, "/linux/seccomp", {offset, filter.size(), c.seccomp->flags});
+  }
+  if (borrowed != 0) emit_capabilities(c, resolved.sets);
+  emit_execute(c);
+  if (!c.options.init) return;
+  uint32_t first_of_init = c.plan.size();
+  if (borrowed != 0) emit_capabilities(c, resolved.sets);
+  Step& step = c.plan.step(supervise);
+  step.arg[0] = first_of_init;
+  step.arg[1] = c.plan.size() - first_of_init;
+  step.arg[2] = c.is_new(CLONE_NEWPID) ? 0 : 1;
+}
+
+}  // namespace minirun

@@ -1,0 +1,46 @@
+// Mount options of config.json (runtime-spec config.md, "Linux mount options") as what the kernel's mount API takes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "namespaces/plan_builder.h"
+#include "runtime/spec.h"
+
+namespace minirun {
+
+// MOUNT_ATTR_* to set and to clear. Options about the same thing replace each other, the last one wins; the access time
+// mode is one field of three values, so whoever touches it clears all of it first (mount_setattr(2)).
+struct AttributeChange {
+  uint64_t set = 0;
+  uint64_t clear = 0;
+};
+
+struct MountOptions {
+  bool bind = false;
+  bool recursive = false;  // rbind
+  bool remount = false;
+  AttributeChange own;       // of the mount itself ("ro")
+  AttributeChange below;     // of it and all mounts below it ("rro")
+  uint64_t propagation = 0;  // MS_*, with MS_REC for "rslave" and the like
+  Parameters superblock;     // sync, dirsync, lazytime and their opposites: of the filesystem, whoever mounts it
+  Parameters parameters;     // all that the table does not know: for the filesystem, in order
+  size_t first_parameter = 0;       // its index in the list, where there is one
+  std::string not_supported;        // the first option that minirun knows, but cannot do yet
+  size_t not_supported_index = 0;
+};
+
+MountOptions parse_mount_options(const oci::Strings& options);
+
+// All names of the table, for `minirun features` and for tests.
+std::vector<std::string> known_mount_options();
+
+// Change for the executor: own in the low half, below in the high half (namespaces/mount_steps.h).
+inline uint64_t packed_set(const MountOptions& options) {
+  return options.own.set | options.below.set << 32;
+}
+inline uint64_t packed_clear(const MountOptions& options) {
+  return options.own.clear | options.below.clear << 32;
+}
+
+}  // namespace minirun

@@ -1,0 +1,124 @@
+// Kernels for the executor's tests: one that writes down what it is asked, and fails a call when it is told to.
+#pragma once
+
+#include <asm/unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "namespaces/kernel.h"
+#include "namespaces/plan_builder.h"
+
+namespace minirun {
+
+class FakeKernel {
+ public:
+  struct Call {
+    long number;
+    uint64_t argument[6];
+  };
+
+  // Index of the call to fail, and how; -1: none.
+  long fail_at = -1;
+  int fail_with = EPERM;
+  // Answers for single calls, asked before the default: returns false to pass.
+  std::function<bool(const Call&, long*)> answer;
+  uint16_t file_mode = 0040755;
+
+  std::vector<Call> calls;
+  int exit_status = -1;
+
+  long call(long number, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0, uint64_t d = 0, uint64_t e = 0,
+            uint64_t f = 0) {
+    calls.push_back({number, {a, b, c, d, e, f}});
+    if (static_cast<long>(calls.size()) - 1 == fail_at) return -fail_with;
+    long result = 0;
+    if (answer && answer(calls.back(), &result)) return result;
+    return usual(calls.back());
+  }
+
+  template <class Arguments>
+  long clone(Arguments*, ChildEntry entry, void* argument) {
+    calls.push_back({__NR_clone3, {}});
+    if (static_cast<long>(calls.size()) - 1 == fail_at) return -fail_with;
+    entry(argument);  // as vfork does: the child first
+    return kWorkload;
+  }
+
+  void exit(int status) {
+    if (exit_status < 0) exit_status = status;
+  }
+
+  // Names of the calls, in order, without close(2).
+  std::string names() const {
+    std::string out;
+    for (const Call& made : calls)
+      if (made.number != __NR_close) out += (out.empty() ? "" : " ") + call_name(static_cast<uint32_t>(made.number));
+    return out;
+  }
+  size_t count(long number) const {
+    size_t n = 0;
+    for (const Call& made : calls) n += made.number == number ? 1 : 0;
+    return n;
+  }
+
+  static constexpr long kWorkload = 100;
+
+ private:
+  long usual(const Call& made) {
+    switch (made.number) {
+      case __NR_openat2:
+      case __NR_openat:
+      case __NR_open_tree:
+      case __NR_fsopen:
+      case __NR_fsmount:
+      case __NR_fspick:
+      case __NR_socket:
+        return next_fd_++;
+      case __NR_ioctl:
+        return made.argument[1] == 0x5441 ? next_fd_++ : 0;  // TIOCGPTPEER
+      case __NR_read:
+        return 0;
+      case __NR_write:
+        return static_cast<long>(made.argument[2]);
+      case __NR_sendmsg:
+        return sizeof(Envelope);
+      case __NR_recvfrom:
+        return receive(made);
+      case __NR_getcwd:
+        return strcpy(reinterpret_cast<char*>(made.argument[0]), "/") != nullptr ? 2 : 0;
+      case __NR_statx:
+        memcpy(reinterpret_cast<char*>(made.argument[4]) + 28, &file_mode, sizeof file_mode);
+        return 0;
+      case __NR_rt_sigtimedwait:
+        return 17;  // SIGCHLD
+      case __NR_wait4:
+        return wait(made);
+      default:
+        return 0;
+    }
+  }
+
+  long receive(const Call& made) {
+    if (made.argument[3] != 0) return -EAGAIN;  // MSG_PEEK | MSG_DONTWAIT: the parent lives
+    Envelope release{Message::release, 0};
+    memcpy(reinterpret_cast<void*>(made.argument[1]), &release, sizeof release);
+    return sizeof release;
+  }
+
+  long wait(const Call& made) {
+    if (waited_) return 0;
+    waited_ = true;
+    int32_t status = 7 << 8;
+    memcpy(reinterpret_cast<void*>(made.argument[1]), &status, sizeof status);
+    return kWorkload;
+  }
+
+  long next_fd_ = 20;
+  bool waited_ = false;
+};
+
+}  // namespace minirun

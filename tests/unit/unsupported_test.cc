@@ -1,0 +1,114 @@
+#include "tests/unit/config_edit.h"
+
+namespace minirun {
+
+using test::kSmallConfig;
+using test::Lines;
+using test::problems_of;
+using test::problems_with;
+using test::with;
+
+TEST(Unsupported, IsToldAndNeverSkipped) {
+  const struct {
+    const char* pointer;
+    const char* raw;
+    const char* line;
+  } cases[] = {
+      {"/process/apparmorProfile", "\"x\"",
+       "/process/apparmorProfile: is valid, but minirun does not support this yet"},
+      {"/process/selinuxLabel", "\"x\"", "/process/selinuxLabel: is valid, but minirun does not support this yet"},
+      {"/linux/mountLabel", "\"x\"", "/linux/mountLabel: is valid, but minirun does not support this yet"},
+      {"/linux/intelRdt", "{}", "/linux/intelRdt: is valid, but minirun does not support this yet"},
+      {"/linux/memoryPolicy", R"({"mode": "MPOL_LOCAL"})",
+       "/linux/memoryPolicy: is valid, but minirun does not support this yet"},
+      {"/linux/netDevices", R"({"eth0": {}})", "/linux/netDevices: is valid, but minirun does not support this yet"},
+      {"/linux/namespaces/6", R"({"type": "user"})",
+       "/linux/namespaces/6/type: is valid, but minirun does not support user namespaces yet"},
+      {"/linux/namespaces/6", R"({"type": "time"})",
+       "/linux/namespaces/6/type: is valid, but minirun does not support time namespaces yet"},
+      {"/linux/seccomp", R"({"defaultAction": "SCMP_ACT_NOTIFY"})",
+       "/linux/seccomp/defaultAction: is valid, but minirun does not support this yet"},
+      {"/linux/seccomp", R"({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/x"})",
+       "/linux/seccomp/listenerPath: is valid, but minirun does not support this yet"},
+      {"/linux/seccomp",
+       R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]})",
+       "/linux/seccomp/syscalls/0/action: is valid, but minirun does not support SCMP_ACT_NOTIFY yet"},
+      {"/mounts", R"([{"destination": "/t", "type": "tmpfs", "options": ["ro", "tmpcopyup"]}])",
+       "/mounts/0/options/1: is valid, but minirun does not support tmpcopyup yet"},
+      {"/mounts", R"([{"destination": "/t", "source": "/", "options": ["bind", "idmap=uids=0-1-2"]}])",
+       "/mounts/0/options/1: is valid, but minirun does not support idmap yet"},
+      {"/mounts", R"([{"destination": "/t", "source": "/", "options": ["rbind", "ridmap"]}])",
+       "/mounts/0/options/1: is valid, but minirun does not support ridmap yet"},
+  };
+  for (const auto& test : cases) EXPECT_EQ(problems_with(test.pointer, test.raw), Lines{test.line});
+}
+
+TEST(Unsupported, EveryHookIsTold) {
+  for (const char* name : {"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}) {
+    std::string pointer = "/hooks/" + std::string(name);
+    EXPECT_EQ(problems_with(pointer, R"([{"path": "/x"}])"),
+              Lines{pointer + ": is valid, but minirun does not support this yet"});
+    EXPECT_EQ(problems_with(pointer, "[]"), Lines{});
+  }
+}
+
+TEST(Unsupported, MappingsAndOffsetsNeedTheirNamespaceToo) {
+  std::string user = with(kSmallConfig, "/linux/namespaces/6", R"({"type": "user"})");
+  EXPECT_EQ(problems_of(with(user, "/linux/uidMappings", R"([{"containerID": 0, "hostID": 1, "size": 0}])")),
+            (Lines{"/linux/namespaces/6/type: is valid, but minirun does not support user namespaces yet",
+                   "/linux/uidMappings: is valid, but minirun does not support this yet",
+                   "/linux/uidMappings/0/size: must be at least 1: found 0"}));
+  EXPECT_EQ(problems_with("/linux/gidMappings", R"([{"containerID": 0, "hostID": 1, "size": 1}])"),
+            (Lines{"/linux/gidMappings: needs a user namespace in /linux/namespaces",
+                   "/linux/gidMappings: is valid, but minirun does not support this yet"}));
+  EXPECT_EQ(problems_with("/linux/timeOffsets", R"({"boottime": {"secs": 1}})"),
+            (Lines{"/linux/timeOffsets: needs a time namespace in /linux/namespaces",
+                   "/linux/timeOffsets: is valid, but minirun does not support this yet"}));
+  EXPECT_EQ(problems_with("/linux/timeOffsets", "{}"), Lines{});
+  std::string joined = with(kSmallConfig, "/linux/namespaces/6", R"({"type": "time", "path": "/proc/1/ns/time"})");
+  EXPECT_EQ(problems_of(with(joined, "/linux/timeOffsets", R"({"monotonic": {}})")).at(1),
+            "/linux/timeOffsets: is for a new time namespace only, not for the one at \"/proc/1/ns/time\"");
+}
+
+TEST(Unsupported, MappingsOfAMountComeInPairs) {
+  EXPECT_EQ(problems_with("/mounts", R"([{"destination": "/t", "source": "/", "options": ["bind"],
+      "uidMappings": [{"containerID": 0, "hostID": 1, "size": 1}]}])"),
+            (Lines{"/mounts/0/gidMappings: is required when the other one is given: not there",
+                   "/mounts/0/uidMappings: is valid, but minirun does not support mappings of a mount yet"}));
+}
+
+TEST(Unsupported, AConfigWithoutAProcessIsForLater) {
+  EXPECT_EQ(
+      problems_of(R"({"ociVersion": "1.0.0", "root": {"path": "r"}, "linux": {"namespaces": [{"type": "mount"}]}})"),
+      Lines{"/process: is valid, but minirun does not support going without it yet"});
+}
+
+TEST(Unsupported, ControlsOfCgroupV1AreErrorsUnlessTheyAskForNothing) {
+  const struct {
+    const char* pointer;
+    const char* asks;
+    const char* nothing;
+  } cases[] = {
+      {"memory/kernel", "4096", "-1"},
+      {"memory/kernelTCP", "4096", "0"},
+      {"memory/swappiness", "60", "0"},
+      {"memory/disableOOMKiller", "true", "false"},
+      {"cpu/realtimeRuntime", "950000", "0"},
+      {"cpu/realtimePeriod", "1000000", "0"},
+      {"blockIO/leafWeight", "10", "0"},
+      {"network/classID", "1", "0"},
+      {"network/priorities", R"([{"name": "eth0", "priority": 1}])", "[]"},
+  };
+  for (const auto& test : cases) {
+    std::string pointer = "/linux/resources/" + std::string(test.pointer);
+    EXPECT_EQ(problems_with(pointer, test.asks),
+              Lines{pointer + ": is for cgroup v1 only, and minirun works with cgroup v2"});
+    EXPECT_EQ(problems_with(pointer, test.nothing), Lines{}) << pointer;
+  }
+  EXPECT_EQ(problems_with("/linux/resources/memory/useHierarchy", "true"), Lines{});
+  EXPECT_EQ(problems_with("/linux/resources/blockIO/weightDevice", R"([{"major": 8, "minor": 0, "leafWeight": 10}])"),
+            Lines{"/linux/resources/blockIO/weightDevice/0/leafWeight: is for cgroup v1 only, and minirun works with "
+                  "cgroup v2"});
+}
+
+}  // namespace minirun
