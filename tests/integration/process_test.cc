@@ -18,7 +18,7 @@ using nlohmann::json;
 
 class Process : public MinirunTest {};
 
-std::string status_line(const json& seen, const std::string& name) {
+std::string status_line(json seen, const std::string& name) {
   for (const std::string line : seen["status"]) {
     if (line.rfind(name + ":\t", 0) == 0) return line.substr(name.size() + 2);
   }
@@ -84,7 +84,7 @@ TEST_F(Process, EnvironmentKeepsOrderAndDuplicatesAndTheCallersStaysOutside) {
 
 TEST_F(Process, HomeComesFromTheImagesPasswd) {
   Bundle bundle;
-  auto has = [](const json& seen, const char* entry) {
+  auto has = [](json seen, const char* entry) {
     return std::find(seen["env"].begin(), seen["env"].end(), json(entry)) != seen["env"].end();
   };
   EXPECT_TRUE(has(report(bundle), "HOME=/root"));
