@@ -104,7 +104,7 @@ Result<void> compile_limits(Compilation& c) {
   auto limits = plan_limits(resources ? limits_of(*resources) : Limits{}, own_tasks);
   if (!limits.ok()) return wrap(limits.error(), "/linux/resources");
   c.out.limits = std::move(limits).value();
-  c.out.device_filter = compile_device_filter(device_rules(c.spec));
+  c.out.device_filter = TRY(compile_device_filter(device_rules(c.spec)));
   c.out.cgroup_path = cgroup_path_of(c.spec, c.place.id);
   return {};
 }

@@ -47,6 +47,7 @@ class Stream {
   int borrowed_;
   UniqueFd own_;
   bool socket_ = false;
+  bool may_wait_ = false;
   bool open_ = true;
 };
 
@@ -81,8 +82,8 @@ class Relay {
  private:
   Relay(UniqueFd master, UniqueFd peer, int input, int output);
   int read_input();
-  bool write_master();
-  void read_master();
+  void write_master();
+  bool read_master();
   bool write_output();
 
   UniqueFd master_;

@@ -53,12 +53,13 @@ class Supervisor {
  private:
   explicit Supervisor(Signals signals) : signals_(std::move(signals)) {}
 
-  int wait_for_events(int pidfd, int control);
-  void take_terminal();
+  Result<void> take_terminal();
   void copy_window_size();
   void forward_signals(int pidfd);
-  void forward(int pidfd, const Signal& signal);
-  Result<bool> read_control(int control);
+  bool prepare_for(const Signal& signal);
+  int patience_ms() const;
+  Result<bool> turn(int pidfd, int control);
+  Result<void> read_control(int control);
 
   Signals signals_;
   Guard guard_;  // before terminal_: ended after the terminal is given back
@@ -66,7 +67,8 @@ class Supervisor {
   std::optional<Relay> relay_;
   Ended ended_;
   bool control_open_ = true;
-  bool queue_is_full_ = false;  // of the receiver: try again soon
+  bool background_ = false;        // the terminal is the shell's at present
+  bool receiver_is_full_ = false;  // its queue of signals: try again soon
 };
 
 }  // namespace minirun

@@ -1,0 +1,453 @@
+#include "runtime/supervise.h"
+
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+
+#include <vector>
+
+#include "tests/unit/foreground_rig.h"
+
+namespace minirun {
+namespace {
+
+using rig::Foreground;
+using rig::Init;
+using rig::Options;
+
+struct Record {
+  int number;
+  int code;
+  uint64_t value;
+};
+
+constexpr int kLast = 64;  // SIGRTMAX: ends record_signals()
+
+// Tells the test of every signal that arrives, until the last kind of all.
+int record_signals(const Init& init) {
+  for (;;) {
+    uint64_t all = ~0ULL;
+    siginfo_t info{};
+    long number = syscall(SYS_rt_sigtimedwait, &all, &info, nullptr, sizeof all);
+    if (number < 0) continue;
+    Record record{static_cast<int>(number), info.si_code, reinterpret_cast<uint64_t>(info.si_value.sival_ptr)};
+    init.record(&record, sizeof record);
+    if (number == kLast) return 5;
+  }
+}
+
+void send(pid_t pid, int number) {
+  EXPECT_EQ(syscall(SYS_kill, pid, number), 0) << number;
+}
+
+TEST(Supervise, HandsEverySignalOnExactlyOnce) {
+  Foreground run(Options{.init = record_signals});
+  run.await_start();
+  for (int number = 1; number <= kLast; number++) {
+    if (number == SIGKILL || number == SIGSTOP || number == SIGCHLD) continue;
+    send(run.pid(), number);
+    Record record{};
+    ASSERT_TRUE(run.record(&record)) << "signal " << number << " did not arrive";
+    EXPECT_EQ(record.number, number);
+    EXPECT_EQ(record.code, SI_USER);
+  }
+  Record more{};
+  EXPECT_FALSE(run.record(&more)) << "signal " << more.number << " arrived twice";
+  Ended ended = run.finish();
+  EXPECT_EQ(ended.wait_status, 5 << 8);
+  EXPECT_FALSE(ended.from_init);
+  EXPECT_EQ(ended.last_forwarded_signal, kLast);
+}
+
+void expect_burst(Foreground& run, int count) {
+  constexpr int kNumber = 40;
+  send(run.pid(), SIGSTOP);  // so that they pile up
+  for (int i = 0; i < count; i++) {
+    sigval value{};
+    value.sival_int = i;
+    ASSERT_EQ(sigqueue(run.pid(), kNumber, value), 0) << "see ulimit -i";
+  }
+  send(run.pid(), SIGCONT);
+  Record record{};
+  ASSERT_TRUE(run.record(&record));
+  EXPECT_EQ(record.number, SIGCONT);
+  for (int i = 0; i < count; i++) {
+    ASSERT_TRUE(run.record(&record)) << i;
+    ASSERT_EQ(record.number, kNumber);
+    ASSERT_EQ(record.code, SI_QUEUE);
+    ASSERT_EQ(record.value, static_cast<uint64_t>(i));
+  }
+  send(run.pid(), kLast);
+  ASSERT_TRUE(run.record(&record));
+  EXPECT_EQ(record.number, kLast);
+}
+
+TEST(Supervise, KeepsTwoThousandQueuedSignalsWithTheirValues) {
+  Foreground run(Options{.init = record_signals});
+  run.await_start();
+  expect_burst(run, 2000);
+}
+
+TEST(Supervise, WaitsForAReceiverWhoseSignalQueueIsFull) {
+  Foreground run(Options{.init = [](const Init& init) {
+    rlimit limit{64, 64};
+    (void)setrlimit(RLIMIT_SIGPENDING, &limit);
+    return record_signals(init);
+  }});
+  run.await_start();
+  expect_burst(run, 1000);
+}
+
+TEST(Supervise, DoesNotDependOnWhatTheCallerIgnoredOrBlocked) {
+  Foreground run(Options{.init = record_signals, .before = [] {
+                           for (int number : {SIGCHLD, SIGINT, SIGTERM, SIGPIPE}) (void)signal(number, SIG_IGN);
+                           sigset_t mask;
+                           (void)sigemptyset(&mask);
+                           (void)sigaddset(&mask, SIGTERM);
+                           (void)sigprocmask(SIG_SETMASK, &mask, nullptr);
+                         }});
+  run.await_start();
+  for (int number : {SIGINT, SIGTERM, SIGPIPE, kLast}) {
+    send(run.pid(), number);
+    Record record{};
+    ASSERT_TRUE(run.record(&record));
+    EXPECT_EQ(record.number, number);
+  }
+  EXPECT_EQ(run.finish().wait_status, 5 << 8);
+}
+
+TEST(Supervise, ForwardsTerminalStopSignalsWithoutStopping) {
+  Foreground run(Options{.init = record_signals});
+  run.await_start();
+  for (int number : {SIGTSTP, SIGTTIN, SIGTTOU, kLast}) {
+    send(run.pid(), number);
+    Record record{};
+    ASSERT_TRUE(run.record(&record));
+    EXPECT_EQ(record.number, number);
+  }
+  EXPECT_EQ(run.finish().wait_status, 5 << 8);
+}
+
+TEST(Supervise, TellsTheSignalThatKilledAnInit) {
+  Foreground run(Options{.init = [](const Init&) {
+    (void)raise(SIGKILL);
+    return 0;
+  }});
+  run.await_start();
+  EXPECT_EQ(run.finish().wait_status, SIGKILL);
+}
+
+TEST(Supervise, PrefersTheWaitStatusThatTheInitTells) {
+  Foreground run(Options{.init = [](const Init& init) {
+    init.send(Message::exited, SIGSEGV | 0x80);
+    return 128 + SIGSEGV;
+  }});
+  run.await_start();
+  Ended ended = run.finish();
+  EXPECT_TRUE(ended.from_init);
+  EXPECT_EQ(ended.wait_status, SIGSEGV | 0x80);
+}
+
+TEST(Supervise, ReturnsWhileAFailedInitWaitsForTheHangUp) {
+  Foreground run(Options{.init = [](const Init& init) {
+    init.send(Message::failed);
+    char byte;
+    (void)!recv(init.control, &byte, 1, 0);
+    return 127;
+  }});
+  run.await_start();
+  EXPECT_TRUE(run.finish().init_failed);
+}
+
+// --- with a terminal
+
+TEST(SuperviseTerminal, RelaysBothWays) {
+  rig::Pty caller = rig::open_pty();
+  Foreground run(Options{.init =
+                             [](const Init& init) {
+                               rig::set_raw(init.terminal);
+                               (void)rig::write_bytes(init.terminal, ">");
+                               std::string line = rig::read_bytes(init.terminal, 5);
+                               (void)rig::write_bytes(init.terminal, "got " + line);
+                               return 3;
+                             },
+                         .terminal = true,
+                         .input = caller.slave.get(),
+                         .output = caller.slave.get()});
+  run.await_start();
+  EXPECT_EQ(rig::read_bytes(caller.master.get(), 1), ">");
+  EXPECT_TRUE(rig::write_bytes(caller.master.get(), "a\x03\x1a\x1c\r"));  // ^C ^Z ^\ are bytes
+  EXPECT_EQ(rig::read_bytes(caller.master.get(), 9), "got a\x03\x1a\x1c\r");
+  Ended ended = run.finish();
+  EXPECT_EQ(ended.wait_status, 3 << 8);
+  EXPECT_EQ(ended.output_error, 0);
+  EXPECT_FALSE(rig::is_raw(caller.slave.get()));
+}
+
+TEST(SuperviseTerminal, LosesNothingToASlowReader) {
+  const std::string sent = rig::pattern(1 << 20);
+  rig::Pipe output = rig::make_pipe();
+  Foreground run(Options{.init =
+                             [&](const Init& init) {
+                               rig::set_raw(init.terminal);
+                               return rig::write_bytes(init.terminal, sent) ? 0 : 1;
+                             },
+                         .terminal = true,
+                         .output = output.writer.get()});
+  output.writer.reset();
+  run.await_start();
+  std::string got;
+  for (std::string part = "x"; !part.empty(); got += part) {
+    (void)poll(nullptr, 0, 1);
+    part = rig::read_bytes(output.reader.get(), 4096);
+  }
+  EXPECT_TRUE(got == sent) << got.size();
+  EXPECT_EQ(run.finish().wait_status, 0);
+}
+
+TEST(SuperviseTerminal, HoldsInputBackForASlowWorkload) {
+  const std::string sent = rig::pattern(1 << 20);
+  rig::Pipe input = rig::make_pipe();
+  Foreground run(Options{.init =
+                             [&](const Init& init) {
+                               rig::set_raw(init.terminal);
+                               init.record("", 1);
+                               std::string got;
+                               while (got.size() < sent.size()) {
+                                 if (got.size() % 65536 == 0) (void)poll(nullptr, 0, 5);
+                                 std::string part = rig::read_bytes(init.terminal, 1024);
+                                 if (part.empty()) break;
+                                 got += part;
+                               }
+                               return got == sent ? 0 : 1;
+                             },
+                         .terminal = true,
+                         .input = input.reader.get()});
+  input.reader.reset();
+  run.await_start();
+  char ready = 1;
+  ASSERT_TRUE(run.record(&ready));
+  EXPECT_TRUE(rig::write_bytes(input.writer.get(), sent));
+  input.writer.reset();  // the end of the input is not the end of the container
+  EXPECT_EQ(run.finish().wait_status, 0);
+}
+
+TEST(SuperviseTerminal, KeepsTheExitCodeWhenNobodyReadsTheOutput) {
+  rig::Pipe output = rig::make_pipe();
+  Foreground run(Options{.init =
+                             [](const Init& init) {
+                               rig::set_raw(init.terminal);
+                               return rig::write_bytes(init.terminal, rig::pattern(1 << 20)) ? 7 : 1;
+                             },
+                         .terminal = true,
+                         .output = output.writer.get(),
+                         .before = [&] { output.reader.reset(); }});
+  output.writer.reset();
+  run.await_start();
+  EXPECT_EQ(rig::read_bytes(output.reader.get(), 1).size(), 1U);
+  output.reader.reset();
+  Ended ended = run.finish();
+  EXPECT_EQ(ended.wait_status, 7 << 8);
+  EXPECT_EQ(ended.output_error, EPIPE);
+  EXPECT_EQ(ended.last_forwarded_signal, 0) << "the SIGPIPE was minirun's own";
+}
+
+TEST(SuperviseTerminal, TellsOfAFullDisk) {
+  UniqueFd full(open("/dev/full", O_WRONLY | O_CLOEXEC));
+  if (!full) GTEST_SKIP() << "no /dev/full";
+  Foreground run(Options{.init =
+                             [](const Init& init) {
+                               rig::set_raw(init.terminal);
+                               return rig::write_bytes(init.terminal, rig::pattern(100000)) ? 7 : 1;
+                             },
+                         .terminal = true,
+                         .output = full.get()});
+  run.await_start();
+  Ended ended = run.finish();
+  EXPECT_EQ(ended.wait_status, 7 << 8);
+  EXPECT_EQ(ended.output_error, ENOSPC);
+}
+
+TEST(SuperviseTerminal, LeavesTheCallersDescriptorsBlocking) {
+  rig::Pty caller = rig::open_pty();
+  rig::Pipe output = rig::make_pipe();
+  Foreground run(Options{.init =
+                             [](const Init& init) {
+                               rig::set_raw(init.terminal);
+                               (void)rig::write_bytes(init.terminal, "x");
+                               return rig::read_bytes(init.terminal, 1) == "y" ? 0 : 1;
+                             },
+                         .terminal = true,
+                         .input = caller.slave.get(),
+                         .output = output.writer.get()});
+  run.await_start();
+  EXPECT_EQ(rig::read_bytes(output.reader.get(), 1), "x");
+  EXPECT_EQ(fcntl(caller.slave.get(), F_GETFL) & O_NONBLOCK, 0);
+  EXPECT_EQ(fcntl(output.writer.get(), F_GETFL) & O_NONBLOCK, 0);
+  EXPECT_TRUE(rig::write_bytes(caller.master.get(), "y"));
+  EXPECT_EQ(run.finish().wait_status, 0);
+}
+
+TEST(SuperviseTerminal, RelaysThroughSockets) {
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  UniqueFd near(ends[0]), far(ends[1]);
+  Foreground run(Options{.init =
+                             [](const Init& init) {
+                               rig::set_raw(init.terminal);
+                               (void)rig::write_bytes(init.terminal, "x");
+                               return rig::read_bytes(init.terminal, 1) == "y" ? 0 : 1;
+                             },
+                         .terminal = true,
+                         .input = far.get(),
+                         .output = far.get()});
+  run.await_start();
+  EXPECT_EQ(rig::read_bytes(near.get(), 1), "x");
+  EXPECT_TRUE(rig::write_bytes(near.get(), "y"));
+  EXPECT_EQ(run.finish().wait_status, 0);
+}
+
+TEST(SuperviseTerminal, HearsAWorkloadThatClosesItsTerminalAndOpensItAgain) {
+  rig::Pipe output = rig::make_pipe();
+  Foreground run(Options{.init =
+                             [](const Init& init) {
+                               std::string name = ttyname(init.terminal);
+                               (void)close(init.terminal);
+                               (void)poll(nullptr, 0, 20);
+                               UniqueFd again(open(name.c_str(), O_RDWR | O_NOCTTY));
+                               return rig::write_bytes(again.get(), "back") ? 0 : 1;
+                             },
+                         .terminal = true,
+                         .output = output.writer.get()});
+  run.await_start();
+  EXPECT_EQ(rig::read_bytes(output.reader.get(), 4), "back");
+  EXPECT_EQ(run.finish().wait_status, 0);
+}
+
+TEST(SuperviseTerminal, StopsDrainingWhenSomebodyKeepsWriting) {
+  UniqueFd null(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  pid_t flooder = -1;
+  Foreground run(Options{.init =
+                             [](const Init& init) {
+                               pid_t pid = fork();
+                               if (pid == 0) {
+                                 (void)prctl(PR_SET_PDEATHSIG, 0);
+                                 uint64_t none = 0;  // the hang-up ends it
+                                 (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof none);
+                                 const std::string flood = rig::pattern(4096);
+                                 while (rig::write_bytes(init.terminal, flood)) {
+                                 }
+                                 _exit(0);
+                               }
+                               init.record(&pid, sizeof pid);
+                               return 9;
+                             },
+                         .terminal = true,
+                         .output = null.get()});
+  run.await_start();
+  ASSERT_TRUE(run.record(&flooder));
+  EXPECT_EQ(run.finish().wait_status, 9 << 8);
+  (void)kill(flooder, SIGKILL);
+}
+
+winsize size_of(unsigned short rows, unsigned short columns) {
+  return winsize{rows, columns, 0, 0};
+}
+
+TEST(SuperviseTerminal, FollowsTheWindow) {
+  rig::Pty caller = rig::open_pty();
+  winsize size = size_of(33, 101);
+  ASSERT_EQ(ioctl(caller.master.get(), TIOCSWINSZ, &size), 0);
+  Foreground run(Options{.init =
+                             [](const Init& init) {
+                               init.take_terminal();
+                               for (int i = 0; i < 2; i++) {
+                                 winsize now{};
+                                 (void)ioctl(init.terminal, TIOCGWINSZ, &now);
+                                 init.record(&now, sizeof now);
+                                 sigset_t mask;
+                                 (void)sigemptyset(&mask);
+                                 (void)sigaddset(&mask, SIGWINCH);
+                                 int number = 0;
+                                 if (i == 0) (void)sigwait(&mask, &number);
+                               }
+                               return 0;
+                             },
+                         .terminal = true,
+                         .input = caller.slave.get(),
+                         .output = caller.slave.get(),
+                         .before =
+                             [] {
+                               (void)setsid();
+                               (void)ioctl(0, TIOCSCTTY, 0);
+                             }});
+  run.await_start();
+  winsize seen{};
+  ASSERT_TRUE(run.record(&seen));
+  EXPECT_EQ(seen.ws_row, 33);
+  EXPECT_EQ(seen.ws_col, 101);
+  size = size_of(41, 123);
+  ASSERT_EQ(ioctl(caller.master.get(), TIOCSWINSZ, &size), 0);
+  ASSERT_TRUE(run.record(&seen));
+  EXPECT_EQ(seen.ws_row, 41);
+  EXPECT_EQ(seen.ws_col, 123);
+  Ended ended = run.finish();
+  EXPECT_EQ(ended.wait_status, 0);
+  EXPECT_EQ(ended.last_forwarded_signal, 0);
+}
+
+TEST(SuperviseTerminal, LeavesTheTerminalToTheShellWhileInTheBackground) {
+  rig::Pty caller = rig::open_pty();
+  rig::Pipe foreground = rig::make_pipe();
+  Foreground run(Options{.init =
+                             [](const Init& init) {
+                               rig::set_raw(init.terminal);
+                               return rig::read_bytes(init.terminal, 1) == "y" ? 0 : 1;
+                             },
+                         .terminal = true,
+                         .input = caller.slave.get(),
+                         .output = caller.slave.get(),
+                         .before =
+                             [&] {
+                               (void)setsid();
+                               (void)ioctl(0, TIOCSCTTY, 0);
+                               (void)signal(SIGTTOU, SIG_IGN);
+                               if (fork() != 0) {
+                                 while (tcgetpgrp(0) == getpgrp()) (void)poll(nullptr, 0, 1);
+                                 return;
+                               }
+                               pid_t supervisor = getppid();
+                               (void)setpgid(0, 0);
+                               (void)tcsetpgrp(0, getpid());
+                               (void)rig::read_bytes(foreground.reader.get(), 1);
+                               (void)tcsetpgrp(0, supervisor);
+                               _exit(0);
+                             }});
+  run.await_start();
+  EXPECT_FALSE(rig::is_raw(caller.master.get()));
+  EXPECT_TRUE(rig::write_bytes(foreground.writer.get(), "x"));
+  EXPECT_TRUE(rig::eventually([&] { return rig::is_raw(caller.master.get()); }));
+  EXPECT_TRUE(rig::write_bytes(caller.master.get(), "y"));
+  EXPECT_EQ(run.finish().wait_status, 0);
+}
+
+TEST(SuperviseTerminal, SetsRawModeAgainWhenContinued) {
+  rig::Pty caller = rig::open_pty();
+  termios saved{};
+  ASSERT_EQ(tcgetattr(caller.slave.get(), &saved), 0);
+  Foreground run(
+      Options{.init = record_signals, .terminal = true, .input = caller.slave.get(), .output = caller.slave.get()});
+  run.await_start();
+  send(run.pid(), SIGSTOP);
+  ASSERT_EQ(tcsetattr(caller.slave.get(), TCSANOW, &saved), 0);  // as a shell does
+  send(run.pid(), SIGCONT);
+  Record record{};
+  ASSERT_TRUE(run.record(&record));
+  EXPECT_EQ(record.number, SIGCONT);
+  EXPECT_TRUE(rig::is_raw(caller.slave.get()));
+  send(run.pid(), kLast);
+  (void)run.finish();
+  EXPECT_FALSE(rig::is_raw(caller.slave.get()));
+}
+
+}  // namespace
+}  // namespace minirun
