@@ -162,7 +162,7 @@ TEST_F(BadInput, ValidButNotSupportedYetSaysSo) {
   bundle.config["linux"]["namespaces"].push_back({{"type", "user"}});
   bundle.config["linux"]["uidMappings"] = mapping;
   bundle.config["linux"]["gidMappings"] = mapping;
-  expect_refused(run(bundle), {"/linux", "not supported yet"});
+  expect_refused(run(bundle), {"/linux", "does not support"});
 }
 
 TEST_F(BadInput, EmptyStringsWhereThereMustBeSomething) {

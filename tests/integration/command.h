@@ -23,9 +23,9 @@ struct Outcome {
 std::string describe(const Outcome& outcome);
 
 struct StartOptions {
-  int stdin_fd = -1;               // -1: /dev/null
-  int stdout_fd = -1;              // -1: captured
-  int stderr_fd = -1;              // -1: captured
+  int stdin_fd = -1;                         // -1: /dev/null
+  int stdout_fd = -1;                        // -1: captured
+  int stderr_fd = -1;                        // -1: captured
   std::function<void()> in_child = nullptr;  // runs between fork and exec
   std::vector<std::string> env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
 };

@@ -132,6 +132,7 @@ void MinirunTest::SetUp() {
 }
 
 void MinirunTest::TearDown() {
+  (void)unlink(kPidFile);  // where the test made one
   Traces now;
   // A process that was killed a moment ago may not be reaped yet.
   (void)eventually([&] { return (now = take_traces()) == before_; }, 2000);
@@ -175,6 +176,15 @@ nlohmann::json MinirunTest::report(Bundle& bundle, const std::vector<std::string
   auto seen = nlohmann::json::parse(outcome.out, nullptr, false);
   EXPECT_TRUE(seen.is_object()) << describe(outcome);
   return seen.is_object() ? seen : nlohmann::json::object();
+}
+
+pid_t MinirunTest::container_pid() {
+  pid_t pid = 0;
+  if (!eventually([&] { return (pid = atoi(content(kPidFile).c_str())) > 1; })) {
+    (void)fprintf(stderr, "integration_tests: no pid in %s\n", kPidFile);
+    abort();
+  }
+  return pid;
 }
 
 void MinirunTest::expect_refused(const Outcome& outcome, const std::vector<std::string>& texts) {

@@ -43,6 +43,11 @@ class MinirunTest : public ::testing::Test {
   // The id that run() uses, another one for each test.
   const std::string& id() const { return id_; }
 
+  // For --pid-file. The pid in it, waited for: a foreground run writes it when the workload may run already. Ends the
+  // test program when there is none: 0 and -1 mean other things to kill(2).
+  static constexpr const char* kPidFile = "/run/tests/pid";
+  static pid_t container_pid();
+
   static constexpr const char* kState = "/run/tests/state";
 
  private:

@@ -110,14 +110,16 @@ TEST_F(HostileImage, CwdThroughALinkStaysInside) {
   expect_harmless(bundle);
 }
 
-TEST_F(HostileImage, CwdThroughAnOpenDescriptorIsRefused) {
+TEST_F(HostileImage, CwdThroughAnOpenDescriptorStaysInside) {
   // CVE-2024-21626: a working directory outside of the container through /proc/self/fd.
   for (int fd = 3; fd < 16; ++fd) {
     Bundle bundle;
     bundle.config["process"]["cwd"] = "/proc/self/fd/" + std::to_string(fd);
     bundle.payload({"report"});
     Outcome outcome = run(bundle);
-    EXPECT_NE(outcome.code, 0) << describe(outcome);
+    // One of the init's own may lead to a folder of the container; getcwd(2) tells of any other.
+    if (outcome.code != 0) continue;
+    EXPECT_EQ(json::parse(outcome.out)["cwd"].get<std::string>()[0], '/') << describe(outcome);
   }
 }
 
@@ -138,13 +140,11 @@ TEST_F(HostileImage, ProgramOfTheHostIsNotReachedThroughProc) {
   EXPECT_EQ(before.st_mtime, after.st_mtime);
 }
 
-TEST_F(HostileImage, RootfsThatIsALinkIsTakenAsTheFolderItNames) {
+TEST_F(HostileImage, RootfsThatIsALinkIsRefused) {
   Bundle bundle;
   ASSERT_EQ(rename(bundle.rootfs().c_str(), (bundle.path() + "/real").c_str()), 0);
   ASSERT_EQ(symlink("real", bundle.rootfs().c_str()), 0);
-  bundle.payload({"exit", "3"});
-  Outcome outcome = run(bundle);
-  EXPECT_EQ(outcome.code, 3) << describe(outcome);
+  expect_refused(run(bundle), {"/root/path", "symbolic link"});
 }
 
 }  // namespace

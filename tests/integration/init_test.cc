@@ -46,15 +46,14 @@ TEST_F(Init, EndsWithTheWorkloadThoughOthersLive) {
 TEST_F(Init, TakesAtMost64KibOfMemory) {
   Bundle bundle;
   bundle.payload({"pause"});
-  Running container(run_command(bundle, {"--pid-file", "/run/tests/pid"}), {});
+  Running container(run_command(bundle, {"--pid-file", kPidFile}), {});
   ASSERT_TRUE(container.wait_for("ready")) << container.err();
-  std::string rollup = content("/proc/" + content("/run/tests/pid") + "/smaps_rollup");
+  std::string rollup = content("/proc/" + std::to_string(container_pid()) + "/smaps_rollup");
   size_t pss = rollup.find("\nPss:");
   ASSERT_NE(pss, std::string::npos) << rollup;
   EXPECT_LE(atoi(rollup.c_str() + pss + 5), 64) << rollup;
   container.send(SIGTERM);
   container.finish();
-  unlink("/run/tests/pid");
 }
 
 TEST_F(Init, HasTheWorkloadsIdsAndNoMoreCapabilities) {
@@ -89,13 +88,12 @@ TEST_F(Init, KeepsNoDescriptorOfTheHost) {
 TEST_F(Init, ContainerEndsWhenItIsKilled) {
   Bundle bundle;
   bundle.payload({"pause"});
-  Running container(run_command(bundle, {"--pid-file", "/run/tests/pid"}), {});
+  Running container(run_command(bundle, {"--pid-file", kPidFile}), {});
   ASSERT_TRUE(container.wait_for("ready")) << container.err();
-  ASSERT_EQ(kill(atoi(content("/run/tests/pid").c_str()), SIGKILL), 0);
+  ASSERT_EQ(kill(container_pid(), SIGKILL), 0);
   Outcome outcome = container.finish();
   EXPECT_EQ(outcome.code, 128 + SIGKILL) << describe(outcome);
   EXPECT_NE(outcome.err, "");
-  unlink("/run/tests/pid");
 }
 
 }  // namespace

@@ -21,7 +21,8 @@ class Mounts : public MinirunTest {
   // The mount table of the container: mount point → "OPTIONS PROPAGATION - TYPE SOURCE SUPEROPTIONS".
   std::map<std::string, std::string> table(Bundle& bundle) {
     std::map<std::string, std::string> mounts;
-    for (const std::string line : report(bundle)["mounts"]) {
+    json seen = report(bundle);
+    for (const std::string line : seen["mounts"]) {
       std::istringstream fields(line);
       std::string skipped;
       std::string where;
@@ -205,16 +206,15 @@ TEST_F(Mounts, SlaveSeesWhatTheHostMountsLater) {
   bundle.add_mount("/slave", "bind", source, {"rbind", "rslave"});
   bundle.config["linux"]["rootfsPropagation"] = "rslave";
   bundle.payload({"pause"});
-  Running container(run_command(bundle, {"--pid-file", "/run/tests/pid"}), {});
+  Running container(run_command(bundle, {"--pid-file", kPidFile}), {});
   ASSERT_TRUE(container.wait_for("ready")) << container.err();
   ASSERT_EQ(mount("later", (source + "/later").c_str(), "tmpfs", 0, nullptr), 0);
   write_new_file(source + "/later/file", "seen", 0644);
-  EXPECT_EQ(content("/proc/" + content("/run/tests/pid") + "/root/slave/later/file"), "seen");
+  EXPECT_EQ(content("/proc/" + std::to_string(container_pid()) + "/root/slave/later/file"), "seen");
   EXPECT_EQ(umount2((source + "/later").c_str(), 0), 0);
   container.send(SIGTERM);
   container.finish();
   EXPECT_EQ(umount2(source.c_str(), 0), 0);
-  unlink("/run/tests/pid");
 }
 
 TEST_F(Mounts, CgroupMountShowsTheContainersOwn) {

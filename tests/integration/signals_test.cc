@@ -82,18 +82,17 @@ TEST_F(Signals, KillingMinirunTakesTheContainerAlong) {
     Bundle bundle;
     bundle.payload({"pause"});
     std::vector<std::string> with_pid_file = flags;
-    with_pid_file.insert(with_pid_file.end(), {"--pid-file", "/run/tests/pid"});
+    with_pid_file.insert(with_pid_file.end(), {"--pid-file", kPidFile});
     Running container(run_command(bundle, with_pid_file), {});
     ASSERT_TRUE(container.wait_for("ready")) << container.err();
-    pid_t pid = atoi(content("/run/tests/pid").c_str());
-    ASSERT_GT(pid, 0);
+    pid_t pid = container_pid();
     container.send(SIGKILL);
     EXPECT_EQ(container.finish().code, -SIGKILL);
     EXPECT_TRUE(eventually([&] { return kill(pid, 0) != 0; })) << "the container lives on";
     // Its cgroup and state can only go by a later command.
     Outcome outcome = call({"delete", "--force", id()});
     EXPECT_EQ(outcome.code, 0) << describe(outcome);
-    unlink("/run/tests/pid");
+    unlink(kPidFile);
   }
 }
 

@@ -1,0 +1,91 @@
+// minirun is killed, or the launch fails, at any moment: what it made can be found and is removed.
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+
+#include "tests/integration/fixture.h"
+#include "tests/integration/world.h"
+
+namespace minirun::testing {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class Crash : public MinirunTest {
+ protected:
+  // How long a start takes here.
+  long start_us(Bundle& bundle) {
+    auto start = Clock::now();
+    Running container(run_command(bundle), {});
+    EXPECT_TRUE(container.wait_for("ready")) << container.err();
+    auto took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start).count();
+    container.send(SIGTERM);
+    container.finish();
+    return took;
+  }
+  // Sends the signal after each of many delays, from none to a little more than a start takes.
+  void interrupt_at_many_moments(int signal, const std::vector<std::string>& flags) {
+    constexpr int kMoments = 60;
+    Bundle bundle;
+    bundle.payload({"pause"});
+    long whole = start_us(bundle);
+    Traces before = take_traces();
+    for (int moment = 0; moment < kMoments; ++moment) {
+      long delay = whole * 12 / 10 * moment / kMoments;
+      Running container(run_command(bundle, flags), {});
+      usleep(static_cast<useconds_t>(delay));
+      container.send(signal);
+      Outcome outcome = container.finish();
+      EXPECT_NE(outcome.code, kTimedOut) << "after " << delay << " us: " << describe(outcome);
+      outcome = call({"delete", "--force", id()});
+      EXPECT_EQ(outcome.code, 0) << "after " << delay << " us: " << describe(outcome);
+      Traces now;
+      bool clean = eventually([&] { return (now = take_traces()) == before; }, 3000);
+      std::string list;
+      for (const std::string& trace : now) {
+        if (!before.contains(trace)) list += "\n  " + trace;
+      }
+      ASSERT_TRUE(clean) << "left behind when interrupted after " << delay << " us of " << whole << ":" << list;
+    }
+  }
+};
+
+TEST_F(Crash, KilledAtAnyMomentOfARunLeavesNothingThatDeleteDoesNotFind) {
+  interrupt_at_many_moments(SIGKILL, {});
+}
+
+TEST_F(Crash, KilledAtAnyMomentOfADetachedRun) {
+  interrupt_at_many_moments(SIGKILL, {"--detach"});
+}
+
+TEST_F(Crash, TerminatedAtAnyMomentOfARun) {
+  interrupt_at_many_moments(SIGTERM, {});
+}
+
+TEST_F(Crash, RunOutOfDescriptorsIsAnErrorNotAHang) {
+  Bundle bundle;
+  bundle.payload({"true"});
+  for (rlim_t most : {4U, 6U, 8U, 10U, 12U, 16U}) {
+    StartOptions options;
+    options.in_child = [most] {
+      rlimit limit{most, most};
+      if (setrlimit(RLIMIT_NOFILE, &limit) != 0) _exit(97);
+    };
+    Outcome outcome = run(bundle, {}, options);
+    EXPECT_TRUE(outcome.code == 0 || outcome.code == 1) << most << " descriptors: " << describe(outcome);
+    EXPECT_EQ(outcome.err.empty(), outcome.code == 0) << most << " descriptors: " << describe(outcome);
+    EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  }
+}
+
+TEST_F(Crash, StateOfAContainerThatDiedCanBeDeleted) {
+  Bundle bundle;
+  bundle.payload({"true"});
+  EXPECT_EQ(run(bundle, {"--detach"}).code, 0);
+  EXPECT_TRUE(eventually([&] { return call({"delete", id()}).code == 0; }));
+}
+
+}  // namespace
+}  // namespace minirun::testing

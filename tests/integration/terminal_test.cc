@@ -1,0 +1,255 @@
+// terminal: true, seen from a terminal as a person has it, and through --console-socket as engines do.
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstring>
+
+#include "tests/integration/fixture.h"
+#include "tests/integration/world.h"
+
+namespace minirun::testing {
+namespace {
+
+using nlohmann::json;
+
+// A terminal: this side is the keyboard and the screen.
+class Screen {
+ public:
+  Screen() : master_(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK)) {
+    EXPECT_EQ(grantpt(master_.get()), 0);
+    EXPECT_EQ(unlockpt(master_.get()), 0);
+    std::array<char, 64> name{};
+    EXPECT_EQ(ptsname_r(master_.get(), name.data(), name.size()), 0);
+    slave_ = UniqueFd(open(name.data(), O_RDWR | O_NOCTTY | O_CLOEXEC));
+    resize(33, 101);
+  }
+  // Makes it the controlling terminal of a program and its stdio.
+  StartOptions options() const {
+    StartOptions options;
+    options.stdin_fd = options.stdout_fd = options.stderr_fd = slave_.get();
+    options.in_child = [] {
+      if (setsid() < 0 || ioctl(0, TIOCSCTTY, 0) != 0) _exit(97);
+    };
+    return options;
+  }
+  void resize(unsigned short rows, unsigned short columns) {
+    winsize size{rows, columns, 0, 0};
+    EXPECT_EQ(ioctl(master_.get(), TIOCSWINSZ, &size), 0);
+  }
+  void type(const std::string& keys) const {
+    EXPECT_EQ(write(master_.get(), keys.data(), keys.size()), static_cast<ssize_t>(keys.size()));
+  }
+  bool wait_for(const std::string& text) {
+    return eventually([&] {
+      std::array<char, 4096> block;
+      for (ssize_t n = 0; (n = read(master_.get(), block.data(), block.size())) > 0;)
+        shown_.append(block.data(), static_cast<size_t>(n));
+      return shown_.find(text) != std::string::npos;
+    });
+  }
+  const std::string& shown() const { return shown_; }
+  void clear() { shown_.clear(); }
+  termios settings() const {
+    termios now{};
+    EXPECT_EQ(tcgetattr(slave_.get(), &now), 0);
+    return now;
+  }
+
+ private:
+  UniqueFd master_;
+  UniqueFd slave_;
+  std::string shown_;
+};
+
+bool same(const termios& a, const termios& b) {
+  return a.c_iflag == b.c_iflag && a.c_oflag == b.c_oflag && a.c_cflag == b.c_cflag && a.c_lflag == b.c_lflag &&
+         memcmp(a.c_cc, b.c_cc, sizeof a.c_cc) == 0;
+}
+
+class Terminal : public MinirunTest {
+ protected:
+  void with_terminal(const std::vector<std::string>& payload) {
+    bundle_.config["process"]["terminal"] = true;
+    bundle_.payload(payload);
+  }
+  Bundle bundle_;
+  Screen screen_;
+};
+
+TEST_F(Terminal, WorkloadHasOneOfTheCallersSize) {
+  with_terminal({"tty"});
+  Running container(run_command(bundle_), screen_.options());
+  EXPECT_TRUE(screen_.wait_for("tty 33 101")) << screen_.shown();
+  EXPECT_TRUE(screen_.wait_for("ready")) << screen_.shown();
+  container.send(SIGTERM);
+  EXPECT_EQ(container.finish().code, 0);
+}
+
+TEST_F(Terminal, ResizingReachesTheWorkload) {
+  with_terminal({"tty"});
+  Running container(run_command(bundle_), screen_.options());
+  ASSERT_TRUE(screen_.wait_for("ready")) << screen_.shown();
+  screen_.resize(44, 122);
+  EXPECT_TRUE(screen_.wait_for("tty 44 122")) << screen_.shown();
+  container.send(SIGTERM);
+  container.finish();
+}
+
+TEST_F(Terminal, KeysReachTheWorkloadAndInterruptIsTheContainersOwn) {
+  with_terminal({"tty"});
+  Running container(run_command(bundle_), screen_.options());
+  ASSERT_TRUE(screen_.wait_for("ready")) << screen_.shown();
+  screen_.type("hello\r");
+  EXPECT_TRUE(screen_.wait_for("read hello")) << screen_.shown();
+  screen_.type("\x03");
+  EXPECT_TRUE(screen_.wait_for("got 2")) << screen_.shown();
+  screen_.type("\x1a");  // ^Z: the workload's, minirun goes on
+  EXPECT_TRUE(screen_.wait_for("got 20")) << screen_.shown();
+  screen_.type("\x04");  // end of file: the payload ends
+  EXPECT_EQ(container.finish().code, 0);
+}
+
+TEST_F(Terminal, IsGivenBackWhenTheWorkloadEnds) {
+  with_terminal({"exit", "3"});
+  termios before = screen_.settings();
+  EXPECT_EQ(Running(run_command(bundle_), screen_.options()).finish().code, 3);
+  EXPECT_TRUE(same(before, screen_.settings()));
+}
+
+TEST_F(Terminal, IsRawMeanwhileAndGivenBackWhenMinirunIsKilled) {
+  for (int signal : {SIGTERM, SIGKILL}) {
+    Screen screen;
+    with_terminal({"pause"});
+    termios before = screen.settings();
+    Running container(run_command(bundle_), screen.options());
+    ASSERT_TRUE(screen.wait_for("ready")) << screen.shown();
+    EXPECT_EQ(screen.settings().c_lflag & static_cast<tcflag_t>(ICANON | ECHO | ISIG), 0U);
+    container.send(signal);
+    container.finish();
+    EXPECT_TRUE(eventually([&] { return same(before, screen.settings()); })) << "after signal " << signal;
+    EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  }
+}
+
+TEST_F(Terminal, IsGivenBackWhenTheLaunchFails) {
+  with_terminal({"true"});
+  bundle_.config["process"]["args"] = {"nosuchcommand"};
+  termios before = screen_.settings();
+  EXPECT_EQ(Running(run_command(bundle_), screen_.options()).finish().code, 127);
+  EXPECT_TRUE(same(before, screen_.settings()));
+  EXPECT_TRUE(screen_.wait_for("executable file not found")) << screen_.shown();
+}
+
+TEST_F(Terminal, AllOutputArrivesBeforeTheEnd) {
+  std::vector<std::string> args = {"print"};
+  for (int i = 0; i < 400; ++i) args.push_back("line " + std::to_string(i));
+  with_terminal(args);
+  Running container(run_command(bundle_), screen_.options());
+  EXPECT_TRUE(screen_.wait_for("line 399\r\n")) << screen_.shown();
+  EXPECT_EQ(container.finish().code, 0);
+}
+
+TEST_F(Terminal, ConsoleDeviceIsTheTerminal) {
+  with_terminal({"stat", "/dev/console"});
+  Running container(run_command(bundle_), screen_.options());
+  EXPECT_EQ(container.finish().code, 0);
+  EXPECT_TRUE(screen_.wait_for("136:0")) << screen_.shown();
+  EXPECT_NE(screen_.shown().find("/dev/console char"), std::string::npos) << screen_.shown();
+}
+
+TEST_F(Terminal, ConsoleSizeCountsWhereTheCallerHasNoTerminal) {
+  with_terminal({"tty"});
+  bundle_.config["process"]["consoleSize"] = {{"height", 20}, {"width", 50}};
+  Running container(run_command(bundle_), {});
+  EXPECT_TRUE(container.wait_for("tty 20 50")) << container.out() << container.err();
+  container.send(SIGTERM);
+  container.finish();
+}
+
+TEST_F(Terminal, WithoutOneTheCallersIsPassedThrough) {
+  bundle_.payload({"tty"});
+  Running container(run_command(bundle_), screen_.options());
+  EXPECT_TRUE(screen_.wait_for("tty 33 101")) << screen_.shown();
+  container.send(SIGTERM);
+  EXPECT_EQ(container.finish().code, 0);
+}
+
+TEST_F(Terminal, DetachWithoutConsoleSocketIsRefused) {
+  with_terminal({"true"});
+  expect_refused(run(bundle_, {"--detach"}), {"console-socket"});
+}
+
+TEST_F(Terminal, ConsoleSocketWithoutTerminalIsRefused) {
+  bundle_.payload({"true"});
+  expect_refused(run(bundle_, {"--console-socket", "/run/tests/console"}), {"console-socket", "terminal"});
+}
+
+TEST_F(Terminal, ConsoleSocketThatNobodyListensOnIsNamed) {
+  with_terminal({"true"});
+  expect_refused(run(bundle_, {"--detach", "--console-socket", "/run/tests/nobody"}), {"/run/tests/nobody"});
+}
+
+// One message with a name and exactly one descriptor.
+UniqueFd receive_terminal(int listener) {
+  UniqueFd connection(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+  std::array<char, 8192> name{};
+  iovec data{name.data(), name.size()};
+  alignas(cmsghdr) std::array<char, 256> control{};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  ssize_t n = recvmsg(connection.get(), &message, MSG_CMSG_CLOEXEC);
+  EXPECT_GT(n, 0);
+  EXPECT_LT(n, 4096);
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  if (header == nullptr) return UniqueFd();
+  EXPECT_EQ(header->cmsg_type, SCM_RIGHTS);
+  EXPECT_EQ(header->cmsg_len, CMSG_LEN(sizeof(int)));
+  int fd = -1;
+  memcpy(&fd, CMSG_DATA(header), sizeof fd);
+  return UniqueFd(fd);
+}
+
+TEST_F(Terminal, ConsoleSocketReceivesTheMaster) {
+  with_terminal({"tty"});
+  bundle_.config["process"]["consoleSize"] = {{"height", 21}, {"width", 51}};
+  // Longer than the address of a socket can be.
+  std::string folder = "/run/tests/" + std::string(120, 'd');
+  make_folders(folder);
+  ASSERT_EQ(chdir(folder.c_str()), 0);
+  UniqueFd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  strcpy(address.sun_path, "console");
+  ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(chdir("/run/tests"), 0);
+  ASSERT_EQ(listen(listener.get(), 1), 0);
+  Outcome outcome = run(bundle_, {"--detach", "--console-socket", folder + "/console"});
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  UniqueFd terminal = receive_terminal(listener.get());
+  ASSERT_EQ(isatty(terminal.get()), 1);
+  ASSERT_EQ(fcntl(terminal.get(), F_SETFL, O_NONBLOCK), 0);
+  std::string shown;
+  EXPECT_TRUE(eventually([&] {
+    std::array<char, 4096> block;
+    ssize_t n = read(terminal.get(), block.data(), block.size());
+    if (n > 0) shown.append(block.data(), static_cast<size_t>(n));
+    return shown.find("tty 21 51") != std::string::npos;
+  })) << shown;
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  remove_tree(folder);
+}
+
+}  // namespace
+}  // namespace minirun::testing
