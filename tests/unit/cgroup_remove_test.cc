@@ -125,20 +125,6 @@ TEST_F(CgroupRemove, UnknownCgroupIsRemovedOnlyWhenEmpty) {
   EXPECT_FALSE(exists(base_ + "/a"));
 }
 
-// The kernel's notice comes no earlier than 10 ms after the one that the cgroup has got its first process.
-TEST_F(CgroupRemove, DoesNotWaitForTheKernelsNotice) {
-  auto best = steady_clock::duration::max();
-  for (int round = 0; round < 20; ++round) {
-    auto cgroup = Cgroup::create(hierarchy_, base_ + "/a", {});
-    auto start = steady_clock::now();
-    pid_t sleeper = spawn_sleeper(cgroup->fd());
-    ASSERT_TRUE(cgroup->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
-    best = std::min(best, steady_clock::now() - start);
-    wait_for(sleeper);
-  }
-  EXPECT_LT(best, milliseconds(9));
-}
-
 TEST_F(CgroupRemove, SharedParentThatVanishesMeanwhileIsMadeAgain) {
   std::string parent = base_ + "/shared";
   pid_t remover = fork();
