@@ -70,7 +70,10 @@ void assign_positionals(const Positionals& given, RunCommand* run) {
   const std::string& first = given.values[0];
   bool is_bundle = given.values.size() == 2 || first.find('/') != std::string::npos || first == "." || first == ".." ||
                    access((first + "/config.json").c_str(), F_OK) == 0;
-  (is_bundle ? run->bundle : run->id) = first;
+  if (is_bundle)
+    run->bundle = first;
+  else
+    run->id = first;
   if (given.values.size() == 2) run->id = given.values[1];
 }
 
@@ -112,23 +115,17 @@ Invocation parse_command_line(int argc, char** argv) {
   Commands commands;
   CLI::App app("minirun: an OCI container runtime", "minirun");
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  bool version = false;
-  app.add_flag("-v,--version", version, "print the version");
+  app.set_version_flag("-v,--version", version_text, "print the version");
   add_globals(app, &invocation.global);
   add_commands(app, &commands);
-  for (int i = 1; i < argc; i++) {
-    std::string_view argument = argv[i];
-    if (argument == "--version" || argument == "-v") {
-      invocation.command = PrintAndExit{version_text(), "", 0};
-      return invocation;
-    }
-    if (argument.empty() || argument[0] != '-') break;
-  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
     CLI::App* chosen = app.get_subcommands().empty() ? &app : app.get_subcommands()[0];
     invocation.command = PrintAndExit{chosen->help(), "", 0};
+    return invocation;
+  } catch (const CLI::CallForVersion& version) {
+    invocation.command = PrintAndExit{version.what(), "", 0};
     return invocation;
   } catch (const CLI::ParseError& error) {
     invocation.command = PrintAndExit{"", error.what(), 1};

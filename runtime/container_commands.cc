@@ -80,7 +80,8 @@ Result<void> remove_container(StateDirectory& state, const std::string& id, bool
   // Killed between the claim of the id and the intent record: nothing else has been made.
   if (!looked.ok() && looked.error().code == ENOENT) return state.remove();
   Found found = TRY(std::move(looked));
-  if (found.init && !force) return fail(0, "cannot delete container {} that is not stopped: {}", id, found.status);
+  if (found.status != "stopped" && !force)
+    return fail(0, "cannot delete container {} that is not stopped: {}", id, found.status);
   if (found.init) {
     // ESRCH: it has ended since. The wait tells.
     (void)syscall(SYS_pidfd_send_signal, found.init.get(), SIGKILL, nullptr, 0);
