@@ -76,7 +76,10 @@ Result<void> remove_cgroup(const CgroupRecord& record) {
 }
 
 Result<void> remove_container(StateDirectory& state, const std::string& id, bool force) {
-  Found found = TRY(look_at(state));
+  auto looked = look_at(state);
+  // Killed between the claim of the id and the intent record: nothing else has been made.
+  if (!looked.ok() && looked.error().code == ENOENT) return state.remove();
+  Found found = TRY(std::move(looked));
   if (found.init && !force) return fail(0, "cannot delete container {} that is not stopped: {}", id, found.status);
   if (found.init) {
     // ESRCH: it has ended since. The wait tells.

@@ -1,13 +1,16 @@
 #include "runtime/host.h"
 
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "runtime/capabilities.h"
+#include "sys/fd.h"
 #include "sys/kernel_abi.h"
 
 namespace minirun {
@@ -17,10 +20,29 @@ static bool knows_open_tree_namespace() {
   return syscall(SYS_open_tree, -1, "", abi::kOpenTreeNamespace | abi::kAtEmptyPath) < 0 && errno == EBADF;
 }
 
+bool root_is_rootfs(std::string_view mountinfo) {
+  while (!mountinfo.empty()) {
+    std::string_view line = mountinfo.substr(0, mountinfo.find('\n'));
+    mountinfo.remove_prefix(std::min(line.size() + 1, mountinfo.size()));
+    // "1 1 0:2 / / rw - rootfs rootfs rw": the fifth field is the mount point, the type follows the hyphen.
+    std::string_view rest = line;
+    for (int field = 0; field < 4; field++) rest.remove_prefix(std::min(rest.find(' '), rest.size() - 1) + 1);
+    if (rest.substr(0, 2) != "/ ") continue;
+    size_t type = rest.find(" - ");
+    if (type != std::string_view::npos && rest.substr(type + 3, 7) == "rootfs ") return true;
+  }
+  return false;
+}
+
+// An initramfs is a ramfs or a tmpfs, but so is the root of many live systems, which is like any other.
 static bool is_initramfs_root() {
   struct statfs facts {};
   if (statfs("/", &facts) < 0) return false;
-  return facts.f_type == RAMFS_MAGIC || facts.f_type == TMPFS_MAGIC;
+  if (facts.f_type != RAMFS_MAGIC && facts.f_type != TMPFS_MAGIC) return false;
+  UniqueFd file(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
+  char text[4096];  // the root is the first line
+  ssize_t n = file ? read(file.get(), text, sizeof text) : -1;
+  return n <= 0 || root_is_rootfs(std::string_view(text, static_cast<size_t>(n)));  // moving works for both
 }
 
 HostFacts probe_host() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace minirun {
 
@@ -15,7 +16,10 @@ struct HostFacts {
   uint64_t capabilities = 0;
 };
 
-// Takes a few system calls and reads no file. A tmpfs on "/" counts as an initramfs: moving works for both.
+// Takes a few system calls; a file is read only where "/" is in memory, and then only its beginning.
 HostFacts probe_host();
+
+// Whether the root of a mountinfo file (proc_pid_mountinfo(5)) is the kernel's own first mount, of type "rootfs".
+bool root_is_rootfs(std::string_view mountinfo);
 
 }  // namespace minirun

@@ -43,8 +43,13 @@ Result<void> write_pid_file(const std::string& path, pid_t pid) {
 // One run, from the claimed id to its end. Members in the order of their making; destroyed, and so undone, in reverse.
 class Run {
  public:
-  Run(const RunCommand& command, const Prepared& prepared, StateDirectory state, Supervisor supervisor)
-      : command_(command), prepared_(prepared), state_(std::move(state)), supervisor_(std::move(supervisor)) {}
+  Run(const RunCommand& command, const Prepared& prepared, const Hierarchy& hierarchy, StateDirectory state,
+      Supervisor supervisor)
+      : command_(command),
+        prepared_(prepared),
+        hierarchy_(hierarchy),
+        state_(std::move(state)),
+        supervisor_(std::move(supervisor)) {}
 
   Result<Outcome> perform();
 
@@ -61,6 +66,7 @@ class Run {
 
   const RunCommand& command_;
   const Prepared& prepared_;
+  const Hierarchy& hierarchy_;
   StateDirectory state_;
   Supervisor supervisor_;
   ContainerRecord record_;
@@ -81,14 +87,13 @@ Result<void> Run::record_intent() {
   record_.rootfs = prepared_.rootfs_path;
   record_.created = now_rfc3339();
   record_.boot_id = TRY(current_boot_id());
-  record_.cgroup.path = prepared_.compiled.cgroup_path;
+  record_.cgroup = TRY(Cgroup::survey(hierarchy_, prepared_.compiled.cgroup_path));
   record_.annotations = prepared_.bundle.spec.annotations;
   return state_.write(record_);
 }
 
 Result<std::optional<LaunchFailure>> Run::launch() {
-  Hierarchy hierarchy = TRY(find_hierarchy());
-  cgroup_.emplace(TRY(LimitedCgroup::make(hierarchy, prepared_.compiled)));
+  cgroup_.emplace(TRY(LimitedCgroup::make(hierarchy_, prepared_.compiled)));
   record_.cgroup = cgroup_->cgroup().record();
   UniqueFd cgroup_kill;
   bool kills_all = (prepared_.compiled.plan.clone_flags & CLONE_NEWPID) != 0;  // the end of its init
@@ -194,9 +199,10 @@ Result<Outcome> run_command(const GlobalOptions& global, const RunCommand& comma
   Supervisor supervisor = TRY(Supervisor::begin());  // before the first side effect: signals are held from here on
   UniqueFd state_root = TRY(open_state_root(global.root));
   Prepared prepared = TRY(prepare_run(command, state_root.get()));
+  Hierarchy hierarchy = TRY(find_hierarchy());
   auto state = StateDirectory::claim(state_root.get(), prepared.id);
   if (!state.ok()) return wrap(state.error(), "run " + prepared.id);
-  Run run(command, prepared, std::move(state).value(), std::move(supervisor));
+  Run run(command, prepared, hierarchy, std::move(state).value(), std::move(supervisor));
   auto outcome = run.perform();
   if (!outcome.ok()) return wrap(outcome.error(), "run " + prepared.id);
   return outcome;

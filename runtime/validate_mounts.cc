@@ -1,28 +1,16 @@
-// Rules for /mounts. Which options there are is the business of who compiles them (a table of their own).
-#include <algorithm>
+// Rules for /mounts; what options mean is in mount_options.cc.
 #include <climits>
 
 #include "runtime/checker.h"
 #include "runtime/json.h"
+#include "runtime/mount_options.h"
 
 namespace minirun {
 
-static bool has_option(const oci::Mount& mount, std::string_view option) {
-  return std::find(mount.options.begin(), mount.options.end(), option) != mount.options.end();
-}
-
-// A mount that only changes one that is there needs no type: remount, or nothing but propagation.
-static bool changes_existing(const oci::Mount& mount) {
-  static constexpr std::string_view kPropagations[] = {"private",  "shared",  "slave",  "unbindable",
-                                                       "rprivate", "rshared", "rslave", "runbindable"};
-  if (has_option(mount, "remount")) return true;
-  return !mount.options.empty() && std::all_of(mount.options.begin(), mount.options.end(), [](const auto& option) {
-    return std::find(std::begin(kPropagations), std::end(kPropagations), option) != std::end(kPropagations);
-  });
-}
-
 static void check_mount(Checker& checker, const std::string& pointer, const oci::Mount& mount) {
-  bool bind = has_option(mount, "bind") || has_option(mount, "rbind");
+  MountOptions options = parse_mount_options(mount.options);
+  // Without a type, what changes a mount that is there: remount, or a propagation alone.
+  bool changes_existing = options.remount || options.propagation != 0;
   if (mount.destination.empty())
     checker.problem(pointer + "/destination", "must not be empty");
   else if (mount.destination[0] != '/')
@@ -31,14 +19,19 @@ static void check_mount(Checker& checker, const std::string& pointer, const oci:
   if (mount.destination.size() >= PATH_MAX)
     checker.problem(pointer + "/destination", "must be shorter than {} bytes: found {}", PATH_MAX,
                     mount.destination.size());
-  if (bind && mount.source.empty()) checker.problem(pointer + "/source", "is required for a bind mount: not there");
-  if (!bind && mount.type.empty() && !changes_existing(mount))
+  if (options.bind && !options.remount && mount.source.empty())
+    checker.problem(pointer + "/source", "is required for a bind mount: not there");
+  if (!options.bind && mount.type.empty() && !changes_existing)
     checker.problem(pointer + "/type", "is required unless options has bind or rbind: not there");
-  // Also type "none" with a source, as mount(8) has it, would only fail in the kernel.
-  if (!bind && mount.type == "bind")
+  if (!options.bind && mount.type == "bind")
     checker.problem(pointer + "/options", "must have bind or rbind for a bind mount: the type alone does not make one");
   for (size_t i = 0; i < mount.options.size(); ++i)
     if (mount.options[i].empty()) checker.problem(at(pointer + "/options", i), "must not be empty");
+  // The kernel would ignore it, and with it what somebody meant.
+  if (options.bind && !options.parameters.empty())
+    checker.problem(at(pointer + "/options", options.first_parameter),
+                    "must be an option that a bind mount can have: found {}",
+                    quoted(mount.options[options.first_parameter]));
   if (mount.uid_mappings.empty() != mount.gid_mappings.empty())
     checker.problem(pointer + (mount.uid_mappings.empty() ? "/uidMappings" : "/gidMappings"),
                     "is required when the other one is given: not there");

@@ -8,12 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static void print_signal(const siginfo_t *info) {
+static void print_signal(const siginfo_t* info) {
   if (info->si_signo >= SIGRTMIN)
     printf("signal %d SIGRTMIN+%d", info->si_signo, info->si_signo - SIGRTMIN);
   else
     printf("signal %d SIG%s", info->si_signo, sigabbrev_np(info->si_signo));
-  if (info->si_code <= 0) // sent by a process, SI_USER or SI_QUEUE
+  if (info->si_code <= 0)  // sent by a process, SI_USER or SI_QUEUE
     printf(" from pid %d", info->si_pid);
   printf("\n");
 }
@@ -27,8 +27,7 @@ int main(void) {
   sigprocmask(SIG_BLOCK, &all, NULL);
   printf("signals: pid %d is ready; SIGTERM ends it\n", getpid());
   do {
-    if (sigwaitinfo(&all, &info) < 0)
-      continue; // SIGSTOP and SIGCONT interrupt it
+    if (sigwaitinfo(&all, &info) < 0) continue;  // SIGSTOP and SIGCONT interrupt it
     received++;
     print_signal(&info);
   } while (info.si_signo != SIGTERM);

@@ -22,8 +22,8 @@ inline oci::Spec small_spec() {
   process.env = {"PATH=/bin", "HOME=/"};
   process.no_new_privileges = true;
   spec.process = process;
-  for (uint32_t type : {CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWCGROUP})
-    spec.linux_.namespaces.push_back({type, ""});
+  for (int type : {CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWCGROUP})
+    spec.linux_.namespaces.push_back({static_cast<uint32_t>(type), ""});
   return spec;
 }
 

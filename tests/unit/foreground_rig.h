@@ -180,6 +180,7 @@ class Foreground {
     if (bytes.size() == sizeof status) std::memcpy(static_cast<void*>(&status), bytes.data(), sizeof status);
     return status;
   }
+  bool has_word(int timeout_ms = 0) const { return readable(status_.get(), timeout_ms); }
   void await_start() {
     Status status = next();
     ASSERT_EQ(status.kind, Status::Kind::started) << status.message;

@@ -1,3 +1,5 @@
+#include <chrono>
+
 #include "runtime/supervise.h"
 #include "tests/unit/foreground_rig.h"
 
@@ -171,30 +173,53 @@ TEST(SuperviseTerminal, HearsAWorkloadThatClosesItsTerminalAndOpensItAgain) {
   EXPECT_EQ(run.finish().wait_status, 0);
 }
 
+// Processes that the init leaves behind, without a pid namespace that would end them, and a reader that is slower.
 TEST(SuperviseTerminal, StopsDrainingWhenSomebodyKeepsWriting) {
-  UniqueFd null(open("/dev/null", O_WRONLY | O_CLOEXEC));
-  pid_t flooder = -1;
+  rig::Pipe output = rig::make_pipe();
   Foreground run(Options{.init =
                              [](const Init& init) {
-                               pid_t pid = fork();
-                               if (pid == 0) {
-                                 (void)prctl(PR_SET_PDEATHSIG, 0);
-                                 uint64_t none = 0;  // the hang-up ends it
-                                 (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof none);
-                                 const std::string flood = rig::pattern(4096);
-                                 while (rig::write_bytes(init.terminal, flood)) {
-                                 }
-                                 _exit(0);
+                               rig::set_raw(init.terminal);
+                               for (int i = 0; i < 4; i++) {
+                                 if (fork() == 0) break;
+                                 if (i < 3) continue;
+                                 (void)poll(nullptr, 0, 100);  // until everything on the way is full
+                                 return 9;
                                }
-                               init.record(&pid, sizeof pid);
-                               return 9;
+                               uint64_t none = 0;  // the end of the supervisor hangs the terminal up, which ends this
+                               (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof none);
+                               const std::string flood = rig::pattern(4096);
+                               while (rig::write_bytes(init.terminal, flood)) {
+                               }
+                               _exit(0);
                              },
                          .terminal = true,
-                         .output = null.get()});
+                         .output = output.writer.get(),
+                         .before = [&] { output.reader.reset(); }});
+  output.writer.reset();
   run.await_start();
-  ASSERT_TRUE(run.record(&flooder));
+  auto begin = std::chrono::steady_clock::now();
+  auto elapsed = [&] { return std::chrono::steady_clock::now() - begin; };
+  while (!run.has_word() && elapsed() < std::chrono::seconds(10)) {
+    (void)poll(nullptr, 0, 5);
+    (void)rig::read_bytes(output.reader.get(), 4096);
+  }
+  EXPECT_GE(elapsed(), std::chrono::milliseconds(Relay::kDrainMs)) << "nothing was there to be cut short";
+  ASSERT_TRUE(run.has_word());
   EXPECT_EQ(run.finish().wait_status, 9 << 8);
-  (void)kill(flooder, SIGKILL);
+}
+
+TEST(SuperviseTerminal, GivesUpAReaderThatStoppedReading) {
+  rig::Pipe output = rig::make_pipe();
+  ASSERT_EQ(fcntl(output.writer.get(), F_SETFL, O_NONBLOCK), 0);
+  while (write(output.writer.get(), "x", 1) == 1) {
+  }
+  ASSERT_EQ(fcntl(output.writer.get(), F_SETFL, 0), 0);
+  Foreground run(Options{.init = [](const Init& init) { return rig::write_bytes(init.terminal, "unread") ? 9 : 1; },
+                         .terminal = true,
+                         .output = output.writer.get()});
+  run.await_start();
+  ASSERT_TRUE(run.has_word(10000));
+  EXPECT_EQ(run.finish().wait_status, 9 << 8);
 }
 
 winsize size_of(unsigned short rows, unsigned short columns) {

@@ -36,7 +36,7 @@ TEST(Unsupported, IsToldAndNeverSkipped) {
       {"/mounts", R"([{"destination": "/t", "type": "tmpfs", "options": ["ro", "tmpcopyup"]}])",
        "/mounts/0/options/1: is valid, but minirun does not support tmpcopyup yet"},
       {"/mounts", R"([{"destination": "/t", "source": "/", "options": ["bind", "idmap=uids=0-1-2"]}])",
-       "/mounts/0/options/1: is valid, but minirun does not support idmap yet"},
+       "/mounts/0/options/1: is valid, but minirun does not support idmap=uids=0-1-2 yet"},
       {"/mounts", R"([{"destination": "/t", "source": "/", "options": ["rbind", "ridmap"]}])",
        "/mounts/0/options/1: is valid, but minirun does not support ridmap yet"},
   };

@@ -142,6 +142,8 @@ TEST(Validate, MountsHaveWhatTheirKindNeeds) {
             Lines{"/mounts/0/type: is required unless options has bind or rbind: not there"});
   EXPECT_EQ(lines(R"([{"destination": "/a", "source": "/b", "type": "bind", "options": ["ro"]}])"),
             Lines{"/mounts/0/options: must have bind or rbind for a bind mount: the type alone does not make one"});
+  EXPECT_EQ(lines(R"([{"destination": "/a", "source": "/b", "options": ["ro", "rbind", "mode=755", "size=1m"]}])"),
+            Lines{"/mounts/0/options/2: must be an option that a bind mount can have: found \"mode=755\""});
   EXPECT_EQ(lines(R"([{"destination": "", "type": "proc", "options": [""]}])"),
             (Lines{"/mounts/0/destination: must not be empty", "/mounts/0/options/0: must not be empty"}));
 }
@@ -176,13 +178,15 @@ TEST(Validate, SysctlsBelongToANamespaceThatTheContainerHas) {
              "\"net/../kernel/x\"",
              "/linux/sysctl/net.a: must be one line: found \"1\\n2\""}));
   std::string alone = with(kSmallConfig, "/linux/namespaces", R"([{"type": "mount"}])");
-  EXPECT_EQ(problems_of(with(alone, "/linux/sysctl", R"({"net.a": "1", "kernel.sem": "1", "kernel.domainname": "x"})")),
-            (Lines{"/linux/sysctl/net.a: needs a namespace of type network in /linux/namespaces: the host's own value "
-                   "would change",
-                   "/linux/sysctl/kernel.sem: needs a namespace of type ipc in /linux/namespaces: the host's own value "
-                   "would change",
-                   "/linux/sysctl/kernel.domainname: needs a namespace of type uts in /linux/namespaces: the host's own value "
-                   "would change"}));
+  EXPECT_EQ(
+      problems_of(with(alone, "/linux/sysctl", R"({"net.a": "1", "kernel.sem": "1", "kernel.domainname": "x"})")),
+      (Lines{
+          "/linux/sysctl/net.a: needs a namespace of type network in /linux/namespaces: the host's own value "
+          "would change",
+          "/linux/sysctl/kernel.sem: needs a namespace of type ipc in /linux/namespaces: the host's own value "
+          "would change",
+          "/linux/sysctl/kernel.domainname: needs a namespace of type uts in /linux/namespaces: the host's own value "
+          "would change"}));
 }
 
 TEST(Validate, CgroupsPathStaysBelowAndNamesOneCgroup) {
