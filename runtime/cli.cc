@@ -4,7 +4,11 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <functional>
+#include <iterator>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "runtime/seccomp.h"
@@ -91,14 +95,24 @@ struct Commands {
   Positionals positionals;
 };
 
-void add_commands(CLI::App& app, Commands* commands) {
+// Describing a command to CLI11 costs more than reading a config.json: only those whose names are on the command line
+// are described, or all, for help and for the error.
+void add_commands(CLI::App& app, const std::vector<std::string_view>& arguments, Commands* commands) {
   app.require_subcommand(1);
-  add_run(app, &commands->run, &commands->positionals);
-  add_plan(app, &commands->plan);
-  add_state(app, &commands->state);
-  add_kill(app, &commands->kill);
-  add_delete(app, &commands->remove);
-  add_list(app, &commands->list);
+  const std::pair<std::string_view, std::function<void()>> known[] = {
+      {"run", [&] { add_run(app, &commands->run, &commands->positionals); }},
+      {"plan", [&] { add_plan(app, &commands->plan); }},
+      {"state", [&] { add_state(app, &commands->state); }},
+      {"kill", [&] { add_kill(app, &commands->kill); }},
+      {"delete", [&] { add_delete(app, &commands->remove); }},
+      {"list", [&] { add_list(app, &commands->list); }},
+  };
+  auto named = [&](std::string_view name) {
+    return std::find(arguments.begin(), arguments.end(), name) != arguments.end();
+  };
+  bool any = std::any_of(std::begin(known), std::end(known), [&](const auto& command) { return named(command.first); });
+  for (const auto& [name, add] : known)
+    if (!any || named(name)) add();
 }
 
 void add_globals(CLI::App& app, GlobalOptions* global) {
@@ -106,6 +120,14 @@ void add_globals(CLI::App& app, GlobalOptions* global) {
   app.add_option("--log", global->log, "file for errors and, with --debug, what minirun does");
   app.add_option("--log-format", global->log_format, "text or json")->check(CLI::IsMember({"text", "json"}));
   app.add_flag("--debug", global->debug, "log what minirun does");
+}
+
+// What CLI11 calls "a subcommand is required".
+std::string no_command(int argc, char** argv) {
+  constexpr const char* kKnown = "run, plan, state, list, kill, delete (minirun --help)";
+  if (argc < 2) return fmt::format("which command? One of {}", kKnown);
+  if (argv[1][0] == '-') return "";  // an option that is wrong: CLI11 says how
+  return fmt::format("unknown command \"{}\": one of {}", argv[1], kKnown);
 }
 
 }  // namespace
@@ -117,7 +139,7 @@ Invocation parse_command_line(int argc, char** argv) {
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.set_version_flag("-v,--version", version_text, "print the version");
   add_globals(app, &invocation.global);
-  add_commands(app, &commands);
+  add_commands(app, {argv + 1, argv + argc}, &commands);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -128,7 +150,8 @@ Invocation parse_command_line(int argc, char** argv) {
     invocation.command = PrintAndExit{version.what(), "", 0};
     return invocation;
   } catch (const CLI::ParseError& error) {
-    invocation.command = PrintAndExit{"", error.what(), 1};
+    std::string text = app.get_subcommands().empty() ? no_command(argc, argv) : "";
+    invocation.command = PrintAndExit{"", text.empty() ? error.what() : text, 1};
     return invocation;
   }
   CLI::App* chosen = app.get_subcommands()[0];

@@ -199,7 +199,7 @@ Result<void> check_options(const RunCommand& command) {
 Result<Outcome> run_command(const GlobalOptions& global, const RunCommand& command) {
   TRY(check_options(command));
   Supervisor supervisor = TRY(Supervisor::begin());  // before the first side effect: signals are held from here on
-  UniqueFd state_root = TRY(open_state_root(global.root));
+  UniqueFd state_root = TRY(open_state_root(global.root, true));
   Prepared prepared = TRY(prepare_run(command, state_root.get()));
   Hierarchy hierarchy = TRY(find_hierarchy());
   auto state = StateDirectory::claim(state_root.get(), prepared.id);
