@@ -128,7 +128,7 @@ TEST_F(ExecutorMounts, ATargetThatIsNotThereHasNoModeToKeep) {
 }
 
 TEST_F(ExecutorMounts, ATerminalIsGivenToTheUser) {
-  for (uint64_t uid : {0, 1000}) {
+  for (uint64_t uid : {uint64_t{0}, uint64_t{1000}}) {
     kernel.calls.clear();
     PlanBuilder b;
     b.add(Op::terminal, "", {b.text("/dev/pts"), 24, 80, uid});
