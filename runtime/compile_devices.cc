@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "runtime/compile_parts.h"
+#include "runtime/container_path.h"
 #include "runtime/mount_options.h"
 
 namespace minirun {
