@@ -16,10 +16,9 @@
 namespace minirun {
 namespace {
 
-void log_notes(const Bundle& bundle) {
+void log_unknown(const Bundle& bundle) {
   if (!debug_enabled()) return;
   for (const std::string& pointer : bundle.unknown) log_debug("config.json: {}: unknown property, ignored", pointer);
-  for (const Problem& warning : bundle.warnings) log_debug("config.json: {}: {}", warning.pointer, warning.message);
 }
 
 std::string rootfs_path(const Bundle& bundle) {
@@ -63,7 +62,7 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
   Prepared prepared;
   prepared.id = id;
   prepared.bundle = TRY(load_bundle(bundle_path));
-  log_notes(prepared.bundle);
+  log_unknown(prepared.bundle);
   oci::Spec& spec = prepared.bundle.spec;
   if (!spec.process) return fail(0, "config.json: /process: is required to run a container");
   if (spec.process->terminal && !options.detach) take_window_size(&*spec.process);
@@ -79,7 +78,8 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
   Place place{id, prepared.bundle.path, prepared.rootfs_path,
               home_of(prepared.bundle.rootfs.get(), spec.process->user.uid)};
   prepared.compiled = TRY(compile(spec, place, probe_host(), options, seccomp ? &*seccomp : nullptr));
-  for (const std::string& warning : prepared.compiled.warnings) log_debug("config.json: {}", warning);
+  for (const Problem& warning : prepared.bundle.warnings)
+    prepared.compiled.warnings.push_back(warning.pointer + ": " + warning.message);
   return prepared;
 }
 

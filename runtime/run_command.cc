@@ -201,6 +201,9 @@ Result<Outcome> run_command(const GlobalOptions& global, const RunCommand& comma
   Supervisor supervisor = TRY(Supervisor::begin());  // before the first side effect: signals are held from here on
   UniqueFd state_root = TRY(open_state_root(global.root, true));
   Prepared prepared = TRY(prepare_run(command, state_root.get()));
+  // config.md, "Linux Process": what cannot be granted MUST be logged as a warning.
+  for (const std::string& warning : prepared.compiled.warnings)
+    report_line("minirun: warning: config.json: " + warning);
   Hierarchy hierarchy = TRY(find_hierarchy());
   auto state = StateDirectory::claim(state_root.get(), prepared.id);
   if (!state.ok()) return wrap(state.error(), "run " + prepared.id);
