@@ -174,6 +174,22 @@ Result<Cgroup> Cgroup::create(const Hierarchy& hierarchy, const std::string& pat
   return Cgroup(std::move(root), std::move(leaf.fd), std::move(record));
 }
 
+Result<CgroupRecord> Cgroup::survey(const Hierarchy& hierarchy, const std::string& path) {
+  TRY(check_path(path));
+  CgroupRecord record{path, 0, 0, 0};
+  struct stat info {};
+  for (std::string prefix = path; prefix.size() > 1; prefix.resize(prefix.rfind('/'))) {
+    if (fstatat(hierarchy.root.get(), prefix.c_str() + 1, &info, AT_SYMLINK_NOFOLLOW) == 0) break;
+    if (errno != ENOENT) return fail(errno, "stat cgroup {}", prefix);
+    ++record.made;
+  }
+  if (record.made == 0) {
+    record.device = info.st_dev;
+    record.inode = info.st_ino;
+  }
+  return record;
+}
+
 Result<Cgroup> Cgroup::open(const Hierarchy& hierarchy, const CgroupRecord& record) {
   TRY(check_path(record.path));
   UniqueFd root = TRY(duplicate(hierarchy));
@@ -185,7 +201,7 @@ Result<Cgroup> Cgroup::open(const Hierarchy& hierarchy, const CgroupRecord& reco
 }
 
 Result<void> Cgroup::kill() const {
-  if (record_.inode == 0)
+  if (record_.inode == 0 && record_.made == 0)
     return fail(EPERM, "kill the processes of cgroup {}: not known to be the container's", record_.path);
   auto written = write_control(leaf_.get(), "cgroup.kill", "1");
   if (written) return {};

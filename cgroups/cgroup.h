@@ -17,9 +17,11 @@ namespace minirun {
 // What a later command must know to find the very same cgroup: goes into the container's state.
 struct CgroupRecord {
   std::string path;     // absolute inside the mount: "/minirun-web1", "/a/b"
-  uint64_t device = 0;  // st_dev and st_ino; inode 0: not known (minirun died between mkdir and writing them down)
+  uint64_t device = 0;  // st_dev and st_ino; inode 0: not known
   uint64_t inode = 0;
-  uint32_t made = 0;  // how many of the path's last components minirun made; 0: the cgroup was there, empty
+  // How many of the path's last components are minirun's to remove; 0: the cgroup was there, empty. With inode 0 these
+  // were missing when the record was written (survey()): whatever has come there since is the container's.
+  uint32_t made = 0;
 };
 
 class Cgroup {
@@ -39,9 +41,12 @@ class Cgroup {
   static Result<Cgroup> create(const Hierarchy& hierarchy, const std::string& path,
                                const std::vector<ControllerNeed>& needed);
 
+  // What is at the path before create(): a record that goes into the state before anything is made, so that a cgroup
+  // can be told for the container's even when minirun is killed before it could write more.
+  static Result<CgroupRecord> survey(const Hierarchy& hierarchy, const std::string& path);
+
   // The cgroup of a record. ENOENT: it is gone. ESTALE: another one has taken its place (never touch it).
-  // With inode 0 in the record whatever is at the path is opened; then kill() refuses and remove() only takes an
-  // empty one.
+  // With neither inode nor made in the record whatever is at the path is opened; then kill() refuses.
   static Result<Cgroup> open(const Hierarchy& hierarchy, const CgroupRecord& record);
 
   // For CLONE_INTO_CGROUP, BPF_PROG_ATTACH, read_stats(). Borrowed: lives as long as the Cgroup.

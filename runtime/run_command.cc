@@ -43,8 +43,13 @@ Result<void> write_pid_file(const std::string& path, pid_t pid) {
 // One run, from the claimed id to its end. Members in the order of their making; destroyed, and so undone, in reverse.
 class Run {
  public:
-  Run(const RunCommand& command, const Prepared& prepared, StateDirectory state, Supervisor supervisor)
-      : command_(command), prepared_(prepared), state_(std::move(state)), supervisor_(std::move(supervisor)) {}
+  Run(const RunCommand& command, const Prepared& prepared, const Hierarchy& hierarchy, StateDirectory state,
+      Supervisor supervisor)
+      : command_(command),
+        prepared_(prepared),
+        hierarchy_(hierarchy),
+        state_(std::move(state)),
+        supervisor_(std::move(supervisor)) {}
 
   Result<Outcome> perform();
 
@@ -61,6 +66,7 @@ class Run {
 
   const RunCommand& command_;
   const Prepared& prepared_;
+  const Hierarchy& hierarchy_;
   StateDirectory state_;
   Supervisor supervisor_;
   ContainerRecord record_;
@@ -81,21 +87,22 @@ Result<void> Run::record_intent() {
   record_.rootfs = prepared_.rootfs_path;
   record_.created = now_rfc3339();
   record_.boot_id = TRY(current_boot_id());
-  record_.cgroup.path = prepared_.compiled.cgroup_path;
+  record_.cgroup = TRY(Cgroup::survey(hierarchy_, prepared_.compiled.cgroup_path));
   record_.annotations = prepared_.bundle.spec.annotations;
   return state_.write(record_);
 }
 
 Result<std::optional<LaunchFailure>> Run::launch() {
-  Hierarchy hierarchy = TRY(find_hierarchy());
-  cgroup_.emplace(TRY(LimitedCgroup::make(hierarchy, prepared_.compiled)));
+  cgroup_.emplace(TRY(LimitedCgroup::make(hierarchy_, prepared_.compiled)));
   record_.cgroup = cgroup_->cgroup().record();
   UniqueFd cgroup_kill;
   bool kills_all = (prepared_.compiled.plan.clone_flags & CLONE_NEWPID) != 0;  // the end of its init
   if (!kills_all && !command_.detach) cgroup_kill = TRY(open_at(cgroup_->cgroup().fd(), "cgroup.kill", O_WRONLY));
   bool relays = prepared_.compiled.terminal && command_.console_socket.empty();
   TRY(supervisor_.start_guard(relays, cgroup_kill.get()));
-  launched_.emplace(TRY(Launched::start(prepared_.compiled, prepared_.rootfs.get(), state_.fd(), cgroup_->cgroup())));
+  launched_.emplace(
+      TRY(Launched::start(prepared_.compiled, prepared_.bundle.rootfs.get(), state_.fd(), cgroup_->cgroup())));
+  TRY(commit());
   return await_running();
 }
 
@@ -106,7 +113,7 @@ Result<std::optional<LaunchFailure>> Run::await_running() {
                                 supervisor_.signals(), &events);
     if (failure) return failure;
     TRY(hand_over_terminal(&events));
-    TRY(commit());
+    TRY(write_pid_file(command_.pid_file, record_.init.pid));  // engines take it for "created"
     if (!events.ready) return std::optional<LaunchFailure>{};
     TRY(release(*launched_));
   }
@@ -118,12 +125,10 @@ Result<void> Run::hand_over_terminal(LaunchEvents* events) {
   return supervisor_.attach_terminal(std::move(events->terminal));
 }
 
-// The container is known from here on: other commands find it, and the pid file tells engines of it.
+// Other commands find the container from here on. While this is written, the child is at work on its steps.
 Result<void> Run::commit() {
-  if (record_.init.pid != 0) return {};
   record_.init = TRY(ProcessIdentity::of(launched_->child().pid, launched_->child().pidfd.get()));
-  TRY(state_.write(record_));
-  return write_pid_file(command_.pid_file, record_.init.pid);
+  return state_.write(record_);
 }
 
 Result<Outcome> Run::detach() {
@@ -143,6 +148,8 @@ Result<Outcome> Run::supervise() {
   launched_->let_go();
   int status = WIFSIGNALED(ended.wait_status) ? 128 + WTERMSIG(ended.wait_status) : WEXITSTATUS(ended.wait_status);
   Outcome outcome{status, "", why_it_ended(ended), {}};
+  if (ended.output_error != 0 && ended.output_error != EPIPE)  // EPIPE is how `| head` ends
+    outcome.error = fail(ended.output_error, "run {}: copy the terminal's output to stdout", prepared_.id);
   auto cleaned = clean_up();
   if (!cleaned.ok()) outcome.error = wrap(cleaned.error(), "clean up after " + prepared_.id);
   return outcome;
@@ -179,7 +186,7 @@ Result<void> Run::clean_up() {
 }
 
 Result<void> check_options(const RunCommand& command) {
-  if (!command.id.empty()) TRY(check_id(command.id));
+  if (command.id) TRY(check_id(*command.id));
   for (uint32_t i = 0; i < command.preserve_fds; i++) {
     if (fcntl(static_cast<int>(3 + i), F_GETFD) < 0)
       return fail(0, "--preserve-fds {}: descriptor {} is not open", command.preserve_fds, 3 + i);
@@ -192,11 +199,12 @@ Result<void> check_options(const RunCommand& command) {
 Result<Outcome> run_command(const GlobalOptions& global, const RunCommand& command) {
   TRY(check_options(command));
   Supervisor supervisor = TRY(Supervisor::begin());  // before the first side effect: signals are held from here on
-  UniqueFd state_root = TRY(open_state_root(global.root));
+  UniqueFd state_root = TRY(open_state_root(global.root, true));
   Prepared prepared = TRY(prepare_run(command, state_root.get()));
+  Hierarchy hierarchy = TRY(find_hierarchy());
   auto state = StateDirectory::claim(state_root.get(), prepared.id);
   if (!state.ok()) return wrap(state.error(), "run " + prepared.id);
-  Run run(command, prepared, std::move(state).value(), std::move(supervisor));
+  Run run(command, prepared, hierarchy, std::move(state).value(), std::move(supervisor));
   auto outcome = run.perform();
   if (!outcome.ok()) return wrap(outcome.error(), "run " + prepared.id);
   return outcome;

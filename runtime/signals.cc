@@ -71,7 +71,7 @@ int pass_on(int pidfd, const Signal& signal) {
   info.si_code = SI_QUEUE;
   info.si_pid = static_cast<pid_t>(signal.sender_pid);
   info.si_uid = signal.sender_uid;
-  info.si_value.sival_ptr = reinterpret_cast<void*>(signal.value);
+  std::memcpy(&info.si_value, &signal.value, sizeof info.si_value);
   siginfo_t* queued = signal.code == SI_QUEUE ? &info : nullptr;
   return syscall(SYS_pidfd_send_signal, pidfd, signal.number, queued, 0) < 0 ? errno : 0;
 }

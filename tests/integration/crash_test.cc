@@ -27,13 +27,13 @@ class Crash : public MinirunTest {
   }
   // Sends the signal after each of many delays, from none to a little more than a start takes.
   void interrupt_at_many_moments(int signal, const std::vector<std::string>& flags) {
-    constexpr int kMoments = 60;
+    const int moments = slowness() > 1 ? 20 : 60;
     Bundle bundle;
     bundle.payload({"pause"});
     long whole = start_us(bundle);
     Traces before = take_traces();
-    for (int moment = 0; moment < kMoments; ++moment) {
-      long delay = whole * 12 / 10 * moment / kMoments;
+    for (int moment = 0; moment < moments; ++moment) {
+      long delay = whole * 12 / 10 * moment / moments;
       Running container(run_command(bundle, flags), {});
       usleep(static_cast<useconds_t>(delay));
       container.send(signal);
@@ -83,7 +83,7 @@ TEST_F(Crash, RunOutOfDescriptorsIsAnErrorNotAHang) {
 TEST_F(Crash, StateOfAContainerThatDiedCanBeDeleted) {
   Bundle bundle;
   bundle.payload({"true"});
-  EXPECT_EQ(run(bundle, {"--detach"}).code, 0);
+  EXPECT_EQ(detach(bundle).code, 0);
   EXPECT_TRUE(eventually([&] { return call({"delete", id()}).code == 0; }));
 }
 

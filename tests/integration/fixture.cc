@@ -167,6 +167,14 @@ Outcome MinirunTest::run(const Bundle& bundle, const std::vector<std::string>& f
   return Running(run_command(bundle, flags), options).finish();
 }
 
+Outcome MinirunTest::detach(const Bundle& bundle, std::vector<std::string> flags) const {
+  UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  StartOptions options;
+  options.stdout_fd = nowhere.get();
+  flags.push_back("--detach");
+  return run(bundle, flags, options);
+}
+
 nlohmann::json MinirunTest::report(Bundle& bundle, const std::vector<std::string>& flags,
                                    const StartOptions& options) const {
   bundle.payload({"report"});

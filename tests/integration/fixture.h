@@ -30,6 +30,8 @@ class MinirunTest : public ::testing::Test {
 
   // Writes the bundle and runs it in the foreground: minirun run FLAGS... --bundle PATH ID.
   Outcome run(const Bundle& bundle, const std::vector<std::string>& flags = {}, const StartOptions& options = {}) const;
+  // The same with --detach, and without anybody who reads the workload's output: it must not die of that.
+  Outcome detach(const Bundle& bundle, std::vector<std::string> flags = {}) const;
   std::vector<std::string> run_command(const Bundle& bundle, const std::vector<std::string>& flags = {}) const;
 
   // Runs `payload report ARGS...` in the bundle and returns what it saw; a null value and a failed test otherwise.

@@ -53,6 +53,16 @@ TEST_F(Mounts, NothingButWhatTheConfigLists) {
   EXPECT_EQ(list, "/ /dev /dev/pts /dev/shm /proc /sys ");
 }
 
+TEST_F(Mounts, WithoutPivotTheTreeIsTheSame) {
+  Bundle bundle;
+  bundle.payload({"stat", "/run/tests", "/bin/payload", "/.."});
+  Outcome pivoted = run(bundle);
+  Outcome moved = run(bundle, {"--no-pivot"});
+  EXPECT_EQ(moved.code, 0) << describe(moved);
+  EXPECT_EQ(moved.out, pivoted.out);
+  EXPECT_NE(moved.out.find("/run/tests missing"), std::string::npos) << moved.out;
+}
+
 TEST_F(Mounts, OptionsArriveAtTheMount) {
   Bundle bundle;
   bundle.add_mount("/data", "tmpfs", "data",

@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,6 +40,11 @@ void must_write(const std::string& path, const std::string& text) {
     errno = written.error().code;
     give_up("write " + path);
   }
+}
+
+bool is_cgroup2(const std::string& folder) {
+  struct statfs info {};
+  return statfs(folder.c_str(), &info) == 0 && info.f_type == CGROUP2_SUPER_MAGIC;
 }
 
 // Enables every controller that the folder's cgroup has for its children. Returns those that were not enabled before.
@@ -158,7 +165,7 @@ pid_t start_world(const CgroupSubtree& cgroup, const std::function<int()>& tests
 int run_in_private_world(const std::function<int()>& tests) {
   if (unshare(CLONE_NEWNS) != 0) give_up("unshare the mount namespace (are you root?)");
   if (mount(nullptr, "/", nullptr, MS_PRIVATE | MS_REC, nullptr) != 0) give_up("make / private");
-  must_mount("cgroup2", kCgroups.c_str(), MS_NOSUID | MS_NODEV | MS_NOEXEC);
+  if (!is_cgroup2(kCgroups)) must_mount("cgroup2", kCgroups.c_str(), MS_NOSUID | MS_NODEV | MS_NOEXEC);
   CgroupSubtree cgroup;
   // A process of its own enters, so that this one can clean up from outside.
   pid_t middle = fork();

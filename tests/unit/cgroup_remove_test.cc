@@ -111,18 +111,40 @@ TEST_F(CgroupRemove, RecordFindsTheSameCgroupAndNoOther) {
   ASSERT_TRUE(other->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
 }
 
-TEST_F(CgroupRemove, UnknownCgroupIsRemovedOnlyWhenEmpty) {
+TEST_F(CgroupRemove, UnknownCgroupIsNeverKilled) {
   auto cgroup = Cgroup::create(hierarchy_, base_ + "/a", {});
   pid_t bystander = spawn_sleeper(cgroup->fd());
-  auto unknown = Cgroup::open(hierarchy_, {.path = base_ + "/a", .made = 1});
+  auto unknown = Cgroup::open(hierarchy_, {.path = base_ + "/a"});
   ASSERT_TRUE(unknown.ok());
   EXPECT_EQ(unknown->kill().error().code, EPERM);
   EXPECT_EQ(unknown->remove(Cgroup::Processes::kill, in(seconds(5))).error().code, EPERM);
   EXPECT_EQ(waitpid(bystander, nullptr, WNOHANG), 0) << "a bystander was killed";
   ::kill(bystander, SIGKILL);
   wait_for(bystander);
-  EXPECT_TRUE(unknown->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
-  EXPECT_FALSE(exists(base_ + "/a"));
+  EXPECT_TRUE(cgroup->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
+}
+
+// minirun was killed after it had made the cgroup and before it could write down which one.
+TEST_F(CgroupRemove, WhatCameAfterTheSurveyIsTheContainers) {
+  auto intent = Cgroup::survey(hierarchy_, base_ + "/p/a");
+  ASSERT_TRUE(intent.ok()) << intent.error().text();
+  EXPECT_EQ(intent->made, 2u);
+  EXPECT_EQ(Cgroup::open(hierarchy_, *intent).error().code, ENOENT) << "killed before";
+  auto cgroup = Cgroup::create(hierarchy_, base_ + "/p/a", {});
+  pid_t child = spawn_sleeper(cgroup->fd());
+  auto found = Cgroup::open(hierarchy_, *intent);
+  ASSERT_TRUE(found.ok());
+  EXPECT_TRUE(found->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
+  wait_for(child);
+  EXPECT_FALSE(exists(base_ + "/p"));
+}
+
+TEST_F(CgroupRemove, SurveyKnowsACgroupThatIsThere) {
+  auto there = Cgroup::create(hierarchy_, base_ + "/a", {});
+  auto intent = Cgroup::survey(hierarchy_, base_ + "/a");
+  EXPECT_EQ(intent->inode, there->record().inode);
+  EXPECT_EQ(intent->made, 0u) << "not minirun's to remove";
+  EXPECT_TRUE(there->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
 }
 
 TEST_F(CgroupRemove, SharedParentThatVanishesMeanwhileIsMadeAgain) {

@@ -79,6 +79,21 @@ int burn(const Args& args) {
   return 0;
 }
 
+int time_stamp_frequency(const Args&) {
+#ifdef __x86_64__
+  constexpr useconds_t kMeasuredUs = 100000;
+  long long start = now_us(CLOCK_MONOTONIC);
+  unsigned long long ticks = __builtin_ia32_rdtsc();
+  usleep(kMeasuredUs);
+  long long us = now_us(CLOCK_MONOTONIC) - start;
+  ticks = __builtin_ia32_rdtsc() - ticks;
+  say(std::to_string(ticks * 1000 / static_cast<unsigned long long>(us)) + "\n");
+#else
+  say("0\n");
+#endif
+  return 0;
+}
+
 int orphans(const Args& args) {
   constexpr int kBatch = 100;
   int left = atoi(args.at(0).c_str());

@@ -73,12 +73,29 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {
-    {"true", do_nothing},   {"exit", exit_with},      {"print", print},        {"complain", complain},
-    {"cat", copy_stdin},    {"pause", wait_for_ever}, {"report", report},      {"hog", hog},
-    {"burn", burn},         {"orphans", orphans},     {"forkbomb", fork_bomb}, {"leave-child", leave_child},
-    {"signals", signals},   {"die-by", die_by},       {"exit-on", exit_on},    {"tty", tty},
-    {"opens", open_files},  {"stat", stat_files},     {"mknod", make_node},    {"write", write_file},
-    {"files", print_files}, {"syscall", call},
+    {"true", do_nothing},
+    {"exit", exit_with},
+    {"print", print},
+    {"complain", complain},
+    {"cat", copy_stdin},
+    {"pause", wait_for_ever},
+    {"report", report},
+    {"hog", hog},
+    {"burn", burn},
+    {"orphans", orphans},
+    {"forkbomb", fork_bomb},
+    {"leave-child", leave_child},
+    {"signals", signals},
+    {"die-by", die_by},
+    {"exit-on", exit_on},
+    {"tty", tty},
+    {"opens", open_files},
+    {"stat", stat_files},
+    {"mknod", make_node},
+    {"write", write_file},
+    {"files", print_files},
+    {"syscall", call},
+    {"tsc-khz", time_stamp_frequency},
 };
 
 }  // namespace

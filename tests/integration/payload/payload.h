@@ -39,6 +39,9 @@ int die_by(const Args& args);   // SIGNAL: dies by it
 int exit_on(const Args& args);  // SIGNAL CODE: prints "ready", exits with CODE when SIGNAL comes
 int tty(const Args& args);      // prints "tty ROWS COLS", "ready", and again at each SIGWINCH; ends at SIGTERM or EOF
 
+// For run_guest, on the host: prints the frequency of the time stamp counter in kHz, 0 where there is none.
+int time_stamp_frequency(const Args& args);
+
 // files.cc
 int open_files(
     const Args& args);  // MODE:PATH...: prints "PATH 0" or "PATH errno", MODE r, w, c (create) or x (execute)
