@@ -207,7 +207,7 @@ class ProcessSteps : public MountSteps<Kernel> {
     char where[4096];
     rc = this->call(__NR_getcwd, address(where), sizeof where);
     if (rc < 0) return rc;
-    if (where[0] != '/') return -EXDEV;
+    if (where[0] != '/') return this->failed(__NR_getcwd, -EXDEV);
     entered_directory_ = true;
     return 0;
   }

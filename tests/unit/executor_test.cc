@@ -202,6 +202,7 @@ TEST(Executor, AWorkingDirectoryOutsideTheRootIsRefused) {
   };
   EXPECT_EQ(execution.run(), 127);
   EXPECT_EQ(execution.report().error, EXDEV);
+  EXPECT_EQ(execution.report().syscall, static_cast<uint32_t>(__NR_getcwd));
 }
 
 TEST(Executor, MasksShareOneEmptyDirectory) {
