@@ -147,6 +147,15 @@ Result<UniqueFd> duplicate(const Hierarchy& hierarchy) {
   return fd;
 }
 
+// Between the look at an existing cgroup and the birth of the first process in it another minirun may look too.
+// flock(2) lets one of them through; it is held as long as the descriptor, and by then the processes speak for
+// themselves.
+Result<void> lock(int leaf_fd, const std::string& path) {
+  if (syscall(SYS_flock, leaf_fd, LOCK_EX | LOCK_NB) == 0) return {};
+  if (errno == EWOULDBLOCK) return fail(EEXIST, "cgroup {} is in use by another minirun", path);
+  return fail(errno, "lock cgroup {}", path);
+}
+
 struct Leaf {
   UniqueFd fd;
   struct stat info;
@@ -156,6 +165,8 @@ struct Leaf {
 Result<Leaf> prepare(int root_fd, const std::string& path, bool existed, const std::vector<ControllerNeed>& needed) {
   UniqueFd fd = TRY(open_leaf(root_fd, path));
   struct stat info = TRY(status(fd.get(), path));
+  if (existed) TRY(check_unused(fd.get(), info, path));  // says best by whom
+  TRY(lock(fd.get(), path));
   if (existed) TRY(check_unused(fd.get(), info, path));
   if (!needed.empty()) TRY(enable_controllers(root_fd, path, needed));
   return Leaf{std::move(fd), info};

@@ -124,7 +124,12 @@ Result<void> Cgroup::remove(Processes processes, Deadline deadline) {
     remove_parents(root_.get(), record_);
     return {};
   }
-  UniqueFd events = TRY(open_at(leaf_.get(), "cgroup.events", O_RDONLY));
+  auto opened = open_at(leaf_.get(), "cgroup.events", O_RDONLY);
+  if (!opened && (opened.error().code == ENOENT || opened.error().code == ENODEV)) {  // somebody else removed it
+    remove_parents(root_.get(), record_);
+    return {};
+  }
+  UniqueFd events = std::move(opened).value();
   // The kernel sends at most one notice in 10 ms for a file, and of the end of a short-lived container only then: until
   // that time we look ourselves, at growing intervals.
   bool kills = processes == Processes::kill;

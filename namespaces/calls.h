@@ -39,7 +39,11 @@ class Calls {
   long call(long number, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0, uint64_t d = 0, uint64_t e = 0,
             uint64_t f = 0) {
     long result = kernel_.call(number, a, b, c, d, e, f);
-    if (result < 0) failed_call_ = static_cast<uint32_t>(number);
+    return result < 0 ? failed(number, result) : result;
+  }
+
+  long failed(long number, long result) {
+    failed_call_ = static_cast<uint32_t>(number);
     return result;
   }
 
@@ -103,5 +107,8 @@ class Calls {
 constexpr uint16_t kTypeMask = 0170000;
 constexpr uint16_t kDirectoryType = 0040000;
 constexpr uint16_t kCharacterType = 0020000;
+constexpr uint16_t kRegularType = 0100000;
+constexpr uint16_t kFifoType = 0010000;
+constexpr uint16_t kSocketType = 0140000;
 
 }  // namespace minirun

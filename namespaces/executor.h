@@ -129,6 +129,7 @@ class Executor : public ProcessSteps<Kernel> {
       case Op::working_directory:
         return this->working_directory(text(a[0]), step.flags);
       case Op::seccomp:
+        unblock_signals();  // the filter may forbid it
         return this->seccomp(text(a[0]), a[1], a[2]);
       case Op::session:
         return this->session(a[1] != 0);
@@ -181,7 +182,10 @@ class Executor : public ProcessSteps<Kernel> {
     plan_->report.detail[i] = '\0';
   }
 
+  // Once: behind a seccomp filter a second time may be refused, or be the end.
   void unblock_signals() {
+    if (signals_unblocked_) return;
+    signals_unblocked_ = true;
     uint64_t none = 0;
     constexpr uint64_t kSetMask = 2;
     (void)this->call(__NR_rt_sigprocmask, kSetMask, address(&none), 0, sizeof none);
@@ -203,7 +207,7 @@ class Executor : public ProcessSteps<Kernel> {
     arguments.stack = address(workload_stack_);
     arguments.stack_size = sizeof workload_stack_;
     long pid = this->kernel_.clone(&arguments, &workload_entry, this);
-    if (pid < 0) return pid;
+    if (pid < 0) return this->failed(__NR_clone3, pid);
     if (plan_->report.state == kFailed) return -ECHILD;
     ended_ = false;
     long rc = this->send(Message::running, 0, -1);
@@ -290,6 +294,7 @@ class Executor : public ProcessSteps<Kernel> {
   char* base_;
   uint32_t workload_first_ = 0;
   uint32_t init_first_ = 0;
+  bool signals_unblocked_ = false;
   bool ended_ = false;                      // exec "succeeded" on a kernel that comes back from it
   alignas(16) char workload_stack_[32768];  // untouched pages cost nothing
 };

@@ -263,6 +263,9 @@ class MountSteps : public Calls<Kernel> {
     }
     if (target < 0) return target;
     long rc = this->place(tree, target);
+    FileFacts facts{};
+    if (rc == -EINVAL && !is_directory && this->stat(target, &facts) >= 0 && (facts.mode & kTypeMask) == kDirectoryType)
+      rc = this->failed(__NR_move_mount, -EISDIR);  // which move_mount(2) does not say
     this->close(target);
     return rc;
   }

@@ -120,14 +120,13 @@ class ProcessSteps : public MountSteps<Kernel> {
     return tree < 0 ? tree : this->attach(tree, path, 0, 0, 0);
   }
 
-  // So that a user other than root can open /dev/stdout. What cannot be given away (a read-only file, a pipe of
-  // another user namespace) stays as it is, /dev/null is everybody's.
+  // So that a user other than root can open /dev/stdout. What cannot be given away (a pipe of another user namespace)
+  // stays as it is.
   long own_stdio(uint64_t uid) {
     for (long fd = 0; fd < 3; fd++) {
       FileFacts facts{};
       if (this->stat(fd, &facts) < 0) continue;
-      bool null = (facts.mode & kTypeMask) == kCharacterType && facts.device_major == 1 && facts.device_minor == 3;
-      if (null) continue;
+      if (!may_be_given_away(fd, facts)) continue;
       constexpr uint64_t kKeep = 0xffffffff;
       long rc = this->call(__NR_fchown, descriptor(fd), uid, kKeep);
       if (rc < 0 && rc != -EPERM && rc != -EROFS && rc != -EINVAL) return rc;
@@ -208,7 +207,7 @@ class ProcessSteps : public MountSteps<Kernel> {
     char where[4096];
     rc = this->call(__NR_getcwd, address(where), sizeof where);
     if (rc < 0) return rc;
-    if (where[0] != '/') return -EXDEV;
+    if (where[0] != '/') return this->failed(__NR_getcwd, -EXDEV);
     entered_directory_ = true;
     return 0;
   }
@@ -266,6 +265,22 @@ class ProcessSteps : public MountSteps<Kernel> {
   int control_;
 
  private:
+  // Pipes and sockets; a terminal or a file only if the caller has opened it for writing. The owner of a file can
+  // change its mode and open it again for writing: of `< /etc/passwd` or a disk that must not come.
+  bool may_be_given_away(long fd, const FileFacts& facts) {
+    uint16_t type = facts.mode & kTypeMask;
+    if (type == kFifoType || type == kSocketType) return true;
+    constexpr uint64_t kGetFlags = 3, kGetWindow = 0x5413;
+    constexpr long kAccessMode = 3;
+    long flags = this->call(__NR_fcntl, descriptor(fd), kGetFlags);
+    if (flags < 0 || (flags & kAccessMode) == 0) return false;
+    struct {  // struct winsize
+      uint16_t numbers[4];
+    } window;
+    if (type == kCharacterType) return this->call(__NR_ioctl, descriptor(fd), kGetWindow, address(&window)) >= 0;
+    return type == kRegularType;
+  }
+
   long proc_ = -1;
   long terminal_ = -1;
   bool entered_directory_ = false;

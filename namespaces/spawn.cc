@@ -143,6 +143,7 @@ Error step_error(const Plan& plan, const Report& report) {
   if (why.starts_with("e ")) why.erase(0, 2);  // fscontext log: severity first (fsopen(2))
   if (report.step >= plan.steps.size()) return fail(0, "start the init program: {}: {}", why, errno_text(report.error));
   std::string what = describe(plan, report.step);
+  if (what.ends_with(':')) what.pop_back();  // the heading of a list in a printed plan
   if (!plan.origins[report.step].empty()) what = plan.origins[report.step] + ": " + what;
   return fail(0, "{}: {}: {} [step {} of {}]", what, why, errno_text(report.error), report.step + 1, plan.steps.size());
 }

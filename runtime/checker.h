@@ -34,6 +34,9 @@ class Checker {
   // Absolute and short enough for the kernel.
   void absolute_path(const std::string& pointer, const std::string& path);
 
+  // Whether the path is "/" in any spelling: what is put over the root cannot be seen by those who are in it.
+  static bool is_root(std::string_view path);
+
   // At most as long as the kernel takes one string of execve(2): MAX_ARG_STRLEN with pages of 4 KiB.
   void exec_string(const std::string& pointer, const std::string& text);
 

@@ -1,6 +1,6 @@
 // The guard: a small helper process that cleans up when minirun is killed before it can do so itself (SIGKILL, the OOM
-// killer). It gives the caller's terminal back, and kills a container that has no pid namespace (with one, the
-// parent-death signal of its init reaches everything).
+// killer). It gives the caller's terminal back, and kills a container that has no pid namespace or no
+// init of minirun's (with both, the parent-death signal of the init reaches everything).
 //
 // It is a fork of minirun in a process group of its own, so that neither the terminal's keys nor a kill of minirun's
 // group reach it, with every signal blocked, and it holds nothing but the terminal, cgroup.kill and the reading end of

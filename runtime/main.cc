@@ -1,6 +1,7 @@
 // minirun: an OCI container runtime. See docs/design.md.
 #include <fcntl.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -45,6 +46,7 @@ Result<Outcome> perform(const Invocation& invocation) {
 
 int minirun_main(int argc, char** argv) {
   open_missing_stdio();
+  (void)umask(022);  // the caller's may leave minirun without access to what it makes; the workload gets its own
   if (getauxval(AT_SECURE) != 0) {  // before anything of the caller is looked at (lxc-user-nic's CVE-2018-6556 class)
     report_error("refusing to run setuid or with file capabilities");
     return 1;

@@ -72,11 +72,16 @@ class Run {
   ContainerRecord record_;
   std::optional<LimitedCgroup> cgroup_;
   std::optional<Launched> launched_;
+  bool pid_file_written_ = false;
 };
 
 Result<Outcome> Run::perform() {
   TRY(record_intent());  // before the first kernel object: see state.h
-  auto failure = TRY(launch());
+  auto launched = launch();
+  // A pid that may be somebody else's soon.
+  if (pid_file_written_ && (!launched.ok() || *launched)) (void)unlink(command_.pid_file.c_str());
+  if (!launched.ok()) return launched.error();
+  std::optional<LaunchFailure>& failure = *launched;
   if (failure) return Outcome{failure->exit_status, "", "", wrap(failure->error, "run " + prepared_.id)};
   return command_.detach ? detach() : supervise();
 }
@@ -89,6 +94,11 @@ Result<void> Run::record_intent() {
   record_.boot_id = TRY(current_boot_id());
   record_.cgroup = TRY(Cgroup::survey(hierarchy_, prepared_.compiled.cgroup_path));
   record_.annotations = prepared_.bundle.spec.annotations;
+  if (record_.cgroup.made == 0) {
+    // Empty as it may be: with its owner's end, whoever is inside then is killed.
+    auto owner = state_.other_owner(record_.cgroup.path);
+    if (owner) return fail(0, "cgroup {} belongs to container {}", record_.cgroup.path, *owner);
+  }
   return state_.write(record_);
 }
 
@@ -96,7 +106,9 @@ Result<std::optional<LaunchFailure>> Run::launch() {
   cgroup_.emplace(TRY(LimitedCgroup::make(hierarchy_, prepared_.compiled)));
   record_.cgroup = cgroup_->cgroup().record();
   UniqueFd cgroup_kill;
-  bool kills_all = (prepared_.compiled.plan.clone_flags & CLONE_NEWPID) != 0;  // the end of its init
+  // The end of the init ends all. A workload in its place can refuse to die with minirun, or forgets it by executing a
+  // setuid program (prctl(2), PR_SET_PDEATHSIG).
+  bool kills_all = prepared_.compiled.init && (prepared_.compiled.plan.clone_flags & CLONE_NEWPID) != 0;
   if (!kills_all && !command_.detach) cgroup_kill = TRY(open_at(cgroup_->cgroup().fd(), "cgroup.kill", O_WRONLY));
   bool relays = prepared_.compiled.terminal && command_.console_socket.empty();
   TRY(supervisor_.start_guard(relays, cgroup_kill.get()));
@@ -114,6 +126,7 @@ Result<std::optional<LaunchFailure>> Run::await_running() {
     if (failure) return failure;
     TRY(hand_over_terminal(&events));
     TRY(write_pid_file(command_.pid_file, record_.init.pid));  // engines take it for "created"
+    pid_file_written_ = !command_.pid_file.empty();
     if (!events.ready) return std::optional<LaunchFailure>{};
     TRY(release(*launched_));
   }

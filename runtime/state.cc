@@ -118,7 +118,22 @@ Result<void> StateDirectory::write(const ContainerRecord& record) const {
 
 Result<ContainerRecord> StateDirectory::read() const {
   std::string text = TRY(read_file(fd_.get(), kRecordName, kMaxRecordBytes));
-  return record_from_json(text);
+  auto record = record_from_json(text);
+  if (!record.ok()) return wrap(record.error(), kRecordName);
+  return record;
+}
+
+std::optional<std::string> StateDirectory::other_owner(const std::string& cgroup_path) const {
+  auto ids = list_ids(root_fd_);
+  if (!ids.ok()) return std::nullopt;
+  for (const std::string& id : *ids) {
+    if (id == id_) continue;
+    auto other = open(root_fd_, id);
+    if (!other.ok()) continue;  // gone since
+    auto record = other->read();
+    if (record.ok() && record->cgroup.path == cgroup_path) return id;
+  }
+  return std::nullopt;
 }
 
 Result<void> StateDirectory::remove() {

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,9 @@ class StateDirectory {
   Result<void> write(const ContainerRecord& record) const;
   Result<ContainerRecord> read() const;
   Result<void> remove();
+
+  // The id of another container in the same state root whose record names this cgroup. Unreadable ones are passed over.
+  std::optional<std::string> other_owner(const std::string& cgroup_path) const;
 
  private:
   StateDirectory(int root_fd, std::string id, UniqueFd fd, bool kept)

@@ -2,6 +2,7 @@
 
 #include <linux/sched.h>
 
+#include <algorithm>
 #include <climits>
 
 #include "runtime/checker.h"
@@ -18,6 +19,20 @@ bool Checker::has_namespace(uint32_t type) const {
 void Checker::absolute_path(const std::string& pointer, const std::string& path) {
   if (path.empty() || path[0] != '/') problem(pointer, "must be an absolute path: found {}", quoted(path));
   if (path.size() >= PATH_MAX) problem(pointer, "must be shorter than {} bytes: found {}", PATH_MAX, path.size());
+}
+
+bool Checker::is_root(std::string_view path) {
+  size_t depth = 0;
+  for (size_t start = 0; start < path.size();) {
+    size_t end = std::min(path.find('/', start), path.size());
+    std::string_view part = path.substr(start, end - start);
+    if (part == "..")
+      depth -= depth > 0 ? 1 : 0;
+    else if (!part.empty() && part != ".")
+      ++depth;
+    start = end + 1;
+  }
+  return depth == 0;
 }
 
 void Checker::exec_string(const std::string& pointer, const std::string& text) {

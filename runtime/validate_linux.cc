@@ -106,7 +106,12 @@ static void check_cgroups_path(Checker& checker) {
 }
 
 static void check_paths(Checker& checker, const std::string& pointer, const oci::Strings& paths) {
-  for (size_t i = 0; i < paths.size(); ++i) checker.absolute_path(at(pointer, i), paths[i]);
+  for (size_t i = 0; i < paths.size(); ++i) {
+    checker.absolute_path(at(pointer, i), paths[i]);
+    if (!paths[i].empty() && Checker::is_root(paths[i]))
+      checker.problem(at(pointer, i), "must be below the root (root.readonly is for all of it): found {}",
+                      quoted(paths[i]));
+  }
 }
 
 void check_linux(Checker& checker) {

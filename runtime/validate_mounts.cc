@@ -41,6 +41,10 @@ static void check_mount(Checker& checker, const std::string& pointer, const oci:
   else if (mount.destination[0] != '/')
     checker.warning(pointer + "/destination", "should be absolute, is taken from \"/\": found {}",
                     quoted(mount.destination));
+  bool makes_one = !options.remount && (options.bind || !mount.type.empty());
+  if (makes_one && !mount.destination.empty() && Checker::is_root(mount.destination))
+    checker.problem(pointer + "/destination", "must not be the root, which is root.path's: found {}",
+                    quoted(mount.destination));
   if (mount.destination.size() >= PATH_MAX)
     checker.problem(pointer + "/destination", "must be shorter than {} bytes: found {}", PATH_MAX,
                     mount.destination.size());

@@ -34,22 +34,22 @@ Result<std::string> read_file(int dirfd, const std::string& path, size_t max_byt
   return read_all(fd.get(), max_bytes, path);
 }
 
-static Result<void> write_once(int fd, std::string_view data, const std::string& path) {
+static Result<void> write_once(int fd, std::string_view data, const std::string& path, const std::string& what) {
   ssize_t n = write(fd, data.data(), data.size());
-  if (n < 0) return fail(errno, "write \"{}\" to {}", data.substr(0, 200), path);
+  if (n < 0) return fail(errno, "write {}", what);
   if (static_cast<size_t>(n) != data.size()) return fail(EIO, "write {}: {} of {} bytes", path, n, data.size());
   return {};
 }
 
 Result<void> write_control(int dirfd, const std::string& path, std::string_view data) {
   UniqueFd fd = TRY(open_at(dirfd, path, O_WRONLY));
-  return write_once(fd.get(), data, path);
+  return write_once(fd.get(), data, path, fmt::format("\"{}\" to {}", data.substr(0, 200), path));
 }
 
 Result<void> replace_file(int dirfd, const std::string& name, std::string_view data, unsigned mode) {
   std::string temporary = name + ".new";
   UniqueFd fd = TRY(open_at(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
-  auto written = write_once(fd.get(), data, temporary);
+  auto written = write_once(fd.get(), data, temporary, temporary);
   if (written.ok() && renameat(dirfd, temporary.c_str(), dirfd, name.c_str()) < 0)
     written = fail(errno, "rename {} to {}", temporary, name);
   if (!written.ok()) (void)unlinkat(dirfd, temporary.c_str(), 0);  // the first error is the one to tell

@@ -41,7 +41,11 @@ void reset_signals() {
 extern "C" [[noreturn]] __attribute__((used)) void minirun_init(const uint64_t* stack) {
   const auto* argv = reinterpret_cast<const char* const*>(stack + 1);
   PlanHeader* plan = stack[0] == 2 ? map_plan(parse_descriptor(argv[1])) : nullptr;
-  if (plan == nullptr) RawKernel::exit(125);
+  if (plan == nullptr) {  // a workload has executed /proc/self/exe, or there is no memory at all
+    constexpr char kWhy[] = "minirun-init: found no plan (it is a part of minirun, not a program to be run)\n";
+    (void)RawKernel::call(__NR_write, 2, address(kWhy), sizeof kWhy - 1);
+    RawKernel::exit(125);
+  }
   (void)RawKernel::call(__NR_prctl, kPrSetName, address("minirun-init"));
   (void)RawKernel::call(__NR_prctl, kPrSetDumpable, 0);  // no ptrace, no /proc/PID/{fd,exe,mem} (CVE-2016-9962)
   (void)RawKernel::call(__NR_umask, 0);

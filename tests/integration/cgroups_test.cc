@@ -102,6 +102,16 @@ TEST_F(Cgroups, OccupiedOneIsRefusedAndLeftAlone) {
   EXPECT_EQ(rmdir((kRoot + "/taken").c_str()), 0);
 }
 
+TEST_F(Cgroups, OneOfAStoppedContainerIsNotSharedWithIt) {  // deleting that would kill whoever is inside
+  Bundle bundle;
+  bundle.config["linux"]["cgroupsPath"] = "/kept";
+  bundle.payload({"true"});
+  ASSERT_EQ(detach(bundle).code, 0);
+  EXPECT_TRUE(eventually([&] { return call({"state", id()}).out.find("stopped") != std::string::npos; }));
+  expect_refused(call({"run", "--bundle", bundle.path(), "second"}), {"/kept", "belongs to container", id()});
+  EXPECT_EQ(call({"delete", id()}).code, 0);
+}
+
 TEST_F(Cgroups, ParentThatWasThereStays) {
   Bundle bundle;
   ASSERT_EQ(mkdir((kRoot + "/parent").c_str(), 0755), 0);

@@ -86,6 +86,14 @@ TEST_F(Lifecycle, DetachReturnsAtOnceAndLeavesAChildOfTheCaller) {
   EXPECT_EQ(call({"delete", id()}).code, 0);
 }
 
+TEST_F(Lifecycle, PidFileOfAFailedLaunchIsTakenBack) {
+  Bundle bundle;
+  bundle.config["process"]["args"] = {"/not/there"};
+  Outcome outcome = detach(bundle, {"--pid-file", kPidFile});
+  EXPECT_EQ(outcome.code, 127) << describe(outcome);
+  EXPECT_NE(access(kPidFile, F_OK), 0) << "a pid that may be somebody else's soon";
+}
+
 TEST_F(Lifecycle, DeleteRefusesARunningContainerAndForceKillsIt) {
   Bundle bundle;
   bundle.payload({"pause"});

@@ -161,7 +161,13 @@ TEST_F(Mounts, LaterMountCoversEarlierOnes) {
 TEST_F(Mounts, RelativeDestinationCountsFromTheRoot) {
   Bundle bundle;
   bundle.add_mount("data/here", "tmpfs", "tmpfs");
-  EXPECT_TRUE(table(bundle).contains("/data/here"));
+  bundle.payload({"opens", "c:/data/here/x"});
+  Outcome outcome = run(bundle);
+  EXPECT_EQ(outcome.out, "/data/here/x 0\n");
+  EXPECT_NE(access((bundle.rootfs() + "/data/here/x").c_str(), F_OK), 0) << "not in the tmpfs";
+  EXPECT_EQ(access((bundle.rootfs() + "/data/here").c_str(), F_OK), 0);
+  EXPECT_NE(outcome.err.find("warning: config.json: /mounts/5/destination: should be absolute"), std::string::npos)
+      << describe(outcome);
 }
 
 TEST_F(Mounts, ReadonlyRootIsReadOnlyAndMountsStayWritable) {

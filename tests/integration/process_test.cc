@@ -306,6 +306,29 @@ TEST_F(Process, HostnameAndDomainname) {
   EXPECT_EQ(seen["domainname"], "tests.example");
 }
 
+TEST_F(Process, FileThatItOnlyReadsStaysItsOwners) {
+  Bundle bundle;
+  bundle.add_file("/../secret", "of root");
+  UniqueFd file(open((bundle.path() + "/secret").c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_TRUE(file);
+  bundle.config["process"]["user"] = {{"uid", 1000}, {"gid", 1000}};
+  bundle.payload({"cat"});
+  StartOptions options;
+  options.stdin_fd = file.get();
+  EXPECT_EQ(run(bundle, {}, options).out, "of root");
+  struct stat facts {};
+  ASSERT_EQ(fstat(file.get(), &facts), 0);
+  EXPECT_EQ(facts.st_uid, 0U);
+}
+
+TEST_F(Process, ProgramOfTheInitIsNotForTheWorkloadAndSaysSo) {
+  Bundle bundle;
+  bundle.config["process"]["args"] = {"/proc/self/exe"};
+  Outcome outcome = run(bundle);
+  EXPECT_EQ(outcome.code, 125) << describe(outcome);
+  EXPECT_NE(outcome.err.find("minirun-init"), std::string::npos) << describe(outcome);
+}
+
 TEST_F(Process, ClosedStandardDescriptorsDoNoHarm) {
   Bundle bundle;
   bundle.payload({"exit", "6"});

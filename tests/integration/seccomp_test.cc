@@ -119,6 +119,19 @@ TEST_F(Seccomp, SecondRunIsAsTheFirst) {
   EXPECT_EQ(call_with(filter, {number(SYS_getppid)}), "-1 25\n");
 }
 
+TEST_F(Seccomp, FilterThatForbidsSigprocmaskLeavesNoSignalBlocked) {
+  for (const char* action : {"SCMP_ACT_ERRNO", "SCMP_ACT_KILL_PROCESS"}) {
+    Bundle bundle;
+    bundle.config["linux"]["seccomp"] = deny({{"names", {"rt_sigprocmask"}}, {"action", action}});
+    bundle.payload({"files", "/proc/self/status"});
+    for (const std::vector<std::string>& flags : {std::vector<std::string>{}, {"--no-init"}}) {
+      Outcome outcome = run(bundle, flags);
+      EXPECT_EQ(outcome.code, 0) << describe(outcome);
+      EXPECT_NE(outcome.out.find("SigBlk:\t0000000000000000"), std::string::npos) << describe(outcome);
+    }
+  }
+}
+
 TEST_F(Seccomp, FilterThatForbidsWhatMinirunItselfNeedsStillStarts) {
   // Only what the payload and an exec need: a runtime that loads the filter too early dies of it.
   json names = {"execve", "exit_group", "brk",      "arch_prctl", "set_tid_address", "set_robust_list",

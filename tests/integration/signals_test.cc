@@ -1,5 +1,6 @@
 // Signals sent to minirun reach the workload; how a workload ends comes back. Foreground run.
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -94,6 +95,22 @@ TEST_F(Signals, KillingMinirunTakesTheContainerAlong) {
     EXPECT_EQ(outcome.code, 0) << describe(outcome);
     unlink(kPidFile);
   }
+}
+
+TEST_F(Signals, KillingMinirunTakesASetuidWorkloadAlong) {  // whose parent-death signal went with its exec
+  Bundle bundle;
+  bundle.payload({"pause"});
+  ASSERT_EQ(chmod((bundle.rootfs() + "/bin/payload").c_str(), 04755), 0);
+  bundle.config["process"]["user"] = {{"uid", 1000}, {"gid", 1000}};
+  bundle.config["process"]["noNewPrivileges"] = false;
+  Running container(run_command(bundle, {"--no-init", "--pid-file", kPidFile}), {});
+  ASSERT_TRUE(container.wait_for("ready")) << container.err();
+  pid_t pid = container_pid();
+  container.send(SIGKILL);
+  EXPECT_EQ(container.finish().code, -SIGKILL);
+  EXPECT_TRUE(eventually([&] { return kill(pid, 0) != 0; })) << "the container lives on";
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  unlink(kPidFile);
 }
 
 TEST_F(Signals, IgnoredByTheCallerIsNotIgnoredByMinirun) {

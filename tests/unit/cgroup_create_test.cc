@@ -77,6 +77,16 @@ TEST_F(CgroupCreate, RefusesACgroupInUseAndSaysByWhom) {
   ASSERT_TRUE(cgroup->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
 }
 
+TEST_F(CgroupCreate, RefusesACgroupThatAnotherIsAboutToUse) {  // who would kill, at the end, whoever is inside
+  auto first = Cgroup::create(hierarchy_, base_ + "/both", {});
+  ASSERT_TRUE(first.ok());
+  auto second = Cgroup::create(hierarchy_, base_ + "/both", {});
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().code, EEXIST) << second.error().text();
+  EXPECT_TRUE(exists(base_ + "/both"));
+  EXPECT_TRUE(first->remove(Cgroup::Processes::wait, in(seconds(1))).ok());
+}
+
 TEST_F(CgroupCreate, RefusesACgroupThatHasChildrenOrIsFrozen) {
   auto cgroup = Cgroup::create(hierarchy_, base_ + "/used", {});
   ASSERT_EQ(mkdirat(cgroup->fd(), "child", 0755), 0);

@@ -1,6 +1,7 @@
 // Ring 2: the far side's code on a kernel that only writes down, and on one that fails.
 #include "namespaces/executor.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include "tests/unit/fake_kernel.h"
@@ -201,6 +202,7 @@ TEST(Executor, AWorkingDirectoryOutsideTheRootIsRefused) {
   };
   EXPECT_EQ(execution.run(), 127);
   EXPECT_EQ(execution.report().error, EXDEV);
+  EXPECT_EQ(execution.report().syscall, static_cast<uint32_t>(__NR_getcwd));
 }
 
 TEST(Executor, MasksShareOneEmptyDirectory) {
@@ -222,6 +224,60 @@ TEST(Executor, AParentThatDiedBeforeThePromiseEndsTheLaunch) {
     return call.number == __NR_recvfrom;
   };
   EXPECT_EQ(execution.run(), 127);
+}
+
+TEST(Executor, SignalsAreUnblockedBeforeAFilterThatMayForbidIt) {
+  PlanBuilder b;
+  b.add(Op::seccomp, "", {b.text("xxxxxxxx"), 1, 0});
+  add_workload(b);
+  Execution execution(b.finish());
+  EXPECT_EQ(execution.run(), 0);
+  std::string names = execution.kernel.names();
+  EXPECT_LT(names.find("sigprocmask"), names.find("seccomp")) << names;
+  EXPECT_EQ(execution.kernel.count(__NR_rt_sigprocmask), 1u) << "with the filter in place it may be the end";
+}
+
+TEST(Executor, ACloneThatFailsIsNamed) {
+  Execution execution(whole_plan(true));
+  execution.kernel.fail_clone = EAGAIN;
+  EXPECT_EQ(execution.run(), 127);
+  EXPECT_EQ(execution.report().syscall, static_cast<uint32_t>(__NR_clone3));
+}
+
+TEST(Executor, StdioThatTheCallerOnlyReadsIsNotGivenAway) {
+  constexpr uint16_t kFile = 0100644, kDisk = 0060660, kDevice = 0020666, kPipe = 0010600;
+  auto owned = [](uint16_t mode, long flags, long is_terminal) {
+    Execution execution(one_step(Op::own_stdio, {1000}));
+    execution.kernel.file_mode = mode;
+    execution.kernel.answer = [&](const FakeKernel::Call& call, long* result) {
+      *result = call.number == __NR_fcntl ? flags : is_terminal;
+      return call.number == __NR_fcntl || call.number == __NR_ioctl;
+    };
+    EXPECT_EQ(execution.run(), 0);
+    return execution.kernel.count(__NR_fchown);
+  };
+  EXPECT_EQ(owned(kFile, O_RDONLY, -ENOTTY), 0u);
+  EXPECT_EQ(owned(kFile, O_WRONLY | O_APPEND, -ENOTTY), 3u);
+  EXPECT_EQ(owned(kDisk, O_RDWR, -ENOTTY), 0u);
+  EXPECT_EQ(owned(kDevice, O_RDWR, -ENOTTY), 0u) << "/dev/null and the like";
+  EXPECT_EQ(owned(kDevice, O_RDWR, 0), 3u) << "a terminal";
+  EXPECT_EQ(owned(kPipe, O_RDONLY, -ENOTTY), 3u);
+}
+
+TEST(Executor, AFileIsNotBoundOntoADirectoryAndThatIsSaid) {
+  PlanBuilder b;
+  uint32_t file = b.slot({SourceKind::tree, "/f", false, 0, ""});
+  b.add(Op::attach, "", {file, b.text("/d"), 0, 0, 0});
+  Execution execution(b.finish());
+  int looks = 0;
+  execution.kernel.answer = [&](const FakeKernel::Call& call, long* result) {
+    if (call.number == __NR_statx) execution.kernel.file_mode = looks++ == 0 ? 0100644 : 0040755;
+    *result = -EINVAL;
+    return call.number == __NR_move_mount;
+  };
+  EXPECT_EQ(execution.run(), 127);
+  EXPECT_EQ(execution.report().error, EISDIR);
+  EXPECT_EQ(execution.report().syscall, static_cast<uint32_t>(__NR_move_mount));
 }
 
 // The resident init's loop, with the signals that it takes from the queue.

@@ -24,6 +24,7 @@ class FakeKernel {
   // Index of the call to fail, and how; -1: none.
   long fail_at = -1;
   int fail_with = EPERM;
+  int fail_clone = 0;
   // Answers for single calls, asked before the default: returns false to pass.
   std::function<bool(const Call&, long*)> answer;
   uint16_t file_mode = 0040755;
@@ -44,6 +45,7 @@ class FakeKernel {
   long clone(Arguments*, ChildEntry entry, void* argument) {
     calls.push_back({__NR_clone3, {}});
     if (static_cast<long>(calls.size()) - 1 == fail_at) return -fail_with;
+    if (fail_clone != 0) return -fail_clone;
     entry(argument);  // as vfork does: the child first
     return kWorkload;
   }

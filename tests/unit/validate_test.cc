@@ -168,6 +168,19 @@ TEST(Validate, NothingIsMountedInsideProc) {  // CVE-2019-16884
   EXPECT_EQ(lines("/processes", kBind), Lines{});
 }
 
+TEST(Validate, NothingIsPutOverTheRoot) {  // nobody inside would see it
+  for (const char* root : {"/", "//", "/.", "/a/..", "/../"}) {
+    std::string name(root);
+    EXPECT_EQ(problems_with("/mounts", R"([{"type": "tmpfs", "destination": ")" + name + "\"}]"),
+              Lines{"/mounts/0/destination: must not be the root, which is root.path's: found \"" + name + "\""});
+    for (const char* list : {"/linux/maskedPaths", "/linux/readonlyPaths"}) {
+      EXPECT_EQ(problems_with(list, "[\"" + name + "\"]"),
+                Lines{std::string(list) + "/0: must be below the root (root.readonly is for all of it): found \"" +
+                      name + "\""});
+    }
+  }
+}
+
 TEST(Validate, RelativeMountDestinationsAreTakenWithAWarning) {
   auto bundle = parse_config(with(kSmallConfig, "/mounts", R"([{"destination": "proc", "type": "proc"}])"));
   ASSERT_TRUE(bundle.ok());
