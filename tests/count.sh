@@ -62,25 +62,25 @@ count_gtest() {
 # skips_must_be NAME: what NAME skipped is exactly tests/skips/NAME.txt. For guests, where we know what they have.
 skips_must_be() {
   local name=$1 list=tests/skips/$1.txt
-  compare_skips "$name" <(sort "$list" 2>/dev/null) "$results/$name.skips" "$results/$name.skips"
+  compare_skips "$list" <(sort "$list" 2>/dev/null) "$results/$name.skips" "$results/$name.skips"
 }
 
-# skips_must_agree NAME: for the host, of which nothing is known. Every case skipped for some reason is in
-# tests/skips/NAME.txt with this reason; of the reasons that were seen here, no case there has stopped being skipped.
+# skips_must_agree NAME [LIST]: for the host, of which nothing is known. Every case skipped for some reason is in
+# tests/skips/LIST.txt with this reason; of the reasons that were seen here, no case there has stopped being skipped.
 skips_must_agree() {
-  local name=$1 list=tests/skips/$1.txt
+  local name=$1 list=tests/skips/${2:-$1}.txt
   touch "$results/$name.other"
-  awk 'NR == FNR { sub(/^[^:]*: /, ""); seen[$0] = 1; next } { reason = $0; sub(/^[^:]*: /, "", reason) }
+  awk 'FILENAME == ARGV[1] { sub(/^[^:]*: /, ""); seen[$0] = 1; next } { reason = $0; sub(/^[^:]*: /, "", reason) }
        reason in seen { print > here; next } { print > other }' here="$results/$name.expected" other="$results/$name.other" \
     "$results/$name.skips" "$list" 2>/dev/null
   sort "$results/$name.skips" "$results/$name.other" > "$results/$name.updated"
   touch "$results/$name.expected"
-  compare_skips "$name" <(sort "$results/$name.expected") "$results/$name.skips" "$results/$name.updated"
+  compare_skips "$list" <(sort "$results/$name.expected") "$results/$name.skips" "$results/$name.updated"
 }
 
-# compare_skips NAME EXPECTED FOUND UPDATED
+# compare_skips LIST EXPECTED FOUND UPDATED
 compare_skips() {
-  local name=$1 list=tests/skips/$1.txt changes
+  local list=$1 changes
   if [ -n "$update_skips" ]; then
     if [ -s "$4" ]; then cp "$4" "$list"; else rm -f "$list"; fi
     return
@@ -89,5 +89,5 @@ compare_skips() {
   [ -n "$changes" ] || return 0
   echo "$changes" >&2
   echo "the skipped tests are not those of $list: if that is meant, run tests/run --update-skips and commit it" >&2
-  case_failed "$name: skip list"
+  case_failed "$list"
 }
