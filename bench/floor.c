@@ -1,7 +1,7 @@
 // floor: the kernel's share of one `run` of the default bundle, and nothing else. No JSON, no validation, no state
 // directory, no seccomp, no device filter, no reports: what is left is what any runtime must ask of the kernel.
 //
-//   floor ROOTFS PROGRAM [ARGUMENT...]
+//   floor [-m BYTES] ROOTFS PROGRAM [ARGUMENT...]      BYTES: its cgroup's memory.max
 //
 // It is the yardstick of bench/run, so it is written as plainly as it can be and is not tuned: a trick that makes
 // minirun faster than this is a trick minirun has earned.
@@ -131,8 +131,14 @@ static void run_child(char** argv) {
 }
 
 int main(int argc, char** argv) {
+  const char* memory_limit = NULL;
+  if (argc > 2 && strcmp(argv[1], "-m") == 0) {
+    memory_limit = argv[2];
+    argv += 2;
+    argc -= 2;
+  }
   if (argc < 3) {
-    fprintf(stderr, "usage: floor ROOTFS PROGRAM [ARGUMENT...]\n");
+    fprintf(stderr, "usage: floor [-m BYTES] ROOTFS PROGRAM [ARGUMENT...]\n");
     return 2;
   }
   char cgroup[64];
@@ -140,6 +146,12 @@ int main(int argc, char** argv) {
   must(mkdir(cgroup, 0755), cgroup);
   int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   must(fd, cgroup);
+  if (memory_limit != NULL) {
+    int file = openat(fd, "memory.max", O_WRONLY | O_CLOEXEC);
+    must(file, "memory.max");
+    must(write(file, memory_limit, strlen(memory_limit)), "memory.max");
+    close(file);
+  }
   struct clone_args args = {
       .flags =
           CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_INTO_CGROUP,

@@ -1,5 +1,6 @@
 // loop: runs commands in turn (A B C A B C ...), so that whatever disturbs the machine disturbs all of them alike, and
-// prints each command's time from spawn to reaped, as JSON. For guests, where hyperfine is not.
+// prints each command's times from spawn to reaped, in seconds, as hyperfine's JSON has them. For guests, where
+// hyperfine is not.
 //
 //   loop [-n RUNS] [-w WARM_UP_RUNS] COMMAND [ARGUMENT...] [-- COMMAND [ARGUMENT...]]...
 #define _GNU_SOURCE
@@ -15,29 +16,24 @@
 extern char** environ;
 enum { kMaxCommands = 16 };
 
-static double now_us(void) {
+static double now(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
+  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-static int compare(const void* a, const void* b) {
-  double x = *(const double*)a, y = *(const double*)b;
-  return (x > y) - (x < y);
-}
-
-// The time in µs; ends the program when the command does not exit with 0: a failure is never a measurement.
+// The time in seconds; ends the program when the command does not exit with 0: a failure is never a measurement.
 static double run(char** command, posix_spawn_file_actions_t* actions) {
   pid_t pid;
   int status;
-  double start = now_us();
+  double start = now();
   int error = posix_spawnp(&pid, command[0], actions, NULL, command, environ);
   if (error != 0) {
     fprintf(stderr, "loop: %s: %s\n", command[0], strerror(error));
     exit(1);
   }
   waitpid(pid, &status, 0);
-  double end = now_us();
+  double end = now();
   if (status != 0) {
     fprintf(stderr, "loop: %s: wait status 0x%x\n", command[0], (unsigned)status);
     exit(1);
@@ -45,11 +41,10 @@ static double run(char** command, posix_spawn_file_actions_t* actions) {
   return end - start;
 }
 
-static void print(char** command, double* times, int runs, int first) {
-  qsort(times, (size_t)runs, sizeof *times, compare);
-  printf("%s{\"command\": \"%s\", \"runs\": %d, \"min_us\": %.1f, \"median_us\": %.1f, \"p90_us\": %.1f}",
-         first ? "" : ",\n ", command[0], runs, times[0], (times[(runs - 1) / 2] + times[runs / 2]) / 2,
-         times[(long)runs * 9 / 10]);
+static void print(const char* name, const double* times, int runs) {
+  printf("{\"command\": \"%s\", \"times\": [", name);
+  for (int i = 0; i < runs; i++) printf("%s%.7f", i == 0 ? "" : ", ", times[i]);
+  printf("]}");
 }
 
 // Cuts argv at each "--" and returns how many commands it holds.
@@ -87,8 +82,11 @@ int main(int argc, char** argv) {
       if (i >= 0) times[c * runs + i] = time;
     }
   }
-  printf("[");
-  for (int c = 0; c < count; c++) print(commands[c], times + (long)c * runs, runs, c == 0);
-  printf("]\n");
+  printf("{\"results\": [");
+  for (int c = 0; c < count; c++) {
+    if (c > 0) printf(", ");
+    print(basename(commands[c][0]), times + (long)c * runs, runs);
+  }
+  printf("]}\n");
   return 0;
 }

@@ -61,18 +61,34 @@ static Error as_error(const JsonDocument& document, const Problems& problems) {
   return Error{0, std::move(text)};
 }
 
-Result<Bundle> parse_config(std::string_view text) {
+// The root filesystem belongs to the problems of a config.json too: opened where they are collected.
+static UniqueFd judge_rootfs(int dir, const oci::Spec& spec, Problems* problems) {
+  bool told =
+      std::any_of(problems->begin(), problems->end(), [](const Problem& p) { return covers("/root", p.pointer); });
+  if (dir < 0 || !spec.root || told) return UniqueFd();
+  auto rootfs = open_rootfs(dir, *spec.root);
+  if (rootfs.ok()) return std::move(rootfs).value();
+  problems->push_back({"/root/path", rootfs.error().text()});
+  return UniqueFd();
+}
+
+static Result<Bundle> judge(std::string_view text, int dir) {
   auto document = JsonDocument::parse(text);
   if (!document.ok()) return fail(0, "{}:{}", kConfig, document.error().message);
   ParseOutcome parsed = parse_spec(**document);
   Findings findings = validate(parsed.spec);
   Problems problems = all_problems(std::move(parsed.problems), std::move(findings.problems));
-  if (!problems.empty()) return as_error(**document, problems);
   Bundle bundle;
+  bundle.rootfs = judge_rootfs(dir, parsed.spec, &problems);
+  if (!problems.empty()) return as_error(**document, problems);
   bundle.spec = std::move(parsed.spec);
   bundle.unknown = std::move(parsed.unknown);
   bundle.warnings = std::move(findings.warnings);
   return bundle;
+}
+
+Result<Bundle> parse_config(std::string_view text) {
+  return judge(text, -1);
 }
 
 Result<Bundle> load_bundle(const std::string& path) {
@@ -81,7 +97,7 @@ Result<Bundle> load_bundle(const std::string& path) {
   if (realpath(path.c_str(), absolute) == nullptr) return fail(errno, "resolve {}", path);
   auto text = read_config(dir.get());
   if (!text.ok()) return wrap(text.error(), path);
-  Bundle bundle = TRY(parse_config(*text));
+  Bundle bundle = TRY(judge(*text, dir.get()));
   bundle.path = absolute;
   bundle.dir = std::move(dir);
   return bundle;
@@ -93,11 +109,10 @@ Result<UniqueFd> open_rootfs(int bundle_dir, const oci::Root& root) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   auto fd = open_at(bundle_dir, path, O_PATH | O_DIRECTORY | O_NOFOLLOW);
   if (fd.ok()) return fd;
-  const std::string where = "config.json: /root/path";
   struct stat info = {};
   if (fd.error().code != ENOTDIR || fstatat(bundle_dir, path.c_str(), &info, AT_SYMLINK_NOFOLLOW) < 0)
-    return wrap(fd.error(), where);
-  return fail(0, "{}: must be a directory: {} is {}", where, quoted(root.path),
+    return fd.error();
+  return fail(0, "must be a directory: {} is {}", quoted(root.path),
               S_ISLNK(info.st_mode) ? "a symbolic link" : "not a directory");
 }
 

@@ -4,7 +4,11 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <functional>
+#include <iterator>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "runtime/seccomp.h"
@@ -70,7 +74,10 @@ void assign_positionals(const Positionals& given, RunCommand* run) {
   const std::string& first = given.values[0];
   bool is_bundle = given.values.size() == 2 || first.find('/') != std::string::npos || first == "." || first == ".." ||
                    access((first + "/config.json").c_str(), F_OK) == 0;
-  (is_bundle ? run->bundle : run->id) = first;
+  if (is_bundle)
+    run->bundle = first;
+  else
+    run->id = first;
   if (given.values.size() == 2) run->id = given.values[1];
 }
 
@@ -88,14 +95,24 @@ struct Commands {
   Positionals positionals;
 };
 
-void add_commands(CLI::App& app, Commands* commands) {
+// Describing a command to CLI11 costs more than reading a config.json: only those whose names are on the command line
+// are described, or all, for help and for the error.
+void add_commands(CLI::App& app, const std::vector<std::string_view>& arguments, Commands* commands) {
   app.require_subcommand(1);
-  add_run(app, &commands->run, &commands->positionals);
-  add_plan(app, &commands->plan);
-  add_state(app, &commands->state);
-  add_kill(app, &commands->kill);
-  add_delete(app, &commands->remove);
-  add_list(app, &commands->list);
+  const std::pair<std::string_view, std::function<void()>> known[] = {
+      {"run", [&] { add_run(app, &commands->run, &commands->positionals); }},
+      {"plan", [&] { add_plan(app, &commands->plan); }},
+      {"state", [&] { add_state(app, &commands->state); }},
+      {"kill", [&] { add_kill(app, &commands->kill); }},
+      {"delete", [&] { add_delete(app, &commands->remove); }},
+      {"list", [&] { add_list(app, &commands->list); }},
+  };
+  auto named = [&](std::string_view name) {
+    return std::find(arguments.begin(), arguments.end(), name) != arguments.end();
+  };
+  bool any = std::any_of(std::begin(known), std::end(known), [&](const auto& command) { return named(command.first); });
+  for (const auto& [name, add] : known)
+    if (!any || named(name)) add();
 }
 
 void add_globals(CLI::App& app, GlobalOptions* global) {
@@ -105,6 +122,14 @@ void add_globals(CLI::App& app, GlobalOptions* global) {
   app.add_flag("--debug", global->debug, "log what minirun does");
 }
 
+// What CLI11 calls "a subcommand is required".
+std::string no_command(int argc, char** argv) {
+  constexpr const char* kKnown = "run, plan, state, list, kill, delete (minirun --help)";
+  if (argc < 2) return fmt::format("which command? One of {}", kKnown);
+  if (argv[1][0] == '-') return "";  // an option that is wrong: CLI11 says how
+  return fmt::format("unknown command \"{}\": one of {}", argv[1], kKnown);
+}
+
 }  // namespace
 
 Invocation parse_command_line(int argc, char** argv) {
@@ -112,26 +137,21 @@ Invocation parse_command_line(int argc, char** argv) {
   Commands commands;
   CLI::App app("minirun: an OCI container runtime", "minirun");
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  bool version = false;
-  app.add_flag("-v,--version", version, "print the version");
+  app.set_version_flag("-v,--version", version_text, "print the version");
   add_globals(app, &invocation.global);
-  add_commands(app, &commands);
-  for (int i = 1; i < argc; i++) {
-    std::string_view argument = argv[i];
-    if (argument == "--version" || argument == "-v") {
-      invocation.command = PrintAndExit{version_text(), "", 0};
-      return invocation;
-    }
-    if (argument.empty() || argument[0] != '-') break;
-  }
+  add_commands(app, {argv + 1, argv + argc}, &commands);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
     CLI::App* chosen = app.get_subcommands().empty() ? &app : app.get_subcommands()[0];
     invocation.command = PrintAndExit{chosen->help(), "", 0};
     return invocation;
+  } catch (const CLI::CallForVersion& version) {
+    invocation.command = PrintAndExit{version.what(), "", 0};
+    return invocation;
   } catch (const CLI::ParseError& error) {
-    invocation.command = PrintAndExit{"", error.what(), 1};
+    std::string text = app.get_subcommands().empty() ? no_command(argc, argv) : "";
+    invocation.command = PrintAndExit{"", text.empty() ? error.what() : text, 1};
     return invocation;
   }
   CLI::App* chosen = app.get_subcommands()[0];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -16,7 +17,7 @@ struct GlobalOptions {
 
 struct RunCommand {
   std::string bundle = ".";
-  std::string id;  // empty: one is made up
+  std::optional<std::string> id;  // not given: one is made up
   std::string pid_file;
   std::string console_socket;
   uint32_t preserve_fds = 0;

@@ -19,20 +19,6 @@ std::string pointer_at(std::string_view list, size_t index) {
   return std::string(list) + "/" + std::to_string(index);
 }
 
-std::string clean_path(std::string_view path) {
-  std::string clean;
-  for (size_t start = 0; start < path.size();) {
-    size_t end = std::min(path.find('/', start), path.size());
-    std::string_view part = path.substr(start, end - start);
-    if (part == "..")
-      clean.erase(std::min(clean.rfind('/'), clean.size()));
-    else if (!part.empty() && part != ".")
-      clean.append("/").append(part);
-    start = end + 1;
-  }
-  return clean.empty() ? "/" : clean;
-}
-
 // The whole of a set of namespaces is decided here: made by clone3(2), joined, or made later.
 static void emit_namespaces(Compilation& c) {
   const auto& namespaces = c.spec.linux_.namespaces;
@@ -126,7 +112,7 @@ Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFa
   c.add(Op::die_with_parent, "");  // before anything is there that could stay behind
   emit_namespaces(c);              // the rest happens in them
   emit_root(c);                    // from here on there is no path to the host
-  TRY(emit_mounts(c));
+  emit_mounts(c);
   emit_devices(c);            // in /dev as it is mounted now
   emit_terminal(c);           // of the devpts mounted above
   emit_protected_paths(c);    // over all that was mounted

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "runtime/compile_parts.h"
+#include "runtime/container_path.h"
 #include "runtime/mount_options.h"
 
 namespace minirun {
@@ -69,7 +70,7 @@ void put(std::vector<Node>* nodes, Node node) {
     nodes->push_back(std::move(node));
 }
 
-std::vector<Node> collect_nodes(const Compilation& c, bool with_dev) {
+std::vector<Node> collect_nodes(Compilation& c, bool with_dev) {
   std::vector<Node> nodes;
   if (with_dev)
     for (const DefaultDevice& device : kDefaultDevices)
@@ -78,7 +79,11 @@ std::vector<Node> collect_nodes(const Compilation& c, bool with_dev) {
   for (size_t i = 0; i < devices.size(); i++) {
     Node node = node_of(devices[i], pointer_at("/linux/devices", i));
     bool link = node.directory == "/dev" && node.name == "ptmx";  // always the container's own
-    if (!link && (with_dev || !below_dev(node.directory))) put(&nodes, std::move(node));
+    if (link) continue;
+    if (with_dev || !below_dev(node.directory))
+      put(&nodes, std::move(node));
+    else  // it would be made on the host
+      c.warn(node.origin, "not made: /dev is a bind mount");
   }
   return nodes;
 }

@@ -31,6 +31,7 @@ DeviceNumber number_of(int64_t major, int64_t minor) {
 
 std::vector<IoRate> rates(const std::vector<oci::ThrottleDevice>& devices) {
   std::vector<IoRate> out;
+  out.reserve(devices.size());
   for (const auto& device : devices) out.push_back({number_of(device.major, device.minor), device.rate});
   return out;
 }

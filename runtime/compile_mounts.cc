@@ -1,10 +1,8 @@
 // /mounts (runtime-spec config.md, "Mounts"), in the listed order.
 #include <algorithm>
-#include <cerrno>
 #include <string_view>
 
 #include "runtime/compile_parts.h"
-#include "runtime/json.h"
 #include "runtime/mount_options.h"
 #include "sys/kernel_abi.h"
 
@@ -21,49 +19,10 @@ struct MountEntry {
   const oci::Mount& mount;
   MountOptions options;
   std::string pointer;
-  size_t index;
 };
 
 bool made_in_container(std::string_view type) {
   return std::find(std::begin(kMadeInContainer), std::end(kMadeInContainer), type) != std::end(kMadeInContainer);
-}
-
-// A bind mount takes no parameters: the kernel would ignore them, and with them what somebody meant.
-Result<void> check_options(const MountEntry& entry) {
-  const MountOptions& options = entry.options;
-  auto pointer = [&](size_t index) { return pointer_at(entry.pointer + "/options", index); };
-  if (!options.not_supported.empty()) {
-    return fail(0, "{}: is valid, but minirun does not support {} yet", pointer(options.not_supported_index),
-                options.not_supported);
-  }
-  if (options.bind && !options.parameters.empty()) {
-    return fail(0, "{}: must be an option that a bind mount can have: found {}", pointer(options.first_parameter),
-                quoted(entry.mount.options[options.first_parameter]));
-  }
-  return {};
-}
-
-// What is mounted over /proc or inside it could stand in for the kernel's answers (CVE-2019-16884): only procfs itself,
-// and the files that a container's view of its limits is put over (lxcfs).
-Result<void> check_proc_target(const MountEntry& entry) {
-  constexpr std::string_view kAllowed[] = {"/proc/cpuinfo",
-                                           "/proc/diskstats",
-                                           "/proc/meminfo",
-                                           "/proc/stat",
-                                           "/proc/swaps",
-                                           "/proc/uptime",
-                                           "/proc/loadavg",
-                                           "/proc/slabinfo",
-                                           "/proc/sys/kernel/ns_last_pid",
-                                           "/proc/sys/crypto/fips_enabled"};
-  std::string target = clean_path(entry.mount.destination);
-  if (target != "/proc" && target.compare(0, 6, "/proc/") != 0) return {};
-  bool changes_only = entry.options.remount || (!entry.options.bind && entry.mount.type.empty());
-  bool procfs = entry.options.bind ? clean_path(entry.mount.source) == "/proc" : entry.mount.type == "proc";
-  bool allowed = std::find(std::begin(kAllowed), std::end(kAllowed), target) != std::end(kAllowed);
-  if (changes_only || allowed || (target == "/proc" && procfs)) return {};
-  return fail(0, "{}/destination: must not be in /proc, where only procfs itself and few files can be: found {}",
-              entry.pointer, quoted(entry.mount.destination));
 }
 
 void emit_bind(Compilation& c, const MountEntry& entry) {
@@ -148,12 +107,10 @@ void emit_change(Compilation& c, const MountEntry& entry) {
 
 }  // namespace
 
-Result<void> emit_mounts(Compilation& c) {
+void emit_mounts(Compilation& c) {
   for (size_t i = 0; i < c.spec.mounts.size(); i++) {
     const oci::Mount& mount = c.spec.mounts[i];
-    MountEntry entry{mount, parse_mount_options(mount.options), pointer_at("/mounts", i), i};
-    TRY(check_options(entry));
-    TRY(check_proc_target(entry));
+    MountEntry entry{mount, parse_mount_options(mount.options), pointer_at("/mounts", i)};
     if (entry.options.remount || (!entry.options.bind && mount.type.empty()))
       emit_change(c, entry);
     else if (entry.options.bind)
@@ -163,7 +120,6 @@ Result<void> emit_mounts(Compilation& c) {
     else
       emit_new(c, entry, mount.type);
   }
-  return {};
 }
 
 }  // namespace minirun

@@ -38,12 +38,9 @@ struct Compilation {
 
 // "/mounts/3"
 std::string pointer_at(std::string_view list, size_t index);
-// Without "//", "/./", a "/" at the end and what ".." takes away; always absolute. For comparing and for names that are
-// made: what the path leads to is decided by the kernel, under the container's root.
-std::string clean_path(std::string_view path);
 
 // compile_mounts.cc
-Result<void> emit_mounts(Compilation& c);
+void emit_mounts(Compilation& c);
 // compile_devices.cc
 void emit_devices(Compilation& c);
 void emit_protected_paths(Compilation& c);

@@ -89,8 +89,12 @@ void emit_capabilities(Compilation& c, const CapabilitySets& sets) {
         {sets.effective, sets.permitted, sets.inheritable, sets.ambient, c.text(text.empty() ? "none" : text)});
 }
 
-bool has_deadline(const Compilation& c) {
-  return c.spec.process->scheduler && c.spec.process->scheduler->policy == SCHED_DEADLINE;
+// What the init cannot hand on by forking (sched(7)): a deadline task may not fork, and RESET_ON_FORK takes the policy
+// from its children. Such a scheduler is set by the workload itself.
+bool is_lost_in_fork(const Compilation& c) {
+  constexpr uint64_t kResetOnFork = 1;  // SCHED_FLAG_RESET_ON_FORK
+  const auto& scheduler = c.spec.process->scheduler;
+  return c.options.init && scheduler && (scheduler->policy == SCHED_DEADLINE || (scheduler->flags & kResetOnFork) != 0);
 }
 
 // Capabilities that are needed after the workload has got its own: CAP_SYS_ADMIN to load a filter without no_new_privs
@@ -98,7 +102,7 @@ bool has_deadline(const Compilation& c) {
 uint64_t borrowed_capabilities(const Compilation& c) {
   uint64_t borrowed = 0;
   if (c.seccomp != nullptr && !c.spec.process->no_new_privileges) borrowed |= bit(CAP_SYS_ADMIN);
-  if (c.options.init && has_deadline(c)) borrowed |= bit(CAP_SYS_NICE);
+  if (is_lost_in_fork(c)) borrowed |= bit(CAP_SYS_NICE);
   return borrowed & c.host.capabilities;
 }
 
@@ -189,7 +193,7 @@ void emit_process(Compilation& c) {
   // go.
   emit_rlimits(c);
   if (c.spec.linux_.personality) c.add(Op::personality, "/linux/personality", {c.spec.linux_.personality->domain});
-  bool late_scheduler = c.options.init && has_deadline(c);  // the init could not fork (sched(7))
+  bool late_scheduler = is_lost_in_fork(c);
   if (process.scheduler && !late_scheduler) emit_scheduler(c);
   if (process.io_priority) emit_io_priority(c);
   // After the last file was made. The caller's own would be a surprise, and everybody expects this default.

@@ -38,11 +38,23 @@ Result<Found> look_at(const StateDirectory& state) {
   return found;
 }
 
+Result<UniqueFd> open_root(const GlobalOptions& global) {
+  auto root = open_state_root(global.root, false);
+  if (!root.ok() && root.error().code == ENOENT) return fail(ENOENT, "container does not exist");
+  return root;
+}
+
 Result<Found> find(const GlobalOptions& global, const std::string& id) {
   TRY(check_id(id));
-  UniqueFd root = TRY(open_state_root(global.root));
+  UniqueFd root = TRY(open_root(global));
   StateDirectory state = TRY(StateDirectory::open(root.get(), id));
   return look_at(state);
+}
+
+// "container does not exist" is matched by engines as it is.
+Error named(const char* command, const std::string& id, Error error) {
+  if (error.code == ENOENT && error.message == "container does not exist") error.code = 0;
+  return wrap(std::move(error), fmt::format("{} {}", command, id));
 }
 
 // runtime-spec runtime.md#state
@@ -80,7 +92,8 @@ Result<void> remove_container(StateDirectory& state, const std::string& id, bool
   // Killed between the claim of the id and the intent record: nothing else has been made.
   if (!looked.ok() && looked.error().code == ENOENT) return state.remove();
   Found found = TRY(std::move(looked));
-  if (found.init && !force) return fail(0, "cannot delete container {} that is not stopped: {}", id, found.status);
+  if (found.status != "stopped" && !force)
+    return fail(0, "cannot delete container {} that is not stopped: {}", id, found.status);
   if (found.init) {
     // ESRCH: it has ended since. The wait tells.
     (void)syscall(SYS_pidfd_send_signal, found.init.get(), SIGKILL, nullptr, 0);
@@ -94,19 +107,21 @@ Result<void> remove_container(StateDirectory& state, const std::string& id, bool
 
 Result<Outcome> state_command(const GlobalOptions& global, const StateCommand& command) {
   auto found = find(global, command.id);
-  if (!found.ok()) return wrap(found.error(), "state " + command.id);
+  if (!found.ok()) return named("state", command.id, found.error());
   JsonWriter json(2);
   append_state(json, *found);
   return Outcome{0, json.take() + "\n", "", {}};
 }
 
 Result<Outcome> list_command(const GlobalOptions& global, const ListCommand& command) {
-  UniqueFd root = TRY(open_state_root(global.root));
+  auto root = open_root(global);
+  if (!root.ok() && root.error().code != ENOENT) return root.error();
   std::string table = fmt::format("{:<24} {:<8} {:<10} {}\n", "ID", "PID", "STATUS", "BUNDLE"), ids;
   JsonWriter json(2);
   json.begin_array();
-  for (const std::string& id : TRY(list_ids(root.get()))) {
-    auto state = StateDirectory::open(root.get(), id);
+  std::vector<std::string> all = root.ok() ? TRY(list_ids(root->get())) : std::vector<std::string>();
+  for (const std::string& id : all) {
+    auto state = StateDirectory::open(root->get(), id);
     if (!state.ok()) continue;  // gone since the directory was read
     auto found = look_at(*state);
     if (!found.ok()) {  // an interrupted or damaged one is shown as what it is
@@ -127,7 +142,7 @@ Result<Outcome> list_command(const GlobalOptions& global, const ListCommand& com
 Result<Outcome> kill_command(const GlobalOptions& global, const KillCommand& command) {
   int signal = TRY(parse_signal(command.signal));
   auto found = find(global, command.id);
-  if (!found.ok()) return wrap(found.error(), "kill " + command.id);
+  if (!found.ok()) return named("kill", command.id, found.error());
   bool sent = found->init && syscall(SYS_pidfd_send_signal, found->init.get(), signal, nullptr, 0) == 0;
   if (!sent && found->init && errno != ESRCH) return fail(errno, "kill {}: send signal {}", command.id, signal);
   if (!sent) return fail(0, "kill {}: container not running: no such process", command.id);
@@ -137,10 +152,10 @@ Result<Outcome> kill_command(const GlobalOptions& global, const KillCommand& com
 Result<Outcome> delete_command(const GlobalOptions& global, const DeleteCommand& command) {
   auto checked = check_id(command.id);
   if (!checked.ok()) return wrap(checked.error(), "delete " + command.id);
-  UniqueFd root = TRY(open_state_root(global.root));
-  auto state = StateDirectory::open(root.get(), command.id);
+  auto root = open_root(global);
+  auto state = root.ok() ? StateDirectory::open(root->get(), command.id) : Result<StateDirectory>(root.error());
   if (!state.ok() && command.force && state.error().code == ENOENT) return Outcome{};
-  if (!state.ok()) return wrap(Error{0, state.error().message}, "delete " + command.id);
+  if (!state.ok()) return named("delete", command.id, state.error());
   auto removed = remove_container(*state, command.id, command.force);
   if (!removed.ok()) return wrap(removed.error(), "delete " + command.id);
   return Outcome{};

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <string_view>
 
 #include "runtime/cli.h"
 #include "runtime/commands.h"
@@ -63,6 +64,13 @@ int minirun_main(int argc, char** argv) {
 
 }  // namespace minirun
 
+// Nothing throws on purpose where it is not caught; what is left is memory that cannot be had.
 int main(int argc, char** argv) {
-  return minirun::minirun_main(argc, argv);
+  try {
+    return minirun::minirun_main(argc, argv);
+  } catch (...) {
+    constexpr std::string_view kText = "minirun: out of memory\n";
+    (void)!write(STDERR_FILENO, kText.data(), kText.size());
+    return 1;
+  }
 }

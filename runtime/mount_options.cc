@@ -25,8 +25,8 @@ enum class Effect : uint8_t {
 
 struct Option {
   std::string_view name;
-  Effect effect;
   uint64_t value;
+  Effect effect;
   bool has_recursive;  // the same with an "r" in front, for all mounts below too
 };
 
@@ -34,54 +34,54 @@ constexpr uint64_t kSync = 1, kDirsync = 2, kLazytime = 3;
 
 // One line an option: it is parsed, told and tested from here.
 constexpr Option kOptions[] = {
-    {"defaults", Effect::none, 0, false},
-    {"bind", Effect::bind, 0, true},
-    {"remount", Effect::remount, 0, false},
+    {"defaults", 0, Effect::none, false},
+    {"bind", 0, Effect::bind, true},
+    {"remount", 0, Effect::remount, false},
 
-    {"ro", Effect::set, abi::kMountAttrReadonly, true},
-    {"rw", Effect::clear, abi::kMountAttrReadonly, true},
-    {"nosuid", Effect::set, abi::kMountAttrNosuid, true},
-    {"suid", Effect::clear, abi::kMountAttrNosuid, true},
-    {"nodev", Effect::set, abi::kMountAttrNodev, true},
-    {"dev", Effect::clear, abi::kMountAttrNodev, true},
-    {"noexec", Effect::set, abi::kMountAttrNoexec, true},
-    {"exec", Effect::clear, abi::kMountAttrNoexec, true},
-    {"nosymfollow", Effect::set, abi::kMountAttrNosymfollow, true},
-    {"symfollow", Effect::clear, abi::kMountAttrNosymfollow, true},
-    {"nodiratime", Effect::set, abi::kMountAttrNodiratime, true},
-    {"diratime", Effect::clear, abi::kMountAttrNodiratime, true},
+    {"ro", abi::kMountAttrReadonly, Effect::set, true},
+    {"rw", abi::kMountAttrReadonly, Effect::clear, true},
+    {"nosuid", abi::kMountAttrNosuid, Effect::set, true},
+    {"suid", abi::kMountAttrNosuid, Effect::clear, true},
+    {"nodev", abi::kMountAttrNodev, Effect::set, true},
+    {"dev", abi::kMountAttrNodev, Effect::clear, true},
+    {"noexec", abi::kMountAttrNoexec, Effect::set, true},
+    {"exec", abi::kMountAttrNoexec, Effect::clear, true},
+    {"nosymfollow", abi::kMountAttrNosymfollow, Effect::set, true},
+    {"symfollow", abi::kMountAttrNosymfollow, Effect::clear, true},
+    {"nodiratime", abi::kMountAttrNodiratime, Effect::set, true},
+    {"diratime", abi::kMountAttrNodiratime, Effect::clear, true},
 
-    {"relatime", Effect::mode, abi::kMountAttrRelatime, true},
-    {"norelatime", Effect::leave_mode, abi::kMountAttrRelatime, true},
-    {"noatime", Effect::mode, abi::kMountAttrNoatime, true},
-    {"atime", Effect::leave_mode, abi::kMountAttrNoatime, true},
-    {"strictatime", Effect::mode, abi::kMountAttrStrictatime, true},
-    {"nostrictatime", Effect::leave_mode, abi::kMountAttrStrictatime, true},
+    {"relatime", abi::kMountAttrRelatime, Effect::mode, true},
+    {"norelatime", abi::kMountAttrRelatime, Effect::leave_mode, true},
+    {"noatime", abi::kMountAttrNoatime, Effect::mode, true},
+    {"atime", abi::kMountAttrNoatime, Effect::leave_mode, true},
+    {"strictatime", abi::kMountAttrStrictatime, Effect::mode, true},
+    {"nostrictatime", abi::kMountAttrStrictatime, Effect::leave_mode, true},
 
-    {"private", Effect::propagation, abi::kMsPrivate, true},
-    {"shared", Effect::propagation, abi::kMsShared, true},
-    {"slave", Effect::propagation, abi::kMsSlave, true},
-    {"unbindable", Effect::propagation, abi::kMsUnbindable, true},
+    {"private", abi::kMsPrivate, Effect::propagation, true},
+    {"shared", abi::kMsShared, Effect::propagation, true},
+    {"slave", abi::kMsSlave, Effect::propagation, true},
+    {"unbindable", abi::kMsUnbindable, Effect::propagation, true},
 
-    {"sync", Effect::superblock, kSync, false},
-    {"async", Effect::superblock, kSync, false},
-    {"dirsync", Effect::superblock, kDirsync, false},
-    {"lazytime", Effect::superblock, kLazytime, false},
-    {"nolazytime", Effect::superblock, kLazytime, false},
+    {"sync", kSync, Effect::superblock, false},
+    {"async", kSync, Effect::superblock, false},
+    {"dirsync", kDirsync, Effect::superblock, false},
+    {"lazytime", kLazytime, Effect::superblock, false},
+    {"nolazytime", kLazytime, Effect::superblock, false},
 
     // Flags of mount(2) alone, without a place in the new mount API: i_version is always on where a filesystem has it
     // (ext4 since Linux 6.1, btrfs and xfs always); "silent" hushed the log of a failing mount; mandatory locking went
     // with Linux 5.15.
-    {"iversion", Effect::none, 0, false},
-    {"noiversion", Effect::none, 0, false},
-    {"silent", Effect::none, 0, false},
-    {"loud", Effect::none, 0, false},
-    {"mand", Effect::none, 0, false},
-    {"nomand", Effect::none, 0, false},
+    {"iversion", 0, Effect::none, false},
+    {"noiversion", 0, Effect::none, false},
+    {"silent", 0, Effect::none, false},
+    {"loud", 0, Effect::none, false},
+    {"mand", 0, Effect::none, false},
+    {"nomand", 0, Effect::none, false},
 
-    {"tmpcopyup", Effect::not_yet, 0, false},
-    {"idmap", Effect::not_yet, 0, true},
-    {"copy-symlink", Effect::not_yet, 0, false},
+    {"tmpcopyup", 0, Effect::not_yet, false},
+    {"idmap", 0, Effect::not_yet, true},
+    {"copy-symlink", 0, Effect::not_yet, false},
 };
 
 struct Found {

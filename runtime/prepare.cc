@@ -1,19 +1,24 @@
 #include "runtime/prepare.h"
 
+#include <sched.h>
+#include <sys/stat.h>
+
+#include <utility>
+
 #include "runtime/console.h"
 #include "runtime/home.h"
 #include "runtime/host.h"
 #include "runtime/log.h"
 #include "runtime/seccomp_cache.h"
 #include "runtime/state.h"
+#include "runtime/sysctl.h"
 
 namespace minirun {
 namespace {
 
-void log_notes(const Bundle& bundle) {
+void log_unknown(const Bundle& bundle) {
   if (!debug_enabled()) return;
   for (const std::string& pointer : bundle.unknown) log_debug("config.json: {}: unknown property, ignored", pointer);
-  for (const Problem& warning : bundle.warnings) log_debug("config.json: {}: {}", warning.pointer, warning.message);
 }
 
 std::string rootfs_path(const Bundle& bundle) {
@@ -21,15 +26,47 @@ std::string rootfs_path(const Bundle& bundle) {
   return path.starts_with('/') ? path : bundle.path + "/" + path;
 }
 
+// The terminal is born with the size of the window that the user looks at: set later, a quick workload would see
+// another one first.
+void take_window_size(oci::Process* process) {
+  auto window = caller_window_size();
+  if (window) process->console_size = oci::ConsoleSize{window->ws_row, window->ws_col};
+}
+
+bool same_file(const std::string& one, const char* other) {
+  struct stat a {
+  }, b{};
+  return stat(one.c_str(), &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+// A namespace that is joined by path may be the host's own: then a kernel parameter of it would be set for the host.
+Result<void> check_joined_namespaces(const oci::Spec& spec) {
+  constexpr std::pair<uint32_t, const char*> kOwn[] = {
+      {CLONE_NEWNET, "/proc/self/ns/net"}, {CLONE_NEWIPC, "/proc/self/ns/ipc"}, {CLONE_NEWUTS, "/proc/self/ns/uts"}};
+  for (const auto& [key, value] : spec.linux_.sysctl) {
+    uint32_t type = sysctl_namespace(sysctl_path(key).value_or(""));
+    for (const oci::Namespace& joined : spec.linux_.namespaces) {
+      if (joined.type != type || joined.path.empty()) continue;
+      for (const auto& [own_type, own_path] : kOwn) {
+        if (own_type == type && same_file(joined.path, own_path))
+          return fail(0, "config.json: /linux/sysctl/{}: {} is the host's own {} namespace", key, joined.path,
+                      namespace_names(type));
+      }
+    }
+  }
+  return {};
+}
+
 Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, const RunOptions& options,
                          int state_root) {
   Prepared prepared;
   prepared.id = id;
   prepared.bundle = TRY(load_bundle(bundle_path));
-  log_notes(prepared.bundle);
-  const oci::Spec& spec = prepared.bundle.spec;
+  log_unknown(prepared.bundle);
+  oci::Spec& spec = prepared.bundle.spec;
   if (!spec.process) return fail(0, "config.json: /process: is required to run a container");
-  prepared.rootfs = TRY(open_rootfs(prepared.bundle.dir.get(), *spec.root));
+  if (spec.process->terminal && !options.detach) take_window_size(&*spec.process);
+  TRY(check_joined_namespaces(spec));
   prepared.rootfs_path = rootfs_path(prepared.bundle);
 
   std::optional<SeccompProgram> seccomp;
@@ -38,9 +75,11 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
     for (const std::string& name : seccomp->skipped_syscalls)
       log_debug("config.json: /linux/seccomp: system call {} is not known, no rule was made", name);
   }
-  Place place{id, prepared.bundle.path, prepared.rootfs_path, home_of(prepared.rootfs.get(), spec.process->user.uid)};
+  Place place{id, prepared.bundle.path, prepared.rootfs_path,
+              home_of(prepared.bundle.rootfs.get(), spec.process->user.uid)};
   prepared.compiled = TRY(compile(spec, place, probe_host(), options, seccomp ? &*seccomp : nullptr));
-  for (const std::string& warning : prepared.compiled.warnings) log_debug("config.json: {}", warning);
+  for (const Problem& warning : prepared.bundle.warnings)
+    prepared.compiled.warnings.push_back(warning.pointer + ": " + warning.message);
   return prepared;
 }
 
@@ -52,7 +91,7 @@ Result<Prepared> prepare_run(const RunCommand& command, int state_root) {
   options.detach = command.detach;
   options.preserve_fds = command.preserve_fds;
   options.no_pivot = command.no_pivot;
-  std::string id = command.id.empty() ? TRY(make_up_id()) : command.id;
+  std::string id = command.id ? *command.id : TRY(make_up_id());
   Prepared prepared = TRY(prepare(command.bundle, id, options, state_root));
   TRY(check_console(prepared.compiled.terminal, command.detach, command.console_socket));
   return prepared;

@@ -12,7 +12,6 @@ namespace minirun {
 struct Prepared {
   std::string id;
   Bundle bundle;
-  UniqueFd rootfs;
   std::string rootfs_path;  // absolute, for people
   Compiled compiled;
 };

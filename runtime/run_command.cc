@@ -100,7 +100,9 @@ Result<std::optional<LaunchFailure>> Run::launch() {
   if (!kills_all && !command_.detach) cgroup_kill = TRY(open_at(cgroup_->cgroup().fd(), "cgroup.kill", O_WRONLY));
   bool relays = prepared_.compiled.terminal && command_.console_socket.empty();
   TRY(supervisor_.start_guard(relays, cgroup_kill.get()));
-  launched_.emplace(TRY(Launched::start(prepared_.compiled, prepared_.rootfs.get(), state_.fd(), cgroup_->cgroup())));
+  launched_.emplace(
+      TRY(Launched::start(prepared_.compiled, prepared_.bundle.rootfs.get(), state_.fd(), cgroup_->cgroup())));
+  TRY(commit());
   return await_running();
 }
 
@@ -111,7 +113,7 @@ Result<std::optional<LaunchFailure>> Run::await_running() {
                                 supervisor_.signals(), &events);
     if (failure) return failure;
     TRY(hand_over_terminal(&events));
-    TRY(commit());
+    TRY(write_pid_file(command_.pid_file, record_.init.pid));  // engines take it for "created"
     if (!events.ready) return std::optional<LaunchFailure>{};
     TRY(release(*launched_));
   }
@@ -123,12 +125,10 @@ Result<void> Run::hand_over_terminal(LaunchEvents* events) {
   return supervisor_.attach_terminal(std::move(events->terminal));
 }
 
-// The container is known from here on: other commands find it, and the pid file tells engines of it.
+// Other commands find the container from here on. While this is written, the child is at work on its steps.
 Result<void> Run::commit() {
-  if (record_.init.pid != 0) return {};
   record_.init = TRY(ProcessIdentity::of(launched_->child().pid, launched_->child().pidfd.get()));
-  TRY(state_.write(record_));
-  return write_pid_file(command_.pid_file, record_.init.pid);
+  return state_.write(record_);
 }
 
 Result<Outcome> Run::detach() {
@@ -148,6 +148,8 @@ Result<Outcome> Run::supervise() {
   launched_->let_go();
   int status = WIFSIGNALED(ended.wait_status) ? 128 + WTERMSIG(ended.wait_status) : WEXITSTATUS(ended.wait_status);
   Outcome outcome{status, "", why_it_ended(ended), {}};
+  if (ended.output_error != 0 && ended.output_error != EPIPE)  // EPIPE is how `| head` ends
+    outcome.error = fail(ended.output_error, "run {}: copy the terminal's output to stdout", prepared_.id);
   auto cleaned = clean_up();
   if (!cleaned.ok()) outcome.error = wrap(cleaned.error(), "clean up after " + prepared_.id);
   return outcome;
@@ -184,7 +186,7 @@ Result<void> Run::clean_up() {
 }
 
 Result<void> check_options(const RunCommand& command) {
-  if (!command.id.empty()) TRY(check_id(command.id));
+  if (command.id) TRY(check_id(*command.id));
   for (uint32_t i = 0; i < command.preserve_fds; i++) {
     if (fcntl(static_cast<int>(3 + i), F_GETFD) < 0)
       return fail(0, "--preserve-fds {}: descriptor {} is not open", command.preserve_fds, 3 + i);
@@ -197,8 +199,11 @@ Result<void> check_options(const RunCommand& command) {
 Result<Outcome> run_command(const GlobalOptions& global, const RunCommand& command) {
   TRY(check_options(command));
   Supervisor supervisor = TRY(Supervisor::begin());  // before the first side effect: signals are held from here on
-  UniqueFd state_root = TRY(open_state_root(global.root));
+  UniqueFd state_root = TRY(open_state_root(global.root, true));
   Prepared prepared = TRY(prepare_run(command, state_root.get()));
+  // config.md, "Linux Process": what cannot be granted MUST be logged as a warning.
+  for (const std::string& warning : prepared.compiled.warnings)
+    report_line("minirun: warning: config.json: " + warning);
   Hierarchy hierarchy = TRY(find_hierarchy());
   auto state = StateDirectory::claim(state_root.get(), prepared.id);
   if (!state.ok()) return wrap(state.error(), "run " + prepared.id);

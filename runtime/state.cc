@@ -66,9 +66,9 @@ Result<std::string> make_up_id() {
   return id;
 }
 
-Result<UniqueFd> open_state_root(const std::string& path) {
+Result<UniqueFd> open_state_root(const std::string& path, bool make) {
   auto fd = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
-  if (!fd.ok() && fd.error().code == ENOENT) {
+  if (!fd.ok() && fd.error().code == ENOENT && make) {
     size_t slash = path.rfind('/');  // one missing parent is made too: /run/x/y on a fresh host
     if (slash != std::string::npos && slash > 0 && mkdir(path.substr(0, slash).c_str(), 0755) < 0 && errno != EEXIST)
       return fail(errno, "mkdir {}", path.substr(0, slash));

@@ -43,8 +43,9 @@ Result<void> check_id(const std::string& id);
 // Twelve random hexadecimal digits (getrandom(2)).
 Result<std::string> make_up_id();
 
-// The state root, made with mode 0700 when missing. Refused when others can write to it or it is somebody else's.
-Result<UniqueFd> open_state_root(const std::string& path);
+// The state root. Refused when others can write to it or it is somebody else's. make: with mode 0700 when missing,
+// with its parent; otherwise a missing one is ENOENT.
+Result<UniqueFd> open_state_root(const std::string& path, bool make);
 
 // A container's directory. Removes itself, record and all, unless kept.
 class StateDirectory {

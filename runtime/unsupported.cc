@@ -37,8 +37,6 @@ static constexpr Feature kNotYet[] = {
     {"/linux/mountLabel", [](const Spec& s) { return !s.linux_.mount_label.empty(); }},
     {"/linux/intelRdt", [](const Spec& s) { return s.linux_.intel_rdt.has_value(); }},
     {"/linux/memoryPolicy", [](const Spec& s) { return s.linux_.memory_policy.has_value(); }},
-    {"/linux/seccomp/listenerPath",
-     [](const Spec& s) { return s.linux_.seccomp && !s.linux_.seccomp->listener_path.empty(); }},
     {"/linux/seccomp/defaultAction",
      [](const Spec& s) { return s.linux_.seccomp && s.linux_.seccomp->default_action == oci::SeccompAction::notify; }},
 };

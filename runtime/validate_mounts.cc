@@ -1,11 +1,36 @@
 // Rules for /mounts; what options mean is in mount_options.cc.
+#include <algorithm>
 #include <climits>
 
 #include "runtime/checker.h"
+#include "runtime/container_path.h"
 #include "runtime/json.h"
 #include "runtime/mount_options.h"
 
 namespace minirun {
+
+// What is mounted over /proc or inside it could stand in for the kernel's answers (CVE-2019-16884): only procfs itself,
+// and the files that a container's view of its limits is put over (lxcfs).
+static void check_proc_target(Checker& checker, const std::string& pointer, const oci::Mount& mount, bool bind) {
+  static constexpr std::string_view kAllowed[] = {"/proc/cpuinfo",
+                                                  "/proc/diskstats",
+                                                  "/proc/meminfo",
+                                                  "/proc/stat",
+                                                  "/proc/swaps",
+                                                  "/proc/uptime",
+                                                  "/proc/loadavg",
+                                                  "/proc/slabinfo",
+                                                  "/proc/sys/kernel/ns_last_pid",
+                                                  "/proc/sys/crypto/fips_enabled"};
+  std::string target = clean_path(mount.destination);
+  if (target != "/proc" && target.compare(0, 6, "/proc/") != 0) return;
+  bool procfs = bind ? clean_path(mount.source) == "/proc" : mount.type == "proc";
+  bool allowed = std::find(std::begin(kAllowed), std::end(kAllowed), target) != std::end(kAllowed);
+  if (allowed || (target == "/proc" && procfs)) return;
+  checker.problem(pointer + "/destination",
+                  "must not be in /proc, where only procfs itself and few files can be: found {}",
+                  quoted(mount.destination));
+}
 
 static void check_mount(Checker& checker, const std::string& pointer, const oci::Mount& mount) {
   MountOptions options = parse_mount_options(mount.options);
@@ -19,6 +44,8 @@ static void check_mount(Checker& checker, const std::string& pointer, const oci:
   if (mount.destination.size() >= PATH_MAX)
     checker.problem(pointer + "/destination", "must be shorter than {} bytes: found {}", PATH_MAX,
                     mount.destination.size());
+  if (!options.remount && (options.bind || !mount.type.empty()))
+    check_proc_target(checker, pointer, mount, options.bind);
   if (options.bind && !options.remount && mount.source.empty())
     checker.problem(pointer + "/source", "is required for a bind mount: not there");
   if (!options.bind && mount.type.empty() && !changes_existing)

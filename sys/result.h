@@ -36,8 +36,8 @@ class [[nodiscard]] Result {
   explicit operator bool() const { return ok(); }
 
   // Only when ok(); anything else ends the process: a caller that forgot to check must not go on.
-  T& value() & { return ok() ? *std::get_if<0>(&data_) : (std::abort(), *std::get_if<0>(&data_)); }
-  const T& value() const& { return ok() ? *std::get_if<0>(&data_) : (std::abort(), *std::get_if<0>(&data_)); }
+  T& value() & { return *checked(std::get_if<0>(&data_)); }
+  const T& value() const& { return *checked(std::get_if<0>(&data_)); }
   T&& value() && { return std::move(value()); }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
@@ -45,9 +45,15 @@ class [[nodiscard]] Result {
   const T* operator->() const { return &value(); }
 
   // Only when !ok().
-  const Error& error() const { return ok() ? (std::abort(), *std::get_if<1>(&data_)) : *std::get_if<1>(&data_); }
+  const Error& error() const { return *checked(std::get_if<1>(&data_)); }
 
  private:
+  template <class Held>
+  static Held* checked(Held* held) {
+    if (held == nullptr) std::abort();
+    return held;
+  }
+
   std::variant<T, Error> data_;
 };
 

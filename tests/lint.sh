@@ -83,6 +83,11 @@ lint_scripts() {
   scripts | xargs shellcheck -S warning -x -e SC1090,SC1091,SC2034,SC2154 # files that source each other
 }
 
+# What docs/conformance.md names is there.
+lint_conformance() {
+  tests/conformance_check.sh
+}
+
 # Functions of this file as the command of `check`, which runs programs.
 lint_check() { # NAME SECONDS
   check "lint-$1" "$2" bash -c ". .ci/install.sh; . tests/count.sh; . tests/lint.sh; set -o pipefail; lint_$1"
@@ -92,6 +97,6 @@ ring_lint() {
   build build/clang all -- "${clang_options[@]}"
   build_release
   local name
-  for name in format words lengths scripts init binary; do lint_check $name 60; done
+  for name in format words lengths scripts conformance init binary; do lint_check $name 60; done
   lint_check tidy 1500
 }

@@ -96,6 +96,42 @@ TEST_F(Lifecycle, DeleteRefusesARunningContainerAndForceKillsIt) {
   EXPECT_EQ(outcome.err, "");
 }
 
+TEST_F(Lifecycle, StateListAndKillOfADetachedContainer) {
+  Bundle bundle;
+  bundle.payload({"exit-on", std::to_string(SIGTERM), "6"});
+  bundle.config["annotations"] = {{"org.example.key", "value"}};
+  ASSERT_EQ(detach(bundle, {"--pid-file", kPidFile}).code, 0);
+  auto pid = read_file(AT_FDCWD, kPidFile);
+  ASSERT_TRUE(pid.ok());
+
+  Outcome outcome = call({"state", id()});
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(outcome.err, "") << "containerd reads stdout and stderr together";
+  nlohmann::json state = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(state["ociVersion"], "1.3.0");
+  EXPECT_EQ(state["id"], id());
+  EXPECT_EQ(state["status"], "running");
+  EXPECT_EQ(std::to_string(state["pid"].get<int>()), *pid);
+  EXPECT_EQ(state["bundle"], bundle.path());
+  EXPECT_EQ(state["annotations"]["org.example.key"], "value");
+
+  EXPECT_EQ(call({"list", "--quiet"}).out, id() + "\n");
+  nlohmann::json list = nlohmann::json::parse(call({"list", "--format", "json"}).out);
+  ASSERT_EQ(list.size(), 1u);
+  EXPECT_EQ(list[0]["id"], id());
+
+  expect_refused(call({"kill", id(), "NOSUCH"}), {"unknown signal"});
+  auto stopped = [&] {
+    (void)call({"kill", id(), "SIGTERM"});  // again: the workload may not have its handler yet
+    return nlohmann::json::parse(call({"state", id()}).out)["status"] == "stopped";
+  };
+  EXPECT_TRUE(eventually(stopped));
+  EXPECT_EQ(nlohmann::json::parse(call({"state", id()}).out)["pid"], 0);
+  expect_refused(call({"kill", id()}), {"container not running: no such process"});
+  EXPECT_EQ(call({"delete", id()}).code, 0);
+  expect_refused(call({"state", id()}), {"container does not exist"});
+}
+
 TEST_F(Lifecycle, DeleteOfNothing) {
   expect_refused(call({"delete", "never-was"}), {"never-was", "does not exist"});
   Outcome outcome = call({"delete", "--force", "never-was"});

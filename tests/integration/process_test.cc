@@ -193,6 +193,9 @@ TEST_F(Process, UnknownCapabilityIsAWarningNotAnError) {
   bundle.payload({"true"});
   Outcome outcome = run(bundle);
   EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_NE(outcome.err.find("warning: config.json: /process/capabilities/bounding"), std::string::npos)
+      << describe(outcome);
+  EXPECT_NE(outcome.err.find("CAP_OF_TOMORROW"), std::string::npos) << describe(outcome);
 }
 
 TEST_F(Process, NoNewPrivileges) {

@@ -22,6 +22,7 @@ class LoadBundle : public ::testing::Test {
     ASSERT_NE(mkdtemp(name), nullptr);
     path_ = name;
     dir_ = open_at(AT_FDCWD, path_, O_PATH | O_DIRECTORY).value();
+    ASSERT_EQ(mkdirat(dir_.get(), "rootfs", 0755), 0);
   }
   void TearDown() override {
     for (const char* name : {"config.json", "link", "file"}) (void)unlinkat(dir_.get(), name, 0);
@@ -103,9 +104,16 @@ TEST_F(LoadBundle, SurvivesDepthAndGarbage) {
   EXPECT_EQ(error(), "config.json:1:1: no JSON in here: empty");
 }
 
+TEST_F(LoadBundle, TellsOfAMissingRootfsWithEverythingElse) {
+  ASSERT_EQ(unlinkat(dir_.get(), "rootfs", AT_REMOVEDIR), 0);
+  write(with(kSmallConfig, "/process/cwd", "\"tmp\""));
+  EXPECT_NE(error().find("config.json: /process/cwd: must be"), std::string::npos);
+  EXPECT_NE(error().find("config.json: /root/path: open rootfs: no such file or directory"), std::string::npos);
+}
+
 TEST_F(LoadBundle, OpensTheRootfsFromTheBundleOnly) {
-  EXPECT_EQ(open_rootfs(dir_.get(), {"rootfs", false}).error().text(),
-            "config.json: /root/path: open rootfs: no such file or directory");
+  ASSERT_EQ(unlinkat(dir_.get(), "rootfs", AT_REMOVEDIR), 0);
+  EXPECT_EQ(open_rootfs(dir_.get(), {"rootfs", false}).error().text(), "open rootfs: no such file or directory");
   ASSERT_EQ(mkdirat(dir_.get(), "rootfs", 0755), 0);
   EXPECT_TRUE(open_rootfs(dir_.get(), {"rootfs", false}).ok());
   EXPECT_TRUE(open_rootfs(dir_.get(), {"rootfs/", false}).ok());
@@ -113,15 +121,14 @@ TEST_F(LoadBundle, OpensTheRootfsFromTheBundleOnly) {
 }
 
 TEST_F(LoadBundle, RefusesARootfsThatIsALinkOrAFile) {
-  ASSERT_EQ(mkdirat(dir_.get(), "rootfs", 0755), 0);
   ASSERT_EQ(symlinkat("rootfs", dir_.get(), "link"), 0);
   ASSERT_TRUE(replace_file(dir_.get(), "file", "x", 0600).ok());
   EXPECT_EQ(open_rootfs(dir_.get(), {"link", false}).error().text(),
-            "config.json: /root/path: must be a directory: \"link\" is a symbolic link");
+            "must be a directory: \"link\" is a symbolic link");
   EXPECT_EQ(open_rootfs(dir_.get(), {"link//", false}).error().text(),
-            "config.json: /root/path: must be a directory: \"link//\" is a symbolic link");
+            "must be a directory: \"link//\" is a symbolic link");
   EXPECT_EQ(open_rootfs(dir_.get(), {"file", false}).error().text(),
-            "config.json: /root/path: must be a directory: \"file\" is not a directory");
+            "must be a directory: \"file\" is not a directory");
 }
 
 }  // namespace minirun

@@ -124,7 +124,7 @@ TEST_F(CompileProcess, PreservedDescriptorsAreKept) {
 }
 
 TEST_F(CompileProcess, SchedulerIoPriorityAndPersonality) {
-  spec.process->scheduler = oci::Scheduler{SCHED_RR, {}, 50, 1, {}, {}, {}};
+  spec.process->scheduler = oci::Scheduler{SCHED_RR, {}, 50, 2, {}, {}, {}};
   spec.process->io_priority = oci::IoPriority{2, 3};
   spec.linux_.personality = oci::Personality{8, {}};
   auto all = lines();
@@ -140,7 +140,7 @@ TEST_F(CompileProcess, SchedulerIoPriorityAndPersonality) {
   EXPECT_EQ(attributes.size, 48u);
   EXPECT_EQ(attributes.policy, static_cast<uint32_t>(SCHED_RR));
   EXPECT_EQ(attributes.priority, 50u);
-  EXPECT_EQ(attributes.flags, 1u);
+  EXPECT_EQ(attributes.flags, 2u);
   EXPECT_EQ(step(Op::io_priority).arg[0], (2u << 13) | 3u);
 }
 
@@ -151,6 +151,12 @@ TEST_F(CompileProcess, ADeadlineIsTheWorkloadsAlone) {
                      "set the scheduler: SCHED_DEADLINE", "set capabilities: none", "execute"});
   options.init = false;
   expect_order(lines(), {"set the scheduler: SCHED_DEADLINE", "set capabilities: none", "execute"});
+}
+
+TEST_F(CompileProcess, ASchedulerThatForkingResetsIsSetByTheWorkload) {
+  constexpr uint64_t kResetOnFork = 1;
+  spec.process->scheduler = oci::Scheduler{SCHED_RR, {}, 50, kResetOnFork, {}, {}, {}};
+  expect_order(lines(), {"start the workload", "set the scheduler: SCHED_RR", "execute"});
 }
 
 TEST_F(CompileProcess, KernelParametersAreWrittenThroughItsOwnProcfs) {

@@ -7,9 +7,9 @@ namespace {
 
 class CompileNamespaces : public CompileTest {
  protected:
-  void join(uint64_t type, std::string path) {
+  void join(uint64_t type, const std::string& path) {
     for (auto& ns : spec.linux_.namespaces)
-      if (ns.type == type) ns.path = std::move(path);
+      if (ns.type == type) ns.path = path;
   }
 };
 

@@ -23,7 +23,8 @@ std::vector<std::string> bundles() {
   if (directory == nullptr) return names;
   while (dirent* entry = readdir(directory)) {
     std::string name = entry->d_name;
-    std::string config = kSource + "/bundles/" + name + "/config.json";
+    std::string config = kSource + "/bundles/";
+    config.append(name).append("/config.json");
     if (access(config.c_str(), R_OK) == 0) names.push_back(name);
   }
   closedir(directory);

@@ -33,13 +33,13 @@ TEST(Home, LinesThatAreNotSoundAreSkipped) {
 
 class HomeOf : public testing::Test {
  protected:
-  HomeOf() {
+  void SetUp() override {
     char name[] = "/tmp/minirun-home-XXXXXX";
     path = mkdtemp(name);
     root = UniqueFd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     mkdirat(root.get(), "etc", 0755);
   }
-  ~HomeOf() override {
+  void TearDown() override {
     unlinkat(root.get(), "etc/passwd", 0);
     unlinkat(root.get(), "etc", AT_REMOVEDIR);
     rmdir(path.c_str());

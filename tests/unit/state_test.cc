@@ -33,7 +33,7 @@ class State : public ::testing::Test {
  protected:
   void SetUp() override {
     ASSERT_NE(mkdtemp(path_), nullptr);
-    auto root = open_state_root(path_);
+    auto root = open_state_root(path_, true);
     ASSERT_TRUE(root.ok()) << root.error().text();
     root_ = std::move(root).value();
   }
@@ -111,10 +111,21 @@ TEST(StateRoot, IsRefusedWhenOthersCanWriteToIt) {
   char path[] = "/tmp/minirun-root-XXXXXX";
   ASSERT_NE(mkdtemp(path), nullptr);
   ASSERT_EQ(chmod(path, 0777), 0);
-  EXPECT_FALSE(open_state_root(path).ok());
+  EXPECT_FALSE(open_state_root(path, true).ok());
   ASSERT_EQ(chmod(path, 0700), 0);
-  EXPECT_TRUE(open_state_root(path).ok());
+  EXPECT_TRUE(open_state_root(path, true).ok());
   rmdir(path);
+}
+
+TEST(StateRoot, IsMadeOnlyWhenAskedFor) {
+  char path[] = "/tmp/minirun-root-XXXXXX";
+  ASSERT_NE(mkdtemp(path), nullptr);
+  std::string below = std::string(path) + "/parent/root";
+  EXPECT_EQ(open_state_root(below, false).error().code, ENOENT);
+  EXPECT_TRUE(open_state_root(below, true).ok());
+  EXPECT_EQ(rmdir(below.c_str()), 0);
+  EXPECT_EQ(rmdir((std::string(path) + "/parent").c_str()), 0);
+  EXPECT_EQ(rmdir(path), 0);
 }
 
 TEST(OpenInit, FindsAProcessByMoreThanItsNumber) {

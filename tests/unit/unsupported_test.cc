@@ -28,8 +28,6 @@ TEST(Unsupported, IsToldAndNeverSkipped) {
        "/linux/namespaces/6/type: is valid, but minirun does not support time namespaces yet"},
       {"/linux/seccomp", R"({"defaultAction": "SCMP_ACT_NOTIFY"})",
        "/linux/seccomp/defaultAction: is valid, but minirun does not support this yet"},
-      {"/linux/seccomp", R"({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/x"})",
-       "/linux/seccomp/listenerPath: is valid, but minirun does not support this yet"},
       {"/linux/seccomp",
        R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]})",
        "/linux/seccomp/syscalls/0/action: is valid, but minirun does not support SCMP_ACT_NOTIFY yet"},

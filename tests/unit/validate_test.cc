@@ -148,6 +148,26 @@ TEST(Validate, MountsHaveWhatTheirKindNeeds) {
             (Lines{"/mounts/0/destination: must not be empty", "/mounts/0/options/0: must not be empty"}));
 }
 
+TEST(Validate, NothingIsMountedInsideProc) {  // CVE-2019-16884
+  auto lines = [](const std::string& target, const char* rest) {
+    return problems_with("/mounts", R"([{"destination": ")" + target + "\", " + rest + "}]");
+  };
+  auto refused = [](const std::string& target) {
+    return Lines{
+        "/mounts/0/destination: must not be in /proc, where only procfs itself and few files can be: found \"" +
+        target + '"'};
+  };
+  constexpr const char* kBind = R"("source": "/srv", "options": ["bind"])";
+  for (const char* target : {"/proc/self", "/proc/sys/", "/proc/../proc/sys", "//proc/self/attr", "/proc"})
+    EXPECT_EQ(lines(target, kBind), refused(target));
+  EXPECT_EQ(lines("/proc", R"("type": "tmpfs")"), refused("/proc"));
+  EXPECT_EQ(lines("/proc", R"("type": "proc")"), Lines{});
+  EXPECT_EQ(lines("/proc", R"("source": "/proc", "options": ["rbind"])"), Lines{});
+  EXPECT_EQ(lines("/proc/sys", R"("options": ["remount", "ro"])"), Lines{}) << "changes what is there";
+  EXPECT_EQ(lines("/proc/meminfo", kBind), Lines{});
+  EXPECT_EQ(lines("/processes", kBind), Lines{});
+}
+
 TEST(Validate, RelativeMountDestinationsAreTakenWithAWarning) {
   auto bundle = parse_config(with(kSmallConfig, "/mounts", R"([{"destination": "proc", "type": "proc"}])"));
   ASSERT_TRUE(bundle.ok());

@@ -1,0 +1,141 @@
+// Ring 2: what the steps of the file tree ask of the kernel, in which order.
+#include <gtest/gtest.h>
+
+#include "namespaces/executor.h"
+#include "tests/unit/fake_kernel.h"
+
+namespace minirun {
+namespace {
+
+constexpr uint64_t kBelow = 32;  // attributes of all mounts below are in the high half
+
+class ExecutorMounts : public testing::Test {
+ protected:
+  ExecutorMounts() {
+    kernel.answer = [this](const FakeKernel::Call& call, long*) {
+      if (call.number == __NR_mount_setattr) {
+        abi::MountAttributes attributes{};
+        memcpy(&attributes, reinterpret_cast<const void*>(call.argument[3]), sizeof attributes);
+        bool recursive = (call.argument[2] & abi::kAtRecursive) != 0;
+        changes.push_back({recursive, attributes.set, attributes.clear, attributes.propagation});
+      }
+      if (call.number == __NR_fsconfig && call.argument[1] == abi::kFsconfigSetString) {
+        parameters += std::string(reinterpret_cast<const char*>(call.argument[2])) + "=" +
+                      reinterpret_cast<const char*>(call.argument[3]) + " ";
+      }
+      return false;
+    };
+  }
+  int run(PlanBuilder& builder) {
+    Plan plan = builder.finish();
+    std::string image = serialize(plan, std::vector<int>(plan.slots.size(), 5), 9);
+    return Executor<FakeKernel>(kernel, reinterpret_cast<PlanHeader*>(image.data())).run();
+  }
+  void attach(uint64_t set, uint64_t clear, uint64_t propagation) {
+    PlanBuilder b;
+    uint32_t slot = b.slot({SourceKind::tree, "/data", true, 0, ""});
+    b.add(Op::attach, "", {slot, b.text("/srv"), set, clear, propagation});
+    EXPECT_EQ(run(b), 0);
+  }
+
+  struct Change {
+    bool recursive;
+    uint64_t set, clear, propagation;
+    bool operator==(const Change&) const = default;
+    friend void PrintTo(const Change& change, std::ostream* out) {
+      *out << (change.recursive ? "recursive " : "") << change.set << ' ' << change.clear << ' ' << change.propagation;
+    }
+  };
+  using Changes = std::vector<Change>;
+
+  FakeKernel kernel;
+  Changes changes;
+  std::string parameters;
+};
+
+TEST_F(ExecutorMounts, WhatGoesDownComesBeforeWhatIsTheMountsOwn) {
+  attach(abi::kMountAttrNosuid | abi::kMountAttrReadonly << kBelow, abi::kMountAttrReadonly,
+         abi::kMsSlave | abi::kMsRecursive);
+  EXPECT_EQ(changes, (Changes{{true, abi::kMountAttrReadonly, 0, abi::kMsSlave},
+                              {false, abi::kMountAttrNosuid, abi::kMountAttrReadonly, 0}}));
+}
+
+TEST_F(ExecutorMounts, OneCallWhereOneIsEnough) {
+  attach(abi::kMountAttrReadonly, 0, abi::kMsPrivate);
+  EXPECT_EQ(changes, (Changes{{false, abi::kMountAttrReadonly, 0, abi::kMsPrivate}}));
+  changes.clear();
+  attach(0, 0, abi::kMsPrivate | abi::kMsRecursive);
+  EXPECT_EQ(changes, (Changes{{true, 0, 0, abi::kMsPrivate}}));
+  changes.clear();
+  attach(0, 0, 0);
+  EXPECT_EQ(changes, Changes{});
+}
+
+TEST_F(ExecutorMounts, AttributesAreThereBeforeTheMountIs) {
+  attach(abi::kMountAttrReadonly, 0, 0);
+  EXPECT_EQ(kernel.names(), "mount_setattr statx openat2 move_mount");
+}
+
+TEST_F(ExecutorMounts, EveryWayIntoTheRootMakesItASlaveOfTheHost) {
+  const struct {
+    Op op;
+    const char* calls;
+  } kWays[] = {{Op::pivot, "mount mount_setattr move_mount fchdir pivot_root umount open chdir"},
+               {Op::move_root, "mount mount_setattr move_mount fchdir chroot open chdir"},
+               {Op::enter, "setns open chdir mount_setattr"}};
+  for (const auto& way : kWays) {
+    changes.clear();
+    kernel.calls.clear();
+    PlanBuilder b;
+    b.add(way.op, "", {b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""})});
+    EXPECT_EQ(run(b), 0);
+    EXPECT_EQ(kernel.names(), way.calls);
+    EXPECT_EQ(changes, (Changes{{true, 0, 0, abi::kMsSlave}}));
+  }
+}
+
+TEST_F(ExecutorMounts, OnlyPivotTouchesTheMountsOfTheOldTree) {
+  for (Op op : {Op::pivot, Op::move_root}) {
+    kernel.calls.clear();
+    PlanBuilder b;
+    b.add(op, "", {b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""})});
+    EXPECT_EQ(run(b), 0);
+    EXPECT_EQ(kernel.calls[0].argument[3], abi::kMsSlave | (op == Op::pivot ? abi::kMsRecursive : 0));
+  }
+}
+
+TEST_F(ExecutorMounts, ATmpfsKeepsTheModeOfItsTarget) {
+  kernel.file_mode = 0040750;
+  PlanBuilder b;
+  uint64_t list = b.list(Parameters{{"size", "=1k"}});
+  b.add(Op::mount_new, "", {b.text("tmpfs"), b.text("/run"), 0, list, 1, 0}, kModeOfTarget);
+  EXPECT_EQ(run(b), 0);
+  EXPECT_EQ(parameters, "mode=0750 size=1k ");
+}
+
+TEST_F(ExecutorMounts, ATargetThatIsNotThereHasNoModeToKeep) {
+  kernel.answer = [first = true](const FakeKernel::Call& call, long* result) mutable {
+    if (call.number != __NR_openat2 || !first) return false;
+    first = false;
+    *result = -ENOENT;
+    return true;
+  };
+  PlanBuilder b;
+  uint64_t list = b.list(Parameters{});
+  b.add(Op::mount_new, "", {b.text("tmpfs"), b.text("/run"), 0, list, 0, 0}, kModeOfTarget);
+  EXPECT_EQ(run(b), 0);
+  EXPECT_EQ(kernel.count(__NR_statx), 0u);
+}
+
+TEST_F(ExecutorMounts, ATerminalIsGivenToTheUser) {
+  for (uint64_t uid : {uint64_t{0}, uint64_t{1000}}) {
+    kernel.calls.clear();
+    PlanBuilder b;
+    b.add(Op::terminal, "", {b.text("/dev/pts"), 24, 80, uid});
+    EXPECT_EQ(run(b), 0);
+    EXPECT_EQ(kernel.count(__NR_fchown), uid == 0 ? 0u : 1u);
+  }
+}
+
+}  // namespace
+}  // namespace minirun
