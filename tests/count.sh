@@ -37,10 +37,10 @@ gtest() {
   count_gtest "$name" $status
 }
 
-# count_gtest NAME STATUS: counts the cases in build/results/NAME.log, whose program ended with STATUS, and leaves what was
-# skipped, with its reasons, in build/results/NAME.skips.
+# count_gtest NAME STATUS [PROGRAMS]: counts the cases in build/results/NAME.log, whose program (or several) ended with
+# STATUS, and leaves what was skipped, with its reasons, in build/results/NAME.skips.
 count_gtest() {
-  local name=$1 status=$2 log=$results/$1.log p f s
+  local name=$1 status=$2 programs=${3:-1} log=$results/$1.log p f s
   p=$(grep -cE '^\[       OK \] .* \([0-9]+ ms\)$' "$log")
   f=$(grep -cE '^\[  FAILED  \] .* \([0-9]+ ms\)$' "$log")
   s=$(grep -cE '^\[  SKIPPED \] .* \([0-9]+ ms\)$' "$log")
@@ -49,7 +49,7 @@ count_gtest() {
   awk '/^\[ RUN      \]/ { reason = "" } /: Skipped$/ { getline reason }
        /^\[  SKIPPED \] .* \([0-9]+ ms\)$/ { print $4 ": " reason }' "$log" | sort > "$results/$name.skips"
   # A program that ends before its last line took its other cases with it.
-  if ! grep -qE '^\[==========\] .* ran\.' "$log" || { [ "$status" != 0 ] && [ "$f" = 0 ]; }; then
+  if [ "$(grep -cE '^\[==========\] .* ran\.' "$log")" != "$programs" ] || { [ "$status" != 0 ] && [ "$f" = 0 ]; }; then
     tail -n 40 "$log" >&2
     [ "$status" != 124 ] || echo "$name: gave up at its time limit" >&2
     echo "FAILED: $name: the program ended with status $status before its end or without a failed case" >&2

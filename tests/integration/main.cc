@@ -5,8 +5,6 @@
 //
 // $MINIRUN and $PAYLOAD name other programs than those beside this one.
 #include <gtest/gtest.h>
-
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -17,12 +15,17 @@
 namespace {
 
 int run_other(char** argv) {
-  char* path = realpath(argv[0], nullptr);  // the world has another working directory
   return minirun::testing::run_in_private_world([&] {
-    if (path != nullptr) execv(path, argv);
+    execv(argv[0], argv);
     perror(argv[0]);
     return 127;
   });
+}
+
+int run_tests() {
+  if (chdir("/run/tests") == 0) return RUN_ALL_TESTS();
+  perror("/run/tests");
+  return 1;
 }
 
 }  // namespace
@@ -31,5 +34,5 @@ int main(int argc, char** argv) {
   if (argc > 2 && strcmp(argv[1], "--in-world") == 0) return run_other(argv + 2);
   ::testing::InitGoogleTest(&argc, argv);
   if (::testing::GTEST_FLAG(list_tests)) return RUN_ALL_TESTS();
-  return minirun::testing::run_in_private_world([] { return RUN_ALL_TESTS(); });
+  return minirun::testing::run_in_private_world(run_tests);
 }
