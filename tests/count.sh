@@ -37,10 +37,10 @@ gtest() {
   count_gtest "$name" $status
 }
 
-# count_gtest NAME STATUS: counts the cases in build/results/NAME.log, whose program ended with STATUS, and leaves what was
-# skipped, with its reasons, in build/results/NAME.skips.
+# count_gtest NAME STATUS [PROGRAMS]: counts the cases in build/results/NAME.log, whose program (or several) ended with
+# STATUS, and leaves what was skipped, with its reasons, in build/results/NAME.skips.
 count_gtest() {
-  local name=$1 status=$2 log=$results/$1.log p f s
+  local name=$1 status=$2 programs=${3:-1} log=$results/$1.log p f s
   p=$(grep -cE '^\[       OK \] .* \([0-9]+ ms\)$' "$log")
   f=$(grep -cE '^\[  FAILED  \] .* \([0-9]+ ms\)$' "$log")
   s=$(grep -cE '^\[  SKIPPED \] .* \([0-9]+ ms\)$' "$log")
@@ -49,7 +49,7 @@ count_gtest() {
   awk '/^\[ RUN      \]/ { reason = "" } /: Skipped$/ { getline reason }
        /^\[  SKIPPED \] .* \([0-9]+ ms\)$/ { print $4 ": " reason }' "$log" | sort > "$results/$name.skips"
   # A program that ends before its last line took its other cases with it.
-  if ! grep -qE '^\[==========\] .* ran\.' "$log" || { [ "$status" != 0 ] && [ "$f" = 0 ]; }; then
+  if [ "$(grep -cE '^\[==========\] .* ran\.' "$log")" != "$programs" ] || { [ "$status" != 0 ] && [ "$f" = 0 ]; }; then
     tail -n 40 "$log" >&2
     [ "$status" != 124 ] || echo "$name: gave up at its time limit" >&2
     echo "FAILED: $name: the program ended with status $status before its end or without a failed case" >&2
@@ -62,25 +62,25 @@ count_gtest() {
 # skips_must_be NAME: what NAME skipped is exactly tests/skips/NAME.txt. For guests, where we know what they have.
 skips_must_be() {
   local name=$1 list=tests/skips/$1.txt
-  compare_skips "$name" <(sort "$list" 2>/dev/null) "$results/$name.skips" "$results/$name.skips"
+  compare_skips "$list" <(sort "$list" 2>/dev/null) "$results/$name.skips" "$results/$name.skips"
 }
 
-# skips_must_agree NAME: for the host, of which nothing is known. Every case skipped for some reason is in
-# tests/skips/NAME.txt with this reason; of the reasons that were seen here, no case there has stopped being skipped.
+# skips_must_agree NAME [LIST]: for the host, of which nothing is known. Every case skipped for some reason is in
+# tests/skips/LIST.txt with this reason; of the reasons that were seen here, no case there has stopped being skipped.
 skips_must_agree() {
-  local name=$1 list=tests/skips/$1.txt
+  local name=$1 list=tests/skips/${2:-$1}.txt
   touch "$results/$name.other"
-  awk 'NR == FNR { sub(/^[^:]*: /, ""); seen[$0] = 1; next } { reason = $0; sub(/^[^:]*: /, "", reason) }
+  awk 'FILENAME == ARGV[1] { sub(/^[^:]*: /, ""); seen[$0] = 1; next } { reason = $0; sub(/^[^:]*: /, "", reason) }
        reason in seen { print > here; next } { print > other }' here="$results/$name.expected" other="$results/$name.other" \
     "$results/$name.skips" "$list" 2>/dev/null
   sort "$results/$name.skips" "$results/$name.other" > "$results/$name.updated"
   touch "$results/$name.expected"
-  compare_skips "$name" <(sort "$results/$name.expected") "$results/$name.skips" "$results/$name.updated"
+  compare_skips "$list" <(sort "$results/$name.expected") "$results/$name.skips" "$results/$name.updated"
 }
 
-# compare_skips NAME EXPECTED FOUND UPDATED
+# compare_skips LIST EXPECTED FOUND UPDATED
 compare_skips() {
-  local name=$1 list=tests/skips/$1.txt changes
+  local list=$1 changes
   if [ -n "$update_skips" ]; then
     if [ -s "$4" ]; then cp "$4" "$list"; else rm -f "$list"; fi
     return
@@ -89,5 +89,5 @@ compare_skips() {
   [ -n "$changes" ] || return 0
   echo "$changes" >&2
   echo "the skipped tests are not those of $list: if that is meant, run tests/run --update-skips and commit it" >&2
-  case_failed "$name: skip list"
+  case_failed "$list"
 }
