@@ -18,7 +18,11 @@
 namespace minirun {
 
 Result<PlanMemory> PlanMemory::create(const std::string& image) {
-  UniqueFd fd(static_cast<int>(syscall(SYS_memfd_create, "minirun-plan", abi::kMfdCloexec)));
+  // A host may refuse memfds that do not promise never to be executed (vm.memfd_noexec=2).
+  int number = static_cast<int>(syscall(SYS_memfd_create, "minirun-plan", abi::kMfdCloexec | abi::kMfdNoexecSeal));
+  if (number < 0 && errno == EINVAL)  // before Linux 6.3
+    number = static_cast<int>(syscall(SYS_memfd_create, "minirun-plan", abi::kMfdCloexec));
+  UniqueFd fd(number);
   if (!fd) return fail(errno, "memfd_create");
   if (write(fd.get(), image.data(), image.size()) != static_cast<ssize_t>(image.size()))
     return fail(errno, "write the plan ({} bytes)", image.size());

@@ -96,6 +96,7 @@ constexpr unsigned kIoprioClassShift = 13;
 
 constexpr unsigned kMfdCloexec = 1;
 constexpr unsigned kMfdAllowSealing = 2;
-constexpr unsigned kMfdExec = 0x10;  // Linux 6.3; EINVAL before
+constexpr unsigned kMfdNoexecSeal = 0x08;  // Linux 6.3; EINVAL before
+constexpr unsigned kMfdExec = 0x10;        // Linux 6.3; EINVAL before
 
 }  // namespace minirun::abi
