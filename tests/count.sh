@@ -70,9 +70,11 @@ skips_must_be() {
 skips_must_agree() {
   local name=$1 list=tests/skips/${2:-$1}.txt
   touch "$results/$name.other"
-  awk 'FILENAME == ARGV[1] { sub(/^[^:]*: /, ""); seen[$0] = 1; next } { reason = $0; sub(/^[^:]*: /, "", reason) }
-       reason in seen { print > here; next } { print > other }' here="$results/$name.expected" other="$results/$name.other" \
-    "$results/$name.skips" "$list" 2>/dev/null
+  awk -v here="$results/$name.expected" -v other="$results/$name.other" '
+    { reason = $0; sub(/^[^:]*: /, "", reason) }
+    FILENAME == ARGV[1] { seen[reason] = 1; next }
+    reason in seen { print > here; next }
+    { print > other }' "$results/$name.skips" "$list" 2>/dev/null
   sort "$results/$name.skips" "$results/$name.other" > "$results/$name.updated"
   touch "$results/$name.expected"
   compare_skips "$list" <(sort "$results/$name.expected") "$results/$name.skips" "$results/$name.updated"
