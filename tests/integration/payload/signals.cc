@@ -1,8 +1,10 @@
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 
@@ -67,6 +69,9 @@ int tty(const Args&) {
   block_all(all);
   int signals = signalfd(-1, &all, SFD_CLOEXEC);
   if (signals < 0) broken("signalfd");
+  // A key that makes a signal also throws away what was typed (NOFLSH, termios(3)), perhaps between poll and read: that
+  // read must not wait, or no signal is looked at any more.
+  if (fcntl(0, F_SETFL, O_RDWR | O_NONBLOCK) != 0) broken("O_NONBLOCK");
   print_window();
   say("ready\n");
   for (;;) {
@@ -82,6 +87,7 @@ int tty(const Args&) {
     if (waits[1].revents != 0) {
       char line[256];
       ssize_t n = read(0, line, sizeof line);
+      if (n < 0 && errno == EAGAIN) continue;
       if (n <= 0) return 0;
       say("read " + std::string(line, static_cast<size_t>(n)));
     }
