@@ -233,16 +233,20 @@ TEST(SuperviseTerminal, FollowsTheWindow) {
   Foreground run(Options{.init =
                              [](const Init& init) {
                                init.take_terminal();
-                               for (int i = 0; i < 2; i++) {
-                                 winsize now{};
-                                 (void)ioctl(init.terminal, TIOCGWINSZ, &now);
-                                 init.record(&now, sizeof now);
-                                 sigset_t mask;
-                                 (void)sigemptyset(&mask);
-                                 (void)sigaddset(&mask, SIGWINCH);
-                                 int number = 0;
-                                 if (i == 0) (void)sigwait(&mask, &number);
-                               }
+                               sigset_t mask;
+                               (void)sigemptyset(&mask);
+                               (void)sigaddset(&mask, SIGWINCH);
+                               winsize now{};
+                               // Set as soon as minirun has the terminal, which may be before or after this looks.
+                               constexpr timespec kAWhile{0, 5'000'000};
+                               while (ioctl(init.terminal, TIOCGWINSZ, &now) == 0 && now.ws_row != 33)
+                                 (void)sigtimedwait(&mask, nullptr, &kAWhile);
+                               init.record(&now, sizeof now);
+                               // Changed only after that: the kernel must tell.
+                               int number = 0;
+                               while (ioctl(init.terminal, TIOCGWINSZ, &now) == 0 && now.ws_row == 33)
+                                 (void)sigwait(&mask, &number);
+                               init.record(&now, sizeof now);
                                return 0;
                              },
                          .terminal = true,
