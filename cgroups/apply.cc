@@ -8,7 +8,9 @@
 #include <string>
 
 #include "cgroups/cgroup.h"
+#include "cgroups/controllers.h"
 #include "cgroups/cpu_list.h"
+#include "cgroups/saved_files.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -102,6 +104,27 @@ Result<void> apply_one(int cgroup_fd, const Write& write, const std::string& pat
 Result<void> Cgroup::apply(const std::vector<Write>& writes) const {
   for (const Write& write : writes) TRY(apply_one(fd(), write, record_.path));
   return {};
+}
+
+Result<void> Cgroup::change(const std::vector<Write>& writes, const std::function<Result<void>()>& last) const {
+  for (const Write& write : writes)
+    if (!write.not_below.empty()) TRY(check_not_below(fd(), write));
+  SavedFiles saved(fd());
+  auto do_all = [&]() -> Result<void> {
+    for (const Write& write : writes) {
+      saved.save(write);
+      TRY(apply_one(fd(), write, record_.path));
+    }
+    return last();
+  };
+  auto done = do_all();
+  std::string lost = done.ok() ? "" : saved.restore();
+  if (lost.empty()) return done;
+  return fail(0, "{}; what was changed before it could not be put back: {}", done.error().text(), lost);
+}
+
+Result<void> Cgroup::enable(const std::vector<ControllerNeed>& needed) const {
+  return needed.empty() ? Result<void>() : enable_controllers(root_.get(), record_.path, needed);
 }
 
 }  // namespace minirun

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -57,12 +58,30 @@ class Cgroup {
   // errno and the reason.
   Result<void> apply(const std::vector<Write>& writes) const;
 
+  // The same for a cgroup in use, all or nothing: whatever fails, what was written before it is put back. The error
+  // says so when that could not be done. What must not be below its present use is looked at before the first write.
+  // `last` is done after them and is part of it.
+  Result<void> change(const std::vector<Write>& writes, const std::function<Result<void>()>& last) const;
+
+  // Makes controllers available in it that were not needed when it was made: see enable_controllers().
+  Result<void> enable(const std::vector<ControllerNeed>& needed) const;
+
   // Why clone3(2) with CLONE_INTO_CGROUP failed with this code, where the cgroup has to do with it ("pids.max is 1");
   // empty otherwise.
   std::string explain_join(int code) const;
 
   // SIGKILL to every process in it and below (cgroup.kill, Linux 5.14), frozen ones too. No error when it is gone.
   Result<void> kill() const;
+
+  // Writes the owner (at most some 900 bytes) on the cgroup, for find_marked(). Does nothing for one that was there
+  // before: it would keep the mark. ENOTSUP: a kernel without extended attributes there.
+  Result<void> mark(const std::string& owner) const;
+
+  // The cgroups with exactly this mark: mostly none or one. Walks the whole tree, but not into containers.
+  static Result<std::vector<Cgroup>> find_marked(const Hierarchy& hierarchy, const std::string& owner);
+
+  // Waits until no process is left in it and below. EBUSY at the deadline, naming who is, as remove().
+  Result<void> wait_until_empty(Deadline deadline) const;
 
   // Removes it, what the container made below it, and the directories above that create() made, where nobody else
   // has moved in. Returns as soon as the kernel lets go; EBUSY at the deadline, naming who is still inside:

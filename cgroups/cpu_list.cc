@@ -32,4 +32,15 @@ bool cpu_list_within(std::string_view inner, std::string_view outer) {
   return (parse(inner) & ~parse(outer)).none();
 }
 
+std::vector<uint64_t> cpu_mask(std::string_view list) {
+  std::bitset<kMost> set = parse(list);
+  std::vector<uint64_t> mask;
+  for (unsigned n = 0; n < kMost; ++n) {
+    if (!set.test(n)) continue;
+    mask.resize(n / 64 + 1);
+    mask[n / 64] |= uint64_t{1} << n % 64;
+  }
+  return mask;
+}
+
 }  // namespace minirun

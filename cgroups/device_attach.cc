@@ -16,6 +16,8 @@ long bpf(int command, bpf_attr& attr) {
   return syscall(SYS_bpf, command, &attr, sizeof attr);
 }
 
+constexpr char kName[] = "minirun_devices";  // as long as BPF_OBJ_NAME_LEN lets it be
+
 uint64_t address(const void* pointer) {
   return reinterpret_cast<uintptr_t>(pointer);
 }
@@ -28,7 +30,7 @@ UniqueFd load(const std::vector<bpf_insn>& program, std::string* log) {
   attr.insns = address(program.data());
   attr.insn_cnt = static_cast<uint32_t>(program.size());
   attr.license = address("");  // it calls no helper that asks for one
-  memcpy(attr.prog_name, "minirun_devices", sizeof "minirun_devices");
+  memcpy(attr.prog_name, kName, sizeof kName);
   if (log != nullptr) {
     attr.log_buf = address(log->data());
     attr.log_size = static_cast<uint32_t>(log->size());
@@ -63,10 +65,8 @@ const char* why_not_attached(int code) {
   }
 }
 
-}  // namespace
-
-Result<void> attach_device_filter(int cgroup_fd, const std::vector<bpf_insn>& program) {
-  if (program.empty()) return {};
+// replaced_fd: the program whose place it takes; -1: none.
+Result<void> attach(int cgroup_fd, const std::vector<bpf_insn>& program, int replaced_fd) {
   UniqueFd loaded = load(program, nullptr);
   if (!loaded) return load_error(errno, program);
   bpf_attr attr;
@@ -75,9 +75,70 @@ Result<void> attach_device_filter(int cgroup_fd, const std::vector<bpf_insn>& pr
   attr.attach_bpf_fd = static_cast<uint32_t>(loaded.get());
   attr.attach_type = BPF_CGROUP_DEVICE;
   attr.attach_flags = BPF_F_ALLOW_MULTI;
+  if (replaced_fd >= 0) {
+    attr.attach_flags |= BPF_F_REPLACE;
+    attr.replace_bpf_fd = static_cast<uint32_t>(replaced_fd);
+  }
   if (bpf(BPF_PROG_ATTACH, attr) < 0)
     return fail(errno, "attach the device filter to the cgroup{}", why_not_attached(errno));
   return {};
+}
+
+Result<void> detach(int cgroup_fd, int program_fd) {
+  bpf_attr attr;
+  memset(&attr, 0, sizeof attr);
+  attr.target_fd = static_cast<uint32_t>(cgroup_fd);
+  attr.attach_bpf_fd = static_cast<uint32_t>(program_fd);
+  attr.attach_type = BPF_CGROUP_DEVICE;
+  if (bpf(BPF_PROG_DETACH, attr) < 0) return fail(errno, "detach the device filter from the cgroup");
+  return {};
+}
+
+Result<std::vector<uint32_t>> attached_programs(int cgroup_fd) {
+  std::vector<uint32_t> ids(64);  // BPF_CGROUP_MAX_PROGS
+  bpf_attr attr;
+  memset(&attr, 0, sizeof attr);
+  attr.query.target_fd = static_cast<uint32_t>(cgroup_fd);
+  attr.query.attach_type = BPF_CGROUP_DEVICE;
+  attr.query.prog_ids = address(ids.data());
+  attr.query.prog_cnt = static_cast<uint32_t>(ids.size());
+  if (bpf(BPF_PROG_QUERY, attr) < 0) return fail(errno, "list the device filters of the cgroup");
+  ids.resize(attr.query.prog_cnt);
+  return ids;
+}
+
+// The attached program that has minirun's name. Empty: there is none.
+Result<UniqueFd> find_own(int cgroup_fd) {
+  for (uint32_t id : TRY(attached_programs(cgroup_fd))) {
+    bpf_attr attr;
+    memset(&attr, 0, sizeof attr);
+    attr.prog_id = id;
+    UniqueFd program(static_cast<int>(bpf(BPF_PROG_GET_FD_BY_ID, attr)));
+    if (!program && errno == ENOENT) continue;  // detached since
+    if (!program) return fail(errno, "open a device filter of the cgroup (needs CAP_SYS_ADMIN)");
+    bpf_prog_info info;
+    memset(&info, 0, sizeof info);
+    memset(&attr, 0, sizeof attr);
+    attr.info.bpf_fd = static_cast<uint32_t>(program.get());
+    attr.info.info_len = sizeof info;
+    attr.info.info = address(&info);
+    if (bpf(BPF_OBJ_GET_INFO_BY_FD, attr) < 0) return fail(errno, "look at a device filter of the cgroup");
+    if (strncmp(info.name, kName, sizeof info.name) == 0) return program;
+  }
+  return UniqueFd();
+}
+
+}  // namespace
+
+Result<void> attach_device_filter(int cgroup_fd, const std::vector<bpf_insn>& program) {
+  if (program.empty()) return {};
+  return attach(cgroup_fd, program, -1);
+}
+
+Result<void> replace_device_filter(int cgroup_fd, const std::vector<bpf_insn>& program) {
+  UniqueFd old = TRY(find_own(cgroup_fd));
+  if (!program.empty()) return attach(cgroup_fd, program, old.get());
+  return old ? detach(cgroup_fd, old.get()) : Result<void>();
 }
 
 }  // namespace minirun

@@ -46,4 +46,9 @@ Result<std::vector<bpf_insn>> compile_device_filter(const std::vector<DeviceRule
 // CAP_BPF and CAP_NET_ADMIN) or holds the verifier's last words.
 Result<void> attach_device_filter(int cgroup_fd, const std::vector<bpf_insn>& program);
 
+// Puts the program in the place of the one that attach_device_filter() has attached, at one stroke (BPF_F_REPLACE,
+// Linux 5.6): at no moment is everything allowed or denied. Programs that others have attached stay. Where there is
+// none of minirun's it is attached; an empty program takes the old one away. Needs CAP_SYS_ADMIN to look for it.
+Result<void> replace_device_filter(int cgroup_fd, const std::vector<bpf_insn>& program);
+
 }  // namespace minirun

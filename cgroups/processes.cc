@@ -3,6 +3,10 @@
 #include <dirent.h>
 #include <fcntl.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
 #include <vector>
 
 #include "sys/file.h"
@@ -15,6 +19,8 @@ constexpr int kMostDirectories = 64;  // a message needs no complete list; the t
 
 class Finder {
  public:
+  explicit Finder(size_t most) : most_(most) {}
+
   std::vector<std::string> pids;
 
   void search(int cgroup_fd, int depth) {
@@ -25,7 +31,7 @@ class Finder {
     if (directory == nullptr) return;
     (void)again->release();  // closedir closes it
     while (dirent* entry = readdir(directory)) {
-      if (entry->d_type != DT_DIR || entry->d_name[0] == '.' || pids.size() > kMostProcesses || left_-- <= 0) continue;
+      if (entry->d_type != DT_DIR || entry->d_name[0] == '.' || pids.size() >= most_ || left_-- <= 0) continue;
       auto child = open_at(cgroup_fd, entry->d_name, O_PATH | O_DIRECTORY);
       if (child) search(child->get(), depth - 1);
     }
@@ -34,19 +40,62 @@ class Finder {
 
  private:
   void add(std::string_view procs) {
-    while (!procs.empty() && pids.size() <= kMostProcesses) {
+    while (!procs.empty() && pids.size() < most_) {
       std::string_view pid = procs.substr(0, procs.find('\n'));
       procs.remove_prefix(std::min(procs.size(), pid.size() + 1));
       if (pid != "0") pids.emplace_back(pid);  // 0: a process outside of our pid namespace
     }
   }
 
+  size_t most_;
   int left_ = kMostDirectories;
 };
 
 std::string proc_text(const std::string& pid, const char* file) {
   auto text = read_file(AT_FDCWD, "/proc/" + pid + "/" + file);
   return text ? *text : std::string();
+}
+
+std::string describe(const std::vector<std::string>& pids) {
+  std::string text;
+  for (size_t i = 0; i < pids.size() && i < kMostProcesses; ++i) {
+    if (i > 0) text += ", ";
+    text += describe_process(pids[i], proc_text(pids[i], "stat"), proc_text(pids[i], "wchan"));
+  }
+  if (text.empty()) return "processes that cannot be seen from here";
+  if (pids.size() > kMostProcesses) text += " and more";
+  return text;
+}
+
+// The freezer's trap is a function of its own in some builds of the kernel, and part of its caller in others.
+bool is_frozen_wchan(std::string_view wchan) {
+  return wchan == "do_freezer_trap" || wchan == "get_signal";
+}
+
+// The pids of one cgroup. A threaded one has none of its own (EOPNOTSUPP): they are told by the one above that is not.
+Result<void> collect(int cgroup_fd, const std::string& path, std::vector<pid_t>* pids) {
+  auto text = read_file(cgroup_fd, path + "/cgroup.procs", 64 << 20);
+  if (!text && text.error().code == EOPNOTSUPP) return {};
+  if (!text) return text.error();
+  for (const char* at = text->c_str(); *at != '\0';) {
+    char* end = nullptr;
+    auto pid = static_cast<pid_t>(strtol(at, &end, 10));
+    if (end == at) break;
+    if (pid > 0) pids->push_back(pid);
+    at = *end == '\n' ? end + 1 : end;
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> children_of(int cgroup_fd, const std::string& path) {
+  UniqueFd fd = TRY(open_at(cgroup_fd, path, O_RDONLY | O_DIRECTORY));
+  std::unique_ptr<DIR, int (*)(DIR*)> directory(fdopendir(fd.get()), closedir);
+  if (!directory) return fail(errno, "read a cgroup directory");
+  (void)fd.release();  // the stream owns it now
+  std::vector<std::string> children;
+  while (const dirent* entry = readdir(directory.get()))
+    if (entry->d_type == DT_DIR && entry->d_name[0] != '.') children.push_back(path + "/" + entry->d_name);
+  return children;
 }
 
 }  // namespace
@@ -64,17 +113,38 @@ std::string describe_process(std::string_view pid, std::string_view stat, std::s
 }
 
 std::string describe_processes(int cgroup_fd) {
-  Finder finder;
+  Finder finder(kMostProcesses + 1);
   finder.search(cgroup_fd, 16);
-  std::string text;
-  for (size_t i = 0; i < finder.pids.size() && i < kMostProcesses; ++i) {
-    const std::string& pid = finder.pids[i];
-    if (i > 0) text += ", ";
-    text += describe_process(pid, proc_text(pid, "stat"), proc_text(pid, "wchan"));
+  return describe(finder.pids);
+}
+
+std::string describe_unfrozen_processes(int cgroup_fd) {
+  constexpr size_t kMostToLookAt = 1000;  // most of them are frozen, and are not to be told
+  Finder finder(kMostToLookAt);
+  finder.search(cgroup_fd, 16);
+  std::vector<std::string> pids;
+  for (const std::string& pid : finder.pids)
+    if (!is_frozen_wchan(proc_text(pid, "wchan"))) pids.push_back(pid);
+  return describe(pids.empty() ? finder.pids : pids);
+}
+
+Result<std::vector<pid_t>> list_processes(int cgroup_fd) {
+  std::vector<pid_t> pids;
+  TRY(collect(cgroup_fd, ".", &pids));
+  std::vector<std::string> todo = TRY(children_of(cgroup_fd, "."));
+  while (!todo.empty()) {
+    std::string path = std::move(todo.back());
+    todo.pop_back();
+    auto found = collect(cgroup_fd, path, &pids);
+    auto below = found.ok() ? children_of(cgroup_fd, path) : Result<std::vector<std::string>>(found.error());
+    if (below.ok())
+      todo.insert(todo.end(), below->begin(), below->end());
+    else if (below.error().code != ENOENT && below.error().code != ENODEV)  // gone since its parent was read
+      return below.error();
   }
-  if (text.empty()) return "processes that cannot be seen from here";
-  if (finder.pids.size() > kMostProcesses) text += " and more";
-  return text;
+  std::sort(pids.begin(), pids.end());
+  pids.erase(std::unique(pids.begin(), pids.end()), pids.end());  // it may have moved between two reads
+  return pids;
 }
 
 }  // namespace minirun

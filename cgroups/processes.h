@@ -5,6 +5,9 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "sys/result.h"
 
 namespace minirun {
 
@@ -12,6 +15,13 @@ namespace minirun {
 // name, state letter and the kernel function they sleep in (proc_pid_stat(5), proc_pid_wchan(5)), as far as they can be
 // seen from here. "processes that cannot be seen from here" when there are none (another pid namespace, or just ended).
 std::string describe_processes(int cgroup_fd);
+
+// Of these the ones that the freezer has not stopped (their wchan tells); all, where none can be told.
+std::string describe_unfrozen_processes(int cgroup_fd);
+
+// All pids in the cgroup and below it, sorted; those that cannot be seen from here are left out. ENODEV or ENOENT: the
+// cgroup is gone.
+Result<std::vector<pid_t>> list_processes(int cgroup_fd);
 
 // One of them from the text of its /proc/PID/stat and wchan. Name bytes that could steer a terminal become "?".
 std::string describe_process(std::string_view pid, std::string_view stat, std::string_view wchan);

@@ -118,6 +118,19 @@ Result<void> remove_tree(int root_fd, int leaf_fd, const CgroupRecord& record, C
 
 }  // namespace
 
+Result<void> Cgroup::wait_until_empty(Deadline deadline) const {
+  auto events = open_at(leaf_.get(), "cgroup.events", O_RDONLY);
+  if (!events && (events.error().code == ENOENT || events.error().code == ENODEV)) return {};
+  if (!events) return events.error();
+  for (nanoseconds interval = kFirstLook; TRY(is_populated(events->get(), record_.path));
+       interval = interval > kNotice ? kLongest : interval * 2) {
+    if (expired(deadline))
+      return fail(EBUSY, "cgroup {}: still in use by {}", record_.path, describe_processes(leaf_.get()));
+    wait_for_change(events->get(), interval, deadline);
+  }
+  return {};
+}
+
 Result<void> Cgroup::remove(Processes processes, Deadline deadline) {
   // Mostly everybody is gone already and this is all. (Also when it was removed by somebody else.)
   if (record_.made > 0 && remove_leaf(root_.get(), record_)) {

@@ -54,12 +54,16 @@ class Executor : public ProcessSteps<Kernel> {
         return this->join_namespace(slot(a[0]), a[1]);
       case Op::new_namespaces:
         return this->new_namespaces(a[0]);
+      case Op::place_root:
+        return this->place_root(slot(a[0]), text(a[1]), a[2]);
       case Op::pivot:
-        return this->pivot(slot(a[0]));
+        return this->pivot();
       case Op::enter:
         return this->enter(slot(a[0]));
-      case Op::move_root:
-        return this->move_root(slot(a[0]));
+      case Op::change_root:
+        return this->change_root();
+      case Op::open_root:
+        return this->open_root();
       case Op::mount_new:
         return this->mount_new(text(a[0]), text(a[1]), a[2], text(a[3]), a[4], a[5], step.flags, plan_->report.detail);
       case Op::attach:
@@ -96,8 +100,18 @@ class Executor : public ProcessSteps<Kernel> {
     switch (step.op) {
       case Op::die_with_parent:
         return this->die_with_parent();
-      case Op::await_release:
-        return this->await_release();
+      case Op::gate:
+        return this->gate(a[1]);
+      case Op::outlive:
+        return this->outlive();
+      case Op::await_start:
+        return this->await_start(slot(a[0]), plan_->memory);
+      case Op::redirect:
+        return this->redirect(slot(a[0]), a[1]);
+      case Op::keyring:
+        return this->keyring(text(a[0]));
+      case Op::cpu_affinity:
+        return this->cpu_affinity(text(a[0]), a[1]);
       case Op::loopback:
         return this->loopback();
       case Op::hostname:
@@ -112,6 +126,8 @@ class Executor : public ProcessSteps<Kernel> {
         return this->personality(a[0]);
       case Op::scheduler:
         return this->scheduler(text(a[0]));
+      case Op::memory_policy:
+        return this->memory_policy(a[0], text(a[1]), a[2]);
       case Op::io_priority:
         return this->io_priority(a[0]);
       case Op::umask:

@@ -15,12 +15,26 @@ class MountSteps : public Calls<Kernel> {
   using Base = Calls<Kernel>;
   using Base::Base;
 
-  // Makes the tree the root of this mount namespace and lets go of the host's. classic way: pivot_root(2).
-  long pivot(long tree) {
-    // A shared mount would carry what happens here to the host: first make everything a slave.
-    long rc = this->call(__NR_mount, 0, address("/"), 0, abi::kMsRecursive | abi::kMsSlave, 0);
+  // Puts the tree at a path of this mount namespace ("/": on top of the root) and stands in it: from here on it is the
+  // container's root, though the host's is still there. propagation: what the host's mounts become first, with MS_REC
+  // where they are copies: a shared mount would carry what happens here to the host.
+  long place_root(long tree, const char* path, uint64_t propagation) {
+    long rc = this->call(__NR_mount, 0, address("/"), 0, propagation, 0);
     if (rc < 0) return rc;
-    rc = cover_root(tree);
+    // A clone is still a peer of what it was made from: as a slave it sends nothing back to the host (and pivot_root(2)
+    // takes no shared mount).
+    rc = change(tree, 0, 0, abi::kMsSlave | abi::kMsRecursive);
+    if (rc < 0) return rc;
+    rc = this->call(__NR_move_mount, descriptor(tree), address(""), descriptor(abi::kAtCwd), address(path),
+                    abi::kMoveMountFromEmptyPath);
+    if (rc >= 0) rc = this->call(__NR_fchdir, descriptor(tree));
+    root_ = tree;
+    return rc < 0 ? rc : 0;
+  }
+
+  // Lets go of the host's tree.
+  long pivot() {
+    long rc = this->call(__NR_fchdir, descriptor(root_));
     if (rc < 0) return rc;
     // pivot_root(".", "."): the old root ends up on top of the new one, and the detached unmount takes it all away
     // (pivot_root(2), NOTES).
@@ -33,13 +47,10 @@ class MountSteps : public Calls<Kernel> {
   }
 
   // For a root that cannot be pivoted away (an initramfs, or that of a joined mount namespace, where others live): the
-  // old tree stays beneath, unreachable by path. Nothing is unmounted, so only "/" itself must not be shared.
-  long move_root(long tree) {
-    long rc = this->call(__NR_mount, 0, address("/"), 0, abi::kMsSlave, 0);
-    if (rc < 0) return rc;
-    rc = cover_root(tree);
-    if (rc < 0) return rc;
-    rc = this->call(__NR_chroot, address("."));
+  // old tree stays beneath, unreachable by path.
+  long change_root() {
+    long rc = this->call(__NR_fchdir, descriptor(root_));
+    if (rc >= 0) rc = this->call(__NR_chroot, address("."));
     return rc < 0 ? rc : open_root();
   }
 
@@ -49,6 +60,13 @@ class MountSteps : public Calls<Kernel> {
     long rc = this->call(__NR_setns, descriptor(mount_namespace), kNewNs);
     if (rc >= 0) rc = open_root();
     return rc < 0 ? rc : change(root_, 0, 0, abi::kMsSlave | abi::kMsRecursive);
+  }
+
+  // The root of this process as the container's, and its directory.
+  long open_root() {
+    root_ = this->call(__NR_openat, descriptor(abi::kAtCwd), address("/"),
+                       abi::kOpenPath | abi::kOpenDirectory | abi::kCloexec);
+    return root_ < 0 ? root_ : this->call(__NR_chdir, address("/"));
   }
 
   // filesystem: a type of /proc/filesystems. parameters: pairs of strings, "key" and "=value" or "" (a flag).
@@ -191,22 +209,6 @@ class MountSteps : public Calls<Kernel> {
   long root_ = -1;
 
  private:
-  long open_root() {
-    root_ = this->call(__NR_openat, descriptor(abi::kAtCwd), address("/"),
-                       abi::kOpenPath | abi::kOpenDirectory | abi::kCloexec);
-    return root_ < 0 ? root_ : this->call(__NR_chdir, address("/"));
-  }
-
-  // Puts the tree on top of the current root and stands in it. A clone is still a peer of what it was made from: as a
-  // slave it sends nothing back to the host (and pivot_root(2) takes no shared mount).
-  long cover_root(long tree) {
-    long rc = change(tree, 0, 0, abi::kMsSlave | abi::kMsRecursive);
-    if (rc < 0) return rc;
-    rc = this->call(__NR_move_mount, descriptor(tree), address(""), descriptor(abi::kAtCwd), address("/"),
-                    abi::kMoveMountFromEmptyPath);
-    return rc < 0 ? rc : this->call(__NR_fchdir, descriptor(tree));
-  }
-
   long configure(long context, const char* parameters, uint64_t count, unsigned command) {
     for (uint64_t i = 0; i < count; i++) {
       const char* key = parameters;

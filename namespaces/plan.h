@@ -17,46 +17,54 @@ namespace minirun {
 //   s string   d decimal   o octal   x hexadecimal   f descriptor slot (its label)   l list of strings
 //   n namespace flags   a mount attributes set   A mount attributes cleared   p propagation   v device number
 // Steps of the far side of clone, in namespaces/executor.h; the manual pages are named there.
-#define MINIRUN_OPS(X)                                                      \
-  X(die_with_parent, "be killed when the parent dies")                      \
-  X(join_namespace, "join {1n} namespace {0f}")                             \
-  X(new_namespaces, "unshare {0n}")                                         \
-  X(pivot, "pivot into {0f}")                                               \
-  X(enter, "enter the mount namespace made from {0f}")                      \
-  X(move_root, "move {0f} over / and change root into it")                  \
-  X(open_proc, "open a private procfs")                                     \
-  X(mount_new, "mount {0s} on {1s} ({2a}{3l}{5p})")                         \
-  X(attach, "bind {0f} on {1s} ({2a}{3A}{4p})")                             \
-  X(set_attributes, "change {0s} ({1a}{2A}{3p})")                           \
-  X(reconfigure, "reconfigure the filesystem of {0s} ({1l})")               \
-  X(directory, "in {0s}:")                                                  \
-  X(device, "device {0s} {2v} mode {1o} owner {3d}:{4d}")                   \
-  X(symlink, "symlink {1s} -> {0s}")                                        \
-  X(mask, "mask {0s}")                                                      \
-  X(make_readonly, "make {0s} read-only")                                   \
-  X(write_proc, "write {1s} to /proc/{0s}")                                 \
-  X(loopback, "bring the loopback interface up")                            \
-  X(hostname, "set the hostname to {0s}")                                   \
-  X(domainname, "set the domainname to {0s}")                               \
-  X(terminal, "open a terminal in {0s} and send it to minirun")             \
-  X(bind_console, "bind the terminal on {0s}")                              \
-  X(own_stdio, "give stdio to uid {0d}")                                    \
-  X(rlimit, "limit {3s}: soft {1d}, hard {2d}")                             \
-  X(personality, "set the personality to {0x}")                             \
-  X(scheduler, "set the scheduler: {1s}")                                   \
-  X(io_priority, "set the I/O priority: {1s}")                              \
-  X(umask, "set the umask to {0o}")                                         \
-  X(groups, "set the additional groups: {2s}")                              \
-  X(identity, "become uid {0d}, gid {1d}")                                  \
-  X(bounding, "keep {1s} in the bounding set")                              \
-  X(capabilities, "set capabilities: {4s}")                                 \
-  X(no_new_privileges, "set no_new_privs")                                  \
-  X(working_directory, "change directory to {0s}")                          \
-  X(seccomp, "load a seccomp filter of {1d} instructions")                  \
-  X(await_release, "wait for minirun to commit the state, then outlive it") \
-  X(supervise, "start the workload; stay as its init")                      \
-  X(session, "start a session{0s}")                                         \
-  X(close_on_exec, "close descriptors from {0d} on at exec")                \
+#define MINIRUN_OPS(X)                                          \
+  X(die_with_parent, "be killed when the parent dies")          \
+  X(join_namespace, "join {1n} namespace {0f}")                 \
+  X(new_namespaces, "unshare {0n}")                             \
+  X(place_root, "place {0f} on {1s}")                           \
+  X(pivot, "pivot into it")                                     \
+  X(enter, "enter the mount namespace made from {0f}")          \
+  X(change_root, "change root into it")                         \
+  X(open_root, "look from the root of the container")           \
+  X(open_proc, "open a private procfs")                         \
+  X(mount_new, "mount {0s} on {1s} ({2a}{3l}{5p})")             \
+  X(attach, "bind {0f} on {1s} ({2a}{3A}{4p})")                 \
+  X(set_attributes, "change {0s} ({1a}{2A}{3p})")               \
+  X(reconfigure, "reconfigure the filesystem of {0s} ({1l})")   \
+  X(directory, "in {0s}:")                                      \
+  X(device, "device {0s} {2v} mode {1o} owner {3d}:{4d}")       \
+  X(symlink, "symlink {1s} -> {0s}")                            \
+  X(mask, "mask {0s}")                                          \
+  X(make_readonly, "make {0s} read-only")                       \
+  X(write_proc, "write {1s} to /proc/{0s}")                     \
+  X(loopback, "bring the loopback interface up")                \
+  X(hostname, "set the hostname to {0s}")                       \
+  X(domainname, "set the domainname to {0s}")                   \
+  X(terminal, "open a terminal in {0s} and send it to minirun") \
+  X(bind_console, "bind the terminal on {0s}")                  \
+  X(own_stdio, "give stdio to uid {0d}")                        \
+  X(rlimit, "limit {3s}: soft {1d}, hard {2d}")                 \
+  X(personality, "set the personality to {0x}")                 \
+  X(scheduler, "set the scheduler: {1s}")                       \
+  X(memory_policy, "set the memory policy: {3s}")               \
+  X(io_priority, "set the I/O priority: {1s}")                  \
+  X(umask, "set the umask to {0o}")                             \
+  X(groups, "set the additional groups: {2s}")                  \
+  X(identity, "become uid {0d}, gid {1d}")                      \
+  X(bounding, "keep {1s} in the bounding set")                  \
+  X(capabilities, "set capabilities: {4s}")                     \
+  X(no_new_privileges, "set no_new_privs")                      \
+  X(working_directory, "change directory to {0s}")              \
+  X(seccomp, "load a seccomp filter of {1d} instructions")      \
+  X(gate, "wait for minirun: {0s}")                             \
+  X(outlive, "outlive minirun")                                 \
+  X(await_start, "wait for start on {0f}")                      \
+  X(redirect, "make {0f} descriptor {1d}")                      \
+  X(keyring, "start the session keyring {0s}")                  \
+  X(cpu_affinity, "run on CPUs {2s}")                           \
+  X(supervise, "start the workload; stay as its init")          \
+  X(session, "start a session{0s}")                             \
+  X(close_on_exec, "close descriptors from {0d} on at exec")    \
   X(execute, "execute {2s}")
 
 enum class Op : uint16_t {
@@ -80,10 +88,16 @@ enum StepFlag : uint16_t {
   kTolerateDenied = 16,  // working_directory: EACCES and EPERM, to be tried again as the container's user
 };
 
+// Where the child waits at a `gate`; the number that comes with Message::ready.
+enum class Gate : uint32_t {
+  setup = 1,   // namespaces and mounts are there: hooks, network devices and what else is the parent's to do
+  commit = 2,  // about to outlive minirun: the state must be written first
+};
+
 struct Step {
   Op op;
   uint16_t flags;
-  uint32_t reserved;
+  uint32_t told;  // offset of its text for a `start` that has no other copy of the plan; kNoText: not one of its steps
   uint64_t arg[kStepArguments];
 };
 
@@ -93,19 +107,24 @@ struct Step {
 //   parent                                   init (the far side)
 //     | clone3 ------------------------------> walks the steps
 //     | <------------------ terminal + fd ---- (only with a terminal)
-//     | <--------------------------- ready --- await_release (only detached): set up, waiting at the gate
-//     | release -----------------------------> state committed: the child may outlive the parent now
+//     | mapped ------------------------------> (only with a new user namespace) its id maps are written: before exec
+//     | <-------------------- ready + gate --- gate: the parent does what belongs here (hooks, committing the state)
+//     | release -----------------------------> go on
+//     | <--------------------------- created - await_start: minirun create is done; the socket is closed. Later
+//     |                                        `minirun start` connects to the socket in the state directory:
+//     | <---------------- plan + its memory --- so that start sees the report
+//     | release -----------------------------> go on: from here as above
 //     | <------------------------- running --- the workload's exec succeeded         \ supervise: both are sent by
 //     | <----------------- exited + status --- the workload ended; then init ends    / the init that stays
 //     | <------------------------ end of file  without supervise: exec succeeded (close-on-exec)
 //     | <-------------------------- failed --- a step failed: the report says which; init waits until the parent
 //     |                                        hangs up (it may still look into the container), then ends
 // End of file with neither is the death of init (the memory limit, a signal): never success.
-enum class Message : uint32_t { terminal = 1, ready, release, running, exited, failed };
+enum class Message : uint32_t { terminal = 1, ready, release, running, exited, failed, mapped, created, plan };
 
-struct Envelope {  // one SOCK_SEQPACKET message; a terminal's descriptor rides along as SCM_RIGHTS
+struct Envelope {  // one SOCK_SEQPACKET message; with terminal and plan a descriptor rides along as SCM_RIGHTS
   Message message;
-  int32_t status;  // exited: the wait status, as waitpid(2) gives it
+  int32_t status;  // exited: the wait status, as waitpid(2) gives it; ready: the Gate
 };
 
 constexpr unsigned kDetailBytes = 248;
@@ -128,7 +147,9 @@ struct PlanHeader {
   uint32_t slot_count;
   uint32_t slots;          // offset of int32_t[slot_count]: descriptor numbers, filled in by the parent before clone
   int32_t control;         // this side of the SOCK_SEQPACKET pair
+  int32_t memory;          // the memfd of this image
   uint32_t first_kept_fd;  // descriptors from here on are closed in the workload (3, or more with preserved ones)
+  uint32_t pad;
   Report report;
 };
 

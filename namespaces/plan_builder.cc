@@ -58,6 +58,18 @@ uint32_t PlanBuilder::add(Op op, std::string origin, std::vector<uint64_t> argum
   return size() - 1;
 }
 
+Plan PlanBuilder::finish(uint32_t first_told) {
+  for (uint32_t i = first_told; i < plan_.steps.size(); i++)
+    plan_.steps[i].told = static_cast<uint32_t>(text(told_step(plan_, i)));
+  return std::move(plan_);
+}
+
+std::string told_step(const Plan& plan, uint32_t step) {
+  std::string what = describe(plan, step);
+  if (what.ends_with(':')) what.pop_back();  // the heading of a list in a printed plan
+  return plan.origins[step].empty() ? what : plan.origins[step] + ": " + what;
+}
+
 std::string serialize(const Plan& plan, const std::vector<int>& descriptors, int control) {
   PlanHeader header{};
   header.magic = kPlanMagic;

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "namespaces/id_map.h"
 #include "namespaces/plan.h"
 
 namespace minirun {
@@ -21,10 +23,26 @@ enum class SourceKind {
   null_device,       // a read-only detached clone of the host's /dev/null, checked to be 1:3
   cgroup_tree,       // detached clone of the container's cgroup directory
   filesystem,        // a new mount of a filesystem that needs something of the host: a device, a path, its network
+  device,            // the same of a device node, checked to be of the number in `detail` (dev_t)
+  given,             // the caller's: HostDescriptors::given[detail], named by `path`
 };
 
 // For fsconfig(2): a flag has value "", a string "=value".
 using Parameters = std::vector<std::pair<std::string, std::string>>;
+
+// The ids of a mount's files are shown as others: those of the filesystem as container ids, what they are on the host
+// as host ids. Nothing, two lists, or the mappings of a user namespace that is there.
+struct MountIdMap {
+  IdMaps uids{};
+  IdMaps gids{};
+  std::string user_namespace{};  // path of a namespace file
+  bool recursive = false;        // of the mounts below too
+
+  bool any() const { return !uids.empty() || !user_namespace.empty(); }
+  bool same_ids(const MountIdMap& other) const {
+    return uids == other.uids && gids == other.gids && user_namespace == other.user_namespace;
+  }
+};
 
 struct Source {
   SourceKind kind;
@@ -35,11 +53,29 @@ struct Source {
 
   std::string type{};       // filesystem: as in /proc/filesystems
   Parameters parameters{};  // filesystem
+
+  MountIdMap id_map{};     // tree, filesystem
+  bool no_follow = false;  // tree: a symbolic link itself, not what it points to
+  std::string
+      like_directory{};  // filesystem: its root has the mode of this directory of the rootfs, if there is one...
+  bool copy_up = false;  // ...and its owner and content (namespaces/copy_up.h)
+};
+
+// A namespace that is entered on the way to clone: the child is born in it.
+struct Join {
+  uint32_t slot = kNoSlot;
+  uint64_t types = 0;  // CLONE_NEW*; several with a pidfd (setns(2), Linux 5.8)
 };
 
 struct Plan {
-  uint64_t clone_flags = 0;          // namespaces for clone3(2), CLONE_NEW*
-  uint32_t pid_namespace = kNoSlot;  // slot of a pid namespace to join: the parent enters it before clone
+  uint64_t clone_flags = 0;    // namespaces for clone3(2), CLONE_NEW* without CLONE_NEWTIME
+  std::vector<Join> joins;     // before clone, in this order
+  bool new_time = false;       // a new time namespace
+  std::string time_offsets;    // for /proc/self/timens_offsets (time_namespaces(7)); "": none
+  std::vector<IdMap> uid_map;  // with CLONE_NEWUSER; the child waits until both are written
+  std::vector<IdMap> gid_map;
+  bool becomes_root = false;         // in a user namespace: uid and gid 0 of it from its first instruction on
+  std::optional<int> oom_score_adj;  // written by the parent, where the child may not
   uint32_t first_kept_fd = 3;        // workload descriptors from here on are closed at exec
   std::vector<Step> steps;
   std::vector<std::string> origins;  // of each step: the JSON pointer it came from, or ""
@@ -70,7 +106,8 @@ class PlanBuilder {
   Step& step(uint32_t index) { return plan_.steps[index]; }
   uint32_t size() const { return static_cast<uint32_t>(plan_.steps.size()); }
   Plan& plan() { return plan_; }
-  Plan finish() { return std::move(plan_); }
+  // first_told: steps from here on carry their text (Step::told); kNoStep: none does.
+  Plan finish(uint32_t first_told = kNoStep);
 
  private:
   Plan plan_;
@@ -82,6 +119,8 @@ std::string serialize(const Plan& plan, const std::vector<int>& descriptors, int
 // What a step does, for a person: "mount tmpfs on /dev/shm (nosuid,noexec,nodev,size=65536k)".
 std::string describe(const Plan& plan, uint32_t step);
 std::string describe(const Source& source);
+// The same with where it comes from: "/mounts/3: mount tmpfs on ...".
+std::string told_step(const Plan& plan, uint32_t step);
 std::string_view op_name(Op op);
 
 // "nosuid,nodev" from MOUNT_ATTR_* bits; "network" from a CLONE_NEW* bit (several: joined by commas).

@@ -79,6 +79,7 @@ constexpr Name kCalls[] = {
     {__NR_prlimit64, "prlimit"},
     {__NR_personality, "personality"},
     {__NR_sched_setattr, "sched_setattr"},
+    {__NR_set_mempolicy, "set_mempolicy"},
     {__NR_ioprio_set, "ioprio_set"},
     {__NR_setgroups, "setgroups"},
     {__NR_setresgid, "setresgid"},
@@ -96,6 +97,9 @@ constexpr Name kCalls[] = {
     {__NR_socket, "socket"},
     {__NR_sendmsg, "sendmsg"},
     {__NR_recvfrom, "recv"},
+    {__NR_accept4, "accept"},
+    {__NR_keyctl, "keyctl"},
+    {__NR_sched_setaffinity, "sched_setaffinity"},
     {__NR_rt_sigprocmask, "sigprocmask"},
 };
 
@@ -224,7 +228,20 @@ std::string describe(const Plan& plan, uint32_t index) {
   return out;
 }
 
-std::string describe(const Source& source) {
+// "uids 0-100000-65536,..., gids ..."
+static std::string id_map_names(const MountIdMap& map) {
+  if (!map.user_namespace.empty()) return "as in " + map.user_namespace;
+  std::string text;
+  auto add = [&](const char* kind, const IdMaps& maps) {
+    text += kind;
+    for (const IdMap& m : maps) text += fmt::format(" {}-{}-{}", m.container_id, m.host_id, m.size);
+  };
+  add("uids", map.uids);
+  add(", gids", map.gids);
+  return text;
+}
+
+static std::string describe_plain(const Source& source) {
   switch (source.kind) {
     case SourceKind::tree:
       return source.path;
@@ -240,8 +257,20 @@ std::string describe(const Source& source) {
       return "the container's cgroup";
     case SourceKind::filesystem:
       return fmt::format("{} {}", source.type, source.path);
+    case SourceKind::device:
+      return "the host's " + source.path;
+    case SourceKind::given:
+      return source.path;
   }
   return "?";
+}
+
+std::string describe(const Source& source) {
+  std::string text = describe_plain(source);
+  if (source.copy_up) text += " filled from the image";
+  if (source.id_map.any())
+    text += fmt::format(" with {}mapped {}", source.id_map.recursive ? "all " : "", id_map_names(source.id_map));
+  return text;
 }
 
 }  // namespace minirun

@@ -28,17 +28,51 @@ class ProcessSteps : public MountSteps<Kernel> {
     return rc == 0 ? -ESRCH : 0;
   }
 
-  // The gate of a detached container: the parent commits pid and state, then lets go.
-  long await_release() {
-    long rc = send(Message::ready, 0, -1);
+  // The parent does what belongs to the gate, then lets go.
+  long gate(uint64_t which) {
+    long rc = send(Message::ready, static_cast<int32_t>(which), -1);
+    return rc < 0 ? rc : receive_release();
+  }
+
+  long outlive() { return this->prctl(kPrSetPdeathsig, 0); }
+
+  // Between create and start. The listening socket is in the state directory; a start that dies before it lets go
+  // leaves the container as it was. The memory of the plan goes to start, so that it can read the report.
+  long await_start(long listener, long memory) {
+    long rc = send(Message::created, 0, -1);
     if (rc < 0) return rc;
-    Envelope envelope{};
-    do {
-      rc = this->call(__NR_recvfrom, descriptor(control_), address(&envelope), sizeof envelope, 0, 0, 0);
-    } while (rc == -EINTR);
-    if (rc < 0) return rc;
-    if (rc != sizeof envelope || envelope.message != Message::release) return -EPROTO;
-    return this->prctl(kPrSetPdeathsig, 0);
+    for (;;) {
+      this->close(control_);
+      constexpr uint64_t kCloexec = 02000000;
+      do {
+        rc = this->call(__NR_accept4, descriptor(listener), 0, 0, kCloexec);
+      } while (rc == -EINTR || rc == -ECONNABORTED);
+      if (rc < 0) return rc;
+      control_ = static_cast<int>(rc);
+      rc = send(Message::plan, 0, memory);
+      if (rc >= 0) rc = receive_release();
+      if (rc != -ESRCH) break;
+    }
+    this->close(listener);
+    return rc;
+  }
+
+  long redirect(long fd, uint64_t number) {
+    long rc = this->call(__NR_dup3, descriptor(fd), number, 0);
+    return rc < 0 ? rc : 0;
+  }
+
+  // A session keyring of the container's own: the caller's holds the host's keys (session-keyring(7)). Where the kernel
+  // has no keys there is nothing to hide.
+  long keyring(const char* name) {
+    constexpr uint64_t kJoinSessionKeyring = 1;
+    long rc = this->call(__NR_keyctl, kJoinSessionKeyring, address(name));
+    return rc < 0 && rc != -ENOSYS ? rc : 0;
+  }
+
+  long cpu_affinity(const void* mask, uint64_t bytes) {
+    long rc = this->call(__NR_sched_setaffinity, 0, bytes, address(mask));
+    return rc < 0 ? rc : 0;
   }
 
   long join_namespace(long fd, uint64_t type) { return this->call(__NR_setns, descriptor(fd), type); }
@@ -143,6 +177,10 @@ class ProcessSteps : public MountSteps<Kernel> {
 
   long personality(uint64_t value) { return this->call(__NR_personality, value); }
   long scheduler(const void* attributes) { return this->call(__NR_sched_setattr, 0, address(attributes), 0); }
+  // nodes: bits, of which the kernel reads one less than it is told (set_mempolicy(2), "BUGS"). None: no mask at all.
+  long memory_policy(uint64_t mode, const void* nodes, uint64_t bits) {
+    return this->call(__NR_set_mempolicy, mode, bits == 0 ? 0 : address(nodes), bits == 0 ? 0 : bits + 1);
+  }
   long io_priority(uint64_t value) {
     constexpr uint64_t kWhoProcess = 1;
     return this->call(__NR_ioprio_set, kWhoProcess, 0, value);
@@ -263,6 +301,18 @@ class ProcessSteps : public MountSteps<Kernel> {
 
  protected:
   int control_;
+
+  // 0 when the parent says release; ESRCH when it hangs up.
+  long receive_release() {
+    Envelope envelope{};
+    long rc = 0;
+    do {
+      rc = this->call(__NR_recvfrom, descriptor(control_), address(&envelope), sizeof envelope, 0, 0, 0);
+    } while (rc == -EINTR);
+    if (rc < 0) return rc;
+    if (rc == 0) return -ESRCH;
+    return rc == sizeof envelope && envelope.message == Message::release ? 0 : -EPROTO;
+  }
 
  private:
   // Pipes and sockets; a terminal or a file only if the caller has opened it for writing. The owner of a file can

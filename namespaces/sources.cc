@@ -8,8 +8,11 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
+#include <algorithm>
 #include <cerrno>
 
+#include "namespaces/copy_up.h"
+#include "namespaces/mount_id_map.h"
 #include "sys/kernel_abi.h"
 
 namespace minirun {
@@ -21,6 +24,7 @@ int open_tree(int dirfd, const char* path, unsigned flags) {
 
 Result<UniqueFd> open_tree_source(const Source& source) {
   unsigned flags = abi::kOpenTreeClone | (source.recursive ? abi::kAtRecursive : 0);
+  if (source.no_follow) flags |= abi::kAtSymlinkNofollow;
   UniqueFd fd(open_tree(AT_FDCWD, source.path.c_str(), flags));
   if (!fd) return fail(errno, "source {}", source.path);
   return fd;
@@ -33,6 +37,18 @@ Result<UniqueFd> open_rootfs(const Source& source, int rootfs_fd) {
   return fd;
 }
 
+// A node of the host in place of one that the container may not make itself.
+Result<UniqueFd> open_device(const Source& source) {
+  UniqueFd fd = TRY(open_tree_source(source));
+  struct stat facts {};
+  if (fstat(fd.get(), &facts) < 0) return fail(errno, "stat {}", source.path);
+  bool device = S_ISCHR(facts.st_mode) || S_ISBLK(facts.st_mode);
+  if (!device || facts.st_rdev != source.detail)
+    return fail(0, "the host's {} is not the device {}:{}: in a user namespace devices are bind mounts of the host's",
+                source.path, major(source.detail), minor(source.detail));
+  return fd;
+}
+
 bool is_own_mount_namespace(int fd) {
   struct stat own {
   }, other{};
@@ -40,21 +56,24 @@ bool is_own_mount_namespace(int fd) {
          own.st_ino == other.st_ino;
 }
 
-Result<UniqueFd> open_namespace(const Source& source) {
+}  // namespace
+
+Result<UniqueFd> open_namespace(const std::string& path, uint64_t wanted) {
   // O_NONBLOCK: the path may name a FIFO by mistake, and opening one must not hang.
-  UniqueFd fd(open(source.path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  if (!fd) return fail(errno, "open {}", source.path);
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  if (!fd) return fail(errno, "open {}", path);
   int type = ioctl(fd.get(), NS_GET_NSTYPE);  // Linux 4.11
-  if (type < 0) return fail(EINVAL, "{} is not a namespace", source.path);
-  if (static_cast<uint64_t>(type) != source.detail) {
-    return fail(EINVAL, "{} is a {} namespace, not a {} namespace", source.path,
-                namespace_names(static_cast<uint64_t>(type)), namespace_names(source.detail));
+  if (type < 0) return fail(EINVAL, "{} is not a namespace", path);
+  if (static_cast<uint64_t>(type) != wanted) {
+    return fail(EINVAL, "{} is a {} namespace, not a {} namespace", path, namespace_names(static_cast<uint64_t>(type)),
+                namespace_names(wanted));
   }
-  if (source.detail == CLONE_NEWNS && is_own_mount_namespace(fd.get()))
-    return fail(EINVAL, "{} is minirun's own mount namespace: the container's mounts would cover the host's",
-                source.path);
+  if (wanted == CLONE_NEWNS && is_own_mount_namespace(fd.get()))
+    return fail(EINVAL, "{} is minirun's own mount namespace: the container's mounts would cover the host's", path);
   return fd;
 }
+
+namespace {
 
 // Files are masked with it. Checked, since everything that is masked becomes readable if it is something else
 // (CVE-2025-31133).
@@ -103,35 +122,75 @@ Result<UniqueFd> open_filesystem(const Source& source) {
   return UniqueFd(static_cast<int>(rc));
 }
 
-Result<UniqueFd> open_source(const Source& source, int rootfs_fd, int cgroup_fd) {
+std::string limits_of(const Source& source) {
+  std::string limits;
+  for (const auto& [key, value] : source.parameters)
+    if (key == "size" || key == "nr_inodes" || key == "nr_blocks") limits += (limits.empty() ? "" : ",") + key + value;
+  return limits.empty() ? "half of the memory" : limits;
+}
+
+// What a tmpfs has of the directory of the image that it is put on.
+Result<void> copy_from_image(const Source& source, int mount_fd, int rootfs_fd) {
+  auto given = [&](const char* key) {
+    return std::any_of(source.parameters.begin(), source.parameters.end(),
+                       [&](const auto& p) { return p.first == key; });
+  };
+  CopyUp what{source.like_directory, !given("mode"), source.copy_up && !given("uid") && !given("gid"), source.copy_up};
+  auto copied = copy_up(rootfs_fd, mount_fd, what);
+  if (copied.ok()) return {};
+  if (!source.copy_up) return copied.error();
+  if (copied.error().code != ENOSPC) return wrap(copied.error(), "tmpcopyup");
+  return fail(ENOSPC, "tmpcopyup: {}: the image's {} does not fit into the tmpfs ({})", copied.error().message,
+              source.like_directory, limits_of(source));
+}
+
+Result<UniqueFd> duplicate(int fd, const std::string& name) {
+  UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  if (!copy) return fail(errno, "duplicate {}", name);
+  return copy;
+}
+
+Result<UniqueFd> open_source(const Source& source, const HostDescriptors& host) {
   switch (source.kind) {
     case SourceKind::tree:
       return open_tree_source(source);
     case SourceKind::rootfs_tree:
     case SourceKind::rootfs_namespace:
-      return open_rootfs(source, rootfs_fd);
+      return open_rootfs(source, host.rootfs);
     case SourceKind::namespace_file:
-      return open_namespace(source);
+      return open_namespace(source.path, source.detail);
     case SourceKind::null_device:
       return open_null_device();
     case SourceKind::cgroup_tree: {
-      UniqueFd fd(open_tree(cgroup_fd, "", abi::kOpenTreeClone | abi::kAtEmptyPath));
+      UniqueFd fd(open_tree(host.cgroup, "", abi::kOpenTreeClone | abi::kAtEmptyPath));
       if (!fd) return fail(errno, "open_tree of the container's cgroup");
       return fd;
     }
-    case SourceKind::filesystem:
-      return open_filesystem(source);
+    case SourceKind::filesystem: {
+      UniqueFd fd = TRY(open_filesystem(source));
+      if (!source.like_directory.empty()) TRY(copy_from_image(source, fd.get(), host.rootfs));
+      return fd;
+    }
+    case SourceKind::device:
+      return open_device(source);
+    case SourceKind::given:
+      return duplicate(host.given.at(source.detail), source.path);
   }
   return fail(EINVAL, "unknown source");
 }
 
 }  // namespace
 
-Result<std::vector<UniqueFd>> open_sources(const Plan& plan, int rootfs_fd, int cgroup_fd) {
+Result<std::vector<UniqueFd>> open_sources(const Plan& plan, const HostDescriptors& host) {
   std::vector<UniqueFd> opened;
   opened.reserve(plan.slots.size());
+  MountIdMapper mapper;
   for (const Source& source : plan.slots) {
-    auto fd = open_source(source, rootfs_fd, cgroup_fd);
+    auto fd = open_source(source, host);
+    if (fd.ok() && source.id_map.any()) {
+      auto mapped = mapper.apply(fd->get(), source);
+      if (!mapped.ok()) fd = mapped.error();
+    }
     if (!fd.ok()) return source.origin.empty() ? fd.error() : wrap(fd.error(), source.origin);
     opened.push_back(std::move(fd).value());
   }

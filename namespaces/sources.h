@@ -9,9 +9,19 @@
 
 namespace minirun {
 
-// Opens every slot of the plan, in order. rootfs_fd: the checked rootfs directory. cgroup_fd: the container's cgroup
-// directory or -1. Mount trees are detached clones (open_tree(2), Linux 5.2): what happens to the host's paths later
-// does not matter to the child. Errors carry the slot's JSON pointer; a namespace file of another type is EINVAL.
-Result<std::vector<UniqueFd>> open_sources(const Plan& plan, int rootfs_fd, int cgroup_fd);
+// What the caller has open for it. All borrowed; -1: not there, and no slot asks for it.
+struct HostDescriptors {
+  int rootfs = -1;         // the checked rootfs directory
+  int cgroup = -1;         // the container's cgroup directory
+  std::vector<int> given;  // for SourceKind::given
+};
+
+// Opens every slot of the plan, in order. Mount trees are detached clones (open_tree(2), Linux 5.2): what happens to
+// the host's paths later does not matter to the child. Errors carry the slot's JSON pointer; a namespace file of
+// another type is EINVAL.
+Result<std::vector<UniqueFd>> open_sources(const Plan& plan, const HostDescriptors& host);
+
+// The namespace file, checked to be one of the type (CLONE_NEW*) and not minirun's own mount namespace.
+Result<UniqueFd> open_namespace(const std::string& path, uint64_t type);
 
 }  // namespace minirun

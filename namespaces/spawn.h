@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "namespaces/plan_builder.h"
@@ -15,6 +17,8 @@ namespace minirun {
 class PlanMemory {
  public:
   static Result<PlanMemory> create(const std::string& image);
+  // That of a container that waits for start, as its init sends it. EPROTO: it is no plan.
+  static Result<PlanMemory> map(UniqueFd fd);
   PlanMemory(PlanMemory&& other) noexcept;
   PlanMemory& operator=(PlanMemory&& other) noexcept;
   PlanMemory(const PlanMemory&) = delete;
@@ -25,6 +29,9 @@ class PlanMemory {
   void close_fd() { fd_.reset(); }
   // Written by the child at any time: copied out, and what is copied is checked before it is used as an index.
   Report report() const;
+  // The operation and the text of a step that was told (Step::told); nothing for another.
+  std::optional<std::pair<Op, std::string>> told(uint32_t step) const;
+  uint32_t step_count() const;
   PlanHeader* header() { return header_; }
 
  private:
@@ -48,13 +55,16 @@ struct Child {
   PlanMemory memory;
 };
 
-// Starts the init program with the plan. The child dies with this process (PR_SET_PDEATHSIG) until the plan says
-// otherwise. All signals are to be blocked by the caller. Errors are those of clone3(2) and of what comes before it;
-// whatever happens in the child is told by its messages and its report.
+// Starts the init program with the plan. With a new user namespace its id maps are written here (namespaces/id_map.h).
+// The child dies with this process (PR_SET_PDEATHSIG) until the plan says otherwise. All signals are to be blocked by
+// the caller. Errors are those of clone3(2) and of what comes before it; whatever happens in the child is told by its
+// messages and its report.
 Result<Child> spawn(SpawnRequest request);
 
 // The report of a failed step as one line: "/mounts/3: mount tmpfs on /dev/shm (nosuid): fsconfig: tmpfs: Bad value
 // for 'size': invalid argument [step 9 of 31]".
 Error step_error(const Plan& plan, const Report& report);
+// The same where only the plan's memory is there.
+Error step_error(const PlanMemory& memory);
 
 }  // namespace minirun

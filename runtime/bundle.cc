@@ -98,6 +98,7 @@ Result<Bundle> load_bundle(const std::string& path) {
   auto text = read_config(dir.get());
   if (!text.ok()) return wrap(text.error(), path);
   Bundle bundle = TRY(judge(*text, dir.get()));
+  bundle.text = std::move(text).value();
   bundle.path = absolute;
   bundle.dir = std::move(dir);
   return bundle;

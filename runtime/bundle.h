@@ -15,6 +15,7 @@ struct Bundle {
   std::string path;                  // absolute, without symbolic links
   UniqueFd dir;                      // O_PATH
   UniqueFd rootfs;                   // open_rootfs() of spec.root
+  std::string text;                  // of config.json
   oci::Spec spec;                    // validated
   std::vector<std::string> unknown;  // pointers of properties that nobody knows: for the debug log
   Problems warnings;
@@ -26,7 +27,7 @@ struct Bundle {
 // A config.json that is not a regular file, or of more than kMaxJsonBytes, is refused without being read.
 Result<Bundle> load_bundle(const std::string& path);
 
-// The same for text that is there already; `dir`, `rootfs` and `path` of the result are empty.
+// The same for text that is there already; `dir`, `rootfs`, `text` and `path` of the result are empty.
 Result<Bundle> parse_config(std::string_view text);
 
 // Opens the root filesystem (O_PATH), from the bundle where the path is relative. It must be a directory and not a

@@ -57,6 +57,8 @@ void check_mounts(Checker& checker);       // validate_mounts.cc
 void check_linux(Checker& checker);        // validate_linux.cc
 void check_resources(Checker& checker);    // validate_resources.cc
 void check_seccomp(Checker& checker);      // validate_seccomp.cc
+void check_host_side(Checker& checker);    // validate_host_side.cc
 void check_unsupported(Checker& checker);  // unsupported.cc
+void check_only_v1(Checker& checker);      // unsupported.cc, part of it: controls that cgroup v1 alone has
 
 }  // namespace minirun

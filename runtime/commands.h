@@ -17,11 +17,26 @@ struct Outcome {
 };
 
 // The workload's exit status, 128 + its signal, 127 or 126 when it could not be executed; with --detach 0.
-Result<Outcome> run_command(const GlobalOptions& global, const RunCommand& command);
-Result<Outcome> plan_command(const GlobalOptions& global, const PlanCommand& command);
-Result<Outcome> delete_command(const GlobalOptions& global, const DeleteCommand& command);
-Result<Outcome> kill_command(const GlobalOptions& global, const KillCommand& command);
-Result<Outcome> state_command(const GlobalOptions& global, const StateCommand& command);
-Result<Outcome> list_command(const GlobalOptions& global, const ListCommand& command);
+Result<Outcome> perform(const GlobalOptions& global, const RunCommand& command);
+Result<Outcome> perform(const GlobalOptions& global, const CreateCommand& command);
+Result<Outcome> perform(const GlobalOptions& global, const StartCommand& command);
+// As run; 255 for a failure of minirun itself.
+Result<Outcome> perform(const GlobalOptions& global, const ExecCommand& command);
+Result<Outcome> perform(const GlobalOptions& global, const PlanCommand& command);
+Result<Outcome> perform(const GlobalOptions& global, const DeleteCommand& command);
+Result<Outcome> perform(const GlobalOptions& global, const KillCommand& command);
+Result<Outcome> perform(const GlobalOptions& global, const StopCommand& command);
+Result<Outcome> perform(const GlobalOptions& global, const WaitCommand& command);
+Result<Outcome> perform(const GlobalOptions& global, const StateCommand& command);
+Result<Outcome> perform(const GlobalOptions& global, const ListCommand& command);
+Result<Outcome> perform(const GlobalOptions& global, const PsCommand& command);
+Result<Outcome> perform(const GlobalOptions& global, const PauseCommand& command);
+Result<Outcome> perform(const GlobalOptions& global, const ResumeCommand& command);
+Result<Outcome> perform(const GlobalOptions& global, const UpdateCommand& command);
+Result<Outcome> perform(const GlobalOptions& global, const EventsCommand& command);
+Result<Outcome> perform(const GlobalOptions& global, const SpecCommand& command);
+Result<Outcome> perform(const GlobalOptions& global, const FeaturesCommand& command);
+Result<Outcome> perform(const GlobalOptions& global, const CheckpointCommand& command);
+Result<Outcome> perform(const GlobalOptions& global, const RestoreCommand& command);
 
 }  // namespace minirun

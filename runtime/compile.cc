@@ -1,9 +1,13 @@
 #include "runtime/compile.h"
 
+#include <fmt/format.h>
+
 #include <cerrno>
 
+#include "namespaces/join.h"
 #include "runtime/compile_parts.h"
 #include "runtime/json.h"
+#include "runtime/mount_id_maps.h"
 #include "runtime/sysctl.h"
 #include "sys/kernel_abi.h"
 
@@ -19,54 +23,91 @@ std::string pointer_at(std::string_view list, size_t index) {
   return std::string(list) + "/" + std::to_string(index);
 }
 
+// Linux 7.0: a mount namespace made from the rootfs alone.
+static bool enters_root(const Compilation& c) {
+  return c.is_new(CLONE_NEWNS) && c.host.open_tree_namespace && !c.late_pivot();
+}
+
+// In a joined mount namespace others live with the root that is there: it is covered, for those who come later and for
+// this container, and stays so until the last of them is gone.
+static bool moves_root(const Compilation& c) {
+  return !c.is_new(CLONE_NEWNS) || c.options.no_pivot || c.host.root_needs_move;
+}
+
+static void emit_pivot(Compilation& c) {
+  c.add(moves_root(c) ? Op::change_root : Op::pivot, "/root/path");
+}
+
+// time_namespaces(7): "monotonic 86400 0\nboottime -10 500\n".
+static std::string time_offsets(const oci::Linux& linux_config) {
+  std::string text;
+  if (!linux_config.time_offsets) return text;
+  auto line = [&](const char* clock, const std::optional<oci::TimeOffset>& offset) {
+    if (offset) text += fmt::format("{} {} {}\n", clock, offset->secs, offset->nanosecs);
+  };
+  line("monotonic", linux_config.time_offsets->monotonic);
+  line("boottime", linux_config.time_offsets->boottime);
+  return text;
+}
+
+static void emit_user_namespace(Compilation& c) {
+  Plan& plan = c.plan.plan();
+  plan.becomes_root = true;
+  if (!c.is_new(CLONE_NEWUSER)) return;
+  plan.uid_map = to_id_maps(c.spec.linux_.uid_mappings);
+  plan.gid_map = to_id_maps(c.spec.linux_.gid_mappings);
+  if (c.spec.process) plan.oom_score_adj = c.spec.process->oom_score_adj;
+}
+
 // The whole of a set of namespaces is decided here: made by clone3(2), joined, or made later.
 static void emit_namespaces(Compilation& c) {
   const auto& namespaces = c.spec.linux_.namespaces;
   Plan& plan = c.plan.plan();
+  std::vector<NamespaceWish> wishes;
+  std::vector<uint32_t> slots;
   for (size_t i = 0; i < namespaces.size(); i++) {
     const oci::Namespace& ns = namespaces[i];
-    std::string origin = pointer_at("/linux/namespaces", i);
-    if (ns.path.empty()) {
-      // A cgroup namespace made by clone3(2) has its root where the parent is, not where CLONE_INTO_CGROUP leads.
-      bool later = ns.type == CLONE_NEWCGROUP || (ns.type == CLONE_NEWNS && c.host.open_tree_namespace);
-      if (!later) plan.clone_flags |= ns.type;
-      continue;
-    }
-    uint32_t slot = c.plan.slot({SourceKind::namespace_file, ns.path, false, ns.type, origin});
-    if (ns.type == CLONE_NEWPID)
-      plan.pid_namespace = slot;  // children only enter it: minirun itself does, before clone
-    else if (ns.type != CLONE_NEWNS)
-      c.add(Op::join_namespace, origin, {slot, ns.type});
+    wishes.push_back({ns.type, !ns.path.empty(), (c.place.outside & ns.type) != 0});
+    uint32_t slot = kNoSlot;
+    if (!ns.path.empty())
+      slot = c.plan.slot({SourceKind::namespace_file, ns.path, false, ns.type, pointer_at("/linux/namespaces", i)});
+    slots.push_back(slot);
   }
-  if (c.is_new(CLONE_NEWCGROUP)) c.add(Op::new_namespaces, "/linux/namespaces", {CLONE_NEWCGROUP});
+  NamespaceOrder order = order_namespaces(wishes);
+  plan.clone_flags = order.clone_flags;
+  if (enters_root(c)) plan.clone_flags &= ~uint64_t{CLONE_NEWNS};
+  plan.new_time = order.new_time;
+  if (order.new_time) plan.time_offsets = time_offsets(c.spec.linux_);
+  for (size_t i : order.before) plan.joins.push_back({slots[i], namespaces[i].type});
+  if (c.find(CLONE_NEWUSER) != nullptr) emit_user_namespace(c);
+  if (order.unshared != 0) c.add(Op::new_namespaces, "/linux/namespaces", {order.unshared});
+  for (size_t i : order.after)
+    c.add(Op::join_namespace, pointer_at("/linux/namespaces", i), {slots[i], namespaces[i].type});
 }
 
-// Into the rootfs. Slots are found by their place in the plan, so that the mount namespace is joined last: it changes
-// what a path means.
+// Into the rootfs, and with `pivot` away from the host's tree.
 static void emit_root(Compilation& c) {
-  const oci::Namespace* mount = c.find(CLONE_NEWNS);
-  if (!mount->path.empty()) {
-    for (uint32_t slot = 0; slot < c.plan.plan().slots.size(); slot++) {
-      const Source& source = c.plan.plan().slots[slot];
-      if (source.kind == SourceKind::namespace_file && source.detail == CLONE_NEWNS)
-        c.add(Op::join_namespace, source.origin, {slot, CLONE_NEWNS});
-    }
-  }
-  bool enter = mount->path.empty() && c.host.open_tree_namespace;
+  bool enter = enters_root(c);
   auto kind = enter ? SourceKind::rootfs_namespace : SourceKind::rootfs_tree;
   uint32_t rootfs = c.plan.slot({kind, c.place.rootfs, true, 0, "/root/path"});
   if (enter) {
     c.add(Op::enter, "/root/path", {rootfs});
     return;
   }
-  // In a joined mount namespace others live with the root that is there: it is covered, for those who come later and
-  // for this container, and stays so until the last of them is gone.
-  bool move = !mount->path.empty() || c.options.no_pivot || c.host.root_needs_move;
-  c.add(move ? Op::move_root : Op::pivot, "/root/path", {rootfs});
+  // createContainer hooks find the rootfs where it is on the host (runtime-spec config.md, "Hooks").
+  bool in_place = !c.spec.hooks.create_container.empty();
+  uint64_t propagation = moves_root(c) ? abi::kMsSlave : abi::kMsSlave | abi::kMsRecursive;
+  c.add(Op::place_root, "/root/path", {rootfs, c.text(in_place ? c.place.rootfs : "/"), propagation});
+  if (!c.late_pivot()) emit_pivot(c);
+}
+
+static void emit_setup_gate(Compilation& c) {
+  if (!c.options.setup_gate) return;
+  c.add(Op::gate, "", {c.text("its hooks and devices"), static_cast<uint64_t>(Gate::setup)});
 }
 
 static void emit_terminal(Compilation& c) {
-  if (!c.spec.process->terminal) return;
+  if (!c.spec.process || !c.spec.process->terminal) return;
   c.out.terminal = true;
   oci::ConsoleSize size = c.spec.process->console_size.value_or(oci::ConsoleSize{});
   c.add(Op::terminal, "/process/terminal", {c.text("/dev/pts"), size.height, size.width, c.spec.process->user.uid});
@@ -75,8 +116,12 @@ static void emit_terminal(Compilation& c) {
 
 static void emit_kernel_parameters(Compilation& c) {
   const auto& sysctl = c.spec.linux_.sysctl;
-  const auto& adjustment = c.spec.process->oom_score_adj;
-  if (sysctl.empty() && !adjustment) return;
+  // In a new user namespace the parent writes it.
+  std::optional<int32_t> adjustment;
+  if (c.spec.process && !c.plan.plan().oom_score_adj) adjustment = c.spec.process->oom_score_adj;
+  // Labels are written later, by the workload.
+  bool labels = c.spec.process && (!c.spec.process->apparmor_profile.empty() || !c.spec.process->selinux_label.empty());
+  if (sysctl.empty() && !adjustment && !labels) return;
   c.add(Op::open_proc, "");
   for (const auto& [key, value] : sysctl) {
     std::string path = "sys/" + sysctl_path(key).value_or(key);
@@ -84,7 +129,8 @@ static void emit_kernel_parameters(Compilation& c) {
   }
   // Lowering it needs CAP_SYS_RESOURCE.
   if (adjustment)
-    c.add(Op::write_proc, "/process/oomScoreAdj", {c.text("self/oom_score_adj"), c.text(std::to_string(*adjustment))});
+    c.add(Op::write_proc, "/process/oomScoreAdj",
+          {c.text("self/oom_score_adj"), c.text(fmt::format("{}", adjustment.value_or(0)))});
 }
 
 static void emit_names(Compilation& c) {
@@ -118,13 +164,15 @@ Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFa
   emit_protected_paths(c);    // over all that was mounted
   emit_kernel_parameters(c);  // through a procfs of its own, whatever was done to /proc
   emit_names(c);
+  emit_setup_gate(c);
+  if (c.late_pivot()) emit_pivot(c);
   emit_working_directory(c);  // is made where it is missing: before the root is read-only
   emit_root_attributes(c);    // nothing is made in the rootfs from here on
-  emit_process(c);
+  uint32_t first_told = emit_launch(c);
   TRY(compile_limits(c));
   c.out.init = options.init;
   c.out.seccomp = seccomp != nullptr;
-  c.out.plan = c.plan.finish();
+  c.out.plan = c.plan.finish(first_told);
   return std::move(c.out);
 }
 

@@ -20,6 +20,9 @@ namespace minirun {
 struct RunOptions {
   bool init = true;           // a resident init as PID 1; otherwise the workload itself
   bool detach = false;        // the container outlives minirun: it waits until its state is committed
+  bool create = false;        // detached, and it waits for start
+  bool setup_gate = false;    // it waits once its namespaces and mounts are there
+  bool new_keyring = true;    // a session keyring of its own
   unsigned preserve_fds = 0;  // descriptors after stdio that the workload keeps: 3 .. 2 + preserve_fds
   bool no_pivot = false;      // --no-pivot
 };
@@ -27,9 +30,11 @@ struct RunOptions {
 // Where the container is and what it is called.
 struct Place {
   std::string id;
-  std::string bundle;      // absolute; relative sources of bind mounts start here
-  std::string rootfs;      // absolute
-  std::string home = "/";  // HOME when process.env has none: runtime/home.h
+  std::string bundle;                      // absolute; relative sources of bind mounts start here
+  std::string rootfs;                      // absolute
+  std::string home = "/";                  // HOME when process.env has none: runtime/home.h
+  std::vector<std::string> mount_links{};  // runtime/mount_links.h
+  uint64_t outside = 0;  // types of the joined namespaces that another user namespace owns than the joined one
 };
 
 struct Compiled {
@@ -39,6 +44,7 @@ struct Compiled {
   std::vector<bpf_insn> device_filter;  // attach_device_filter; empty: nothing to attach
   bool init = false;                    // as in RunOptions
   bool terminal = false;                // the child sends a terminal
+  bool start_socket = false;            // it waits for start: HostDescriptors::given is the socket, then the gate
   bool seccomp = false;                 // the workload runs under a filter
   std::string search_path;              // PATH that process.args[0] was looked up in
   std::vector<std::string> warnings;    // "/process/capabilities/ambient: ..."
@@ -48,6 +54,17 @@ struct Compiled {
 // Errors have the JSON pointer in front.
 Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFacts& host, const RunOptions& options,
                          const SeccompProgram* seccomp);
+
+// What exec has to know of the container that it joins.
+struct ExecFacts {
+  uint64_t namespaces = 0;  // types (CLONE_NEW*) that are not minirun's own
+  bool privileged = true;   // minirun is root, and can join any namespace
+};
+
+// One more process, spec.process, in a container that is there. HostDescriptors::given is the pidfd of its first
+// process.
+Compiled compile_exec(const oci::Spec& spec, const Place& place, const HostFacts& host, const RunOptions& options,
+                      const SeccompProgram* seccomp, const ExecFacts& facts);
 
 // /linux/cgroupsPath as minirun means it: absolute inside the cgroup2 mount as it is, relative from its top, and
 // "/minirun-ID" where there is none.

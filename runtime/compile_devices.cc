@@ -1,6 +1,7 @@
 // Device nodes and links (runtime-spec config-linux.md, "Devices", "Default Devices"; runtime-linux.md, "Dev symbolic
 // links"), masked and read-only paths.
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <algorithm>
 
@@ -88,9 +89,22 @@ std::vector<Node> collect_nodes(Compilation& c, bool with_dev) {
   return nodes;
 }
 
+// mknod(2) of a device is for the host's root alone: in a user namespace the container gets the host's node.
+void emit_bound_device(Compilation& c, const Node& node) {
+  std::string path = (node.directory == "/" ? "" : node.directory) + "/" + node.name;
+  uint64_t number = makedev(static_cast<unsigned>((node.number >> 8) & 0xfff),
+                            static_cast<unsigned>((node.number & 0xff) | ((node.number >> 12) & 0xfff00)));
+  uint32_t slot = c.plan.slot({SourceKind::device, path, false, number, node.origin});
+  c.add(Op::attach, node.origin, {slot, c.text(path), 0, 0, 0});
+}
+
 void emit_nodes(Compilation& c, const std::vector<Node>& nodes, const std::string& directory) {
   for (const Node& node : nodes) {
     if (node.directory != directory) continue;
+    if (c.user_namespace() && !S_ISFIFO(node.mode)) {
+      emit_bound_device(c, node);
+      continue;
+    }
     c.add(Op::device, node.origin, {c.text(node.name), node.mode, node.number, node.uid, node.gid});
   }
 }

@@ -4,6 +4,7 @@
 
 #include "cgroups/device_filter.h"
 #include "runtime/compile_parts.h"
+#include "runtime/resources.h"
 
 namespace minirun {
 namespace {
@@ -46,6 +47,8 @@ void take_block_io(Limits* limits, const oci::BlockIo& io) {
   limits->io.write_iops = rates(io.throttle_write_iops_device);
 }
 
+}  // namespace
+
 Limits limits_of(const oci::Resources& resources) {
   Limits limits;
   if (resources.memory) take_memory(&limits, *resources.memory);
@@ -58,6 +61,8 @@ Limits limits_of(const oci::Resources& resources) {
   limits.unified = resources.unified;
   return limits;
 }
+
+namespace {
 
 DeviceType device_type(char type) {
   if (type == 'b') return DeviceType::block;
@@ -75,21 +80,32 @@ uint8_t access_bits(const std::string& access) {
   return access.empty() ? uint8_t{kDeviceAll} : static_cast<uint8_t>(bits);
 }
 
+}  // namespace
+
+std::vector<DeviceRule> device_rules_of(const std::vector<oci::DeviceRule>& rules) {
+  std::vector<DeviceRule> out;
+  out.reserve(rules.size());
+  for (const auto& rule : rules)
+    out.push_back(
+        {rule.allow, device_type(rule.type), narrow(rule.major), narrow(rule.minor), access_bits(rule.access)});
+  return out;
+}
+
+namespace {
+
 // Everything is denied to begin with. Where the config says nothing of access, the devices that it asks for are meant
 // to be used.
 std::vector<DeviceRule> device_rules(const oci::Spec& spec) {
   std::vector<DeviceRule> rules;
   const auto& resources = spec.linux_.resources;
   if (resources && !resources->devices.empty()) {
-    for (const auto& rule : resources->devices)
-      rules.push_back(
-          {rule.allow, device_type(rule.type), narrow(rule.major), narrow(rule.minor), access_bits(rule.access)});
+    rules = device_rules_of(resources->devices);
   } else {
     for (const auto& device : spec.linux_.devices)
       if (device.type != 'p')
         rules.push_back({true, device_type(device.type), narrow(device.major), narrow(device.minor), kDeviceAll});
   }
-  return with_default_devices(std::move(rules), spec.process->terminal);
+  return with_default_devices(std::move(rules), spec.process && spec.process->terminal);
 }
 
 }  // namespace
@@ -102,14 +118,15 @@ std::string cgroup_path_of(const oci::Spec& spec, const std::string& id) {
 
 Result<void> compile_limits(Compilation& c) {
   const auto& resources = c.spec.linux_.resources;
+  c.out.cgroup_path = cgroup_path_of(c.spec, c.place.id);
   uint32_t own_tasks = c.options.init ? 1 : 0;  // the init is not to be paid for by the workload
   auto limits = plan_limits(resources ? limits_of(*resources) : Limits{}, own_tasks);
   if (!limits.ok()) return wrap(limits.error(), "/linux/resources");
   c.out.limits = std::move(limits).value();
+  if (c.host.in_user_namespace) return {};  // BPF is for the host's root (bpf(2)); nobody in there can make a device
   auto filter = compile_device_filter(device_rules(c.spec));
   if (!filter.ok()) return wrap(filter.error(), "/linux/resources/devices");
   c.out.device_filter = std::move(filter).value();
-  c.out.cgroup_path = cgroup_path_of(c.spec, c.place.id);
   return {};
 }
 

@@ -3,6 +3,9 @@
 #include <string_view>
 
 #include "runtime/compile_parts.h"
+#include "runtime/container_path.h"
+#include "runtime/mount_id_maps.h"
+#include "runtime/mount_links.h"
 #include "runtime/mount_options.h"
 #include "sys/kernel_abi.h"
 
@@ -19,23 +22,37 @@ struct MountEntry {
   const oci::Mount& mount;
   MountOptions options;
   std::string pointer;
+  size_t index;
+  MountIdMap id_map;
 };
 
 bool made_in_container(std::string_view type) {
   return std::find(std::begin(kMadeInContainer), std::end(kMadeInContainer), type) != std::end(kMadeInContainer);
 }
 
+// The link that the source is, made again in the container: in place of a file or link that is there.
+void emit_link(Compilation& c, const MountEntry& entry, const std::string& link) {
+  std::string path = clean_path(entry.mount.destination);
+  size_t slash = path.rfind('/');
+  c.add(Op::directory, entry.pointer, {c.text(slash == 0 ? "/" : path.substr(0, slash))});
+  c.add(Op::symlink, entry.pointer, {c.text(link), c.text(path.substr(slash + 1))}, kReplace);
+}
+
 void emit_bind(Compilation& c, const MountEntry& entry) {
   const MountOptions& options = entry.options;
-  const std::string& source = entry.mount.source;
-  std::string path = source.substr(0, 1) == "/" ? source : c.place.bundle + "/" + source;
+  const auto& links = c.place.mount_links;
+  if (options.copy_symlink && entry.index < links.size() && !links[entry.index].empty())
+    return emit_link(c, entry, links[entry.index]);
   for (const auto& [name, value] : options.superblock)
     c.warn(entry.pointer + "/options", name + " has no effect on a bind mount: it is a property of the filesystem");
   // A clone is a peer of its source where that is shared: by default the container hears of the host's mounts, the host
   // never of the container's.
   uint64_t propagation = options.propagation != 0 ? options.propagation : abi::kMsSlave;
   if (options.propagation == 0 && options.recursive) propagation |= abi::kMsRecursive;
-  uint32_t slot = c.plan.slot({SourceKind::tree, path, options.recursive, 0, entry.pointer});
+  Source source{SourceKind::tree, bind_source(entry.mount, c.place.bundle), options.recursive, 0, entry.pointer};
+  source.no_follow = options.source_nofollow;
+  source.id_map = entry.id_map;
+  uint32_t slot = c.plan.slot(std::move(source));
   c.add(Op::attach, entry.pointer,
         {slot, c.text(entry.mount.destination), packed_set(options), packed_clear(options), propagation});
 }
@@ -45,12 +62,25 @@ uint64_t new_attributes(const MountOptions& options) {
   return (options.below.set & ~options.own.clear) | options.own.set;
 }
 
-Parameters new_parameters(const MountEntry& entry) {
+// linux.mountLabel as a parameter of the filesystem (mount(8), "context="). Not of those whose files have labels of
+// their own, nor of the one for message queues: it is there before it is mounted, and its label cannot change then.
+void add_label(Compilation& c, const MountEntry& entry, Parameters* parameters) {
+  constexpr std::string_view kNoLabel[] = {"proc", "sysfs", "cgroup", "cgroup2", "mqueue"};
+  const std::string& label = c.spec.linux_.mount_label;
+  bool excluded = std::find(std::begin(kNoLabel), std::end(kNoLabel), entry.mount.type) != std::end(kNoLabel);
+  auto is_context = [](const auto& parameter) { return parameter.first.ends_with("context"); };
+  if (label.empty() || !c.host.selinux || excluded) return;
+  if (std::any_of(parameters->begin(), parameters->end(), is_context)) return;
+  parameters->emplace_back(mount_context_type(c.spec), "=" + label);
+}
+
+Parameters new_parameters(Compilation& c, const MountEntry& entry) {
   Parameters parameters;
   if (!entry.mount.source.empty()) parameters.emplace_back("source", "=" + entry.mount.source);
   const MountOptions& options = entry.options;
   parameters.insert(parameters.end(), options.superblock.begin(), options.superblock.end());
   parameters.insert(parameters.end(), options.parameters.begin(), options.parameters.end());
+  add_label(c, entry, &parameters);
   return parameters;
 }
 
@@ -58,16 +88,44 @@ Parameters new_parameters(const MountEntry& entry) {
 void emit_host_filesystem(Compilation& c, const MountEntry& entry) {
   Source source{SourceKind::filesystem, entry.mount.source, false, new_attributes(entry.options), entry.pointer};
   source.type = entry.mount.type;
-  source.parameters = new_parameters(entry);
+  source.parameters = new_parameters(c, entry);
+  source.id_map = entry.id_map;
   // A device that is written to for a read-only mount: only the filesystem itself can be told not to.
   if ((source.detail & abi::kMountAttrReadonly) != 0) source.parameters.emplace_back("ro", "");
   uint32_t slot = c.plan.slot(std::move(source));
   c.add(Op::attach, entry.pointer, {slot, c.text(entry.mount.destination), 0, 0, entry.options.propagation});
 }
 
+void warn_of_covered_source(Compilation& c, const MountEntry& entry) {
+  std::string target = clean_path(entry.mount.destination) + "/";
+  for (size_t i = 0; i < entry.index; i++) {
+    std::string earlier = clean_path(c.spec.mounts[i].destination);
+    if (target.starts_with(earlier + "/"))
+      c.warn(entry.pointer + "/options",
+             "tmpcopyup copies what the image has there, not what is mounted on " + earlier);
+  }
+}
+
+// A tmpfs that the host has to do something for: it is filled, or has its ids mapped, before it is placed. It becomes
+// read-only when it is.
+void emit_tmpfs(Compilation& c, const MountEntry& entry) {
+  uint64_t attributes = new_attributes(entry.options);
+  uint64_t readonly = attributes & abi::kMountAttrReadonly;
+  Source source{SourceKind::filesystem, entry.mount.source, false, attributes & ~readonly, entry.pointer};
+  source.type = entry.mount.type;
+  source.parameters = new_parameters(c, entry);
+  source.id_map = entry.id_map;
+  source.like_directory = entry.mount.destination;
+  source.copy_up = entry.options.copy_up;
+  if (source.copy_up) warn_of_covered_source(c, entry);
+  uint32_t slot = c.plan.slot(std::move(source));
+  c.add(Op::attach, entry.pointer, {slot, c.text(entry.mount.destination), readonly, 0, entry.options.propagation});
+}
+
 void emit_new(Compilation& c, const MountEntry& entry, const std::string& type) {
-  if (!made_in_container(type)) return emit_host_filesystem(c, entry);
-  Parameters parameters = new_parameters(entry);
+  if (type == "tmpfs" && (entry.options.copy_up || entry.id_map.any())) return emit_tmpfs(c, entry);
+  if (!made_in_container(type) || entry.id_map.any()) return emit_host_filesystem(c, entry);
+  Parameters parameters = new_parameters(c, entry);
   bool kernel_view = type == "proc" || type == "sysfs";
   auto has_mode = [](const auto& parameter) { return parameter.first == "mode"; };
   bool keeps_mode =
@@ -107,10 +165,19 @@ void emit_change(Compilation& c, const MountEntry& entry) {
 
 }  // namespace
 
+std::string mount_context_type(const oci::Spec& spec) {
+  for (const auto& [key, value] : spec.annotations)
+    if (key == "run.oci.mount_context_type") return value;
+  return "context";
+}
+
 void emit_mounts(Compilation& c) {
+  if (!c.spec.linux_.mount_label.empty() && !c.host.selinux)
+    c.warn("/linux/mountLabel", "has no effect: SELinux is not enabled on this host");
   for (size_t i = 0; i < c.spec.mounts.size(); i++) {
     const oci::Mount& mount = c.spec.mounts[i];
-    MountEntry entry{mount, parse_mount_options(mount.options), pointer_at("/mounts", i)};
+    MountEntry entry{mount, parse_mount_options(mount.options), pointer_at("/mounts", i), i, {}};
+    entry.id_map = mount_id_map(c.spec, mount, entry.options).map;
     if (entry.options.remount || (!entry.options.bind && mount.type.empty()))
       emit_change(c, entry);
     else if (entry.options.bind)

@@ -7,9 +7,13 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/capabilities.h"
 #include "runtime/compile.h"
 
 namespace minirun {
+
+// HostDescriptors::given of a launch.
+constexpr uint64_t kGivenStartSocket = 0, kGivenGate = 1;
 
 struct Compilation {
   const oci::Spec& spec;
@@ -22,6 +26,10 @@ struct Compilation {
 
   // The config's namespace of a type, or nullptr when it is the caller's.
   const oci::Namespace* find(uint64_t type) const;
+  // In a user namespace the host's privileges are gone: no device nodes, and proc and sysfs can be mounted only while
+  // the host's are there (mount_too_revealing() of the kernel), so the host's tree goes last.
+  bool user_namespace() const { return find(CLONE_NEWUSER) != nullptr || host.in_user_namespace; }
+  bool late_pivot() const { return user_namespace() || !spec.hooks.create_container.empty(); }
   bool is_new(uint64_t type) const {
     const oci::Namespace* found = find(type);
     return found != nullptr && found->path.empty();
@@ -45,7 +53,15 @@ void emit_mounts(Compilation& c);
 void emit_devices(Compilation& c);
 void emit_protected_paths(Compilation& c);
 // compile_process.cc
-void emit_process(Compilation& c);
+// Returns the first step that is for start to tell of, or kNoStep.
+uint32_t emit_launch(Compilation& c);
+// The parts of it that exec has too. Privileges and limits, up to where the process is the config's user: returns its
+// capabilities.
+CapabilitySets emit_privileges(Compilation& c);
+// The gates between setting up and the workload. Returns the first step behind the wait for start.
+uint32_t emit_gates(Compilation& c);
+// What is left to do behind the last gate, by the process that executes the program.
+void emit_last_steps(Compilation& c, const CapabilitySets& sets);
 void emit_working_directory(Compilation& c);
 
 // compile_limits.cc

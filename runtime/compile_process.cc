@@ -8,7 +8,10 @@
 
 #include "runtime/capabilities.h"
 #include "runtime/compile_parts.h"
+#include "runtime/host_side.h"
 #include "runtime/json.h"
+#include "runtime/labels.h"
+#include "runtime/memory_policy.h"
 #include "runtime/parse.h"
 #include "sys/kernel_abi.h"
 
@@ -58,6 +61,27 @@ void emit_scheduler(Compilation& c) {
         {c.plan.bytes(&attributes, sizeof attributes), c.text(policy_name(scheduler.policy))});
 }
 
+// Once for the init: the workload inherits it, through fork and exec (set_mempolicy(2)).
+void emit_memory_policy(Compilation& c) {
+  const oci::MemoryPolicy& policy = *c.spec.linux_.memory_policy;
+  std::vector<uint64_t> nodes = memory_nodes(policy.nodes).value_or(std::vector<uint64_t>{});
+  uint64_t offset = c.plan.bytes(nodes.data(), nodes.size() * sizeof nodes[0]);
+  c.add(Op::memory_policy, "/linux/memoryPolicy",
+        {static_cast<uint64_t>(policy.mode) | policy.flags, offset, nodes.size() * 64,
+         c.text(memory_policy_text(policy))});
+}
+
+// For the next exec of the task that writes them, so by the one that executes the workload; before the filter, which
+// may forbid it. minirun's own procfs is used: in the container's, anything may stand there (CVE-2019-16884).
+void emit_labels(Compilation& c) {
+  const oci::Process& process = *c.spec.process;
+  if (!process.apparmor_profile.empty())
+    c.add(Op::write_proc, "/process/apparmorProfile",
+          {c.text(kAppArmorExec), c.text("exec " + process.apparmor_profile)});
+  if (!process.selinux_label.empty())
+    c.add(Op::write_proc, "/process/selinuxLabel", {c.text(kSelinuxExec), c.text(process.selinux_label)});
+}
+
 void emit_io_priority(Compilation& c) {
   const oci::IoPriority& priority = *c.spec.process->io_priority;
   constexpr std::string_view kClasses[] = {"none", "real time", "best effort", "idle"};
@@ -67,8 +91,17 @@ void emit_io_priority(Compilation& c) {
         {io_class << abi::kIoprioClassShift | static_cast<unsigned>(priority.priority), c.text(text)});
 }
 
+bool keeps_groups(const oci::Spec& spec) {
+  return std::any_of(spec.annotations.begin(), spec.annotations.end(), [](const auto& annotation) {
+    return annotation.first == "run.oci.keep_original_groups" && annotation.second != "0";
+  });
+}
+
 void emit_groups(Compilation& c) {
   const auto& groups = c.spec.process->user.additional_gids;
+  // run.oci.keep_original_groups: podman's --group-add keep-groups. Where setgroups(2) is denied the caller's groups
+  // cannot go either; to ask for others is an error, which the kernel tells.
+  if (keeps_groups(c.spec) || (groups.empty() && c.host.setgroups_denied)) return;
   std::string text;
   for (uint32_t group : groups) text += (text.empty() ? "" : ",") + std::to_string(group);
   uint64_t offset = c.plan.bytes(groups.data(), groups.size() * sizeof(uint32_t));
@@ -97,13 +130,18 @@ bool is_lost_in_fork(const Compilation& c) {
   return c.options.init && scheduler && (scheduler->policy == SCHED_DEADLINE || (scheduler->flags & kResetOnFork) != 0);
 }
 
+// A new user namespace comes with all of them (user_namespaces(7)).
+uint64_t grantable(const Compilation& c) {
+  return c.user_namespace() ? all_capabilities() : c.host.capabilities;
+}
+
 // Capabilities that are needed after the workload has got its own: CAP_SYS_ADMIN to load a filter without no_new_privs
 // (seccomp(2)), CAP_SYS_NICE where the scheduler is set late.
 uint64_t borrowed_capabilities(const Compilation& c) {
   uint64_t borrowed = 0;
   if (c.seccomp != nullptr && !c.spec.process->no_new_privileges) borrowed |= bit(CAP_SYS_ADMIN);
   if (is_lost_in_fork(c)) borrowed |= bit(CAP_SYS_NICE);
-  return borrowed & c.host.capabilities;
+  return borrowed & grantable(c);
 }
 
 CapabilitySets with_borrowed(const CapabilitySets& sets, uint64_t borrowed) {
@@ -126,7 +164,8 @@ void emit_identity(Compilation& c, const CapabilitySets& sets) {
   uint64_t borrowed = borrowed_capabilities(c);
   emit_capabilities(c, borrowed != 0 ? with_borrowed(sets, borrowed) : sets);
   bool changed = user.uid != 0 || user.gid != 0;
-  if (changed && !c.options.detach) c.add(Op::die_with_parent, "");  // a change of ids takes it back (prctl(2))
+  // A change of ids takes it back (prctl(2)). Who is to outlive minirun is at a gate soon, which tells of its end too.
+  if (changed && !c.options.detach) c.add(Op::die_with_parent, "");
   if (changed) c.add(Op::working_directory, "/process/cwd", {c.text(c.spec.process->cwd)});
   if (c.spec.process->no_new_privileges) c.add(Op::no_new_privileges, "/process/noNewPrivileges");
 }
@@ -181,56 +220,89 @@ std::vector<std::string> program_candidates(const std::string& program, const st
 // Tried before the root can become read-only: it is made when it is missing. Where root itself is denied (FUSE, NFS)
 // the user tries again.
 void emit_working_directory(Compilation& c) {
+  if (!c.spec.process) return;
   const oci::Process& process = *c.spec.process;
   bool again = process.user.uid != 0 || process.user.gid != 0;
   c.add(Op::working_directory, "/process/cwd", {c.text(process.cwd)},
         again ? static_cast<uint16_t>(kTolerateDenied) : uint16_t{0});
 }
 
-void emit_process(Compilation& c) {
+CapabilitySets emit_privileges(Compilation& c) {
   const oci::Process& process = *c.spec.process;
   // After the last file was opened: RLIMIT_NOFILE counts for this process too. Before CAP_SYS_RESOURCE and CAP_SYS_NICE
   // go.
   emit_rlimits(c);
   if (c.spec.linux_.personality) c.add(Op::personality, "/linux/personality", {c.spec.linux_.personality->domain});
-  bool late_scheduler = is_lost_in_fork(c);
-  if (process.scheduler && !late_scheduler) emit_scheduler(c);
+  if (process.scheduler && !is_lost_in_fork(c)) emit_scheduler(c);
+  if (c.spec.linux_.memory_policy) emit_memory_policy(c);
   if (process.io_priority) emit_io_priority(c);
+  // Its keys count for root, as other users may have few (keyrings(7)).
+  if (c.options.new_keyring) c.add(Op::keyring, "", {c.text("_ses." + c.place.id)});
   // After the last file was made. The caller's own would be a surprise, and everybody expects this default.
   c.add(Op::umask, process.user.umask ? "/process/user/umask" : "", {process.user.umask.value_or(0022)});
-  auto resolved = resolve_capabilities(process.capabilities ? &*process.capabilities : nullptr, c.host.capabilities);
+  auto resolved = resolve_capabilities(process.capabilities ? &*process.capabilities : nullptr, grantable(c));
   for (std::string& warning : resolved.warnings) c.out.warnings.push_back(std::move(warning));
   emit_identity(c, resolved.sets);
+  return resolved.sets;
+}
 
-  if (c.options.detach) c.add(Op::await_release, "");  // from here on it may outlive minirun
-  uint32_t supervise = kNoSlot;
-  if (c.options.init) {
-    // The init leaves the caller's session: a key of that terminal is minirun's to forward, and must not come twice.
-    c.add(Op::session, "", {c.text(" for the init"), 0});
-    supervise = c.add(Op::supervise, "");
-    // Without a pid namespace of its own the workload would outlive its init.
-    if (!c.is_new(CLONE_NEWPID) && !c.options.detach) c.add(Op::die_with_parent, "");
-    if (process.scheduler && late_scheduler) emit_scheduler(c);
-  }
+void emit_last_steps(Compilation& c, const CapabilitySets& sets) {
+  const oci::Process& process = *c.spec.process;
+  emit_labels(c);
   c.add(Op::session, process.terminal ? "/process/terminal" : "",
         {c.text(process.terminal ? " with the terminal" : ""), process.terminal ? 1u : 0u});
   c.add(Op::close_on_exec, "", {c.plan.plan().first_kept_fd});
   // As late as can be: whatever follows has to be allowed by the filter.
-  uint64_t borrowed = borrowed_capabilities(c);
   if (c.seccomp != nullptr) {
     const auto& filter = c.seccomp->filter;
     uint64_t offset = c.plan.bytes(filter.data(), filter.size() * sizeof filter[0]);
     c.add(Op::seccomp, "/linux/seccomp", {offset, filter.size(), c.seccomp->flags});
   }
-  if (borrowed != 0) emit_capabilities(c, resolved.sets);
+  if (borrowed_capabilities(c) != 0) emit_capabilities(c, sets);
   emit_execute(c);
-  if (!c.options.init) return;
+}
+
+static void emit_gate(Compilation& c, const char* what) {
+  c.add(Op::gate, "", {c.text(what), static_cast<uint64_t>(Gate::commit)});
+}
+
+uint32_t emit_gates(Compilation& c) {
+  bool outlives = c.options.detach || c.options.create;
+  if (outlives)
+    emit_gate(c, "the state is to be committed");
+  else if (!c.spec.hooks.start_container.empty())
+    emit_gate(c, "startContainer hooks");
+  if (outlives) c.add(Op::outlive, "");
+  if (!c.options.create) return kNoStep;
+  c.out.start_socket = true;
+  uint32_t socket = c.plan.slot({SourceKind::given, "the start socket", false, kGivenStartSocket, ""});
+  (void)c.plan.slot({SourceKind::given, "the gate", false, kGivenGate, ""});  // held, not used: see state.h
+  c.add(Op::await_start, "", {socket});
+  return c.plan.size();
+}
+
+uint32_t emit_launch(Compilation& c) {
+  if (!c.spec.process) return emit_gates(c);
+  CapabilitySets sets = emit_privileges(c);
+  uint32_t first_told = emit_gates(c);
+  if (!c.options.init) {
+    emit_last_steps(c, sets);
+    return first_told;
+  }
+  // The init leaves the caller's session: a key of that terminal is minirun's to forward, and must not come twice.
+  c.add(Op::session, "", {c.text(" for the init"), 0});
+  uint32_t supervise = c.add(Op::supervise, "");
+  // Without a pid namespace of its own the workload would outlive its init.
+  if (!c.is_new(CLONE_NEWPID) && !c.options.detach && !c.options.create) c.add(Op::die_with_parent, "");
+  if (is_lost_in_fork(c)) emit_scheduler(c);
+  emit_last_steps(c, sets);
   uint32_t first_of_init = c.plan.size();
-  if (borrowed != 0) emit_capabilities(c, resolved.sets);
+  if (borrowed_capabilities(c) != 0) emit_capabilities(c, sets);
   Step& step = c.plan.step(supervise);
   step.arg[0] = first_of_init;
   step.arg[1] = c.plan.size() - first_of_init;
   step.arg[2] = c.is_new(CLONE_NEWPID) ? 0 : 1;
+  return first_told;
 }
 
 }  // namespace minirun

@@ -46,7 +46,8 @@ Result<std::optional<Received>> try_receive(int control) {
   size_t descriptors = 0;
   received.fd = take_descriptor(header, &descriptors);
   bool whole = n == sizeof received.envelope && (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0;
-  size_t expected = received.envelope.message == Message::terminal ? 1 : 0;
+  Message message = received.envelope.message;
+  size_t expected = message == Message::terminal || message == Message::plan ? 1 : 0;
   if (!whole || descriptors != expected)
     return fail(EPROTO, "receive from the container's init: {} bytes and {} descriptors", n, descriptors);
   received.kind = Received::Kind::message;
@@ -62,6 +63,9 @@ Result<Received> receive(int control, int pidfd, Signals& signals) {
     if (ended) return other;  // only now: what it sent before its end has been read
     TRY(signals.collect());
     if (auto signal = signals.abort_request()) {
+      // It may be the workload itself that has sent it, a moment after its init said that it runs.
+      received = TRY(try_receive(control));
+      if (received) return std::move(*received);
       other.kind = Received::Kind::aborted;
       other.signal = *signal;
       return other;

@@ -12,7 +12,7 @@ namespace minirun {
 
 struct Received {
   enum class Kind : uint8_t {
-    message,      // envelope; with Message::terminal also fd
+    message,      // envelope; with terminal and plan also fd
     end_of_file,  // the other side is closed: by exec (close-on-exec), or because the process ended
     aborted,      // minirun was sent `signal` and is to give up
   };

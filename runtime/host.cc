@@ -11,6 +11,7 @@
 
 #include "runtime/capabilities.h"
 #include "sys/fd.h"
+#include "sys/file.h"
 #include "sys/kernel_abi.h"
 
 namespace minirun {
@@ -45,10 +46,32 @@ static bool is_initramfs_root() {
   return n <= 0 || root_is_rootfs(std::string_view(text, static_cast<size_t>(n)));  // moving works for both
 }
 
+// As is_selinux_enabled(3): its filesystem is mounted.
+static bool has_selinux() {
+  struct statfs facts {};
+  return statfs("/sys/fs/selinux", &facts) == 0 && static_cast<uint32_t>(facts.f_type) == SELINUX_MAGIC;
+}
+
+// The first one maps all ids onto themselves (user_namespaces(7)).
+static bool is_in_user_namespace() {
+  auto map = read_file(AT_FDCWD, "/proc/self/uid_map");
+  if (!map.ok()) return false;  // a kernel without user namespaces
+  std::string text;
+  for (char c : *map)
+    if (c != ' ' || (!text.empty() && text.back() != ' ')) text += c;
+  return text != "0 0 4294967295\n";
+}
+
 HostFacts probe_host() {
   HostFacts facts;
+  facts.in_user_namespace = is_in_user_namespace();
+  if (facts.in_user_namespace) {
+    auto setgroups = read_file(AT_FDCWD, "/proc/self/setgroups");
+    facts.setgroups_denied = setgroups.ok() && setgroups->starts_with("deny");
+  }
   facts.open_tree_namespace = knows_open_tree_namespace();
   facts.root_needs_move = is_initramfs_root();
+  facts.selinux = has_selinux();
   facts.capabilities = grantable_capabilities();
   return facts;
 }

@@ -12,8 +12,13 @@ struct HostFacts {
   bool open_tree_namespace = false;
   // "/" is the initramfs: it has no parent to be moved to, pivot_root(2) answers EINVAL.
   bool root_needs_move = false;
+  // SELinux is enabled: labels of linux.mountLabel mean something.
+  bool selinux = false;
   // Capabilities that a container may be given (capability bits).
   uint64_t capabilities = 0;
+  // minirun runs in a user namespace that is not the host's: no devices can be made, no devices filtered.
+  bool in_user_namespace = false;
+  bool setgroups_denied = false;  // in it (user_namespaces(7))
 };
 
 // Takes a few system calls; a file is read only where "/" is in memory, and then only its beginning.

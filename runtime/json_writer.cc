@@ -126,6 +126,19 @@ JsonWriter& JsonWriter::unsigned_number(uint64_t value) {
   return *this;
 }
 
+JsonWriter& JsonWriter::decimal(std::string_view digits) {
+  size_t dot = digits.find('.');
+  std::string_view whole = digits.substr(0, dot);
+  std::string_view fraction = dot == digits.npos ? "0" : digits.substr(dot + 1);
+  auto number = [](std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+  };
+  if (!number(whole) || !number(fraction) || (whole.size() > 1 && whole[0] == '0')) return null();
+  separate();
+  out_ += digits;
+  return *this;
+}
+
 JsonWriter& JsonWriter::boolean(bool value) {
   separate();
   out_ += value ? "true" : "false";

@@ -26,6 +26,8 @@ class JsonWriter {
   JsonWriter& string(std::string_view text);
   JsonWriter& number(int64_t value);
   JsonWriter& unsigned_number(uint64_t value);
+  // Digits as they stand in a file of the kernel: "12.34". What is no such number becomes null.
+  JsonWriter& decimal(std::string_view digits);
   JsonWriter& boolean(bool value);
   JsonWriter& null();
 

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <functional>
 
 #include "cgroups/device_filter.h"
 #include "cgroups/stats.h"
@@ -17,6 +18,7 @@
 #include "runtime/control.h"
 #include "runtime/death.h"
 #include "runtime/exec_diagnosis.h"
+#include "runtime/labels.h"
 
 namespace minirun {
 
@@ -39,10 +41,10 @@ Result<void> LimitedCgroup::remove() {
   return cgroup_.remove(Cgroup::Processes::kill, std::chrono::steady_clock::now() + kRemovalTime);
 }
 
-Result<Launched> Launched::start(const Compiled& compiled, int rootfs_fd, int state_fd, Cgroup& cgroup) {
+Result<Launched> Launched::start(const Compiled& compiled, const HostDescriptors& host, int state_fd, Cgroup& cgroup) {
   SpawnRequest request;
   request.plan = &compiled.plan;
-  request.sources = TRY(open_sources(compiled.plan, rootfs_fd, cgroup.fd()));
+  request.sources = TRY(open_sources(compiled.plan, host));
   request.init_program = TRY(open_init_program(state_fd));
   request.cgroup_fd = cgroup.fd();
   auto child = spawn(std::move(request));
@@ -72,17 +74,31 @@ UniqueFd open_container_root(pid_t pid) {
   return UniqueFd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
-LaunchFailure failed_step(Launched& launched, const Compiled& compiled, const oci::Process& process) {
-  Report report = launched.child().memory.report();
-  bool known = report.step < compiled.plan.steps.size();
-  if (!known || compiled.plan.steps[report.step].op != Op::execute) return {step_error(compiled.plan, report)};
+// What there is to say of a failed step: its operation, and the whole of it as an error.
+struct FailedStep {
+  std::optional<Op> op;
+  Error error;
+};
+
+FailedStep failed_step(const Report& report, const Plan& plan) {
+  bool known = report.step < plan.steps.size();
+  return {known ? std::optional(plan.steps[report.step].op) : std::nullopt, step_error(plan, report)};
+}
+
+FailedStep failed_step(const PlanMemory& memory) {
+  auto told = memory.told(memory.report().step);
+  return {told ? std::optional(told->first) : std::nullopt, step_error(memory)};
+}
+
+LaunchFailure explain(Launched& launched, const FailedStep& failed, const oci::Process* process) {
+  if (failed.op != Op::execute || process == nullptr) return {failed.error};
   UniqueFd root = open_container_root(launched.child().pid);
   ExecFailure failure;
   failure.root_fd = root.get();
-  failure.argv0 = process.args[0];
-  failure.cwd = process.cwd;
-  failure.search_path = compiled.search_path;
-  failure.code = report.error;
+  failure.argv0 = process->args[0];
+  failure.cwd = process->cwd;
+  failure.search_path = search_path_of(process->env);
+  failure.code = launched.child().memory.report().error;
   ExecDiagnosis diagnosis = diagnose_exec(failure);
   return {fail(0, "{}", diagnosis.message), diagnosis.exit_status};
 }
@@ -90,12 +106,15 @@ LaunchFailure failed_step(Launched& launched, const Compiled& compiled, const oc
 // The init is gone without a word: the memory limit, or somebody's signal.
 LaunchFailure died_early(Launched& launched, const Cgroup& cgroup) {
   int status = 0;
-  while (waitpid(launched.child().pid, &status, 0) < 0 && errno == EINTR) {
-  }
+  pid_t reaped = -1;
+  do {
+    reaped = waitpid(launched.child().pid, &status, 0);
+  } while (reaped < 0 && errno == EINTR);
   launched.let_go();
   auto stats = read_stats(cgroup.fd());
-  std::string how = WIFSIGNALED(status) ? fmt::format("killed by signal {}", WTERMSIG(status))
-                                        : fmt::format("exit status {}", WEXITSTATUS(status));
+  std::string how = reaped < 0            ? "its first process is gone"
+                    : WIFSIGNALED(status) ? fmt::format("killed by signal {}", WTERMSIG(status))
+                                          : fmt::format("exit status {}", WEXITSTATUS(status));
   if (stats.ok() && stats->oom_kills.value_or(0) > 0) {
     how = fmt::format("killed by the memory limit: memory.max {} is too low to start a container",
                       stats->memory_max_bytes ? human_bytes(*stats->memory_max_bytes) : "of a cgroup above");
@@ -103,37 +122,66 @@ LaunchFailure died_early(Launched& launched, const Cgroup& cgroup) {
   return {fail(0, "the container ended before the workload started: {}", how)};
 }
 
-}  // namespace
+enum class Ending : uint8_t { gate, created, running, failed, closed };
 
-std::optional<LaunchFailure> await_launch(Launched& launched, const Compiled& compiled, const oci::Process& process,
-                                          const Cgroup& cgroup, Signals& signals, LaunchEvents* events) {
-  Child& child = launched.child();
+// Messages up to one that ends the waiting.
+Result<Ending> read_messages(const Child& child, Signals& signals, LaunchEvents* events, int* abort_signal) {
   for (;;) {
-    auto received = receive(child.control.get(), child.pidfd.get(), signals);
-    if (!received.ok()) return LaunchFailure{received.error()};
-    if (received->kind == Received::Kind::aborted)
-      return LaunchFailure{fail(0, "given up: signal {}", received->signal), 128 + received->signal};
-    if (received->kind == Received::Kind::end_of_file) break;
-    switch (received->envelope.message) {
+    Received received = TRY(receive(child.control.get(), child.pidfd.get(), signals));
+    if (received.kind == Received::Kind::aborted) {
+      *abort_signal = received.signal;
+      return fail(0, "given up: signal {}", received.signal);
+    }
+    if (received.kind == Received::Kind::end_of_file) return Ending::closed;
+    switch (received.envelope.message) {
       case Message::terminal:
-        events->terminal = std::move(received->fd);
+        events->terminal = std::move(received.fd);
         break;
       case Message::ready:
-        events->ready = true;
-        return std::nullopt;
+        events->gate = static_cast<Gate>(received.envelope.status);
+        return Ending::gate;
+      case Message::created:
+        return Ending::created;
       case Message::running:
-        return std::nullopt;
+        return Ending::running;
       case Message::failed:
-        return failed_step(launched, compiled, process);
+        return Ending::failed;
       default:
-        return LaunchFailure{fail(EPROTO, "message {} of the init", static_cast<uint32_t>(received->envelope.message))};
+        return fail(EPROTO, "message {} of the init", static_cast<uint32_t>(received.envelope.message));
     }
   }
-  // Without a resident init the socket closes with exec, and says nothing more.
+}
+
+// resident: an init stays and says when the workload runs. Without one the socket closes with exec, and says nothing
+// more.
+std::optional<LaunchFailure> await_messages(Launched& launched, bool resident, const oci::Process* process,
+                                            const Cgroup& cgroup, Signals& signals, LaunchEvents* events,
+                                            const std::function<FailedStep()>& failed) {
+  Child& child = launched.child();
+  int abort_signal = 0;
+  auto ending = read_messages(child, signals, events, &abort_signal);
+  if (!ending.ok()) return LaunchFailure{ending.error(), abort_signal != 0 ? 128 + abort_signal : 1};
   Report report = child.memory.report();
-  if (report.state == kFailed) return failed_step(launched, compiled, process);
-  if (report.state == kExecuting && !compiled.init) return std::nullopt;
+  if (*ending == Ending::failed || (*ending == Ending::closed && report.state == kFailed))
+    return explain(launched, failed(), process);
+  if (*ending != Ending::closed) return std::nullopt;
+  if (report.state == kExecuting && !resident) return std::nullopt;
   return died_early(launched, cgroup);
+}
+
+}  // namespace
+
+std::optional<LaunchFailure> await_launch(Launched& launched, const Compiled& compiled, const oci::Process* process,
+                                          const Cgroup& cgroup, Signals& signals, LaunchEvents* events) {
+  return await_messages(launched, compiled.init, process, cgroup, signals, events,
+                        [&] { return failed_step(launched.child().memory.report(), compiled.plan); });
+}
+
+std::optional<LaunchFailure> await_start(Launched& launched, const oci::Process& process, bool resident_init,
+                                         const Cgroup& cgroup, Signals& signals) {
+  LaunchEvents events;
+  return await_messages(launched, resident_init, &process, cgroup, signals, &events,
+                        [&] { return failed_step(launched.child().memory); });
 }
 
 Result<void> release(Launched& launched) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cgroups/cgroup.h"
+#include "namespaces/sources.h"
 #include "namespaces/spawn.h"
 #include "runtime/compile.h"
 #include "runtime/supervise.h"
@@ -42,7 +43,13 @@ constexpr std::chrono::seconds kRemovalTime{10};
 class Launched {
  public:
   // Opens the sources, embeds the init and clones. Errors of clone3 that the cgroup explains say so.
-  static Result<Launched> start(const Compiled& compiled, int rootfs_fd, int state_fd, Cgroup& cgroup);
+  static Result<Launched> start(const Compiled& compiled, const HostDescriptors& host, int state_fd, Cgroup& cgroup);
+  // A child of another minirun, which is not this process's to kill or to wait for.
+  static Launched adopt(Child child) {
+    Launched adopted(std::move(child));
+    adopted.owned_ = false;
+    return adopted;
+  }
   Launched(Launched&& other) noexcept;
   Launched& operator=(Launched&&) = delete;
   Launched(const Launched&) = delete;
@@ -67,16 +74,20 @@ struct LaunchFailure {
 
 // What the container sends while it is being set up.
 struct LaunchEvents {
-  UniqueFd terminal;   // the last Message::terminal
-  bool ready = false;  // Message::ready: at the gate
+  UniqueFd terminal;         // the last Message::terminal
+  std::optional<Gate> gate;  // where it waits
 };
 
-// Waits until the container is at the gate (events.ready) or the workload runs: nothing; or until it is clear that it
-// never will: why. Call again after the gate was opened.
-std::optional<LaunchFailure> await_launch(Launched& launched, const Compiled& compiled, const oci::Process& process,
+// Waits until the container is at a gate (events.gate), waits for start, or runs its workload: nothing; or until it is
+// clear that it never will: why. Call again after the gate was opened. process: nullptr when there is none to execute.
+std::optional<LaunchFailure> await_launch(Launched& launched, const Compiled& compiled, const oci::Process* process,
                                           const Cgroup& cgroup, Signals& signals, LaunchEvents* events);
 
-// Opens the gate of a detached container.
+// The same of a container that start has let go: until its workload runs.
+std::optional<LaunchFailure> await_start(Launched& launched, const oci::Process& process, bool resident_init,
+                                         const Cgroup& cgroup, Signals& signals);
+
+// Opens the gate.
 Result<void> release(Launched& launched);
 
 }  // namespace minirun

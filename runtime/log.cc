@@ -1,5 +1,6 @@
 #include "runtime/log.h"
 
+#include <fcntl.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -8,6 +9,8 @@
 #include <memory>
 
 #include "runtime/json_writer.h"
+#include "sys/fd.h"
+#include "sys/file.h"
 
 namespace minirun {
 namespace {
@@ -54,9 +57,21 @@ void log(spdlog::level::level_enum level, std::string_view text) {
 
 }  // namespace
 
-void set_log_options(LogOptions options) {
+Result<void> set_log_options(LogOptions options) {
+  // Held open to the end: the reader of a named pipe would take a close for the end of the log.
+  static UniqueFd file;
   current_options() = std::move(options);
+  std::string& path = current_options().file;
+  if (path.empty()) return {};
+  auto opened = open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY, 0644);
+  if (opened.ok()) {
+    file = std::move(opened).value();
+    return {};
+  }
+  path.clear();
+  return wrap(opened.error(), "--log");
 }
+
 bool debug_enabled() {
   return current_options().debug;
 }

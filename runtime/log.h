@@ -16,9 +16,10 @@ struct LogOptions {
   std::string file;   // --log: in addition to stderr; empty: none
 };
 
-// Opens nothing yet: a run that goes well and was not asked for --debug writes no log at all, since podman takes a log
-// file with more than one object for broken (it decodes the whole file as one).
-void set_log_options(LogOptions options);
+// Makes the log file when it is missing, but writes nothing: a run that goes well and was not asked for --debug leaves
+// it empty, since podman takes a log file with more than one object for broken (it decodes the whole file as one).
+// An error leaves stderr as the only log.
+Result<void> set_log_options(LogOptions options);
 
 bool debug_enabled();
 void log_debug_text(std::string_view text);

@@ -27,19 +27,12 @@ int print(const PrintAndExit& text) {
   return text.status;
 }
 
-Result<Outcome> perform(const Invocation& invocation) {
-  const GlobalOptions& global = invocation.global;
-  struct Visitor {
-    const GlobalOptions& global;
-    Result<Outcome> operator()(const PrintAndExit& text) const { return Outcome{print(text), "", "", {}}; }
-    Result<Outcome> operator()(const RunCommand& command) const { return run_command(global, command); }
-    Result<Outcome> operator()(const PlanCommand& command) const { return plan_command(global, command); }
-    Result<Outcome> operator()(const DeleteCommand& command) const { return delete_command(global, command); }
-    Result<Outcome> operator()(const KillCommand& command) const { return kill_command(global, command); }
-    Result<Outcome> operator()(const StateCommand& command) const { return state_command(global, command); }
-    Result<Outcome> operator()(const ListCommand& command) const { return list_command(global, command); }
-  };
-  return std::visit(Visitor{global}, invocation.command);
+Result<Outcome> perform(const GlobalOptions&, const PrintAndExit& text) {
+  return Outcome{print(text), "", "", {}};
+}
+
+Result<Outcome> dispatch(const Invocation& invocation) {
+  return std::visit([&](const auto& command) { return perform(invocation.global, command); }, invocation.command);
 }
 
 }  // namespace
@@ -52,8 +45,12 @@ int minirun_main(int argc, char** argv) {
     return 1;
   }
   Invocation invocation = parse_command_line(argc, argv);
-  set_log_options({invocation.global.debug, invocation.global.log_format == "json", invocation.global.log});
-  auto outcome = perform(invocation);
+  auto logs = set_log_options({invocation.global.debug, invocation.global.log_format == "json", invocation.global.log});
+  if (!logs.ok()) {
+    report_error(logs.error().text());
+    return 1;
+  }
+  auto outcome = dispatch(invocation);
   if (!outcome.ok()) {
     report_error(outcome.error().text());
     return 1;

@@ -20,6 +20,10 @@ enum class Effect : uint8_t {
   leave_mode,   // value: the access time mode that is left, for the kernel's default (relatime)
   propagation,  // value: MS_*
   superblock,   // value: options with the same one replace each other
+  id_map,       // with "=..." behind it too
+  copy_up,
+  copy_symlink,
+  source_nofollow,
   not_yet,
 };
 
@@ -79,9 +83,13 @@ constexpr Option kOptions[] = {
     {"mand", 0, Effect::none, false},
     {"nomand", 0, Effect::none, false},
 
-    {"tmpcopyup", 0, Effect::not_yet, false},
-    {"idmap", 0, Effect::not_yet, true},
-    {"copy-symlink", 0, Effect::not_yet, false},
+    {"idmap", 0, Effect::id_map, true},
+    {"tmpcopyup", 0, Effect::copy_up, false},
+
+    // crun's; podman sends the first one to every runtime.
+    {"copy-symlink", 0, Effect::copy_symlink, false},
+    {"src-nofollow", 0, Effect::source_nofollow, false},
+    {"dest-nofollow", 0, Effect::not_yet, false},
 };
 
 struct Found {
@@ -132,6 +140,18 @@ void apply(MountOptions* out, const Option& option, bool recursive) {
     case Effect::none:
     case Effect::not_yet:
       return;
+    case Effect::id_map:
+      out->id_map = recursive ? MountOptions::IdMap::recursive : MountOptions::IdMap::own;
+      return;
+    case Effect::copy_up:
+      out->copy_up = true;
+      return;
+    case Effect::copy_symlink:
+      out->copy_symlink = true;
+      return;
+    case Effect::source_nofollow:
+      out->source_nofollow = true;
+      return;
     case Effect::bind:
       out->bind = true;
       out->recursive |= recursive;
@@ -166,7 +186,7 @@ MountOptions parse_mount_options(const oci::Strings& options) {
     std::string_view name = text.substr(0, text.find('='));
     // "mode=755" is a parameter whatever the table says of "mode"; "idmap=..." is a mapping of a mount.
     Found found = find(text);
-    if (found.option == nullptr && find(name).option != nullptr && find(name).option->effect == Effect::not_yet)
+    if (found.option == nullptr && find(name).option != nullptr && find(name).option->effect == Effect::id_map)
       found = find(name);
     if (found.option == nullptr) {
       if (out.parameters.empty()) out.first_parameter = i;
@@ -177,6 +197,13 @@ MountOptions parse_mount_options(const oci::Strings& options) {
       out.not_supported = text;
       out.not_supported_index = i;
     }
+    Effect effect = found.option->effect;
+    if (effect == Effect::id_map) {
+      out.id_map_text = text.substr(name.size());
+      out.id_map_index = i;
+    }
+    if (effect == Effect::copy_up || effect == Effect::copy_symlink || effect == Effect::source_nofollow)
+      out.special_index = i;
     apply(&out, *found.option, found.recursive);
   }
   return out;

@@ -17,6 +17,8 @@ struct AttributeChange {
 };
 
 struct MountOptions {
+  enum class IdMap : uint8_t { none, own, recursive };
+
   bool bind = false;
   bool recursive = false;  // rbind
   bool remount = false;
@@ -26,11 +28,21 @@ struct MountOptions {
   Parameters superblock;       // sync, dirsync, lazytime and their opposites: of the filesystem, whoever mounts it
   Parameters parameters;       // all that the table does not know: for the filesystem, in order
   size_t first_parameter = 0;  // its index in the list, where there is one
-  std::string not_supported;   // the first option that minirun knows, but cannot do yet
+  IdMap id_map = IdMap::none;  // idmap or ridmap
+  std::string id_map_text;     // what follows it: "" or "=uids=...;gids=..."
+  size_t id_map_index = 0;
+  bool copy_up = false;          // tmpcopyup
+  bool copy_symlink = false;     // a source that is a symbolic link is made again instead of followed
+  bool source_nofollow = false;  // a source that is a symbolic link is mounted itself
+  size_t special_index = 0;      // of the last of these three in the list
+  std::string not_supported;     // the first option that minirun knows, but cannot do yet
   size_t not_supported_index = 0;
 };
 
 MountOptions parse_mount_options(const oci::Strings& options);
+
+// Which parameter linux.mountLabel is given in: "context", or what the annotation run.oci.mount_context_type says.
+std::string mount_context_type(const oci::Spec& spec);
 
 // All names of the table, for `minirun features` and for tests.
 std::vector<std::string> known_mount_options();

@@ -97,13 +97,41 @@ static void read_all(ParseOutcome& outcome, JsonValue root) {
   read_value(reader, root, outcome.spec);
 }
 
+static void read_resources(ParseOutcome& outcome, JsonValue root) {
+  Reader reader(outcome);
+  read_value(reader, root, outcome.spec.linux_.resources);
+}
+
+static void read_process(ParseOutcome& outcome, JsonValue root) {
+  Reader reader(outcome);
+  read_value(reader, root, outcome.spec.process);
+}
+
+static void add_flaws(ParseOutcome& outcome, const JsonDocument& document) {
+  for (const JsonFlaw& flaw : document.flaws())
+    outcome.problems.push_back({flaw.value.pointer(), std::string(flaw_message(flaw.kind))});
+}
+
 }  // namespace oci
+
+ParseOutcome parse_resources(const JsonDocument& document) {
+  ParseOutcome outcome;
+  oci::read_resources(outcome, document.root());
+  oci::add_flaws(outcome, document);
+  return outcome;
+}
+
+ParseOutcome parse_process(const JsonDocument& document) {
+  ParseOutcome outcome;
+  oci::read_process(outcome, document.root());
+  oci::add_flaws(outcome, document);
+  return outcome;
+}
 
 ParseOutcome parse_spec(const JsonDocument& document) {
   ParseOutcome outcome;
   oci::read_all(outcome, document.root());
-  for (const JsonFlaw& flaw : document.flaws())
-    outcome.problems.push_back({flaw.value.pointer(), std::string(oci::flaw_message(flaw.kind))});
+  oci::add_flaws(outcome, document);
   return outcome;
 }
 

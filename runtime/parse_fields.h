@@ -199,6 +199,14 @@ std::string_view name_in(std::span<const Name<T>> names, T value) {
   return "unknown";
 }
 
+// The first column of a table.
+template <class Table>
+Names names_of(const Table& table) {
+  Names names;
+  for (const auto& entry : table) names.push_back(entry.name);
+  return names;
+}
+
 // Structs that are read in one file and used in another.
 std::span<const Field<Process>> fields_of(Process*);
 std::span<const Field<Root>> fields_of(Root*);

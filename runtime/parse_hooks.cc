@@ -24,5 +24,8 @@ static constexpr Field<Hooks> kHooks[] = {
 std::span<const Field<Hooks>> fields_of(Hooks*) {
   return kHooks;
 }
+Names hook_names() {
+  return names_of(kHooks);
+}
 
 }  // namespace minirun::oci

@@ -23,6 +23,9 @@ static std::span<const Field<Namespace>> fields_of(Namespace*) {
 std::string_view namespace_name(uint32_t clone_flag) {
   return name_in<uint32_t>(kNamespaces, clone_flag);
 }
+Names namespace_names() {
+  return names_of(kNamespaces);
+}
 
 static constexpr Field<TimeOffset> kTimeOffset[] = {
     {"secs", read<&TimeOffset::secs>},
@@ -110,13 +113,22 @@ static constexpr Name<uint32_t> kMemoryFlags[] = {
     {"MPOL_F_RELATIVE_NODES", MPOL_F_RELATIVE_NODES},
     {"MPOL_F_STATIC_NODES", MPOL_F_STATIC_NODES},
 };
+Names memory_policy_modes() {
+  return names_of(kMemoryModes);
+}
+Names memory_policy_flags() {
+  return names_of(kMemoryFlags);
+}
 static constexpr Field<MemoryPolicy> kMemoryPolicy[] = {
-    {"mode", read_name<&MemoryPolicy::mode, kMemoryModes>},
+    {"mode", read_name<&MemoryPolicy::mode, kMemoryModes>, kRequired},
     {"nodes", read<&MemoryPolicy::nodes>},
     {"flags", read_flags<&MemoryPolicy::flags, kMemoryFlags>},
 };
 static std::span<const Field<MemoryPolicy>> fields_of(MemoryPolicy*) {
   return kMemoryPolicy;
+}
+std::string_view memory_mode_name(int mode) {
+  return name_in<int>(kMemoryModes, mode);
 }
 
 static constexpr Name<uint32_t> kDomains[] = {{"LINUX", PER_LINUX}, {"LINUX32", PER_LINUX32}};

@@ -72,6 +72,21 @@ std::string_view name_of(SeccompOperator op) {
   return name_in<SeccompOperator>(kOperators, op);
 }
 
+Names seccomp_actions() {
+  return names_of(kActions);
+}
+Names seccomp_operators() {
+  return names_of(kOperators);
+}
+Names seccomp_archs() {
+  return names_of(kArchs);
+}
+std::vector<std::pair<std::string_view, uint32_t>> seccomp_flags() {
+  std::vector<std::pair<std::string_view, uint32_t>> flags;
+  for (const auto& flag : kFlags) flags.emplace_back(flag.name, flag.value);
+  return flags;
+}
+
 static void read_value(Reader& reader, JsonValue value, SeccompArch& out) {
   if (auto found = find_name<kArchs>(reader, value)) out = *found;
 }

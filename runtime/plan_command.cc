@@ -5,7 +5,7 @@
 
 namespace minirun {
 
-Result<Outcome> plan_command(const GlobalOptions&, const PlanCommand& command) {
+Result<Outcome> perform(const GlobalOptions&, const PlanCommand& command) {
   Prepared prepared = TRY(prepare_plan(command));
   Outcome outcome;
   outcome.out = command.format == "json" ? plan_json(prepared.compiled) : plan_text(prepared.compiled);

@@ -32,7 +32,8 @@ static std::string write_text(const Write& write) {
 
 static std::string namespaces_text(const Plan& plan) {
   std::string text = plan.clone_flags == 0 ? "no new namespaces" : "new " + namespace_names(plan.clone_flags);
-  if (plan.pid_namespace != kNoSlot) text += "; pid namespace " + describe(plan.slots[plan.pid_namespace]);
+  if (plan.new_time) text += "; new time namespace for it";
+  for (const Join& join : plan.joins) text += "; in " + describe(plan.slots[join.slot]);
   return text;
 }
 

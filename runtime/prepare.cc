@@ -1,14 +1,22 @@
 #include "runtime/prepare.h"
 
+#include <fcntl.h>
+#include <linux/nsfs.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "runtime/console.h"
 #include "runtime/home.h"
 #include "runtime/host.h"
+#include "runtime/host_side.h"
+#include "runtime/labels.h"
 #include "runtime/log.h"
+#include "runtime/mount_links.h"
 #include "runtime/seccomp_cache.h"
 #include "runtime/state.h"
 #include "runtime/sysctl.h"
@@ -57,6 +65,35 @@ Result<void> check_joined_namespaces(const oci::Spec& spec) {
   return {};
 }
 
+UniqueFd open_file(const std::string& path) {
+  return UniqueFd(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+}
+
+// Types of the joined namespaces that another user namespace owns than the one that is joined: see namespaces/join.h.
+// What cannot be opened is told of when it is joined.
+uint64_t namespaces_outside(const oci::Spec& spec) {
+  const auto& all = spec.linux_.namespaces;
+  auto user = std::find_if(all.begin(), all.end(), [](const auto& ns) { return ns.type == CLONE_NEWUSER; });
+  if (user == all.end() || user->path.empty()) return 0;
+  uint64_t outside = 0;
+  struct stat wanted {
+  }, found{};
+  if (stat(user->path.c_str(), &wanted) < 0) return 0;
+  for (const oci::Namespace& ns : all) {
+    if (ns.path.empty() || ns.type == CLONE_NEWUSER) continue;
+    UniqueFd file = open_file(ns.path);
+    UniqueFd owner(file ? ioctl(file.get(), NS_GET_USERNS) : -1);
+    bool inside = owner && fstat(owner.get(), &found) == 0 && found.st_ino == wanted.st_ino;
+    if (!inside) outside |= ns.type;
+  }
+  return outside;
+}
+
+RunOptions with_gates(RunOptions options, const oci::Spec& spec) {
+  options.setup_gate = has_host_side(spec);
+  return options;
+}
+
 Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, const RunOptions& options,
                          int state_root) {
   Prepared prepared;
@@ -64,9 +101,11 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
   prepared.bundle = TRY(load_bundle(bundle_path));
   log_unknown(prepared.bundle);
   oci::Spec& spec = prepared.bundle.spec;
-  if (!spec.process) return fail(0, "config.json: /process: is required to run a container");
-  if (spec.process->terminal && !options.detach) take_window_size(&*spec.process);
+  bool waits = options.create;
+  if (!spec.process && !waits) return fail(0, "config.json: /process: is required to run a container");
+  if (spec.process && spec.process->terminal && !options.detach && !waits) take_window_size(&*spec.process);
   TRY(check_joined_namespaces(spec));
+  if (spec.process) TRY(check_labels(*spec.process));
   prepared.rootfs_path = rootfs_path(prepared.bundle);
 
   std::optional<SeccompProgram> seccomp;
@@ -75,9 +114,13 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
     for (const std::string& name : seccomp->skipped_syscalls)
       log_debug("config.json: /linux/seccomp: system call {} is not known, no rule was made", name);
   }
-  Place place{id, prepared.bundle.path, prepared.rootfs_path,
-              home_of(prepared.bundle.rootfs.get(), spec.process->user.uid)};
-  prepared.compiled = TRY(compile(spec, place, probe_host(), options, seccomp ? &*seccomp : nullptr));
+  Place place{id,
+              prepared.bundle.path,
+              prepared.rootfs_path,
+              spec.process ? home_of(prepared.bundle.rootfs.get(), spec.process->user.uid) : "/",
+              mount_links(spec, prepared.bundle.path),
+              namespaces_outside(spec)};
+  prepared.compiled = TRY(compile(spec, place, probe_host(), with_gates(options, spec), seccomp ? &*seccomp : nullptr));
   for (const Problem& warning : prepared.bundle.warnings)
     prepared.compiled.warnings.push_back(warning.pointer + ": " + warning.message);
   return prepared;
@@ -85,15 +128,30 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
 
 }  // namespace
 
+static void take_launch_options(const LaunchOptions& launch, RunOptions* options) {
+  options->preserve_fds = launch.preserve_fds;
+  options->no_pivot = launch.no_pivot;
+  options->new_keyring = !launch.no_new_keyring;
+}
+
+Result<Prepared> prepare_create(const CreateCommand& command, int state_root) {
+  RunOptions options;
+  options.create = true;
+  options.init = command.init;
+  take_launch_options(command.launch, &options);
+  Prepared prepared = TRY(prepare(command.launch.bundle, command.id, options, state_root));
+  TRY(check_console(prepared.compiled.terminal, true, command.launch.console_socket));
+  return prepared;
+}
+
 Result<Prepared> prepare_run(const RunCommand& command, int state_root) {
   RunOptions options;
   options.init = !command.no_init;
   options.detach = command.detach;
-  options.preserve_fds = command.preserve_fds;
-  options.no_pivot = command.no_pivot;
+  take_launch_options(command.launch, &options);
   std::string id = command.id ? *command.id : TRY(make_up_id());
-  Prepared prepared = TRY(prepare(command.bundle, id, options, state_root));
-  TRY(check_console(prepared.compiled.terminal, command.detach, command.console_socket));
+  Prepared prepared = TRY(prepare(command.launch.bundle, id, options, state_root));
+  TRY(check_console(prepared.compiled.terminal, command.detach, command.launch.console_socket));
   return prepared;
 }
 

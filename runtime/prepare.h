@@ -19,6 +19,9 @@ struct Prepared {
 // state_root: where compiled seccomp filters are kept; -1: nowhere.
 Result<Prepared> prepare_run(const RunCommand& command, int state_root);
 
+// For `minirun create`: a process in config.json is needed by start only.
+Result<Prepared> prepare_create(const CreateCommand& command, int state_root);
+
 // The same for `minirun plan`: what `run` with these options would do on this host.
 Result<Prepared> prepare_plan(const PlanCommand& command);
 

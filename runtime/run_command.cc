@@ -12,9 +12,9 @@
 #include "runtime/bundle.h"
 #include "runtime/commands.h"
 #include "runtime/compile.h"
-#include "runtime/console.h"
+#include "runtime/creation.h"
 #include "runtime/death.h"
-#include "runtime/launch.h"
+#include "runtime/exit_status.h"
 #include "runtime/log.h"
 #include "runtime/prepare.h"
 #include "runtime/state.h"
@@ -34,132 +34,43 @@ MemoryFacts memory_facts(const CgroupStats& stats) {
   return facts;
 }
 
-// Decimal without a newline, complete when it can be seen: go-runc reads it with a bare Atoi, conmon with atoi.
-Result<void> write_pid_file(const std::string& path, pid_t pid) {
-  if (path.empty()) return {};
-  return replace_file(AT_FDCWD, path, std::to_string(pid), 0644);
-}
-
-// One run, from the claimed id to its end. Members in the order of their making; destroyed, and so undone, in reverse.
+// One run, from the claimed id to its end.
 class Run {
  public:
-  Run(const RunCommand& command, const Prepared& prepared, const Hierarchy& hierarchy, StateDirectory state,
-      Supervisor supervisor)
-      : command_(command),
-        prepared_(prepared),
-        hierarchy_(hierarchy),
-        state_(std::move(state)),
-        supervisor_(std::move(supervisor)) {}
+  Run(const RunCommand& command, const Prepared& prepared, Creation& creation)
+      : command_(command), prepared_(prepared), creation_(creation) {}
 
   Result<Outcome> perform();
 
  private:
-  Result<void> record_intent();
-  Result<std::optional<LaunchFailure>> launch();
-  Result<std::optional<LaunchFailure>> await_running();
-  Result<void> hand_over_terminal(LaunchEvents* events);
-  Result<void> commit();
-  Result<Outcome> detach();
   Result<Outcome> supervise();
   std::string why_it_ended(const Ended& ended);
   Result<void> clean_up();
 
   const RunCommand& command_;
   const Prepared& prepared_;
-  const Hierarchy& hierarchy_;
-  StateDirectory state_;
-  Supervisor supervisor_;
-  ContainerRecord record_;
-  std::optional<LimitedCgroup> cgroup_;
-  std::optional<Launched> launched_;
-  bool pid_file_written_ = false;
+  Creation& creation_;
 };
 
 Result<Outcome> Run::perform() {
-  TRY(record_intent());  // before the first kernel object: see state.h
-  auto launched = launch();
-  // A pid that may be somebody else's soon.
-  if (pid_file_written_ && (!launched.ok() || *launched)) (void)unlink(command_.pid_file.c_str());
-  if (!launched.ok()) return launched.error();
-  std::optional<LaunchFailure>& failure = *launched;
+  auto failure = TRY(creation_.launch(!command_.detach));
   if (failure) return Outcome{failure->exit_status, "", "", wrap(failure->error, "run " + prepared_.id)};
-  return command_.detach ? detach() : supervise();
-}
-
-Result<void> Run::record_intent() {
-  record_.id = prepared_.id;
-  record_.bundle = prepared_.bundle.path;
-  record_.rootfs = prepared_.rootfs_path;
-  record_.created = now_rfc3339();
-  record_.boot_id = TRY(current_boot_id());
-  record_.cgroup = TRY(Cgroup::survey(hierarchy_, prepared_.compiled.cgroup_path));
-  record_.annotations = prepared_.bundle.spec.annotations;
-  if (record_.cgroup.made == 0) {
-    // Empty as it may be: with its owner's end, whoever is inside then is killed.
-    auto owner = state_.other_owner(record_.cgroup.path);
-    if (owner) return fail(0, "cgroup {} belongs to container {}", record_.cgroup.path, *owner);
-  }
-  return state_.write(record_);
-}
-
-Result<std::optional<LaunchFailure>> Run::launch() {
-  cgroup_.emplace(TRY(LimitedCgroup::make(hierarchy_, prepared_.compiled)));
-  record_.cgroup = cgroup_->cgroup().record();
-  UniqueFd cgroup_kill;
-  // The end of the init ends all. A workload in its place can refuse to die with minirun, or forgets it by executing a
-  // setuid program (prctl(2), PR_SET_PDEATHSIG).
-  bool kills_all = prepared_.compiled.init && (prepared_.compiled.plan.clone_flags & CLONE_NEWPID) != 0;
-  if (!kills_all && !command_.detach) cgroup_kill = TRY(open_at(cgroup_->cgroup().fd(), "cgroup.kill", O_WRONLY));
-  bool relays = prepared_.compiled.terminal && command_.console_socket.empty();
-  TRY(supervisor_.start_guard(relays, cgroup_kill.get()));
-  launched_.emplace(
-      TRY(Launched::start(prepared_.compiled, prepared_.bundle.rootfs.get(), state_.fd(), cgroup_->cgroup())));
-  TRY(commit());
-  return await_running();
-}
-
-Result<std::optional<LaunchFailure>> Run::await_running() {
-  for (;;) {
-    LaunchEvents events;
-    auto failure = await_launch(*launched_, prepared_.compiled, *prepared_.bundle.spec.process, cgroup_->cgroup(),
-                                supervisor_.signals(), &events);
-    if (failure) return failure;
-    TRY(hand_over_terminal(&events));
-    TRY(write_pid_file(command_.pid_file, record_.init.pid));  // engines take it for "created"
-    pid_file_written_ = !command_.pid_file.empty();
-    if (!events.ready) return std::optional<LaunchFailure>{};
-    TRY(release(*launched_));
-  }
-}
-
-Result<void> Run::hand_over_terminal(LaunchEvents* events) {
-  if (!events->terminal) return {};
-  if (!command_.console_socket.empty()) return send_console(command_.console_socket, events->terminal.get());
-  return supervisor_.attach_terminal(std::move(events->terminal));
-}
-
-// Other commands find the container from here on. While this is written, the child is at work on its steps.
-Result<void> Run::commit() {
-  record_.init = TRY(ProcessIdentity::of(launched_->child().pid, launched_->child().pidfd.get()));
-  return state_.write(record_);
-}
-
-Result<Outcome> Run::detach() {
-  launched_->let_go();
-  cgroup_->keep();
-  state_.keep();
+  if (!command_.detach) return supervise();
+  creation_.keep();
   return Outcome{};
 }
 
 Result<Outcome> Run::supervise() {
-  Child& child = launched_->child();
-  Ended ended = TRY(supervisor_.run(child.pidfd.get(), child.control.get()));
+  Child& child = creation_.launched().child();
+  creation_.state().unlock();  // others may kill and delete it while it runs
+  Ended ended = TRY(creation_.supervisor().run(child.pidfd.get(), child.control.get()));
   if (ended.init_failed) {
     Report report = child.memory.report();
     return Outcome{1, "", "", wrap(step_error(prepared_.compiled.plan, report), "run " + prepared_.id)};
   }
-  launched_->let_go();
-  int status = WIFSIGNALED(ended.wait_status) ? 128 + WTERMSIG(ended.wait_status) : WEXITSTATUS(ended.wait_status);
+  creation_.launched().let_go();
+  int status = shell_status(ended.wait_status);
+  creation_.record().exit_status = status;
   Outcome outcome{status, "", why_it_ended(ended), {}};
   if (ended.output_error != 0 && ended.output_error != EPIPE)  // EPIPE is how `| head` ends
     outcome.error = fail(ended.output_error, "run {}: copy the terminal's output to stdout", prepared_.id);
@@ -179,7 +90,7 @@ std::string Run::why_it_ended(const Ended& ended) {
   facts.under_init = prepared_.compiled.init && !ended.from_init;
   facts.forwarded_signal = ended.last_forwarded_signal;
   facts.seccomp = spec.linux_.seccomp.has_value();
-  auto stats = read_stats(cgroup_->cgroup().fd());
+  auto stats = read_stats(creation_.cgroup().cgroup().fd());
   if (!stats.ok()) {
     log_debug("{}: {}", prepared_.id, stats.error().text());
   } else {
@@ -192,35 +103,36 @@ std::string Run::why_it_ended(const Ended& ended) {
 }
 
 Result<void> Run::clean_up() {
-  TRY(cgroup_->remove());
-  if (!command_.keep) return state_.remove();
-  state_.keep();
-  return {};
-}
-
-Result<void> check_options(const RunCommand& command) {
-  if (command.id) TRY(check_id(*command.id));
-  for (uint32_t i = 0; i < command.preserve_fds; i++) {
-    if (fcntl(static_cast<int>(3 + i), F_GETFD) < 0)
-      return fail(0, "--preserve-fds {}: descriptor {} is not open", command.preserve_fds, 3 + i);
+  StateDirectory& state = creation_.state();
+  auto locked = state.lock();
+  bool deleted = !locked.ok() && locked.error().code == ENOENT;
+  if (deleted) {  // by another command, directory and all
+    state.keep();
+    creation_.host_side().keep();
   }
-  return {};
+  TRY(creation_.cgroup().remove());
+  if (deleted) return {};
+  if (!locked.ok()) return locked.error();
+  TRY(creation_.host_side().remove());
+  if (!command_.keep) return state.remove();
+  state.keep();
+  return state.write(creation_.record());  // for `wait`: how it ended
 }
 
 }  // namespace
 
-Result<Outcome> run_command(const GlobalOptions& global, const RunCommand& command) {
-  TRY(check_options(command));
+Result<Outcome> perform(const GlobalOptions& global, const RunCommand& command) {
+  if (command.id) TRY(check_id(*command.id));
+  TRY(check_launch_options(command.launch));
   Supervisor supervisor = TRY(Supervisor::begin());  // before the first side effect: signals are held from here on
   UniqueFd state_root = TRY(open_state_root(global.root, true));
   Prepared prepared = TRY(prepare_run(command, state_root.get()));
-  // config.md, "Linux Process": what cannot be granted MUST be logged as a warning.
-  for (const std::string& warning : prepared.compiled.warnings)
-    report_line("minirun: warning: config.json: " + warning);
+  report_warnings(prepared);
   Hierarchy hierarchy = TRY(find_hierarchy());
   auto state = StateDirectory::claim(state_root.get(), prepared.id);
   if (!state.ok()) return wrap(state.error(), "run " + prepared.id);
-  Run run(command, prepared, hierarchy, std::move(state).value(), std::move(supervisor));
+  Creation creation(command.launch, prepared, hierarchy, std::move(state).value(), std::move(supervisor));
+  Run run(command, prepared, creation);
   auto outcome = run.perform();
   if (!outcome.ok()) return wrap(outcome.error(), "run " + prepared.id);
   return outcome;

@@ -17,6 +17,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "runtime/version.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -176,7 +177,7 @@ std::string seccomp_cache_key(const oci::Seccomp& seccomp) {
   Key key;
   utsname system = {};
   (void)uname(&system);  // fails for a bad pointer only
-  key.text(MINIRUN_VERSION);
+  key.text(minirun_version());
   key.text(libseccomp_version());
   key.text(system.release);
   key.text(system.machine);

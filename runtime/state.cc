@@ -15,15 +15,19 @@
 #include <cstdlib>
 #include <ctime>
 #include <memory>
+#include <thread>
 
 #include "runtime/state_record.h"
 #include "sys/file.h"
+#include "sys/tree.h"
 
 namespace minirun {
 namespace {
 
 constexpr const char* kRecordName = "state.json";
 constexpr size_t kMaxRecordBytes = 1 << 20;
+constexpr const char* kConfigName = "config.json";
+constexpr size_t kMaxConfigBytes = 64 << 20;
 
 // Field 22 of /proc/PID/stat; the command name before it may hold anything, but ends at the last ')'.
 Result<uint64_t> read_start_ticks(pid_t pid) {
@@ -41,6 +45,12 @@ uint64_t read_pidfd_inode(int pidfd) {
   struct stat facts {};
   if (fstatfs(pidfd, &filesystem) < 0 || filesystem.f_type != kPidfsMagic || fstat(pidfd, &facts) < 0) return 0;
   return facts.st_ino;
+}
+
+Result<UniqueFd> duplicate(int fd) {
+  UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  if (!copy) return fail(errno, "duplicate a descriptor");
+  return copy;
 }
 
 }  // namespace
@@ -95,18 +105,37 @@ Result<StateDirectory> StateDirectory::claim(int root_fd, const std::string& id)
     (void)unlinkat(root_fd, id.c_str(), AT_REMOVEDIR);  // made above, empty
     return fd.error();
   }
-  return StateDirectory(root_fd, id, std::move(fd).value(), false);
+  StateDirectory claimed(TRY(duplicate(root_fd)), id, std::move(fd).value(), false);
+  TRY(claimed.lock());
+  return claimed;
 }
 
 Result<StateDirectory> StateDirectory::open(int root_fd, const std::string& id) {
   auto fd = open_at(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (!fd.ok() && fd.error().code == ENOENT) return fail(ENOENT, "container does not exist");
   if (!fd.ok()) return fd.error();
-  return StateDirectory(root_fd, id, std::move(fd).value(), true);
+  return StateDirectory(TRY(duplicate(root_fd)), id, std::move(fd).value(), true);
 }
 
 StateDirectory::StateDirectory(StateDirectory&& other) noexcept
-    : root_fd_(other.root_fd_), id_(std::move(other.id_)), fd_(std::move(other.fd_)), kept_(other.kept_) {}
+    : root_(std::move(other.root_)), id_(std::move(other.id_)), fd_(std::move(other.fd_)), kept_(other.kept_) {}
+
+Result<void> StateDirectory::lock() const {
+  auto deadline = std::chrono::steady_clock::now() + kLockTime;
+  for (auto pause = std::chrono::milliseconds(1); syscall(SYS_flock, fd_.get(), LOCK_EX | LOCK_NB) < 0; pause *= 2) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return fail(errno, "lock the state directory");
+    if (std::chrono::steady_clock::now() > deadline)
+      return fail(0, "another minirun command is working on this container");
+    std::this_thread::sleep_for(std::min(pause, std::chrono::milliseconds(20)));
+  }
+  struct stat facts {};
+  if (fstat(fd_.get(), &facts) < 0) return fail(errno, "stat the state directory");
+  return facts.st_nlink > 0 ? Result<void>() : fail(ENOENT, "container does not exist");
+}
+
+void StateDirectory::unlock() const {
+  (void)syscall(SYS_flock, fd_.get(), LOCK_UN);
+}
 
 StateDirectory::~StateDirectory() {
   if (fd_ && !kept_) (void)remove();  // on the way out of an error, which is the one to tell
@@ -123,12 +152,25 @@ Result<ContainerRecord> StateDirectory::read() const {
   return record;
 }
 
+Result<void> StateDirectory::write_config(std::string_view text) const {
+  UniqueFd fd = TRY(open_at(fd_.get(), kConfigName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  ssize_t n = ::write(fd.get(), text.data(), text.size());
+  if (n != static_cast<ssize_t>(text.size())) return fail(n < 0 ? errno : ENOSPC, "write the copy of config.json");
+  return {};
+}
+
+Result<std::string> StateDirectory::read_config() const {
+  auto text = read_file(fd_.get(), kConfigName, kMaxConfigBytes);
+  if (!text.ok()) return wrap(text.error(), "the container's copy of config.json");
+  return text;
+}
+
 std::optional<std::string> StateDirectory::other_owner(const std::string& cgroup_path) const {
-  auto ids = list_ids(root_fd_);
+  auto ids = list_ids(root_.get());
   if (!ids.ok()) return std::nullopt;
   for (const std::string& id : *ids) {
     if (id == id_) continue;
-    auto other = open(root_fd_, id);
+    auto other = open(root_.get(), id);
     if (!other.ok()) continue;  // gone since
     auto record = other->read();
     if (record.ok() && record->cgroup.path == cgroup_path) return id;
@@ -136,11 +178,17 @@ std::optional<std::string> StateDirectory::other_owner(const std::string& cgroup
   return std::nullopt;
 }
 
+Result<std::string> StateDirectory::mark() const {
+  struct stat facts {};
+  if (fstat(root_.get(), &facts) < 0) return fail(errno, "stat the state root");
+  return fmt::format("{} {}:{}", id_, facts.st_dev, facts.st_ino);
+}
+
 Result<void> StateDirectory::remove() {
-  for (const char* name : {kRecordName, "state.json.new", "init"}) {
-    if (unlinkat(fd_.get(), name, 0) < 0 && errno != ENOENT) return fail(errno, "remove {} of {}", name, id_);
-  }
-  if (unlinkat(root_fd_, id_.c_str(), AT_REMOVEDIR) < 0 && errno != ENOENT)
+  auto removed = remove_below(fd_.get(), kRecordName);
+  if (removed.ok()) removed = remove_entry(fd_.get(), kRecordName);
+  if (!removed.ok()) return wrap(removed.error(), "remove the state directory of " + id_);
+  if (unlinkat(root_.get(), id_.c_str(), AT_REMOVEDIR) < 0 && errno != ENOENT)
     return fail(errno, "remove the state directory of {}", id_);
   fd_.reset();
   return {};
@@ -160,7 +208,7 @@ Result<std::vector<std::string>> list_ids(int root_fd) {
   return ids;
 }
 
-Result<UniqueFd> open_init(const ContainerRecord& record) {
+Result<UniqueFd> open_init_or_zombie(const ContainerRecord& record) {
   const ProcessIdentity& wanted = record.init;
   if (wanted.pid <= 1 || record.boot_id != TRY(current_boot_id())) return fail(ENOENT, "no process");
   UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, wanted.pid, 0)));
@@ -168,8 +216,14 @@ Result<UniqueFd> open_init(const ContainerRecord& record) {
   ProcessIdentity found = TRY(ProcessIdentity::of(wanted.pid, pidfd.get()));
   bool same =
       found.start_ticks == wanted.start_ticks && (wanted.pidfd_inode == 0 || found.pidfd_inode == wanted.pidfd_inode);
+  if (!same) return fail(ENOENT, "no process");
+  return pidfd;
+}
+
+Result<UniqueFd> open_init(const ContainerRecord& record) {
+  UniqueFd pidfd = TRY(open_init_or_zombie(record));
   pollfd ended{pidfd.get(), POLLIN, 0};  // readable: it has ended, and waits to be reaped at most
-  if (!same || poll(&ended, 1, 0) != 0) return fail(ENOENT, "no process");
+  if (poll(&ended, 1, 0) != 0) return fail(ENOENT, "no process");
   return pidfd;
 }
 
@@ -180,15 +234,19 @@ Result<std::string> current_boot_id() {
 }
 
 // Not by gmtime_r(3), which reads /etc/localtime.
+std::string rfc3339(const timespec& time) {
+  constexpr int64_t kDay = 86400;
+  std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{time.tv_sec / kDay}}};
+  int64_t second = time.tv_sec % kDay;
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), second / 3600,
+                     second / 60 % 60, second % 60, time.tv_nsec);
+}
+
 std::string now_rfc3339() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
-  constexpr int64_t kDay = 86400;
-  std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{now.tv_sec / kDay}}};
-  int64_t second = now.tv_sec % kDay;
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), second / 3600,
-                     second / 60 % 60, second % 60, now.tv_nsec);
+  return rfc3339(now);
 }
 
 }  // namespace minirun

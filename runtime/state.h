@@ -5,12 +5,16 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cgroups/cgroup.h"
+#include "runtime/intel_rdt.h"
 #include "runtime/spec.h"
 #include "sys/fd.h"
 #include "sys/result.h"
@@ -35,6 +39,11 @@ struct ContainerRecord {
   std::string boot_id;  // /proc/sys/kernel/random/boot_id: of another boot, nothing of it can be alive
   CgroupRecord cgroup;  // its path is known before it is made
   ProcessIdentity init;
+  RdtRecord rdt;                   // known before it is made
+  bool resident_init = true;       // that process is minirun's init, which hands signals on to the workload
+  bool own_pid_namespace = true;   // its end is everybody's
+  std::optional<int> exit_status;  // the workload's, as run returns it: where minirun saw the end
+  bool terminal = false;
   oci::StringMap annotations;
 };
 
@@ -48,10 +57,12 @@ Result<std::string> make_up_id();
 // with its parent; otherwise a missing one is ENOENT.
 Result<UniqueFd> open_state_root(const std::string& path, bool make);
 
+constexpr std::chrono::seconds kLockTime{10};
+
 // A container's directory. Removes itself, record and all, unless kept.
 class StateDirectory {
  public:
-  // Claims the id: EEXIST, "container with given ID already exists", when it is taken.
+  // Claims the id, and locks it as lock() does: EEXIST, "container with given ID already exists", when it is taken.
   static Result<StateDirectory> claim(int root_fd, const std::string& id);
   static Result<StateDirectory> open(int root_fd, const std::string& id);  // kept; ENOENT: "container does not exist"
 
@@ -62,20 +73,36 @@ class StateDirectory {
   ~StateDirectory();
 
   int fd() const { return fd_.get(); }
+  const std::string& id() const { return id_; }
   void keep() { kept_ = true; }
 
+  // Whoever changes a container holds its lock (flock(2) on the directory), so that of two commands at once one comes
+  // after the other. Waits for at most kLockTime; "container does not exist" when it was deleted meanwhile.
+  Result<void> lock() const;
+  // The lock goes with the last descriptor, too: no command that was killed leaves one behind.
+  void unlock() const;
+
   Result<void> write(const ContainerRecord& record) const;
+  // ENOENT: there is none. EINVAL: it is damaged.
   Result<ContainerRecord> read() const;
+  // With everything that is in it, the record last: what a remove() that was interrupted leaves can still be found.
   Result<void> remove();
+
+  // A copy of config.json: what happens to the bundle's later has no effect (runtime-spec runtime.md, "Lifecycle").
+  Result<void> write_config(std::string_view text) const;
+  Result<std::string> read_config() const;
+
+  // What its cgroup is marked with (Cgroup::mark()): the id, and which state root it is of.
+  Result<std::string> mark() const;
 
   // The id of another container in the same state root whose record names this cgroup. Unreadable ones are passed over.
   std::optional<std::string> other_owner(const std::string& cgroup_path) const;
 
  private:
-  StateDirectory(int root_fd, std::string id, UniqueFd fd, bool kept)
-      : root_fd_(root_fd), id_(std::move(id)), fd_(std::move(fd)), kept_(kept) {}
+  StateDirectory(UniqueFd root, std::string id, UniqueFd fd, bool kept)
+      : root_(std::move(root)), id_(std::move(id)), fd_(std::move(fd)), kept_(kept) {}
 
-  int root_fd_;  // borrowed
+  UniqueFd root_;
   std::string id_;
   UniqueFd fd_;
   bool kept_;
@@ -86,10 +113,13 @@ Result<std::vector<std::string>> list_ids(int root_fd);
 
 // A pidfd of the record's init, or ENOENT when that process is gone (also: another boot, a recycled pid, a zombie).
 Result<UniqueFd> open_init(const ContainerRecord& record);
+// The same, also when it has ended and waits to be reaped.
+Result<UniqueFd> open_init_or_zombie(const ContainerRecord& record);
 
 Result<std::string> current_boot_id();
 
 // RFC 3339 in UTC with nanoseconds, as engines parse it.
 std::string now_rfc3339();
+std::string rfc3339(const timespec& time);
 
 }  // namespace minirun

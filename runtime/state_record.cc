@@ -24,6 +24,37 @@ Result<uint64_t> number_of(JsonValue object, std::string_view key) {
   return *number;
 }
 
+// Absent: the container has none.
+Result<void> read_rdt(JsonValue root, RdtRecord* rdt) {
+  if (!root.find("rdt")) return {};
+  JsonValue object = TRY(member(root, "rdt", JsonType::object));
+  rdt->group = TRY(text_of(object, "group"));
+  rdt->monitor = TRY(text_of(object, "monitor"));
+  rdt->makes_group = TRY(member(object, "makesGroup", JsonType::boolean)).boolean();
+  rdt->makes_monitor = TRY(member(object, "makesMonitor", JsonType::boolean)).boolean();
+  rdt->own_group = TRY(member(object, "ownGroup", JsonType::boolean)).boolean();
+  return {};
+}
+
+void write_rdt(JsonWriter& json, const RdtRecord& rdt) {
+  json.key("rdt").begin_object().key("group").string(rdt.group).key("monitor").string(rdt.monitor);
+  json.key("makesGroup").boolean(rdt.makes_group);
+  json.key("makesMonitor").boolean(rdt.makes_monitor);
+  json.key("ownGroup").boolean(rdt.own_group).end_object();
+}
+
+// Members that a record of an older minirun does not have.
+bool flag_of(JsonValue object, std::string_view key, bool otherwise) {
+  auto value = object.find(key);
+  return value && value->type() == JsonType::boolean ? value->boolean() : otherwise;
+}
+
+std::optional<int> exit_status_of(JsonValue root) {
+  auto value = root.find("exitStatus");
+  auto number = value && value->type() == JsonType::integer ? value->uint64() : std::nullopt;
+  return number && *number <= 255 ? std::optional(static_cast<int>(*number)) : std::nullopt;
+}
+
 Result<void> read_record(JsonValue root, ContainerRecord* record) {
   record->id = TRY(text_of(root, "id"));
   record->bundle = TRY(text_of(root, "bundle"));
@@ -42,6 +73,11 @@ Result<void> read_record(JsonValue root, ContainerRecord* record) {
   record->init.pid = static_cast<pid_t>(pid);
   record->init.start_ticks = TRY(number_of(init, "startTicks"));
   record->init.pidfd_inode = TRY(number_of(init, "pidfdInode"));
+  TRY(read_rdt(root, &record->rdt));
+  record->resident_init = flag_of(init, "resident", true);
+  record->own_pid_namespace = flag_of(init, "ownPidNamespace", true);
+  record->exit_status = exit_status_of(root);
+  record->terminal = flag_of(root, "terminal", false);
   JsonValue annotations = TRY(member(root, "annotations", JsonType::object));
   for (auto entry = annotations.first(); entry; entry = entry->next())
     if (entry->type() == JsonType::string) record->annotations.emplace_back(entry->key(), entry->text());
@@ -60,7 +96,12 @@ std::string record_to_json(const ContainerRecord& record) {
   json.key("made").unsigned_number(record.cgroup.made).end_object();
   json.key("init").begin_object().key("pid").number(record.init.pid);
   json.key("startTicks").unsigned_number(record.init.start_ticks);
-  json.key("pidfdInode").unsigned_number(record.init.pidfd_inode).end_object();
+  json.key("pidfdInode").unsigned_number(record.init.pidfd_inode);
+  json.key("resident").boolean(record.resident_init);
+  json.key("ownPidNamespace").boolean(record.own_pid_namespace).end_object();
+  if (record.exit_status) json.key("exitStatus").number(*record.exit_status);
+  json.key("terminal").boolean(record.terminal);
+  if (!record.rdt.group.empty()) write_rdt(json, record.rdt);
   json.key("annotations").begin_object();
   for (const auto& [key, value] : record.annotations) json.key(key).string(value);
   json.end_object().end_object();

@@ -18,30 +18,15 @@ struct Feature {
 }  // namespace
 
 static constexpr Feature kNotYet[] = {
-    {"/process/apparmorProfile", [](const Spec& s) { return s.process && !s.process->apparmor_profile.empty(); }},
-    {"/process/selinuxLabel", [](const Spec& s) { return s.process && !s.process->selinux_label.empty(); }},
     {"/hooks/prestart", [](const Spec& s) { return !s.hooks.prestart.empty(); }},
     {"/hooks/createRuntime", [](const Spec& s) { return !s.hooks.create_runtime.empty(); }},
     {"/hooks/createContainer", [](const Spec& s) { return !s.hooks.create_container.empty(); }},
     {"/hooks/startContainer", [](const Spec& s) { return !s.hooks.start_container.empty(); }},
     {"/hooks/poststart", [](const Spec& s) { return !s.hooks.poststart.empty(); }},
     {"/hooks/poststop", [](const Spec& s) { return !s.hooks.poststop.empty(); }},
-    {"/linux/uidMappings", [](const Spec& s) { return !s.linux_.uid_mappings.empty(); }},
-    {"/linux/gidMappings", [](const Spec& s) { return !s.linux_.gid_mappings.empty(); }},
-    {"/linux/timeOffsets",
-     [](const Spec& s) {
-       const auto& offsets = s.linux_.time_offsets;
-       return offsets && (offsets->monotonic || offsets->boottime);
-     }},
-    {"/linux/netDevices", [](const Spec& s) { return !s.linux_.net_devices.empty(); }},
-    {"/linux/mountLabel", [](const Spec& s) { return !s.linux_.mount_label.empty(); }},
-    {"/linux/intelRdt", [](const Spec& s) { return s.linux_.intel_rdt.has_value(); }},
-    {"/linux/memoryPolicy", [](const Spec& s) { return s.linux_.memory_policy.has_value(); }},
     {"/linux/seccomp/defaultAction",
      [](const Spec& s) { return s.linux_.seccomp && s.linux_.seccomp->default_action == oci::SeccompAction::notify; }},
 };
-
-static constexpr uint32_t kNamespacesNotYet[] = {CLONE_NEWUSER, CLONE_NEWTIME};
 
 template <class T>
 static const T* resource(const Spec& s, std::optional<T> oci::Resources::*member) {
@@ -94,18 +79,11 @@ static void not_yet(Checker& checker, std::string pointer, std::string_view what
 // What stands in a list: the pointer says where.
 static void check_places(Checker& checker) {
   const Spec& spec = checker.spec;
-  const auto& namespaces = spec.linux_.namespaces;
-  for (size_t i = 0; i < namespaces.size(); ++i)
-    for (uint32_t type : kNamespacesNotYet)
-      if (namespaces[i].type == type)
-        not_yet(checker, at("/linux/namespaces", i) + "/type", fmt::format("{} namespaces", oci::namespace_name(type)));
   for (size_t i = 0; i < spec.mounts.size(); ++i) {
     const oci::Mount& mount = spec.mounts[i];
     MountOptions options = parse_mount_options(mount.options);
     if (!options.not_supported.empty())
       not_yet(checker, at(at("/mounts", i) + "/options", options.not_supported_index), options.not_supported);
-    if (!mount.uid_mappings.empty()) not_yet(checker, at("/mounts", i) + "/uidMappings", "mappings of a mount");
-    if (!mount.gid_mappings.empty()) not_yet(checker, at("/mounts", i) + "/gidMappings", "mappings of a mount");
   }
   if (!spec.linux_.seccomp) return;
   const auto& rules = spec.linux_.seccomp->syscalls;
@@ -114,11 +92,7 @@ static void check_places(Checker& checker) {
       not_yet(checker, at("/linux/seccomp/syscalls", i) + "/action", "SCMP_ACT_NOTIFY");
 }
 
-void check_unsupported(Checker& checker) {
-  if (!checker.spec.process) not_yet(checker, "/process", "going without it");  // a container to be created only
-  for (const Feature& feature : kNotYet)
-    if (feature.used(checker.spec)) not_yet(checker, feature.pointer, "this");
-  check_places(checker);
+void check_only_v1(Checker& checker) {
   for (const Feature& feature : kOnlyCgroupV1)
     if (feature.used(checker.spec))
       checker.problem(feature.pointer, "is for cgroup v1 only, and minirun works with cgroup v2");
@@ -131,6 +105,13 @@ void check_unsupported(Checker& checker) {
         checker.problem(at("/linux/resources/blockIO/weightDevice", i) + "/leafWeight",
                         "is for cgroup v1 only, and minirun works with cgroup v2");
   }
+}
+
+void check_unsupported(Checker& checker) {
+  for (const Feature& feature : kNotYet)
+    if (feature.used(checker.spec)) not_yet(checker, feature.pointer, "this");
+  check_places(checker);
+  check_only_v1(checker);
 }
 
 }  // namespace minirun

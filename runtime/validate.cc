@@ -132,6 +132,7 @@ Findings validate(const oci::Spec& spec) {
   check_linux(checker);
   check_resources(checker);
   check_seccomp(checker);
+  check_host_side(checker);
   check_unsupported(checker);
   return std::move(checker.findings);
 }

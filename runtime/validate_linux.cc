@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <climits>
 
+#include "namespaces/id_map.h"
 #include "runtime/checker.h"
 #include "runtime/json.h"
+#include "runtime/mount_id_maps.h"
 #include "runtime/parse.h"
 #include "runtime/sysctl.h"
 
@@ -27,11 +29,30 @@ static void check_namespaces(Checker& checker) {
     checker.problem("/linux/namespaces", "must have a mount namespace: the host's own mounts would change without one");
 }
 
+static const oci::Namespace* user_namespace(const oci::Spec& spec) {
+  for (const oci::Namespace& ns : spec.linux_.namespaces)
+    if (ns.type == CLONE_NEWUSER) return &ns;
+  return nullptr;
+}
+
+// user_namespaces(7). Beside a path engines send the mappings of the namespace that is there: it has them already.
 static void check_mappings(Checker& checker, const std::string& pointer, const std::vector<oci::IdMapping>& mappings) {
-  if (!mappings.empty() && !checker.has_namespace(CLONE_NEWUSER))
-    checker.problem(pointer, "needs a user namespace in /linux/namespaces");
-  for (size_t i = 0; i < mappings.size(); ++i)
+  const oci::Namespace* user = user_namespace(checker.spec);
+  if (user == nullptr) {
+    if (!mappings.empty()) checker.problem(pointer, "needs a user namespace in /linux/namespaces");
+    return;
+  }
+  if (mappings.empty() && user->path.empty())
+    return checker.problem(pointer, "is required for a new user namespace: not there, or empty");
+  bool has_root = mappings.empty();
+  for (size_t i = 0; i < mappings.size(); ++i) {
+    has_root |= mappings[i].container_id == 0;
     if (mappings[i].size == 0) checker.problem(at(pointer, i) + "/size", "must be at least 1: found 0");
+  }
+  if (!has_root)
+    checker.problem(pointer, "must map containerID 0: who sets the container up is root of its user namespace");
+  auto wrong = id_map_problem(to_id_maps(mappings));
+  if (wrong && has_root) checker.problem(pointer, "{}", *wrong);
 }
 
 static void check_time_offsets(Checker& checker) {

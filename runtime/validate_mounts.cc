@@ -5,6 +5,7 @@
 #include "runtime/checker.h"
 #include "runtime/container_path.h"
 #include "runtime/json.h"
+#include "runtime/mount_id_maps.h"
 #include "runtime/mount_options.h"
 
 namespace minirun {
@@ -30,6 +31,44 @@ static void check_proc_target(Checker& checker, const std::string& pointer, cons
   checker.problem(pointer + "/destination",
                   "must not be in /proc, where only procfs itself and few files can be: found {}",
                   quoted(mount.destination));
+}
+
+// Filesystems that show the kernel's own things have no files with owners to map, and the kernel says no.
+static bool has_own_files(const std::string& type) {
+  static constexpr std::string_view kNone[] = {"proc",        "sysfs",  "mqueue",  "devpts",     "cgroup",
+                                               "cgroup2",     "bpf",    "debugfs", "tracefs",    "configfs",
+                                               "binfmt_misc", "pstore", "fusectl", "securityfs", "efivarfs"};
+  return std::find(std::begin(kNone), std::end(kNone), type) == std::end(kNone);
+}
+
+static void check_id_map(Checker& checker, const std::string& pointer, const oci::Mount& mount,
+                         const MountOptions& options) {
+  if (mount.uid_mappings.empty() != mount.gid_mappings.empty()) {
+    checker.problem(pointer + (mount.uid_mappings.empty() ? "/uidMappings" : "/gidMappings"),
+                    "is required when the other one is given: not there");
+    return;
+  }
+  bool own = !mount.uid_mappings.empty();
+  if (!own && options.id_map == MountOptions::IdMap::none) return;
+  std::string where = pointer + (own ? "/uidMappings" : fmt::format("/options/{}", options.id_map_index));
+  if (options.remount || (!options.bind && mount.type.empty()))
+    checker.problem(where, "is for a new mount only: ids of one that is there cannot be mapped");
+  else if (!options.bind && !has_own_files(mount.type))
+    checker.problem(where, "is for bind mounts and filesystems with files: {} cannot be idmapped", mount.type);
+  MountIdMapResult result = mount_id_map(checker.spec, mount, options);
+  if (!result.problem.empty()) checker.problem(pointer + result.at, "{}", result.problem);
+}
+
+// Options for one kind of mount: on another they would do nothing.
+static void check_special(Checker& checker, const std::string& pointer, const oci::Mount& mount,
+                          const MountOptions& options) {
+  std::string where = at(pointer + "/options", options.special_index);
+  bool new_tmpfs = mount.type == "tmpfs" && !options.bind && !options.remount;
+  if (options.copy_up && !new_tmpfs) checker.problem(where, "tmpcopyup is for a new mount of type tmpfs");
+  if ((options.copy_symlink || options.source_nofollow) && (!options.bind || options.remount))
+    checker.problem(where, "{} is for bind mounts", options.copy_symlink ? "copy-symlink" : "src-nofollow");
+  if (options.source_nofollow && options.copy_symlink)
+    checker.problem(where, "must not have both src-nofollow and copy-symlink");
 }
 
 static void check_mount(Checker& checker, const std::string& pointer, const oci::Mount& mount) {
@@ -63,12 +102,19 @@ static void check_mount(Checker& checker, const std::string& pointer, const oci:
     checker.problem(at(pointer + "/options", options.first_parameter),
                     "must be an option that a bind mount can have: found {}",
                     quoted(mount.options[options.first_parameter]));
-  if (mount.uid_mappings.empty() != mount.gid_mappings.empty())
-    checker.problem(pointer + (mount.uid_mappings.empty() ? "/uidMappings" : "/gidMappings"),
-                    "is required when the other one is given: not there");
+  check_id_map(checker, pointer, mount, options);
+  check_special(checker, pointer, mount, options);
+}
+
+static void check_context_type(Checker& checker) {
+  std::string type = mount_context_type(checker.spec);
+  if (type != "context" && type != "fscontext" && type != "defcontext" && type != "rootcontext")
+    checker.problem("/annotations/run.oci.mount_context_type",
+                    "must be context, fscontext, defcontext or rootcontext: found {}", quoted(type));
 }
 
 void check_mounts(Checker& checker) {
+  check_context_type(checker);
   const auto& mounts = checker.spec.mounts;
   for (size_t i = 0; i < mounts.size(); ++i) check_mount(checker, at("/mounts", i), mounts[i]);
 }

@@ -99,4 +99,15 @@ constexpr unsigned kMfdAllowSealing = 2;
 constexpr unsigned kMfdNoexecSeal = 0x08;  // Linux 6.3; EINVAL before
 constexpr unsigned kMfdExec = 0x10;        // Linux 6.3; EINVAL before
 
+struct PidfdInfo {  // struct pidfd_info, PIDFD_INFO_SIZE_VER0 (Linux 6.13)
+  uint64_t mask;
+  uint64_t cgroup_id;
+  uint32_t pid, tgid, ppid;
+  uint32_t ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+  int32_t exit_code;  // as of waitpid(2); with kPidfdInfoExit in the mask that comes back
+};
+static_assert(sizeof(PidfdInfo) == 64);
+constexpr unsigned kPidfdGetInfo = 0xc040ff0b;         // _IOWR(0xff, 11, struct pidfd_info)
+constexpr uint64_t kPidfdInfoExit = uint64_t{1} << 3;  // Linux 6.15
+
 }  // namespace minirun::abi

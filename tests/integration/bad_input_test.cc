@@ -156,13 +156,10 @@ TEST_F(BadInput, UnknownPropertiesAreIgnored) {
   EXPECT_EQ(outcome.err, "");
 }
 
-TEST_F(BadInput, ValidButNotSupportedYetSaysSo) {
-  json mapping = {{{"containerID", 0}, {"hostID", 1000}, {"size", 10}}};
+TEST_F(BadInput, RunNeedsAProcess) {
   Bundle bundle;
-  bundle.config["linux"]["namespaces"].push_back({{"type", "user"}});
-  bundle.config["linux"]["uidMappings"] = mapping;
-  bundle.config["linux"]["gidMappings"] = mapping;
-  expect_refused(run(bundle), {"/linux", "does not support"});
+  bundle.config.erase("process");
+  expect_refused(run(bundle), {"/process", "is required to run"});
 }
 
 TEST_F(BadInput, EmptyStringsWhereThereMustBeSomething) {

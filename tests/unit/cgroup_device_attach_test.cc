@@ -38,6 +38,37 @@ TEST_F(DeviceFilterAttach, DeviceFilterIsTakenAndKeptByTheKernel) {
   ASSERT_TRUE(cgroup->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
 }
 
+TEST_F(DeviceFilterAttach, ReplacingLeavesOneFilterAndThoseOfOthers) {
+  auto cgroup = Cgroup::create(hierarchy_, base_ + "/a", {});
+  auto replace = [&](const std::vector<DeviceRule>& rules) {
+    auto replaced = replace_device_filter(cgroup->fd(), *compile_device_filter(rules));
+    EXPECT_TRUE(replaced.ok()) << replaced.error().text();
+  };
+  // Whether a process in the cgroup can read null and zero.
+  auto access = [&] {
+    return wait_for(spawn(cgroup->fd(),
+                          [] { return (try_device(1, 3, O_RDONLY) == 0) + 2 * (try_device(1, 5, O_RDONLY) == 0); })) >>
+           8;
+  };
+  const DeviceRule nodes{true, DeviceType::any, {}, {}, kDeviceMknod};
+  const DeviceRule null{true, DeviceType::character, 1, 3, kDeviceAll};
+  const DeviceRule zero{true, DeviceType::character, 1, 5, kDeviceAll};
+  const DeviceRule all{true, DeviceType::any, {}, {}, kDeviceAll};
+  EXPECT_EQ(access(), 3);
+  replace({nodes, null});  // there was none: it is attached
+  EXPECT_EQ(access(), 1);
+  replace({nodes, zero});  // beside the first one it would allow nothing
+  EXPECT_EQ(access(), 2);
+  replace({all});
+  EXPECT_EQ(access(), 3);
+  replace({all});  // there is none to be taken away
+  replace({nodes, null, zero});
+  EXPECT_EQ(access(), 3);
+  replace({nodes});
+  EXPECT_EQ(access(), 0);
+  ASSERT_TRUE(cgroup->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
+}
+
 TEST_F(DeviceFilterAttach, VerifierTakesEveryKindOfFilter) {
   auto cgroup = Cgroup::create(hierarchy_, base_ + "/a", {});
   constexpr DeviceType kTypes[] = {DeviceType::any, DeviceType::block, DeviceType::character};

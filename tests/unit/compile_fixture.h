@@ -42,7 +42,8 @@ class CompileTest : public testing::Test {
 
   // The steps as describe() tells them. A failure is one line: its text.
   std::vector<std::string> lines() {
-    auto result = minirun::compile(spec, {"test", "/bundle", "/bundle/rootfs", "/home/user"}, host, options, seccomp);
+    auto result =
+        minirun::compile(spec, {"test", "/bundle", "/bundle/rootfs", "/home/user", links}, host, options, seccomp);
     if (!result.ok()) return {result.error().text()};
     compiled = std::move(result).value();
     std::vector<std::string> out;
@@ -79,6 +80,7 @@ class CompileTest : public testing::Test {
 
   oci::Spec spec = small_spec();
   HostFacts host;
+  std::vector<std::string> links;  // Place::mount_links
   RunOptions options;
   const SeccompProgram* seccomp = nullptr;
   Compiled compiled;

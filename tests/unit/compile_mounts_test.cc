@@ -113,5 +113,94 @@ TEST_F(CompileMounts, PropagationAloneChangesWhatIsThere) {
   EXPECT_TRUE(has(lines(), "change /tmp (rshared)"));
 }
 
+TEST_F(CompileMounts, MappingsOfAMountAreItsOwnOrTheContainers) {
+  oci::Mount own = mount_of("/a", "", "/srv", {"bind"});
+  own.uid_mappings = {{0, 1000, 1}, {1, 5000, 10}};
+  own.gid_mappings = {{0, 2000, 1}};
+  spec.mounts = {own, mount_of("/b", "", "/srv", {"rbind", "ridmap"}),
+                 mount_of("/c", "", "/srv", {"bind", "idmap=uids=@0-100-10#500-0-1;gids=0-7-1"}),
+                 mount_of("/d", "", "/srv", {"bind", "idmap=gids=3-3-3"}),
+                 mount_of("/e", "tmpfs", "tmpfs", {"ro", "idmap"})};
+  spec.linux_.namespaces.push_back({CLONE_NEWUSER, ""});
+  spec.linux_.uid_mappings = {{0, 100000, 200}, {1000, 0, 1}};
+  spec.linux_.gid_mappings = {{0, 300000, 200}};
+  auto all = lines();
+  EXPECT_TRUE(has(all, "bind /srv with mapped uids 0-1000-1 1-5000-10, gids 0-2000-1 on /a (slave)"));
+  EXPECT_TRUE(has(all, "bind /srv with all mapped uids 0-100000-200 1000-0-1, gids 0-300000-200 on /b (rslave)"));
+  EXPECT_TRUE(has(all, "bind /srv with mapped uids 0-100100-10 500-0-1, gids 0-7-1 on /c (slave)"));
+  EXPECT_TRUE(has(all, "bind /srv with mapped uids 0-100000-200 1000-0-1, gids 3-3-3 on /d (slave)"));
+  EXPECT_TRUE(has(all, "bind tmpfs tmpfs with mapped uids 0-100000-200 1000-0-1, gids 0-300000-200 on /e (ro)"));
+}
+
+TEST_F(CompileMounts, MappingsOfAJoinedUserNamespaceAreItsOwn) {
+  spec.mounts = {mount_of("/a", "", "/srv", {"bind", "idmap"})};
+  spec.linux_.namespaces.push_back({CLONE_NEWUSER, "/run/ns/user"});
+  spec.linux_.uid_mappings = {{0, 1, 1}};  // as engines send them too
+  spec.linux_.gid_mappings = {{0, 1, 1}};
+  EXPECT_TRUE(has(lines(), "bind /srv with mapped as in /run/ns/user on /a (slave)"));
+}
+
+TEST_F(CompileMounts, TmpcopyupIsFilledBeforeItIsPlacedAndReadOnlyAfterwards) {
+  spec.mounts = {mount_of("/var", "tmpfs", "tmpfs", {}),
+                 mount_of("/var/lib/", "tmpfs", "tmpfs", {"tmpcopyup", "ro", "nosuid", "size=1m"})};
+  EXPECT_TRUE(has(lines(), "bind tmpfs tmpfs filled from the image on /var/lib/ (ro)"));
+  const Source& source = compiled.plan.slots.back();
+  EXPECT_EQ(source.detail, abi::kMountAttrNosuid) << "written to before it becomes read-only";
+  EXPECT_EQ(source.parameters, (Parameters{{"source", "=tmpfs"}, {"size", "=1m"}}));
+  EXPECT_EQ(source.like_directory, "/var/lib/");
+  EXPECT_EQ(compiled.warnings,
+            (std::vector<std::string>{
+                "/mounts/1/options: tmpcopyup copies what the image has there, not what is mounted on /var"}));
+}
+
+TEST_F(CompileMounts, CopySymlinkMakesALinkWhereTheSourceIsOne) {
+  spec.mounts = {mount_of("/a/b/link", "", "/srv", {"bind", "copy-symlink", "ro"}),
+                 mount_of("/link", "", "/srv", {"bind", "copy-symlink"}),
+                 mount_of("/c", "", "/srv", {"bind", "copy-symlink"})};
+  links = {"../target", "/x", ""};
+  auto all = lines();
+  expect_order(all, {"in /a/b:", "symlink link -> ../target", "in /:", "symlink link -> /x"});
+  EXPECT_TRUE(has(all, "bind /srv on /c (slave)"));
+  EXPECT_EQ(find(all, "bind /srv on /a"), -1);
+  EXPECT_EQ(step(Op::symlink).flags, kReplace);
+}
+
+TEST_F(CompileMounts, SrcNofollowMountsTheLinkItself) {
+  spec.mounts = {mount_of("/a", "", "/srv", {"bind", "src-nofollow"}), mount_of("/b", "", "/srv", {"bind"})};
+  (void)lines();
+  size_t last = compiled.plan.slots.size() - 1;
+  size_t first = 0;
+  while (compiled.plan.slots[first].kind != SourceKind::tree) first++;
+  EXPECT_TRUE(compiled.plan.slots[first].no_follow);
+  EXPECT_FALSE(compiled.plan.slots[first + 1].no_follow) << last;
+}
+
+TEST_F(CompileMounts, MountLabelIsAContextOfNewFilesystems) {
+  host.selinux = true;
+  spec.linux_.mount_label = "u:r:t:s0:c1,c2";
+  spec.mounts = {mount_of("/a", "tmpfs", "", {}),         mount_of("/b", "devpts", "", {}),
+                 mount_of("/c", "proc", "", {}),          mount_of("/d", "sysfs", "", {}),
+                 mount_of("/e", "mqueue", "", {}),        mount_of("/f", "", "/srv", {"bind"}),
+                 mount_of("/g", "ext4", "/dev/x", {}),    mount_of("/h", "tmpfs", "", {"rootcontext=mine"}),
+                 mount_of("/i", "tmpfs", "", {"remount"})};
+  auto all = lines();
+  EXPECT_TRUE(has(all, "mount tmpfs on /a (context=u:r:t:s0:c1,c2)"));
+  EXPECT_TRUE(has(all, "mount devpts on /b (context=u:r:t:s0:c1,c2)"));
+  for (const char* line : {"mount proc on /c", "mount sysfs on /d", "mount mqueue on /e", "bind /srv on /f (slave)",
+                           "mount tmpfs on /h (rootcontext=mine)"})
+    EXPECT_TRUE(has(all, line)) << line;
+  EXPECT_EQ(compiled.plan.slots.back().parameters, (Parameters{{"source", "=/dev/x"}, {"context", "=u:r:t:s0:c1,c2"}}));
+  spec.annotations = {{"run.oci.mount_context_type", "fscontext"}};
+  EXPECT_TRUE(has(lines(), "mount tmpfs on /a (fscontext=u:r:t:s0:c1,c2)"));
+}
+
+TEST_F(CompileMounts, MountLabelWithoutSelinuxIsAWarning) {
+  spec.linux_.mount_label = "u:r:t:s0";
+  spec.mounts = {mount_of("/a", "tmpfs", "", {})};
+  EXPECT_TRUE(has(lines(), "mount tmpfs on /a"));
+  EXPECT_EQ(compiled.warnings,
+            (std::vector<std::string>{"/linux/mountLabel: has no effect: SELinux is not enabled on this host"}));
+}
+
 }  // namespace
 }  // namespace minirun

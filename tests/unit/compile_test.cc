@@ -17,7 +17,8 @@ TEST_F(CompileNamespaces, NewOnesAreClonedButForTheCgroupNamespace) {
   auto all = lines();
   EXPECT_EQ(compiled.plan.clone_flags,
             uint64_t{CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET});
-  expect_order(all, {"be killed when the parent dies", "unshare cgroup", "pivot into the rootfs /bundle/rootfs"});
+  expect_order(all, {"be killed when the parent dies", "unshare cgroup", "place the rootfs /bundle/rootfs on /",
+                     "pivot into it"});
 }
 
 TEST_F(CompileNamespaces, AMountNamespaceOfTheRootfsAloneNeedsNoCopyAndNoPivot) {
@@ -31,10 +32,10 @@ TEST_F(CompileNamespaces, AMountNamespaceOfTheRootfsAloneNeedsNoCopyAndNoPivot) 
 
 TEST_F(CompileNamespaces, ARootThatCannotBePivotedIsCovered) {
   host.root_needs_move = true;
-  EXPECT_GE(find(lines(), "move the rootfs"), 0);
+  EXPECT_GE(find(lines(), "change root into it"), 0);
   host.root_needs_move = false;
   options.no_pivot = true;
-  EXPECT_GE(find(lines(), "move the rootfs"), 0);
+  EXPECT_GE(find(lines(), "change root into it"), 0);
 }
 
 TEST_F(CompileNamespaces, PathsAreJoinedAndNothingNewIsMadeOfTheirKind) {
@@ -54,8 +55,9 @@ TEST_F(CompileNamespaces, APidNamespaceIsEnteredByTheParent) {
   join(CLONE_NEWPID, "/proc/7/ns/pid");
   auto all = lines();
   EXPECT_EQ(find(all, "join"), -1);
-  ASSERT_LT(compiled.plan.pid_namespace, compiled.plan.slots.size());
-  EXPECT_EQ(compiled.plan.slots[compiled.plan.pid_namespace].path, "/proc/7/ns/pid");
+  ASSERT_EQ(compiled.plan.joins.size(), 1u);
+  EXPECT_EQ(compiled.plan.joins[0].types, uint64_t{CLONE_NEWPID});
+  EXPECT_EQ(compiled.plan.slots[compiled.plan.joins[0].slot].path, "/proc/7/ns/pid");
   EXPECT_EQ(compiled.plan.clone_flags & CLONE_NEWPID, 0u);
 }
 
@@ -65,7 +67,8 @@ TEST_F(CompileNamespaces, AMountNamespaceIsJoinedLastAndItsRootCovered) {
   join(CLONE_NEWUTS, "/proc/7/ns/uts");
   auto all = lines();
   EXPECT_EQ(compiled.plan.clone_flags & CLONE_NEWNS, 0u);
-  expect_order(all, {"join uts namespace", "unshare cgroup", "join mount namespace", "move the rootfs"});
+  expect_order(
+      all, {"unshare cgroup", "join uts namespace", "join mount namespace", "place the rootfs", "change root into it"});
 }
 
 TEST_F(CompileNamespaces, NamesOfTheHost) {

@@ -78,30 +78,30 @@ TEST_F(ExecutorMounts, AttributesAreThereBeforeTheMountIs) {
 
 TEST_F(ExecutorMounts, EveryWayIntoTheRootMakesItASlaveOfTheHost) {
   const struct {
-    Op op;
+    std::vector<Op> ops;
     const char* calls;
-  } kWays[] = {{Op::pivot, "mount mount_setattr move_mount fchdir pivot_root umount open chdir"},
-               {Op::move_root, "mount mount_setattr move_mount fchdir chroot open chdir"},
-               {Op::enter, "setns open chdir mount_setattr"}};
+  } kWays[] = {
+      {{Op::place_root, Op::pivot}, "mount mount_setattr move_mount fchdir fchdir pivot_root umount open chdir"},
+      {{Op::place_root, Op::change_root}, "mount mount_setattr move_mount fchdir fchdir chroot open chdir"},
+      {{Op::enter}, "setns open chdir mount_setattr"}};
   for (const auto& way : kWays) {
     changes.clear();
     kernel.calls.clear();
     PlanBuilder b;
-    b.add(way.op, "", {b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""})});
+    uint32_t slot = b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""});
+    for (Op op : way.ops) b.add(op, "", {slot, b.text("/"), abi::kMsSlave});
     EXPECT_EQ(run(b), 0);
     EXPECT_EQ(kernel.names(), way.calls);
     EXPECT_EQ(changes, (Changes{{true, 0, 0, abi::kMsSlave}}));
   }
 }
 
-TEST_F(ExecutorMounts, OnlyPivotTouchesTheMountsOfTheOldTree) {
-  for (Op op : {Op::pivot, Op::move_root}) {
-    kernel.calls.clear();
-    PlanBuilder b;
-    b.add(op, "", {b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""})});
-    EXPECT_EQ(run(b), 0);
-    EXPECT_EQ(kernel.calls[0].argument[3], abi::kMsSlave | (op == Op::pivot ? abi::kMsRecursive : 0));
-  }
+TEST_F(ExecutorMounts, TheRootIsPlacedWhereThePlanSaysAndTheOldTreeIsNoPeer) {
+  PlanBuilder b;
+  b.add(Op::place_root, "", {b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""}), b.text("/r"), abi::kMsSlave});
+  EXPECT_EQ(run(b), 0);
+  EXPECT_EQ(kernel.calls[0].argument[3], abi::kMsSlave);
+  EXPECT_STREQ(reinterpret_cast<const char*>(kernel.calls[2].argument[3]), "/r");
 }
 
 TEST_F(ExecutorMounts, ATmpfsKeepsTheModeOfItsTarget) {

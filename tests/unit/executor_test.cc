@@ -47,7 +47,8 @@ Plan whole_plan(bool with_init) {
   uint32_t null = b.slot({SourceKind::null_device, "", false, 0, ""});
   b.add(Op::die_with_parent, "");
   b.add(Op::new_namespaces, "", {0x02000000});
-  b.add(Op::pivot, "/root", {root});
+  b.add(Op::place_root, "/root", {root, b.text("/"), abi::kMsSlave});
+  b.add(Op::pivot, "/root");
   b.add(Op::mount_new, "/mounts/0", {b.text("tmpfs"), b.text("/dev"), 2, b.list(Parameters{{"size", "=1k"}}), 1, 0});
   b.add(Op::attach, "/mounts/1", {root, b.text("/data"), 1, 0, 1, 0});
   b.add(Op::directory, "", {b.text("/dev")});
@@ -62,12 +63,15 @@ Plan whole_plan(bool with_init) {
   b.add(Op::loopback, "");
   b.add(Op::hostname, "/hostname", {b.text("h")});
   b.add(Op::rlimit, "", {7, 1, 2, b.text("RLIMIT_NOFILE")});
+  uint64_t nodes = 3;
+  b.add(Op::memory_policy, "", {2, b.bytes(&nodes, sizeof nodes), 64, b.text("MPOL_BIND on nodes 0-1")});
   b.add(Op::bounding, "", {1, b.text("x")});
   b.add(Op::working_directory, "", {b.text("/w")}, kTolerateDenied);
   b.add(Op::identity, "", {1000, 1000});
   b.add(Op::capabilities, "", {1, 1, 0, 0});
   b.add(Op::no_new_privileges, "");
-  b.add(Op::await_release, "");
+  b.add(Op::gate, "", {b.text("the state"), 2});
+  b.add(Op::outlive, "");
   uint32_t supervise = with_init ? b.add(Op::supervise, "", {0, 0, 0}) : 0;
   add_workload(b);
   if (with_init) b.step(supervise).arg[0] = b.size();

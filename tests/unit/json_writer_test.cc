@@ -41,6 +41,14 @@ TEST(JsonWriter, ReplacesBytesThatAreNotUtf8) {
     EXPECT_EQ(as_json(good), '"' + std::string(good) + '"');
 }
 
+TEST(JsonWriter, DecimalsAreWhatTheyWereOrNull) {
+  JsonWriter json;
+  json.begin_array();
+  for (const char* digits : {"0.00", "12.5", "7", "0", "", ".5", "5.", "01", "1e3", "-1", "1,2"}) json.decimal(digits);
+  json.end_array();
+  EXPECT_EQ(json.text(), "[0.00,12.5,7,0,null,null,null,null,null,null,null]");
+}
+
 TEST(JsonWriter, EveryByteComesOutAsValidJson) {
   for (int first = 0; first < 256; ++first)
     for (int second = 0; second < 256; ++second) {

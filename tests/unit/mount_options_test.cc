@@ -137,12 +137,43 @@ TEST(MountOptions, NamesAreExact) {
     EXPECT_EQ(parse_mount_options({name}).parameters.size(), 1u) << name;
 }
 
-TEST(MountOptions, WhatIsNotSupportedYetIsTold) {
-  for (const char* name : {"tmpcopyup", "idmap", "ridmap", "idmap=uids=0-1000-1", "copy-symlink"}) {
-    MountOptions options = parse_mount_options({"ro", name});
-    EXPECT_EQ(options.not_supported, name);
-    EXPECT_EQ(options.not_supported_index, 1u);
+TEST(MountOptions, IdmapAndRidmapMayHaveTheirMappingsBehindThem) {
+  using IdMap = MountOptions::IdMap;
+  const struct {
+    oci::Strings options;
+    IdMap kind;
+    const char* text;
+    size_t index;
+  } cases[] = {{{"bind"}, IdMap::none, "", 0},
+               {{"bind", "idmap"}, IdMap::own, "", 1},
+               {{"rbind", "ro", "ridmap"}, IdMap::recursive, "", 2},
+               {{"idmap=uids=0-1-2;gids=0-1-2", "ro"}, IdMap::own, "=uids=0-1-2;gids=0-1-2", 0},
+               {{"ro", "ridmap=uids=0-1-2"}, IdMap::recursive, "=uids=0-1-2", 1},
+               {{"ridmap", "idmap"}, IdMap::own, "", 1}};
+  for (const auto& c : cases) {
+    MountOptions options = parse_mount_options(c.options);
+    EXPECT_EQ(options.id_map, c.kind);
+    EXPECT_EQ(options.id_map_text, c.text);
+    EXPECT_EQ(options.id_map_index, c.index);
+    EXPECT_TRUE(options.parameters.empty());
   }
+}
+
+TEST(MountOptions, OptionsOfPodmanAndCrun) {
+  MountOptions options = parse_mount_options({"tmpcopyup"});
+  EXPECT_TRUE(options.copy_up && !options.copy_symlink && !options.source_nofollow);
+  options = parse_mount_options({"ro", "copy-symlink"});
+  EXPECT_TRUE(!options.copy_up && options.copy_symlink && !options.source_nofollow);
+  EXPECT_EQ(options.special_index, 1u);
+  options = parse_mount_options({"src-nofollow"});
+  EXPECT_TRUE(!options.copy_up && !options.copy_symlink && options.source_nofollow);
+  EXPECT_TRUE(options.parameters.empty() && options.not_supported.empty());
+}
+
+TEST(MountOptions, WhatIsNotSupportedYetIsTold) {
+  MountOptions options = parse_mount_options({"ro", "dest-nofollow"});
+  EXPECT_EQ(options.not_supported, "dest-nofollow");
+  EXPECT_EQ(options.not_supported_index, 1u);
 }
 
 TEST(MountOptions, KnownNamesAreThoseOfTheSpecification) {
@@ -153,10 +184,11 @@ TEST(MountOptions, KnownNamesAreThoseOfTheSpecification) {
     EXPECT_EQ(names.count(expected.name), 1u) << expected.name;
     EXPECT_EQ(names.count("r" + std::string(expected.name)), 1u) << expected.name;
   }
-  for (const char* name : {"async", "bind", "defaults", "dirsync", "iversion", "lazytime", "loud", "mand", "noiversion",
-                           "nolazytime", "nomand", "rbind", "remount", "silent", "sync"})
+  for (const char* name : {"async", "bind",       "defaults",   "dirsync",   "iversion",     "lazytime",    "loud",
+                           "mand",  "noiversion", "nolazytime", "nomand",    "rbind",        "remount",     "silent",
+                           "sync",  "idmap",      "ridmap",     "tmpcopyup", "copy-symlink", "src-nofollow"})
     EXPECT_EQ(names.count(name), 1u) << name;
-  EXPECT_EQ(names.size(), 36u + 8u + 15u);
+  EXPECT_EQ(names.size(), 36u + 8u + 20u);
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ ContainerRecord example() {
   record.boot_id = *current_boot_id();
   record.cgroup = {"/minirun-web1", 30, 1234567890123, 1};
   record.init = {4242, 777, 99};
+  record.rdt = {"gold", "web1", true, false, true};
   record.annotations = {{"a", "1"}, {"b\n", "\xc3\xa9"}};
   return record;
 }
@@ -66,6 +67,37 @@ TEST(StateRecord, ComesBackAsItWas) {
   EXPECT_EQ(record_to_json(*read), record_to_json(record));
   EXPECT_EQ(read->cgroup.inode, 1234567890123u);
   EXPECT_EQ(read->annotations, record.annotations);
+  EXPECT_EQ(read->rdt.monitor, "web1");
+  record.rdt = {};
+  EXPECT_EQ(record_to_json(*record_from_json(record_to_json(record))), record_to_json(record));
+  EXPECT_FALSE(read->exit_status);
+  record.resident_init = true;
+  record.own_pid_namespace = false;
+  record.exit_status = 143;
+  read = record_from_json(record_to_json(record));
+  ASSERT_TRUE(read.ok()) << read.error().text();
+  EXPECT_TRUE(read->resident_init);
+  EXPECT_FALSE(read->own_pid_namespace);
+  EXPECT_EQ(read->exit_status, 143);
+}
+
+TEST(StateRecord, OlderOnesHaveAnInitAndNoTerminal) {
+  ContainerRecord record = example();
+  record.resident_init = false;
+  record.terminal = true;
+  std::string text = record_to_json(record);
+  auto read = record_from_json(text);
+  ASSERT_TRUE(read.ok()) << read.error().text();
+  EXPECT_FALSE(read->resident_init);
+  EXPECT_TRUE(read->terminal);
+  for (const char* line : {"\"resident\": false,", "\"terminal\": true,"}) {
+    ASSERT_NE(text.find(line), std::string::npos) << text;
+    text.erase(text.find(line), strlen(line));
+  }
+  auto older = record_from_json(text);
+  ASSERT_TRUE(older.ok()) << older.error().text();
+  EXPECT_TRUE(older->resident_init);
+  EXPECT_FALSE(older->terminal);
 }
 
 TEST(StateRecord, CutAtAnyOffsetIsAnErrorOrWhole) {

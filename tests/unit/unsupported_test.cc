@@ -14,29 +14,13 @@ TEST(Unsupported, IsToldAndNeverSkipped) {
     const char* raw;
     const char* line;
   } cases[] = {
-      {"/process/apparmorProfile", "\"x\"",
-       "/process/apparmorProfile: is valid, but minirun does not support this yet"},
-      {"/process/selinuxLabel", "\"x\"", "/process/selinuxLabel: is valid, but minirun does not support this yet"},
-      {"/linux/mountLabel", "\"x\"", "/linux/mountLabel: is valid, but minirun does not support this yet"},
-      {"/linux/intelRdt", "{}", "/linux/intelRdt: is valid, but minirun does not support this yet"},
-      {"/linux/memoryPolicy", R"({"mode": "MPOL_LOCAL"})",
-       "/linux/memoryPolicy: is valid, but minirun does not support this yet"},
-      {"/linux/netDevices", R"({"eth0": {}})", "/linux/netDevices: is valid, but minirun does not support this yet"},
-      {"/linux/namespaces/6", R"({"type": "user"})",
-       "/linux/namespaces/6/type: is valid, but minirun does not support user namespaces yet"},
-      {"/linux/namespaces/6", R"({"type": "time"})",
-       "/linux/namespaces/6/type: is valid, but minirun does not support time namespaces yet"},
       {"/linux/seccomp", R"({"defaultAction": "SCMP_ACT_NOTIFY"})",
        "/linux/seccomp/defaultAction: is valid, but minirun does not support this yet"},
       {"/linux/seccomp",
        R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]})",
        "/linux/seccomp/syscalls/0/action: is valid, but minirun does not support SCMP_ACT_NOTIFY yet"},
-      {"/mounts", R"([{"destination": "/t", "type": "tmpfs", "options": ["ro", "tmpcopyup"]}])",
-       "/mounts/0/options/1: is valid, but minirun does not support tmpcopyup yet"},
-      {"/mounts", R"([{"destination": "/t", "source": "/", "options": ["bind", "idmap=uids=0-1-2"]}])",
-       "/mounts/0/options/1: is valid, but minirun does not support idmap=uids=0-1-2 yet"},
-      {"/mounts", R"([{"destination": "/t", "source": "/", "options": ["rbind", "ridmap"]}])",
-       "/mounts/0/options/1: is valid, but minirun does not support ridmap yet"},
+      {"/mounts", R"([{"destination": "/t", "source": "/", "options": ["bind", "dest-nofollow"]}])",
+       "/mounts/0/options/1: is valid, but minirun does not support dest-nofollow yet"},
   };
   for (const auto& test : cases) EXPECT_EQ(problems_with(test.pointer, test.raw), Lines{test.line});
 }
@@ -50,35 +34,33 @@ TEST(Unsupported, EveryHookIsTold) {
   }
 }
 
-TEST(Unsupported, MappingsAndOffsetsNeedTheirNamespaceToo) {
+TEST(UserNamespace, NeedsMappingsOfItsRoot) {
   std::string user = with(kSmallConfig, "/linux/namespaces/6", R"({"type": "user"})");
-  EXPECT_EQ(problems_of(with(user, "/linux/uidMappings", R"([{"containerID": 0, "hostID": 1, "size": 0}])")),
-            (Lines{"/linux/namespaces/6/type: is valid, but minirun does not support user namespaces yet",
-                   "/linux/uidMappings: is valid, but minirun does not support this yet",
-                   "/linux/uidMappings/0/size: must be at least 1: found 0"}));
+  EXPECT_EQ(problems_of(user),
+            (Lines{"/linux/uidMappings: is required for a new user namespace: not there, or empty",
+                   "/linux/gidMappings: is required for a new user namespace: not there, or empty"}));
+  user = with(user, "/linux/gidMappings", R"([{"containerID": 0, "hostID": 1, "size": 1}])");
+  EXPECT_EQ(problems_of(with(user, "/linux/uidMappings", R"([{"containerID": 0, "hostID": 1, "size": 1}])")), Lines{});
+  EXPECT_EQ(problems_of(with(user, "/linux/uidMappings", R"([{"containerID": 1, "hostID": 1, "size": 9}])")),
+            (Lines{"/linux/uidMappings: must map containerID 0: who sets the container up is root of its user "
+                   "namespace"}));
   EXPECT_EQ(problems_with("/linux/gidMappings", R"([{"containerID": 0, "hostID": 1, "size": 1}])"),
-            (Lines{"/linux/gidMappings: needs a user namespace in /linux/namespaces",
-                   "/linux/gidMappings: is valid, but minirun does not support this yet"}));
+            (Lines{"/linux/gidMappings: needs a user namespace in /linux/namespaces"}));
+}
+
+TEST(TimeOffsets, NeedANewTimeNamespace) {
   EXPECT_EQ(problems_with("/linux/timeOffsets", R"({"boottime": {"secs": 1}})"),
-            (Lines{"/linux/timeOffsets: needs a time namespace in /linux/namespaces",
-                   "/linux/timeOffsets: is valid, but minirun does not support this yet"}));
+            (Lines{"/linux/timeOffsets: needs a time namespace in /linux/namespaces"}));
   EXPECT_EQ(problems_with("/linux/timeOffsets", "{}"), Lines{});
   std::string joined = with(kSmallConfig, "/linux/namespaces/6", R"({"type": "time", "path": "/proc/1/ns/time"})");
-  EXPECT_EQ(problems_of(with(joined, "/linux/timeOffsets", R"({"monotonic": {}})")).at(1),
-            "/linux/timeOffsets: is for a new time namespace only, not for the one at \"/proc/1/ns/time\"");
+  EXPECT_EQ(problems_of(with(joined, "/linux/timeOffsets", R"({"monotonic": {}})")),
+            Lines{"/linux/timeOffsets: is for a new time namespace only, not for the one at \"/proc/1/ns/time\""});
 }
 
-TEST(Unsupported, MappingsOfAMountComeInPairs) {
-  EXPECT_EQ(problems_with("/mounts", R"([{"destination": "/t", "source": "/", "options": ["bind"],
-      "uidMappings": [{"containerID": 0, "hostID": 1, "size": 1}]}])"),
-            (Lines{"/mounts/0/gidMappings: is required when the other one is given: not there",
-                   "/mounts/0/uidMappings: is valid, but minirun does not support mappings of a mount yet"}));
-}
-
-TEST(Unsupported, AConfigWithoutAProcessIsForLater) {
+TEST(Validate, AConfigWithoutAProcessIsForCreate) {
   EXPECT_EQ(
       problems_of(R"({"ociVersion": "1.0.0", "root": {"path": "r"}, "linux": {"namespaces": [{"type": "mount"}]}})"),
-      Lines{"/process: is valid, but minirun does not support going without it yet"});
+      Lines{});
 }
 
 TEST(Unsupported, ControlsOfCgroupV1AreErrorsUnlessTheyAskForNothing) {

@@ -173,6 +173,11 @@ void add_scheduling(Object& o) {
   o.number("priority", parameter.sched_priority);
   o.number("ioprio", syscall(SYS_ioprio_get, 1 /* IOPRIO_WHO_PROCESS */, 0));
   o.number("personality", personality(0xffffffff));
+  int mode = -1;
+  std::array<unsigned long, 64> nodes{};
+  (void)syscall(SYS_get_mempolicy, &mode, nodes.data(), nodes.size() * 64, nullptr, 0);
+  o.number("memory_policy", mode);
+  o.number("memory_nodes", static_cast<long long>(nodes[0]));
 }
 
 void add_surroundings(Object& o) {

@@ -20,7 +20,10 @@ void block_all(sigset_t& all) {
 
 int next_signal(const sigset_t& all) {
   siginfo_t info{};
-  int number = sigwaitinfo(&all, &info);
+  int number = -1;
+  do {
+    number = sigwaitinfo(&all, &info);
+  } while (number < 0 && errno == EINTR);  // stopped or frozen, and let go on
   if (number < 0) broken("sigwaitinfo");
   return number;
 }

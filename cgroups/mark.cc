@@ -1,0 +1,66 @@
+// A container's name on its cgroup: a second way to it when the container's record cannot be read. An extended
+// attribute, which the kernel keeps for cgroups and which goes with them. "trusted." is out of reach of the container,
+// but also of a minirun without CAP_SYS_ADMIN in the first user namespace: that one takes "user." (xattr(7); cgroup2
+// since Linux 5.7).
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include <cerrno>
+#include <charconv>
+
+#include "cgroups/cgroup.h"
+#include "cgroups/walk.h"
+#include "sys/file.h"
+
+namespace minirun {
+namespace {
+
+constexpr const char* kNames[] = {"trusted.minirun", "user.minirun"};
+constexpr size_t kMostBytes = 1024;
+
+// The mark's text, empty when there is none.
+std::string read_mark(int cgroup_fd) {
+  char text[kMostBytes];
+  for (const char* name : kNames) {
+    ssize_t n = fgetxattr(cgroup_fd, name, text, sizeof text);
+    if (n > 0) return {text, static_cast<size_t>(n)};
+  }
+  return "";
+}
+
+}  // namespace
+
+Result<void> Cgroup::mark(const std::string& owner) const {
+  if (record_.made == 0) return {};
+  std::string text = fmt::format("{} {}", record_.made, owner);
+  if (text.size() > kMostBytes) return fail(ENAMETOOLONG, "mark cgroup {}", record_.path);
+  for (const char* name : kNames)
+    if (fsetxattr(leaf_.get(), name, text.data(), text.size(), 0) == 0) return {};
+  return fail(errno, "mark cgroup {}", record_.path);
+}
+
+Result<std::vector<Cgroup>> Cgroup::find_marked(const Hierarchy& hierarchy, const std::string& owner) {
+  std::vector<CgroupRecord> records;
+  TRY(walk_cgroups(hierarchy.root.get(), [&](const std::string& path, int fd) {
+    std::string mark = read_mark(fd);
+    if (mark.empty()) return true;
+    uint32_t made = 0;
+    auto [end, error] = std::from_chars(mark.data(), mark.data() + mark.size(), made);
+    struct stat info {};
+    bool same = error == std::errc{} && mark.substr(static_cast<size_t>(end - mark.data())) == " " + owner;
+    if (same && made > 0 && fstat(fd, &info) == 0) records.push_back({path.substr(1), info.st_dev, info.st_ino, made});
+    return false;  // what is below is some container's own
+  }));
+  std::vector<Cgroup> found;
+  for (const CgroupRecord& record : records) {
+    auto cgroup = open(hierarchy, record);
+    if (cgroup.ok())
+      found.push_back(std::move(cgroup).value());
+    else if (cgroup.error().code != ENOENT && cgroup.error().code != ESTALE)
+      return cgroup.error();
+  }
+  return found;
+}
+
+}  // namespace minirun

@@ -1,0 +1,255 @@
+#include "namespaces/id_map.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+
+#include "namespaces/kernel.h"
+#include "sys/file.h"
+#include "sys/kernel_abi.h"
+
+namespace minirun {
+
+std::string id_map_text(const IdMaps& maps) {
+  std::string text;
+  for (const IdMap& map : maps) text += fmt::format("{} {} {}\n", map.container_id, map.host_id, map.size);
+  return text;
+}
+
+bool maps_only(const IdMaps& maps, uint32_t own_id) {
+  return maps.size() == 1 && maps[0].size == 1 && maps[0].host_id == own_id;
+}
+
+static bool overlap(uint32_t a, uint32_t a_size, uint32_t b, uint32_t b_size) {
+  return uint64_t{a} < uint64_t{b} + b_size && uint64_t{b} < uint64_t{a} + a_size;
+}
+
+std::optional<std::string> id_map_problem(const IdMaps& maps) {
+  constexpr size_t kMaxLines = 340;       // UID_GID_MAP_MAX_EXTENTS
+  constexpr uint64_t kNoId = 0xffffffff;  // (uid_t)-1 is never an id
+  if (maps.size() > kMaxLines) return fmt::format("more than {} ranges: {}", kMaxLines, maps.size());
+  for (size_t i = 0; i < maps.size(); i++) {
+    const IdMap& map = maps[i];
+    if (map.size == 0) return fmt::format("range {} is empty", i);
+    if (uint64_t{map.container_id} + map.size > kNoId || uint64_t{map.host_id} + map.size > kNoId)
+      return fmt::format("range {} goes beyond the highest id, {}", i, kNoId - 1);
+    for (size_t j = 0; j < i; j++) {
+      if (overlap(map.container_id, map.size, maps[j].container_id, maps[j].size))
+        return fmt::format("ranges {} and {} overlap in the container", j, i);
+      if (overlap(map.host_id, map.size, maps[j].host_id, maps[j].size))
+        return fmt::format("ranges {} and {} overlap on the host", j, i);
+    }
+  }
+  return std::nullopt;
+}
+
+namespace {
+
+constexpr int kProgramMilliseconds = 10000;
+
+// newuidmap(1) as a process. Killed and waited for on destruction, unless it has ended.
+class Program {
+ public:
+  static Result<Program> start(const std::string& path, const std::vector<std::string>& arguments, int errors);
+  Program(Program&& other) noexcept : pid_(std::exchange(other.pid_, -1)) {}
+  Program& operator=(Program&&) = delete;
+  ~Program() {
+    if (pid_ < 0) return;
+    (void)kill(pid_, SIGKILL);  // not waited for yet: the number is still its own
+    (void)wait();
+  }
+
+  // The wait status; ETIMEDOUT when it does not end in time.
+  Result<int> finish() {
+    UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+    if (!pidfd) return fail(errno, "pidfd_open");
+    pollfd ended{pidfd.get(), POLLIN, 0};
+    int n = 0;
+    while ((n = poll(&ended, 1, kProgramMilliseconds)) < 0 && errno == EINTR) {
+    }
+    if (n < 0) return fail(errno, "poll");
+    if (n == 0) return fail(0, "did not end within {} seconds", kProgramMilliseconds / 1000);
+    return wait();
+  }
+
+ private:
+  explicit Program(pid_t pid) : pid_(pid) {}
+  int wait() {
+    int status = 0;
+    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = -1;
+    return status;
+  }
+  pid_t pid_;
+};
+
+Result<Program> Program::start(const std::string& path, const std::vector<std::string>& arguments, int errors) {
+  std::vector<char*> argv;
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t files;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&files);
+  posix_spawnattr_init(&attributes);
+  posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDWR, 0);
+  posix_spawn_file_actions_adddup2(&files, errors, 2);
+  posix_spawn_file_actions_adddup2(&files, 0, 1);
+  posix_spawn_file_actions_addclosefrom_np(&files, 3);  // those of --preserve-fds
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+  char* const environment[] = {nullptr};
+  pid_t pid = -1;
+  int code = posix_spawn(&pid, path.c_str(), &files, &attributes, argv.data(), environment);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&files);
+  if (code != 0) return fail(code, "execute {}", path);
+  return Program(pid);
+}
+
+Result<std::string> find_program(const std::string& name) {
+  const char* variable = getenv("PATH");
+  std::string path = variable != nullptr ? variable : "/usr/local/bin:/usr/bin:/bin";
+  for (size_t start = 0; start <= path.size();) {
+    size_t end = std::min(path.find(':', start), path.size());
+    std::string candidate = path.substr(start, end - start) + "/" + name;
+    if (candidate[0] == '/' && access(candidate.c_str(), X_OK) == 0) return candidate;
+    start = end + 1;
+  }
+  return fail(0, "{} is not in PATH: without it an ordinary user can map only the own id (Debian: package uidmap)",
+              name);
+}
+
+// The first bytes of what a program left in the file, on one line.
+std::string printed(int fd) {
+  char text[1024];
+  ssize_t n = pread(fd, text, sizeof text, 0);
+  std::string said(text, n > 0 ? static_cast<size_t>(n) : 0);
+  while (!said.empty() && said.back() == '\n') said.pop_back();
+  std::replace(said.begin(), said.end(), '\n', ' ');
+  return said;
+}
+
+// name: newuidmap or newgidmap. /etc/subuid and /etc/subgid say what they may map.
+Result<void> map_with_program(const char* name, pid_t pid, const IdMaps& maps) {
+  std::string path = TRY(find_program(name));
+  UniqueFd errors(static_cast<int>(syscall(SYS_memfd_create, "errors", abi::kMfdCloexec)));
+  if (!errors) return fail(errno, "memfd_create");
+  std::vector<std::string> arguments{name, std::to_string(pid)};
+  for (const IdMap& map : maps)
+    for (uint32_t value : {map.container_id, map.host_id, map.size}) arguments.push_back(std::to_string(value));
+  Program program = TRY(Program::start(path, arguments, errors.get()));
+  auto status = program.finish();
+  if (!status.ok()) return wrap(status.error(), path);
+  if (WIFEXITED(*status) && WEXITSTATUS(*status) == 0) return {};
+  std::string said = printed(errors.get());
+  if (said.empty())
+    said = WIFSIGNALED(*status) ? fmt::format("killed by signal {}", WTERMSIG(*status))
+                                : fmt::format("exit status {}", WEXITSTATUS(*status));
+  return fail(0, "{}: {}", path, said);
+}
+
+Result<void> write_map(int proc, const char* file, const IdMaps& maps) {
+  std::string text = id_map_text(maps);
+  auto written = write_control(proc, file, text);
+  if (written.ok()) return {};
+  std::replace(text.begin(), text.end(), '\n', ',');
+  text.pop_back();
+  return fail(written.error().code, "map ids ({} = {})", file, text.substr(0, 200));
+}
+
+}  // namespace
+
+Result<void> write_id_maps(pid_t pid, const IdMaps& uids, const IdMaps& gids) {
+  UniqueFd proc = TRY(open_at(AT_FDCWD, "/proc/" + std::to_string(pid), O_PATH | O_DIRECTORY));
+  bool privileged = geteuid() == 0;
+  if (!uids.empty()) {
+    if (privileged || maps_only(uids, geteuid()))
+      TRY(write_map(proc.get(), "uid_map", uids));
+    else
+      TRY(map_with_program("newuidmap", pid, uids));
+  }
+  if (gids.empty()) return {};
+  if (privileged) return write_map(proc.get(), "gid_map", gids);
+  if (!maps_only(gids, getegid())) return map_with_program("newgidmap", pid, gids);
+  TRY(write_control(proc.get(), "setgroups", "deny"));
+  return write_map(proc.get(), "gid_map", gids);
+}
+
+namespace {
+
+// The helper shares this process's memory and has its own descriptors. It ends when `lifeline` does, so also when this
+// process is killed; as a rule it is killed before.
+struct Helper {
+  int lifeline;
+  int our_end;
+};
+
+[[noreturn]] void helper_entry(void* pointer) {
+  auto* helper = static_cast<Helper*>(pointer);
+  RawKernel::call(SYS_close, static_cast<uint64_t>(helper->our_end));
+  char byte;
+  RawKernel::call(SYS_read, static_cast<uint64_t>(helper->lifeline), reinterpret_cast<uint64_t>(&byte), 1);
+  RawKernel::exit(0);
+}
+
+// A process in a new user namespace. Killed and waited for on destruction.
+class Holder {
+ public:
+  Holder() = default;
+  Holder(const Holder&) = delete;
+  Holder& operator=(const Holder&) = delete;
+  ~Holder() {
+    if (pid_ < 0) return;
+    (void)kill(pid_, SIGKILL);  // not waited for yet: the number is still its own
+    while (waitpid(pid_, nullptr, __WALL) < 0 && errno == EINTR) {
+    }
+  }
+
+  // No SIGCHLD at its end: nobody else is to hear of it.
+  Result<pid_t> start() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) return fail(errno, "pipe2");
+    lifeline_ = UniqueFd(ends[0]);
+    our_end_ = UniqueFd(ends[1]);
+    helper_ = {ends[0], ends[1]};
+    abi::CloneArguments arguments{};
+    arguments.flags = CLONE_NEWUSER | CLONE_VM;
+    arguments.stack = reinterpret_cast<uint64_t>(stack_);
+    arguments.stack_size = sizeof stack_;
+    long pid = clone_into(&arguments, sizeof arguments, helper_entry, &helper_);
+    if (pid == -ENOSPC) return fail(ENOSPC, "make a user namespace (user.max_user_namespaces)");
+    if (pid < 0) return fail(static_cast<int>(-pid), "make a user namespace");
+    pid_ = static_cast<pid_t>(pid);
+    return pid_;
+  }
+
+ private:
+  pid_t pid_ = -1;
+  UniqueFd lifeline_, our_end_;
+  Helper helper_{};
+  alignas(16) char stack_[8192];
+};
+
+}  // namespace
+
+Result<UniqueFd> make_user_namespace(const IdMaps& uids, const IdMaps& gids) {
+  if (uids.empty() || gids.empty()) return fail(EINVAL, "a user namespace without mappings");
+  Holder holder;
+  pid_t pid = TRY(holder.start());
+  TRY(write_id_maps(pid, uids, gids));
+  return open_at(AT_FDCWD, fmt::format("/proc/{}/ns/user", pid), O_RDONLY);
+}
+
+}  // namespace minirun

@@ -1,0 +1,37 @@
+// Idmapped mounts: detached ones, before the child places them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "namespaces/plan_builder.h"
+#include "sys/fd.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+class MountIdMapper {
+ public:
+  // Gives the detached mount of the source its mappings (mount_setattr(2), MOUNT_ATTR_IDMAP, Linux 5.12). Equal
+  // mappings share one user namespace, which lives as long as this or a mount that has it. An error of code EINVAL or
+  // EPERM names the filesystem that refused, also when it is one of those below.
+  Result<void> apply(int mount, const Source& source);
+
+ private:
+  struct Namespace {
+    MountIdMap map;
+    UniqueFd fd;
+  };
+  Result<int> user_namespace(const MountIdMap& map);
+  std::vector<Namespace> namespaces_;
+};
+
+// One line of /proc/PID/mountinfo (proc_pid_mountinfo(5)), as far as it is needed.
+struct MountLine {
+  uint64_t id = 0;
+  std::string mount_point;  // as a path: without the escapes
+  std::string type;
+};
+std::vector<MountLine> parse_mountinfo(std::string_view text);
+
+}  // namespace minirun

@@ -1,0 +1,51 @@
+// Between cli.cc and cli_options.cc: the table of commands.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "runtime/cli.h"
+
+namespace CLI {
+class App;
+}
+
+namespace minirun {
+
+using AnyCommand = decltype(Invocation::command);
+
+// Where the options of each command go.
+struct CommandOptions {
+  RunCommand run;
+  CreateCommand create;
+  StartCommand start;
+  ExecCommand exec;
+  StateCommand state;
+  ListCommand list;
+  PsCommand ps;
+  KillCommand kill;
+  StopCommand stop;
+  WaitCommand wait;
+  DeleteCommand remove;
+  PauseCommand pause;
+  ResumeCommand resume;
+  UpdateCommand update;
+  EventsCommand events;
+  PlanCommand plan;
+  SpecCommand spec;
+  FeaturesCommand features;
+  CheckpointCommand checkpoint;
+  RestoreCommand restore;
+  std::vector<std::string> positionals;  // of run
+};
+
+struct CommandDescription {
+  const char* name;
+  const char* text;
+  void (*describe)(CLI::App* command, CommandOptions* options);
+  AnyCommand (*take)(const CLI::App& command, CommandOptions& options);  // throws CLI::ParseError
+};
+
+const std::vector<CommandDescription>& command_descriptions();
+
+}  // namespace minirun

@@ -1,0 +1,114 @@
+#include "runtime/container.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "cgroups/freezer.h"
+#include "cgroups/hierarchy.h"
+#include "runtime/start_socket.h"
+
+namespace minirun {
+
+ContainerRecord bare_record(const StateDirectory& state) {
+  ContainerRecord record;
+  record.id = state.id();
+  struct stat facts {};
+  if (fstat(state.fd(), &facts) == 0) record.created = rfc3339(facts.st_mtim);
+  return record;
+}
+
+namespace {
+
+// Asked of a container whose init lives, so that nobody else's cgroup can be in that place. Without an answer (the
+// cgroup2 tree is not mounted here) it counts as running.
+bool is_paused(const ContainerRecord& record) {
+  auto hierarchy = find_hierarchy();
+  auto frozen = hierarchy.ok() ? is_frozen(hierarchy->root.get(), record.cgroup.path.substr(1)) : Result<bool>(false);
+  return frozen.ok() && *frozen;
+}
+
+}  // namespace
+
+Result<Container> look_at(StateDirectory state) {
+  auto record = state.read();
+  if (!record.ok() && record.error().code == ENOENT) {
+    ContainerRecord bare = bare_record(state);
+    return Container{std::move(state), std::move(bare), "creating", UniqueFd()};
+  }
+  if (!record.ok()) return record.error();
+  Container found{std::move(state), std::move(record).value(), "stopped", UniqueFd()};
+  auto init = open_init(found.record);
+  if (init.ok()) {
+    found.status = is_paused(found.record) ? "paused" : waits_for_start(found.state.fd()) ? "created" : "running";
+    found.init = std::move(init).value();
+  } else if (init.error().code != ENOENT) {
+    return init.error();
+  } else if (found.record.init.pid == 0) {
+    found.status = "creating";  // or minirun was killed on the way
+  }
+  return found;
+}
+
+Result<UniqueFd> open_existing_root(const GlobalOptions& global) {
+  auto root = open_state_root(global.root, false);
+  if (!root.ok() && root.error().code == ENOENT) return fail(ENOENT, "container does not exist");
+  return root;
+}
+
+Result<Container> find_container(const GlobalOptions& global, const std::string& id) {
+  TRY(check_id(id));
+  UniqueFd root = TRY(open_existing_root(global));
+  return look_at(TRY(StateDirectory::open(root.get(), id)));
+}
+
+Result<Container> find_locked(const GlobalOptions& global, const std::string& id) {
+  TRY(check_id(id));
+  UniqueFd root = TRY(open_existing_root(global));
+  StateDirectory state = TRY(StateDirectory::open(root.get(), id));
+  TRY(state.lock());
+  return look_at(std::move(state));
+}
+
+Result<Cgroup> open_running_cgroup(const Container& container) {
+  if (!container.init) return fail(0, "container not running");
+  return open_cgroup(container.record);
+}
+
+Result<Cgroup> open_cgroup(const ContainerRecord& record) {
+  Hierarchy hierarchy = TRY(find_hierarchy());
+  return Cgroup::open(hierarchy, record.cgroup);
+}
+
+Result<std::optional<Cgroup>> find_cgroup(const ContainerRecord& record) {
+  if (record.cgroup.path.empty()) return std::optional<Cgroup>();
+  auto cgroup = open_cgroup(record);
+  if (cgroup.ok()) return std::optional<Cgroup>(std::move(cgroup).value());
+  int code = cgroup.error().code;
+  if (code == ENOENT || code == ESTALE) return std::optional<Cgroup>();
+  return cgroup.error();
+}
+
+Error named(const char* command, const std::string& id, Error error) {
+  if (error.code == ENOENT && error.message == "container does not exist") error.code = 0;
+  return wrap(std::move(error), fmt::format("{} {}", command, id));
+}
+
+std::string owner_name() {
+  return geteuid() == 0 ? "root" : std::to_string(geteuid());
+}
+
+void append_state(JsonWriter& json, const ContainerRecord& record, const std::string& status, pid_t pid) {
+  json.begin_object().key("ociVersion").string("1.3.0").key("id").string(record.id);
+  json.key("status").string(status).key("pid").number(pid);
+  json.key("bundle").string(record.bundle).key("rootfs").string(record.rootfs);
+  json.key("created").string(record.created).key("owner").string(owner_name());
+  json.key("annotations").begin_object();
+  for (const auto& [key, value] : record.annotations) json.key(key).string(value);
+  json.end_object().end_object();
+}
+
+}  // namespace minirun

@@ -1,0 +1,151 @@
+#include "runtime/creation.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "runtime/console.h"
+#include "runtime/log.h"
+#include "runtime/start_socket.h"
+#include "sys/file.h"
+
+namespace minirun {
+
+Creation::Creation(const LaunchOptions& options, const Prepared& prepared, const Hierarchy& hierarchy,
+                   StateDirectory state, Supervisor supervisor)
+    : options_(options),
+      prepared_(prepared),
+      hierarchy_(hierarchy),
+      state_(std::move(state)),
+      supervisor_(std::move(supervisor)) {}
+
+void Creation::keep() {
+  launched_->let_go();
+  cgroup_->keep();
+  host_side_->keep();
+  state_.keep();
+}
+
+Result<std::optional<LaunchFailure>> Creation::launch(bool guarded) {
+  TRY(record_intent());  // before the first kernel object: see state.h
+  TRY(make_cgroup());
+  host_side_.emplace(TRY(HostSide::make(prepared_.bundle.spec, record_.rdt)));
+  if (guarded) {
+    UniqueFd cgroup_kill;
+    // The end of the init ends all. A workload in its place can refuse to die with minirun, or forgets it by executing
+    // a setuid program (prctl(2), PR_SET_PDEATHSIG).
+    bool kills_all = record_.resident_init && record_.own_pid_namespace;
+    if (!kills_all) cgroup_kill = TRY(open_at(cgroup_->cgroup().fd(), "cgroup.kill", O_WRONLY));
+    TRY(supervisor_.start_guard(prepared_.compiled.terminal && options_.console_socket.empty(), cgroup_kill.get()));
+  }
+  launched_.emplace(TRY(spawn()));
+  TRY(commit());
+  auto launched = await();
+  // A pid that may be somebody else's soon.
+  if (pid_told_ && (!launched.ok() || *launched)) (void)unlink(options_.pid_file.c_str());
+  return launched;
+}
+
+Result<void> Creation::record_intent() {
+  const oci::Spec& spec = prepared_.bundle.spec;
+  record_.id = prepared_.id;
+  record_.bundle = prepared_.bundle.path;
+  record_.rootfs = prepared_.rootfs_path;
+  record_.created = now_rfc3339();
+  record_.boot_id = TRY(current_boot_id());
+  record_.cgroup = TRY(Cgroup::survey(hierarchy_, prepared_.compiled.cgroup_path));
+  record_.rdt = TRY(survey_host_side(spec, prepared_.id));
+  record_.terminal = prepared_.compiled.terminal;
+  record_.annotations = spec.annotations;
+  record_.resident_init = prepared_.compiled.init;
+  record_.own_pid_namespace = (prepared_.compiled.plan.clone_flags & CLONE_NEWPID) != 0;
+  if (record_.cgroup.made == 0) {
+    // Empty as it may be: with its owner's end, whoever is inside then is killed.
+    auto owner = state_.other_owner(record_.cgroup.path);
+    if (owner) return fail(0, "cgroup {} belongs to container {}", record_.cgroup.path, *owner);
+  }
+  TRY(state_.write_config(prepared_.bundle.text));
+  return state_.write(record_);
+}
+
+Result<void> Creation::make_cgroup() {
+  cgroup_.emplace(TRY(LimitedCgroup::make(hierarchy_, prepared_.compiled)));
+  record_.cgroup = cgroup_->cgroup().record();
+  std::string mark = TRY(state_.mark());
+  auto marked = cgroup_->cgroup().mark(mark);
+  if (!marked.ok()) log_debug("{}: {}", prepared_.id, marked.error().text());  // a second way to it, no more
+  return {};
+}
+
+Result<Launched> Creation::spawn() {
+  HostDescriptors host{prepared_.bundle.rootfs.get(), cgroup_->cgroup().fd(), {}};
+  StartSocket socket;
+  if (prepared_.compiled.start_socket) {
+    socket = TRY(make_start_socket(state_.fd()));
+    host.given = {socket.listener.get(), socket.gate.get()};
+  }
+  return Launched::start(prepared_.compiled, host, state_.fd(), cgroup_->cgroup());
+}
+
+// Other commands find the container from here on. While this is written, the child is at work on its steps.
+Result<void> Creation::commit() {
+  record_.init = TRY(ProcessIdentity::of(launched_->child().pid, launched_->child().pidfd.get()));
+  return state_.write(record_);
+}
+
+Result<std::optional<LaunchFailure>> Creation::await() {
+  const auto& process = prepared_.bundle.spec.process;
+  for (;;) {
+    LaunchEvents events;
+    auto failure = await_launch(*launched_, prepared_.compiled, process ? &*process : nullptr, cgroup_->cgroup(),
+                                supervisor_.signals(), &events);
+    if (failure) return failure;
+    TRY(hand_over_terminal(&events));
+    if (!events.gate) break;
+    TRY(at_gate(*events.gate));
+    TRY(release(*launched_));
+  }
+  TRY(tell_pid());
+  return std::optional<LaunchFailure>{};
+}
+
+Result<void> Creation::at_gate(Gate gate) {
+  if (gate == Gate::setup) return host_side_->apply(prepared_.bundle.spec, record_.init.pid);
+  return tell_pid();  // engines take it for "created"
+}
+
+Result<void> Creation::tell_pid() {
+  if (pid_told_) return {};
+  if (!options_.pidfd_socket.empty()) TRY(send_console(options_.pidfd_socket, launched_->child().pidfd.get()));
+  TRY(write_pid_file(options_.pid_file, record_.init.pid));
+  pid_told_ = true;
+  return {};
+}
+
+Result<void> Creation::hand_over_terminal(LaunchEvents* events) {
+  if (!events->terminal) return {};
+  if (!options_.console_socket.empty()) return send_console(options_.console_socket, events->terminal.get());
+  return supervisor_.attach_terminal(std::move(events->terminal));
+}
+
+Result<void> check_launch_options(const LaunchOptions& options) {
+  for (uint32_t i = 0; i < options.preserve_fds; i++) {
+    if (fcntl(static_cast<int>(3 + i), F_GETFD) < 0)
+      return fail(0, "--preserve-fds {}: descriptor {} is not open", options.preserve_fds, 3 + i);
+  }
+  return {};
+}
+
+Result<void> write_pid_file(const std::string& path, pid_t pid) {
+  if (path.empty()) return {};
+  return replace_file(AT_FDCWD, path, std::to_string(pid), 0644);
+}
+
+void report_warnings(const Prepared& prepared) {
+  for (const std::string& warning : prepared.compiled.warnings)
+    report_line("minirun: warning: config.json: " + warning);
+}
+
+}  // namespace minirun

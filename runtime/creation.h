@@ -1,0 +1,71 @@
+// Making a container, as `create` and `run` do: from a claimed id to a process that waits for start, or runs.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cgroups/hierarchy.h"
+#include "runtime/cli.h"
+#include "runtime/host_side.h"
+#include "runtime/launch.h"
+#include "runtime/prepare.h"
+#include "runtime/state.h"
+#include "runtime/supervise.h"
+
+namespace minirun {
+
+// Members in the order of their making; destroyed, and so undone, in reverse, unless keep() was called.
+class Creation {
+ public:
+  // All but the state directory and the supervisor are borrowed.
+  Creation(const LaunchOptions& options, const Prepared& prepared, const Hierarchy& hierarchy, StateDirectory state,
+           Supervisor supervisor);
+  Creation(const Creation&) = delete;
+  Creation& operator=(const Creation&) = delete;
+
+  // Until the container waits for start (a plan of `create`) or its workload runs. guarded: it is to end with this
+  // process.
+  Result<std::optional<LaunchFailure>> launch(bool guarded);
+  // It lives on without this process.
+  void keep();
+
+  Launched& launched() { return *launched_; }
+  LimitedCgroup& cgroup() { return *cgroup_; }
+  HostSide& host_side() { return *host_side_; }
+  StateDirectory& state() { return state_; }
+  Supervisor& supervisor() { return supervisor_; }
+  ContainerRecord& record() { return record_; }
+
+ private:
+  Result<void> record_intent();
+  Result<void> make_cgroup();
+  Result<Launched> spawn();
+  Result<std::optional<LaunchFailure>> await();
+  Result<void> at_gate(Gate gate);
+  Result<void> hand_over_terminal(LaunchEvents* events);
+  Result<void> commit();
+  Result<void> tell_pid();
+
+  const LaunchOptions& options_;
+  const Prepared& prepared_;
+  const Hierarchy& hierarchy_;
+  StateDirectory state_;
+  Supervisor supervisor_;
+  ContainerRecord record_;
+  std::optional<LimitedCgroup> cgroup_;
+  std::optional<HostSide> host_side_;
+  std::optional<Launched> launched_;
+  bool pid_told_ = false;
+};
+
+// What is wrong with the options themselves.
+Result<void> check_launch_options(const LaunchOptions& options);
+
+// Decimal without a newline, complete when it can be seen: go-runc reads it with a bare Atoi, conmon with atoi. "" : no
+// file.
+Result<void> write_pid_file(const std::string& path, pid_t pid);
+
+// config.md, "Linux Process": what cannot be granted MUST be logged as a warning.
+void report_warnings(const Prepared& prepared);
+
+}  // namespace minirun

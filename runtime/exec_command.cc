@@ -1,0 +1,221 @@
+// `minirun exec`: one more process in a container. Born in the container's cgroup, it joins the namespaces by the pidfd
+// of the first process; nothing of the host is open in it by then but what it was given as stdio.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "cgroups/cpu_list.h"
+#include "cgroups/hierarchy.h"
+#include "runtime/bundle.h"
+#include "runtime/commands.h"
+#include "runtime/console.h"
+#include "runtime/container.h"
+#include "runtime/creation.h"
+#include "runtime/exec_process.h"
+#include "runtime/exit_status.h"
+#include "runtime/home.h"
+#include "runtime/host_side.h"
+#include "runtime/labels.h"
+#include "runtime/launch.h"
+#include "runtime/log.h"
+#include "runtime/seccomp_cache.h"
+#include "sys/file.h"
+
+namespace minirun {
+namespace {
+
+constexpr int kOwnFailure = 255;  // as runc has it: the command's own statuses are below
+
+Result<void> check_status(const Container& container, bool ignore_paused) {
+  if (!container.init) {
+    return container.status == "creating" ? fail(0, "cannot exec in a container that is being created")
+                                          : fail(0, "cannot exec in a stopped container");
+  }
+  if (container.status == "paused" && !ignore_paused)
+    return fail(0, "cannot exec in a paused container (use --ignore-paused to override)");
+  return {};
+}
+
+// Types of the container's namespaces that are not minirun's own: those are to be joined.
+Result<uint64_t> foreign_namespaces(pid_t pid) {
+  constexpr std::pair<const char*, uint64_t> kTypes[] = {
+      {"user", CLONE_NEWUSER}, {"mnt", CLONE_NEWNS},  {"pid", CLONE_NEWPID},   {"net", CLONE_NEWNET},
+      {"ipc", CLONE_NEWIPC},   {"uts", CLONE_NEWUTS}, {"time", CLONE_NEWTIME}, {"cgroup", CLONE_NEWCGROUP}};
+  uint64_t types = 0;
+  for (const auto& [name, type] : kTypes) {
+    struct stat theirs {
+    }, own{};
+    if (stat(fmt::format("/proc/self/ns/{}", name).c_str(), &own) < 0) continue;  // a kernel without them
+    if (stat(fmt::format("/proc/{}/ns/{}", pid, name).c_str(), &theirs) < 0)
+      return fail(errno, "look at the {} namespace of the container", name);
+    if (own.st_ino != theirs.st_ino || own.st_dev != theirs.st_dev) types |= type;
+  }
+  return types;
+}
+
+// The container's cgroup, or one below it. A cgroup that passes its controllers on (systemd in the container) can hold
+// no process itself: then the one where the container's first process is.
+Result<Cgroup> exec_cgroup(const ContainerRecord& record, const std::vector<std::string>& options) {
+  Cgroup own = TRY(open_cgroup(record));
+  std::string below;
+  if (!options.empty()) {
+    below = options.back();
+    if (below.find(':') != std::string::npos)
+      return fail(0, "--cgroup {}: must be a path below the container's cgroup: controllers are for cgroup v1", below);
+    while (below.starts_with('/')) below.erase(0, 1);
+    while (below.ends_with('/')) below.pop_back();
+  } else {
+    auto enabled = read_file(own.fd(), "cgroup.subtree_control");
+    if (!enabled.ok() || enabled->find_first_not_of(" \n") == std::string::npos) return own;
+    auto text = read_file(AT_FDCWD, fmt::format("/proc/{}/cgroup", record.init.pid));
+    auto path = text.ok() ? own_cgroup_path(*text) : Result<std::string>(text.error());
+    if (path.ok() && path->starts_with(record.cgroup.path + "/")) below = path->substr(record.cgroup.path.size() + 1);
+  }
+  if (below.empty()) return own;
+  Hierarchy hierarchy = TRY(find_hierarchy());
+  auto opened = Cgroup::open(hierarchy, {record.cgroup.path + "/" + below, 0, 0, 0});
+  if (!opened.ok() && !options.empty()) return wrap(opened.error(), "--cgroup " + options.back());
+  return opened;
+}
+
+// One exec, from the container to the end of the process. Destroyed in reverse: what did not come to run is killed.
+class Exec {
+ public:
+  Exec(const ExecCommand& command, Container container, Supervisor supervisor)
+      : command_(command), container_(std::move(container)), supervisor_(std::move(supervisor)) {}
+
+  Result<Outcome> perform(int state_root);
+
+ private:
+  Result<void> prepare(int state_root);
+  Result<std::optional<LaunchFailure>> launch();
+  Result<void> tell_pid();
+  Result<Outcome> supervise();
+
+  const ExecCommand& command_;
+  Container container_;
+  Supervisor supervisor_;
+  oci::Spec spec_;
+  Compiled compiled_;
+  std::optional<Cgroup> cgroup_;
+  std::optional<Launched> launched_;
+};
+
+Result<void> Exec::prepare(int state_root) {
+  std::string text = TRY(container_.state.read_config());
+  Bundle config = TRY(parse_config(text));
+  spec_ = std::move(config.spec);
+  spec_.process = TRY(exec_process(command_, spec_));
+  oci::Process& process = *spec_.process;
+  TRY(check_labels(process));
+  TRY(check_console(process.terminal, command_.detach, command_.console_socket));
+  auto window = caller_window_size();
+  if (process.terminal && !command_.detach && window)
+    process.console_size = oci::ConsoleSize{window->ws_row, window->ws_col};
+  std::optional<SeccompProgram> seccomp;
+  if (spec_.linux_.seccomp) seccomp = TRY(cached_seccomp(state_root, *spec_.linux_.seccomp));
+
+  pid_t pid = container_.record.init.pid;
+  RunOptions options;
+  options.init = false;
+  options.detach = command_.detach;
+  options.preserve_fds = command_.preserve_fds;
+  UniqueFd root(open(fmt::format("/proc/{}/root", pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  Place place{container_.record.id, container_.record.bundle, container_.record.rootfs,
+              root ? home_of(root.get(), process.user.uid) : "/"};
+  ExecFacts facts{TRY(foreign_namespaces(pid)), geteuid() == 0};
+  compiled_ = compile_exec(spec_, place, probe_host(), options, seccomp ? &*seccomp : nullptr, facts);
+  for (const std::string& warning : compiled_.warnings) report_line("minirun: warning: " + warning);
+  cgroup_.emplace(TRY(exec_cgroup(container_.record, command_.cgroup)));
+  return {};
+}
+
+// config.md, "execCPUAffinity": before the process is in the container's cgroup, and so for this one, which it comes
+// from.
+Result<void> set_initial_affinity(const oci::Process& process) {
+  if (!process.exec_cpu_affinity || !process.exec_cpu_affinity->initial) return {};
+  std::vector<uint64_t> mask = cpu_mask(*process.exec_cpu_affinity->initial);
+  if (syscall(SYS_sched_setaffinity, 0, mask.size() * sizeof mask[0], mask.data()) < 0)
+    return fail(errno, "/process/execCPUAffinity/initial: run on CPUs {}", *process.exec_cpu_affinity->initial);
+  return {};
+}
+
+Result<std::optional<LaunchFailure>> Exec::launch() {
+  bool relays = compiled_.terminal && command_.console_socket.empty();
+  if (!command_.detach) TRY(supervisor_.start_guard(relays, -1));
+  TRY(set_initial_affinity(*spec_.process));
+  HostDescriptors host{-1, cgroup_->fd(), {container_.init.get()}};
+  launched_.emplace(TRY(Launched::start(compiled_, host, container_.state.fd(), *cgroup_)));
+  TRY(join_host_side(container_.record.rdt, launched_->child().pid));
+  for (;;) {
+    LaunchEvents events;
+    auto failure = await_launch(*launched_, compiled_, &*spec_.process, *cgroup_, supervisor_.signals(), &events);
+    if (failure) return failure;
+    if (events.terminal && !command_.console_socket.empty())
+      TRY(send_console(command_.console_socket, events.terminal.get()));
+    else if (events.terminal)
+      TRY(supervisor_.attach_terminal(std::move(events.terminal)));
+    if (!events.gate) break;
+    TRY(tell_pid());
+    TRY(release(*launched_));
+  }
+  if (!command_.detach) TRY(tell_pid());
+  return std::optional<LaunchFailure>{};
+}
+
+Result<void> Exec::tell_pid() {
+  if (!command_.pidfd_socket.empty()) TRY(send_console(command_.pidfd_socket, launched_->child().pidfd.get()));
+  return write_pid_file(command_.pid_file, launched_->child().pid);
+}
+
+Result<Outcome> Exec::supervise() {
+  Child& child = launched_->child();
+  Ended ended = TRY(supervisor_.run(child.pidfd.get(), child.control.get()));
+  launched_->let_go();
+  Outcome outcome{shell_status(ended.wait_status), "", "", {}};
+  if (ended.output_error != 0 && ended.output_error != EPIPE)
+    outcome.error = fail(ended.output_error, "exec {}: copy the terminal's output to stdout", command_.id);
+  return outcome;
+}
+
+Result<Outcome> Exec::perform(int state_root) {
+  TRY(check_status(container_, command_.ignore_paused));
+  TRY(prepare(state_root));
+  auto failure = launch();
+  bool ran = failure.ok() && !*failure;
+  if (!ran && !command_.pid_file.empty()) (void)unlink(command_.pid_file.c_str());  // of somebody else, soon
+  if (!failure.ok()) return failure.error();
+  if (*failure) {
+    int status = (*failure)->exit_status == 1 ? kOwnFailure : (*failure)->exit_status;
+    return Outcome{status, "", "", wrap((*failure)->error, "exec failed: " + command_.id)};
+  }
+  if (!command_.detach) return supervise();
+  launched_->let_go();
+  return Outcome{};
+}
+
+Result<Outcome> exec(const GlobalOptions& global, const ExecCommand& command) {
+  LaunchOptions options;
+  options.preserve_fds = command.preserve_fds;
+  TRY(check_launch_options(options));
+  Supervisor supervisor = TRY(Supervisor::begin());
+  UniqueFd state_root = TRY(open_existing_root(global));
+  Container container = TRY(find_container(global, command.id));
+  Exec exec(command, std::move(container), std::move(supervisor));
+  return exec.perform(state_root.get());
+}
+
+}  // namespace
+
+Result<Outcome> perform(const GlobalOptions& global, const ExecCommand& command) {
+  auto outcome = exec(global, command);
+  if (outcome.ok()) return outcome;
+  return Outcome{kOwnFailure, "", "", named("exec failed:", command.id, outcome.error())};
+}
+
+}  // namespace minirun

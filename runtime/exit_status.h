@@ -1,0 +1,19 @@
+// How a process ended that is not a child of this one.
+#pragma once
+
+#include <optional>
+
+#include "sys/fd.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+// Waits until the process ends and returns its wait status (waitpid(2)); nothing when the kernel does not tell: it does
+// since Linux 6.15 to a pidfd that was opened before the process was reaped (PIDFD_GET_INFO), and before only as long
+// as the process waits to be reaped (field 52 of /proc/PID/stat).
+Result<std::optional<int>> await_exit(int pidfd, pid_t pid);
+
+// 128 + signal, or the exit code.
+int shell_status(int wait_status);
+
+}  // namespace minirun

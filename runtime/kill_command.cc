@@ -1,0 +1,60 @@
+// `minirun kill`: a signal to a container's first process, or to all of them.
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <optional>
+
+#include "cgroups/signal.h"
+#include "runtime/commands.h"
+#include "runtime/container.h"
+#include "runtime/signal_name.h"
+
+namespace minirun {
+namespace {
+
+// Whether there was somebody. What is in the cgroup is the container's, also when its first process has ended.
+Result<bool> signal_all(const Container& container, int signal, pid_t spared) {
+  auto cgroup = TRY(find_cgroup(container.record));
+  if (!cgroup) return false;
+  size_t count = TRY(signal_processes(cgroup->fd(), signal == SIGKILL ? 0 : signal, spared));
+  if (count > 0 && signal == SIGKILL) TRY(cgroup->kill());  // at once, against those that fork meanwhile
+  return count > 0;
+}
+
+Result<bool> signal_init(const Container& container, int signal) {
+  if (!container.init) return false;
+  if (syscall(SYS_pidfd_send_signal, container.init.get(), signal, nullptr, 0) == 0) return true;
+  return errno == ESRCH ? Result<bool>(false) : Result<bool>(fail(errno, "send signal {}", signal));
+}
+
+// Two signals say nothing to minirun's init that it could hand on: what it would do with them concerns itself.
+bool is_for_workload(const ContainerRecord& record, int signal) {
+  return record.resident_init && (signal == SIGSTOP || signal == SIGCONT);
+}
+
+Result<bool> deliver(const Container& container, int signal, bool all) {
+  const ContainerRecord& record = container.record;
+  bool shared_pids_end = signal == SIGKILL && !record.own_pid_namespace;
+  if (!all && !shared_pids_end && !is_for_workload(record, signal)) return signal_init(container, signal);
+  // Everybody once: the resident init would hand its own on to the workload.
+  bool spare_init = record.resident_init && signal != SIGKILL && signal != 0;
+  pid_t spared = container.init && spare_init ? record.init.pid : 0;
+  if (TRY(signal_all(container, signal, spared))) return true;
+  return signal_init(container, signal);  // alone, or its cgroup is out of reach
+}
+
+}  // namespace
+
+Result<Outcome> perform(const GlobalOptions& global, const KillCommand& command) {
+  int signal = command.signal == "0" ? 0 : TRY(parse_signal(command.signal));
+  auto found = find_container(global, command.id);
+  if (!found.ok()) return named("kill", command.id, found.error());
+  auto sent = deliver(*found, signal, command.all);
+  if (!sent.ok()) return wrap(sent.error(), "kill " + command.id);
+  if (!*sent) return fail(0, "kill {}: container not running: no such process", command.id);
+  return Outcome{};
+}
+
+}  // namespace minirun

@@ -1,0 +1,115 @@
+// `minirun stop`: asks a container to end, and ends it when it does not.
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <optional>
+
+#include "runtime/commands.h"
+#include "runtime/container.h"
+#include "runtime/duration.h"
+#include "runtime/launch.h"
+#include "runtime/signal_name.h"
+#include "sys/file.h"
+
+namespace minirun {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kKilled = 137;  // 128 + SIGKILL
+constexpr const char* kStopSignal = "org.opencontainers.image.stopSignal";
+
+struct Request {
+  int signal = SIGTERM;
+  std::string signal_name = "TERM";
+  std::chrono::nanoseconds timeout{};
+};
+
+Result<Request> read_request(const StopCommand& command, const ContainerRecord& record) {
+  Request request;
+  auto timeout = parse_duration(command.timeout);
+  if (!timeout.ok()) return wrap(timeout.error(), "--timeout");
+  request.timeout = *timeout;
+  std::string origin = "--signal";
+  if (!command.signal.empty()) request.signal_name = command.signal;
+  for (const auto& [key, value] : record.annotations) {
+    if (!command.signal.empty() || key != kStopSignal || value.empty()) continue;
+    request.signal_name = value;
+    origin = fmt::format("annotation {}", kStopSignal);
+  }
+  auto signal = parse_signal(request.signal_name);
+  if (!signal.ok()) return wrap(signal.error(), origin);
+  request.signal = *signal;
+  return request;
+}
+
+// Whether the process has ended by the deadline.
+Result<bool> await_end(int pidfd, Clock::time_point deadline) {
+  for (;;) {
+    auto left = std::max(std::chrono::nanoseconds(deadline - Clock::now()), std::chrono::nanoseconds(0));
+    timespec time{left / std::chrono::seconds(1), (left % std::chrono::seconds(1)).count()};
+    pollfd ended{pidfd, POLLIN, 0};
+    int n = ppoll(&ended, 1, &time, nullptr);
+    if (n >= 0) return n > 0;
+    if (errno != EINTR) return fail(errno, "wait for the container's first process");
+  }
+}
+
+// A paused container cannot act on its signal: it is let go on, with the signal waiting for it.
+Result<void> thaw(const Cgroup& cgroup) {
+  auto frozen = read_file(cgroup.fd(), "cgroup.freeze");
+  if (!frozen.ok() || !frozen->starts_with('1')) return {};
+  return write_control(cgroup.fd(), "cgroup.freeze", "0");
+}
+
+Result<void> kill_all(const Container& found, const std::optional<Cgroup>& cgroup) {
+  // ESRCH: it has ended since. Alone this ends all of a pid namespace, even where the cgroup cannot be killed.
+  if (syscall(SYS_pidfd_send_signal, found.init.get(), SIGKILL, nullptr, 0) < 0 && errno != ESRCH)
+    return fail(errno, "kill the container's first process");
+  if (cgroup) TRY(cgroup->kill());
+  if (!TRY(await_end(found.init.get(), Clock::now() + kRemovalTime)))
+    return fail(ETIMEDOUT, "the container's first process does not end after SIGKILL");
+  return cgroup ? cgroup->wait_until_empty(Clock::now() + kRemovalTime) : Result<void>();
+}
+
+// Sends the signal and waits. Whether it ended by that.
+Result<bool> ask(const Container& found, const std::optional<Cgroup>& cgroup, const Request& request) {
+  if (found.status == "created") return false;  // there is no workload yet that could hear it
+  auto deadline = Clock::now() + std::min<std::chrono::nanoseconds>(request.timeout, std::chrono::hours(24 * 365));
+  if (syscall(SYS_pidfd_send_signal, found.init.get(), request.signal, nullptr, 0) < 0 && errno != ESRCH)
+    return fail(errno, "send {} to the container's first process", request.signal_name);
+  if (cgroup) TRY(thaw(*cgroup));
+  return await_end(found.init.get(), deadline);
+}
+
+Result<Outcome> stop(const GlobalOptions& global, const StopCommand& command) {
+  Container found = TRY(find_container(global, command.id));
+  Request request = TRY(read_request(command, found.record));
+  if (!found.init) return fail(0, "container not running");
+  auto cgroup = TRY(find_cgroup(found.record));
+  if (TRY(ask(found, cgroup, request))) {
+    // Whoever its first process leaves behind: in a pid namespace the kernel has ended them with it.
+    if (!found.record.own_pid_namespace && cgroup) TRY(cgroup->kill());
+    if (cgroup) TRY(cgroup->wait_until_empty(Clock::now() + kRemovalTime));
+    return Outcome{};
+  }
+  TRY(kill_all(found, cgroup));
+  std::string why = found.status == "created"
+                        ? "it was not started"
+                        : fmt::format("it did not end within {} of {}", command.timeout, request.signal_name);
+  return Outcome{kKilled, "", fmt::format("minirun: stop {}: killed: {}", command.id, why), {}};
+}
+
+}  // namespace
+
+Result<Outcome> perform(const GlobalOptions& global, const StopCommand& command) {
+  auto outcome = stop(global, command);
+  if (!outcome.ok()) return named("stop", command.id, outcome.error());
+  return outcome;
+}
+
+}  // namespace minirun
