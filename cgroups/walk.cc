@@ -21,7 +21,7 @@ void add_children(UniqueFd fd, const std::string& path, std::deque<std::string>*
   (void)fd.release();  // closedir closes it
   while (const dirent* entry = readdir(directory)) {
     std::string name = static_cast<const char*>(entry->d_name);
-    if (entry->d_type == DT_DIR && name[0] != '.') found->push_back(path + "/" + name);
+    if (entry->d_type == DT_DIR && name[0] != '.') found->push_back(std::string(path).append("/").append(name));
   }
   closedir(directory);
 }

@@ -124,8 +124,11 @@ Result<UniqueFd> open_filesystem(const Source& source) {
 
 std::string limits_of(const Source& source) {
   std::string limits;
-  for (const auto& [key, value] : source.parameters)
-    if (key == "size" || key == "nr_inodes" || key == "nr_blocks") limits += (limits.empty() ? "" : ",") + key + value;
+  for (const auto& [key, value] : source.parameters) {
+    if (key != "size" && key != "nr_inodes" && key != "nr_blocks") continue;
+    if (!limits.empty()) limits.append(",");
+    limits.append(key).append(value);
+  }
   return limits.empty() ? "half of the memory" : limits;
 }
 

@@ -124,10 +124,12 @@ Result<std::optional<int64_t>> read_limit(int cgroup_fd, const char* file, std::
   auto text = read_file(cgroup_fd, file);
   if (!text && text.error().code == ENOENT) return std::optional<int64_t>();
   if (!text) return text.error();
-  if (rest != nullptr) *rest = text->substr(std::min(text->size(), text->find(' ') + 1));
+  const std::string& content = *text;
+  if (rest != nullptr) *rest = content.substr(std::min(content.size(), content.find(' ') + 1));
   int64_t value = -1;
-  if (!text->starts_with("max") && std::from_chars(text->data(), text->data() + text->size(), value).ec != std::errc())
-    return fail(EINVAL, "read {} of the cgroup: {}", file, quoted(*text));
+  const char* end = content.data() + content.size();
+  if (!content.starts_with("max") && std::from_chars(content.data(), end, value).ec != std::errc())
+    return fail(EINVAL, "read {} of the cgroup: {}", file, quoted(content));
   return std::optional<int64_t>(value);
 }
 

@@ -64,8 +64,14 @@ static void initialize(int argc, char** argv) {
   for (Initializer* f = __init_array_start; f < __init_array_end; f++) (*f)(argc, argv, __environ);
 }
 
-/* No stack protector: the canary that it would check is set in the middle. */
-__attribute__((optimize("no-stack-protector"), noreturn)) int __libc_start_main(
+/* The canary that it would check is set in the middle. */
+#ifdef __clang__
+#define NO_STACK_PROTECTOR __attribute__((no_stack_protector))
+#else
+#define NO_STACK_PROTECTOR __attribute__((optimize("no-stack-protector")))
+#endif
+
+NO_STACK_PROTECTOR __attribute__((noreturn)) int __libc_start_main(
     int (*main)(int, char**, char**), int argc, char** argv, Finalizer unused_init, Finalizer unused_fini,
     Finalizer unused_rtld_fini, void* stack_end) {
   (void)unused_init, (void)unused_fini, (void)unused_rtld_fini;

@@ -107,8 +107,8 @@ TEST_F(Delete, UnreadableRecordIsTold) {
   ASSERT_EQ(chmod(record().c_str(), 0), 0);
   StartOptions options;
   options.in_child = [] {
-    for (unsigned long capability : {CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH})
-      if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) _exit(97);
+    for (int capability : {CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH})
+      if (prctl(PR_CAPBSET_DROP, static_cast<unsigned long>(capability), 0, 0, 0) != 0) _exit(97);
   };
   for (const char* command : {"state", "kill", "stop", "wait", "delete"})
     expect_refused(call({command, id()}, options), {command, id(), "state.json", "permission denied"});
