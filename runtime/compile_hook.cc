@@ -11,6 +11,7 @@ oci::Spec with_hook(const oci::Spec& spec, const HookCall& call) {
   if (call.side != HookSide::start_container || !changed.process) changed.process.emplace();
   oci::Process& process = *changed.process;
   process.terminal = false;
+  process.scheduler.reset();  // the workload's: a deadline task, for one, may not fork (sched(7))
   process.cwd = call.cwd;
   process.args = call.hook.args.empty() ? oci::Strings{call.hook.path} : call.hook.args;
   // As runc has it, a startContainer hook without an environment gets that of the process.

@@ -170,6 +170,20 @@ TEST_F(Hooks, CreateContainerFindsTheMountsInTheRootfs) {
   EXPECT_EQ(content(bundle_.path() + "/dev"), "tmpfs");
 }
 
+// The root cannot be pivoted away, and stood at its place for the hook: whoever joins later must not find the host's.
+TEST_F(Hooks, WithoutPivotTheContainerIsTheRootForAllThatJoinsIt) {
+  bundle_.add_link("/bin/only-here", "busybox");
+  add("createContainer", shell("$b test -e rootfs/proc/1/status && echo in place >> log"));
+  add("startContainer", {{"path", "/bin/only-here"}, {"args", {"sh", "-c", "/bin/busybox ls / > /b/root"}}});
+  workload("exec /bin/busybox sleep 1000");
+  Outcome outcome = detach(bundle_, {"--no-pivot"});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(log(), "in place");
+  EXPECT_EQ(content(bundle_.path() + "/root"), "b\nbin\ndev\netc\nproc\nsys\ntmp");
+  EXPECT_EQ(call({"exec", id(), "/bin/busybox", "ls", "/"}).out, "b\nbin\ndev\netc\nproc\nsys\ntmp\n");
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+}
+
 TEST_F(Hooks, EnvironmentIsAsGiven) {
   bundle_.config["process"]["env"] = {"PATH=/bin", "OF=the process"};
   bundle_.config["annotations"] = {{"run.oci.hooks.stdout", bundle_.path() + "/out"}};

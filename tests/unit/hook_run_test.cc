@@ -90,7 +90,7 @@ TEST_F(RunHook, StartsWithNothingButStdioAndNoSignalBlockedOrIgnored) {
   ignore.sa_handler = SIG_IGN;
   ASSERT_EQ(sigaction(SIGPIPE, &ignore, &before), 0);
   UniqueFd other(open("/dev/null", O_RDONLY));
-  EXPECT_EQ(text(run("/bin/ls /proc/$$/fd | /usr/bin/tr '\\n' ' ' > fds; /bin/grep Sig[BI] /proc/$$/status > signals; "
+  EXPECT_EQ(text(run("/bin/ls /proc/$$/fd | /usr/bin/tr '\\n' ' ' > fds; /bin/grep Sig[BI] /proc/self/status > signals; "
                      "umask > mask")),
             "");
   ASSERT_EQ(sigaction(SIGPIPE, &before, nullptr), 0);
@@ -221,9 +221,11 @@ TEST_F(CompileHook, OfTheContainerJoinsItAndKeepsItsPrivileges) {
 
 TEST_F(CompileHook, InTheFinishedContainerIsConfinedAsItsProcess) {
   spec.process->user.uid = 33;
+  spec.process->scheduler.emplace();
   auto all = hook_lines({"/bin/hook", {}, {}, {}}, HookSide::start_container);
   expect_order(all, {"join mount,uts namespace", "make the state", "give stdio to uid 33", "become uid 33",
                      "set capabilities", "set no_new_privs", "execute /bin/hook"});
+  EXPECT_EQ(find(all, "set the scheduler"), -1) << "under a deadline it could start nothing";
 }
 
 }  // namespace minirun
