@@ -61,7 +61,7 @@ class Executor : public ProcessSteps<Kernel> {
       case Op::enter:
         return this->enter(slot(a[0]));
       case Op::change_root:
-        return this->change_root();
+        return this->change_root(a[0] != 0);
       case Op::open_root:
         return this->open_root();
       case Op::mount_new:

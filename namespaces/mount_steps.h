@@ -47,9 +47,13 @@ class MountSteps : public Calls<Kernel> {
   }
 
   // For a root that cannot be pivoted away (an initramfs, or that of a joined mount namespace, where others live): the
-  // old tree stays beneath, unreachable by path.
-  long change_root() {
+  // old tree stays beneath, unreachable by path. elsewhere: it is not on top of "/" yet, where everybody who joins the
+  // mount namespace later comes to (setns(2)).
+  long change_root(bool elsewhere) {
     long rc = this->call(__NR_fchdir, descriptor(root_));
+    if (rc >= 0 && elsewhere)
+      rc = this->call(__NR_move_mount, descriptor(root_), address(""), descriptor(abi::kAtCwd), address("/"),
+                      abi::kMoveMountFromEmptyPath);
     if (rc >= 0) rc = this->call(__NR_chroot, address("."));
     return rc < 0 ? rc : open_root();
   }

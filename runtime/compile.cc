@@ -34,8 +34,16 @@ static bool moves_root(const Compilation& c) {
   return !c.is_new(CLONE_NEWNS) || c.options.no_pivot || c.host.root_needs_move;
 }
 
+// createContainer hooks find the rootfs where it is on the host (runtime-spec config.md, "Hooks").
+static bool stands_in_place(const Compilation& c) {
+  return !c.spec.hooks.create_container.empty();
+}
+
 static void emit_pivot(Compilation& c) {
-  c.add(moves_root(c) ? Op::change_root : Op::pivot, "/root/path");
+  if (moves_root(c))
+    c.add(Op::change_root, "/root/path", {stands_in_place(c) ? 1u : 0u});
+  else
+    c.add(Op::pivot, "/root/path");
 }
 
 // time_namespaces(7): "monotonic 86400 0\nboottime -10 500\n".
@@ -94,9 +102,10 @@ static void emit_root(Compilation& c) {
     c.add(Op::enter, "/root/path", {rootfs});
     return;
   }
-  // createContainer hooks find the rootfs where it is on the host (runtime-spec config.md, "Hooks").
-  bool in_place = !c.spec.hooks.create_container.empty();
-  uint64_t propagation = moves_root(c) ? abi::kMsSlave : abi::kMsSlave | abi::kMsRecursive;
+  bool in_place = stands_in_place(c);
+  // In its place it is on a mount below, which may be shared with the host too.
+  bool only_top = moves_root(c) && !in_place;
+  uint64_t propagation = only_top ? abi::kMsSlave : abi::kMsSlave | abi::kMsRecursive;
   c.add(Op::place_root, "/root/path", {rootfs, c.text(in_place ? c.place.rootfs : "/"), propagation});
   if (!c.late_pivot()) emit_pivot(c);
 }

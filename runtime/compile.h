@@ -66,6 +66,25 @@ struct ExecFacts {
 Compiled compile_exec(const oci::Spec& spec, const Place& place, const HostFacts& host, const RunOptions& options,
                       const SeccompProgram* seccomp, const ExecFacts& facts);
 
+// Where a hook runs (runtime-spec config.md, "POSIX-platform Hooks").
+enum class HookSide {
+  runtime,           // in minirun's own namespaces
+  create_container,  // in those of a container that still has the host's tree, with the privileges of its root
+  start_container,   // in those of a finished container, with the privileges of its process
+};
+
+struct HookCall {
+  const oci::Hook& hook;
+  std::string pointer;  // "/hooks/prestart/0"
+  HookSide side;
+  std::string cwd;
+};
+
+// A hook as a process of its own. HostDescriptors::given are the pidfd of the container's first process (-1 on the side
+// of the runtime), then stdin, stdout and stderr. seccomp and the process of the spec count for start_container only.
+Compiled compile_hook(const oci::Spec& spec, const Place& place, const HostFacts& host, const SeccompProgram* seccomp,
+                      const ExecFacts& facts, const HookCall& call);
+
 // /linux/cgroupsPath as minirun means it: absolute inside the cgroup2 mount as it is, relative from its top, and
 // "/minirun-ID" where there is none.
 std::string cgroup_path_of(const oci::Spec& spec, const std::string& id);

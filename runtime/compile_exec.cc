@@ -9,9 +9,6 @@
 #include "runtime/compile_parts.h"
 
 namespace minirun {
-namespace {
-
-constexpr uint64_t kGivenPidfd = 0;
 
 // All in one call, so that the user namespace's rights count for the others (setns(2), Linux 5.8). A pid namespace is
 // for children: the parent enters it.
@@ -33,6 +30,8 @@ void emit_joins(Compilation& c, const ExecFacts& facts) {
   c.add(Op::open_root, "");
 }
 
+namespace {
+
 void emit_affinity(Compilation& c) {
   const auto& affinity = c.spec.process->exec_cpu_affinity;
   if (!affinity || !affinity->final) return;
@@ -50,6 +49,8 @@ void emit_exec_terminal(Compilation& c) {
   c.add(Op::terminal, "/process/terminal", {c.text("/dev/pts"), size.height, size.width, process.user.uid});
 }
 
+}  // namespace
+
 void emit_exec_proc(Compilation& c) {
   const oci::Process& process = *c.spec.process;
   bool labels = !process.apparmor_profile.empty() || !process.selinux_label.empty();
@@ -60,8 +61,6 @@ void emit_exec_proc(Compilation& c) {
           {c.text("self/oom_score_adj"), c.text(std::to_string(*process.oom_score_adj))});
   }
 }
-
-}  // namespace
 
 Compiled compile_exec(const oci::Spec& spec, const Place& place, const HostFacts& host, const RunOptions& options,
                       const SeccompProgram* seccomp, const ExecFacts& facts) {

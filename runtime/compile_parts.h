@@ -14,6 +14,8 @@ namespace minirun {
 
 // HostDescriptors::given of a launch.
 constexpr uint64_t kGivenStartSocket = 0, kGivenGate = 1;
+// The same of a process that joins a container, and of a hook.
+constexpr uint64_t kGivenPidfd = 0, kGivenStdin = 1, kGivenStdout = 2, kGivenStderr = 3;
 
 struct Compilation {
   const oci::Spec& spec;
@@ -21,6 +23,10 @@ struct Compilation {
   const HostFacts& host;
   const RunOptions& options;
   const SeccompProgram* seccomp;
+  // A hook in place of the process of the config: the file to execute, with process.args as its arguments and
+  // process.env as it is, and its JSON pointer.
+  std::string program{};
+  std::string program_origin{};
   PlanBuilder plan{};
   Compiled out{};
 
@@ -63,6 +69,12 @@ uint32_t emit_gates(Compilation& c);
 // What is left to do behind the last gate, by the process that executes the program.
 void emit_last_steps(Compilation& c, const CapabilitySets& sets);
 void emit_working_directory(Compilation& c);
+void emit_execute(Compilation& c);
+
+// compile_exec.cc: into the namespaces of a container, and to its root.
+void emit_joins(Compilation& c, const ExecFacts& facts);
+// What such a process needs a procfs of minirun's own for.
+void emit_exec_proc(Compilation& c);
 
 // compile_limits.cc
 Result<void> compile_limits(Compilation& c);

@@ -181,21 +181,24 @@ std::string command_text(const oci::Strings& args) {
   return text;
 }
 
+}  // namespace
+
 void emit_execute(Compilation& c) {
   const oci::Process& process = *c.spec.process;
+  bool hook = !c.program.empty();
   c.out.search_path = search_path_of(process.env);
-  std::vector<std::string> candidates = program_candidates(process.args[0], c.out.search_path);
+  std::vector<std::string> candidates = {c.program};
+  if (!hook) candidates = program_candidates(process.args[0], c.out.search_path);
   oci::Strings env = process.env;
   bool has_home =
       std::any_of(env.begin(), env.end(), [](const auto& entry) { return entry.compare(0, 5, "HOME=") == 0; });
-  if (!has_home) env.push_back("HOME=" + c.place.home);
+  if (!has_home && !hook) env.push_back("HOME=" + c.place.home);
   uint64_t list = c.plan.list(candidates);
-  uint64_t text = c.text(command_text(process.args));
+  uint64_t text = c.text(hook ? c.program : command_text(process.args));
   uint64_t arguments = c.plan.pointer_table(process.args);
-  c.add(Op::execute, "/process/args", {list, candidates.size(), text, arguments, c.plan.pointer_table(env)});
+  c.add(Op::execute, hook ? c.program_origin : "/process/args",
+        {list, candidates.size(), text, arguments, c.plan.pointer_table(env)});
 }
-
-}  // namespace
 
 std::string search_path_of(const oci::Strings& env) {
   std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

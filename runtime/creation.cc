@@ -21,7 +21,32 @@ Creation::Creation(const LaunchOptions& options, const Prepared& prepared, const
       state_(std::move(state)),
       supervisor_(std::move(supervisor)) {}
 
+Creation::~Creation() {
+  if (!hooked_) return;
+  launched_.reset();
+  cgroup_.reset();
+  host_side_.reset();
+  auto locked = state_.lock();
+  bool deleted = !locked.ok() && locked.error().code == ENOENT;  // by another command, hooks and all
+  if (!deleted) run_poststop();
+}
+
+HookContext Creation::hook_context() {
+  return {prepared_.bundle.spec,
+          record_,
+          state_.fd(),
+          supervisor_.signals(),
+          launched_ ? launched_->child().pidfd.get() : -1,
+          cgroup_ ? &cgroup_->cgroup() : nullptr};
+}
+
+void Creation::run_poststop() {
+  hooked_ = false;
+  run_poststop_hooks(hook_context());
+}
+
 void Creation::keep() {
+  hooked_ = false;
   launched_->let_go();
   cgroup_->keep();
   host_side_->keep();
@@ -42,10 +67,18 @@ Result<std::optional<LaunchFailure>> Creation::launch(bool guarded) {
   }
   launched_.emplace(TRY(spawn()));
   TRY(commit());
-  auto launched = await();
+  auto launched = launch_to_the_end();
   // A pid that may be somebody else's soon.
   if (pid_told_ && (!launched.ok() || *launched)) (void)unlink(options_.pid_file.c_str());
   return launched;
+}
+
+Result<std::optional<LaunchFailure>> Creation::launch_to_the_end() {
+  auto failure = TRY(await());
+  if (failure || prepared_.compiled.start_socket) return failure;
+  hooked_ = true;  // it has run
+  TRY(run_poststart_hooks(hook_context()));
+  return failure;
 }
 
 Result<void> Creation::record_intent() {
@@ -112,8 +145,16 @@ Result<std::optional<LaunchFailure>> Creation::await() {
 }
 
 Result<void> Creation::at_gate(Gate gate) {
-  if (gate == Gate::setup) return host_side_->apply(prepared_.bundle.spec, record_.init.pid);
-  return tell_pid();  // engines take it for "created"
+  const oci::Hooks& hooks = prepared_.bundle.spec.hooks;
+  if (gate == Gate::setup) {
+    TRY(host_side_->apply(prepared_.bundle.spec, record_.init.pid));
+    hooked_ = !hooks.prestart.empty() || !hooks.create_runtime.empty() || !hooks.create_container.empty();
+    return run_setup_hooks(hook_context());
+  }
+  TRY(tell_pid());                                 // engines take it for "created"
+  if (prepared_.compiled.start_socket) return {};  // those are for start
+  hooked_ = hooked_ || !hooks.start_container.empty();
+  return run_start_container_hooks(hook_context());
 }
 
 Result<void> Creation::tell_pid() {

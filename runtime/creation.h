@@ -6,6 +6,7 @@
 
 #include "cgroups/hierarchy.h"
 #include "runtime/cli.h"
+#include "runtime/hook_points.h"
 #include "runtime/host_side.h"
 #include "runtime/launch.h"
 #include "runtime/prepare.h"
@@ -22,12 +23,18 @@ class Creation {
            Supervisor supervisor);
   Creation(const Creation&) = delete;
   Creation& operator=(const Creation&) = delete;
+  // Undoes what was made. The poststop hooks run where others have run before (runtime-spec runtime.md, "Lifecycle").
+  ~Creation();
 
   // Until the container waits for start (a plan of `create`) or its workload runs. guarded: it is to end with this
   // process.
   Result<std::optional<LaunchFailure>> launch(bool guarded);
-  // It lives on without this process.
+  // The container is gone but for its state directory: its last hooks.
+  void run_poststop();
+  // It lives on without this process, or is somebody else's to remove: also its last hooks.
   void keep();
+  // The same for the hooks alone.
+  void leave_hooks() { hooked_ = false; }
 
   Launched& launched() { return *launched_; }
   LimitedCgroup& cgroup() { return *cgroup_; }
@@ -42,6 +49,8 @@ class Creation {
   Result<Launched> spawn();
   Result<std::optional<LaunchFailure>> await();
   Result<void> at_gate(Gate gate);
+  Result<std::optional<LaunchFailure>> launch_to_the_end();
+  HookContext hook_context();
   Result<void> hand_over_terminal(LaunchEvents* events);
   Result<void> commit();
   Result<void> tell_pid();
@@ -56,6 +65,7 @@ class Creation {
   std::optional<HostSide> host_side_;
   std::optional<Launched> launched_;
   bool pid_told_ = false;
+  bool hooked_ = false;  // a hook may have made something that a poststop hook takes away
 };
 
 // What is wrong with the options themselves.

@@ -1,35 +1,14 @@
 // `minirun delete`: what is left of a container is taken away.
-#include <poll.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <cerrno>
-#include <csignal>
 
 #include "cgroups/hierarchy.h"
 #include "runtime/commands.h"
 #include "runtime/container.h"
-#include "runtime/host_side.h"
-#include "runtime/launch.h"
+#include "runtime/removal.h"
 #include "runtime/state.h"
 
 namespace minirun {
 namespace {
-
-Result<void> kill_init(int pidfd) {
-  // ESRCH: it has ended since. The wait tells.
-  if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0) < 0 && errno != ESRCH)
-    return fail(errno, "kill the container's first process");
-  pollfd ended{pidfd, POLLIN, 0};
-  constexpr int kTimeoutMs = 10000;
-  int n = poll(&ended, 1, kTimeoutMs);
-  if (n < 0) return fail(errno, "wait for the container's first process");
-  return n > 0 ? Result<void>() : fail(ETIMEDOUT, "the container's first process does not end after SIGKILL");
-}
-
-Result<void> remove_cgroup(Cgroup& cgroup) {
-  return cgroup.remove(Cgroup::Processes::kill, std::chrono::steady_clock::now() + kRemovalTime);
-}
 
 // A created container is as good as stopped: nothing of it has run. All runtimes delete it so, and engines rely on it.
 bool may_go(const std::string& status) {
@@ -39,11 +18,7 @@ bool may_go(const std::string& status) {
 Result<void> remove_known(Container container, bool force) {
   if (!may_go(container.status) && !force)
     return fail(0, "cannot delete container {} that is not stopped: {}", container.record.id, container.status);
-  if (container.init) TRY(kill_init(container.init.get()));
-  auto cgroup = TRY(find_cgroup(container.record));
-  if (cgroup) TRY(remove_cgroup(*cgroup));
-  TRY(remove_host_side(container.record.rdt));
-  return container.state.remove();
+  return remove_container(container);
 }
 
 // Without a record that says which cgroup it has, the cgroup itself says whose it is.

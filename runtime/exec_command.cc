@@ -16,6 +16,7 @@
 #include "runtime/console.h"
 #include "runtime/container.h"
 #include "runtime/creation.h"
+#include "runtime/exec_facts.h"
 #include "runtime/exec_process.h"
 #include "runtime/exit_status.h"
 #include "runtime/home.h"
@@ -39,23 +40,6 @@ Result<void> check_status(const Container& container, bool ignore_paused) {
   if (container.status == "paused" && !ignore_paused)
     return fail(0, "cannot exec in a paused container (use --ignore-paused to override)");
   return {};
-}
-
-// Types of the container's namespaces that are not minirun's own: those are to be joined.
-Result<uint64_t> foreign_namespaces(pid_t pid) {
-  constexpr std::pair<const char*, uint64_t> kTypes[] = {
-      {"user", CLONE_NEWUSER}, {"mnt", CLONE_NEWNS},  {"pid", CLONE_NEWPID},   {"net", CLONE_NEWNET},
-      {"ipc", CLONE_NEWIPC},   {"uts", CLONE_NEWUTS}, {"time", CLONE_NEWTIME}, {"cgroup", CLONE_NEWCGROUP}};
-  uint64_t types = 0;
-  for (const auto& [name, type] : kTypes) {
-    struct stat theirs {
-    }, own{};
-    if (stat(fmt::format("/proc/self/ns/{}", name).c_str(), &own) < 0) continue;  // a kernel without them
-    if (stat(fmt::format("/proc/{}/ns/{}", pid, name).c_str(), &theirs) < 0)
-      return fail(errno, "look at the {} namespace of the container", name);
-    if (own.st_ino != theirs.st_ino || own.st_dev != theirs.st_dev) types |= type;
-  }
-  return types;
 }
 
 // The container's cgroup, or one below it. A cgroup that passes its controllers on (systemd in the container) can hold
@@ -128,7 +112,7 @@ Result<void> Exec::prepare(int state_root) {
   UniqueFd root(open(fmt::format("/proc/{}/root", pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   Place place{container_.record.id, container_.record.bundle, container_.record.rootfs,
               root ? home_of(root.get(), process.user.uid) : "/"};
-  ExecFacts facts{TRY(foreign_namespaces(pid)), geteuid() == 0};
+  ExecFacts facts = TRY(exec_facts(pid));
   compiled_ = compile_exec(spec_, place, probe_host(), options, seccomp ? &*seccomp : nullptr, facts);
   for (const std::string& warning : compiled_.warnings) report_line("minirun: warning: " + warning);
   cgroup_.emplace(TRY(exec_cgroup(container_.record, command_.cgroup)));

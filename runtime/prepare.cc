@@ -90,7 +90,9 @@ uint64_t namespaces_outside(const oci::Spec& spec) {
 }
 
 RunOptions with_gates(RunOptions options, const oci::Spec& spec) {
-  options.setup_gate = has_host_side(spec);
+  const oci::Hooks& hooks = spec.hooks;
+  bool hooked = !hooks.prestart.empty() || !hooks.create_runtime.empty() || !hooks.create_container.empty();
+  options.setup_gate = has_host_side(spec) || hooked;
   return options;
 }
 

@@ -109,12 +109,17 @@ Result<void> Run::clean_up() {
   if (deleted) {  // by another command, directory and all
     state.keep();
     creation_.host_side().keep();
+    creation_.leave_hooks();
   }
   TRY(creation_.cgroup().remove());
   if (deleted) return {};
   if (!locked.ok()) return locked.error();
   TRY(creation_.host_side().remove());
-  if (!command_.keep) return state.remove();
+  if (!command_.keep) {
+    creation_.run_poststop();
+    return state.remove();
+  }
+  creation_.leave_hooks();  // delete runs them
   state.keep();
   return state.write(creation_.record());  // for `wait`: how it ended
 }

@@ -1,10 +1,16 @@
 // `minirun start`: the workload of a created container. It reports itself when the workload cannot be executed.
 #include <fcntl.h>
+#include <fmt/format.h>
+
+#include <cerrno>
 
 #include "runtime/bundle.h"
 #include "runtime/commands.h"
 #include "runtime/container.h"
+#include "runtime/hook_points.h"
 #include "runtime/launch.h"
+#include "runtime/log.h"
+#include "runtime/removal.h"
 #include "runtime/start_socket.h"
 
 namespace minirun {
@@ -19,21 +25,43 @@ Result<void> check_status(const Container& container) {
   return {};
 }
 
+// From the container that waits to its running workload. hook_failed: a hook did, and the container has to go.
+Result<std::optional<LaunchFailure>> let_go(Container& container, const oci::Spec& spec, bool* hook_failed) {
+  Cgroup cgroup = TRY(open_cgroup(container.record));
+  Signals signals = TRY(Signals::block());
+  StartConnection connection = TRY(connect_for_start(container.state.fd()));
+  UniqueFd pidfd(fcntl(container.init.get(), F_DUPFD_CLOEXEC, 3));
+  if (!pidfd) return fail(errno, "duplicate a descriptor");
+  Launched launched = Launched::adopt(
+      Child{container.record.init.pid, std::move(pidfd), std::move(connection.control), std::move(connection.memory)});
+  HookContext context{spec, container.record, container.state.fd(), signals, container.init.get(), &cgroup};
+  *hook_failed = true;
+  // The init waits at its last gate: this is the place between its release and its exec.
+  TRY(run_start_container_hooks(context));
+  *hook_failed = false;
+  TRY(release(launched));
+  auto failure = await_start(launched, *spec.process, container.record.resident_init, cgroup, signals);
+  remove_start_socket(container.state.fd());
+  if (failure) return failure;
+  *hook_failed = true;
+  TRY(run_poststart_hooks(context));
+  return std::optional<LaunchFailure>();
+}
+
 Result<Outcome> start(Container container) {
   TRY(check_status(container));
   std::string text = TRY(container.state.read_config());
   Bundle config = TRY(parse_config(text));
   if (!config.spec.process) return fail(0, "config.json has no /process: there is nothing to start");
-  Cgroup cgroup = TRY(open_cgroup(container.record));
-  Signals signals = TRY(Signals::block());
-  StartConnection connection = TRY(connect_for_start(container.state.fd()));
-  Launched launched = Launched::adopt(Child{container.record.init.pid, std::move(container.init),
-                                            std::move(connection.control), std::move(connection.memory)});
-  TRY(release(launched));
-  LaunchEvents events;
-  auto failure = await_start(launched, *config.spec.process, container.record.resident_init, cgroup, signals);
-  remove_start_socket(container.state.fd());
-  if (failure) return Outcome{failure->exit_status, "", "", failure->error};
+  bool hook_failed = false;
+  auto failure = let_go(container, config.spec, &hook_failed);
+  if (!failure.ok() && hook_failed) {  // runtime.md, "Lifecycle": as if it had been deleted
+    auto removed = remove_container(container);
+    if (!removed.ok())
+      report_line(fmt::format("minirun: warning: {}: {}", container.record.id, removed.error().text()));
+  }
+  if (!failure.ok()) return failure.error();
+  if (*failure) return Outcome{(*failure)->exit_status, "", "", (*failure)->error};
   return Outcome{};
 }
 

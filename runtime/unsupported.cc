@@ -18,12 +18,6 @@ struct Feature {
 }  // namespace
 
 static constexpr Feature kNotYet[] = {
-    {"/hooks/prestart", [](const Spec& s) { return !s.hooks.prestart.empty(); }},
-    {"/hooks/createRuntime", [](const Spec& s) { return !s.hooks.create_runtime.empty(); }},
-    {"/hooks/createContainer", [](const Spec& s) { return !s.hooks.create_container.empty(); }},
-    {"/hooks/startContainer", [](const Spec& s) { return !s.hooks.start_container.empty(); }},
-    {"/hooks/poststart", [](const Spec& s) { return !s.hooks.poststart.empty(); }},
-    {"/hooks/poststop", [](const Spec& s) { return !s.hooks.poststop.empty(); }},
     {"/linux/seccomp/defaultAction",
      [](const Spec& s) { return s.linux_.seccomp && s.linux_.seccomp->default_action == oci::SeccompAction::notify; }},
 };

@@ -38,6 +38,17 @@ TEST_F(CompileNamespaces, ARootThatCannotBePivotedIsCovered) {
   EXPECT_GE(find(lines(), "change root into it"), 0);
 }
 
+TEST_F(CompileNamespaces, ACoveredRootThatStoodInItsPlaceForHooksIsMovedOnTop) {
+  options.no_pivot = true;
+  (void)lines();
+  EXPECT_EQ(step(Op::change_root).arg[0], 0u);
+  EXPECT_EQ(step(Op::place_root).arg[2], abi::kMsSlave);
+  spec.hooks.create_container.push_back({"/hook", {}, {}, {}});
+  expect_order(lines(), {"place the rootfs /bundle/rootfs on /bundle/rootfs", "change root into it"});
+  EXPECT_EQ(step(Op::change_root).arg[0], 1u);
+  EXPECT_EQ(step(Op::place_root).arg[2], abi::kMsSlave | abi::kMsRecursive) << "it stands on a mount of the host";
+}
+
 TEST_F(CompileNamespaces, PathsAreJoinedAndNothingNewIsMadeOfTheirKind) {
   join(CLONE_NEWNET, "/run/netns/web");
   join(CLONE_NEWCGROUP, "/proc/7/ns/cgroup");

@@ -96,6 +96,15 @@ TEST_F(ExecutorMounts, EveryWayIntoTheRootMakesItASlaveOfTheHost) {
   }
 }
 
+TEST_F(ExecutorMounts, ARootThatStandsElsewhereIsMovedOnTopBeforeItIsChangedInto) {
+  PlanBuilder b;
+  b.add(Op::place_root, "", {b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""}), b.text("/r"), abi::kMsSlave});
+  b.add(Op::change_root, "", {1});
+  EXPECT_EQ(run(b), 0);
+  EXPECT_EQ(kernel.names(), "mount mount_setattr move_mount fchdir fchdir move_mount chroot open chdir");
+  EXPECT_STREQ(reinterpret_cast<const char*>(kernel.calls[5].argument[3]), "/");
+}
+
 TEST_F(ExecutorMounts, TheRootIsPlacedWhereThePlanSaysAndTheOldTreeIsNoPeer) {
   PlanBuilder b;
   b.add(Op::place_root, "", {b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""}), b.text("/r"), abi::kMsSlave});

@@ -25,15 +25,6 @@ TEST(Unsupported, IsToldAndNeverSkipped) {
   for (const auto& test : cases) EXPECT_EQ(problems_with(test.pointer, test.raw), Lines{test.line});
 }
 
-TEST(Unsupported, EveryHookIsTold) {
-  for (const char* name : {"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}) {
-    std::string pointer = "/hooks/" + std::string(name);
-    EXPECT_EQ(problems_with(pointer, R"([{"path": "/x"}])"),
-              Lines{pointer + ": is valid, but minirun does not support this yet"});
-    EXPECT_EQ(problems_with(pointer, "[]"), Lines{});
-  }
-}
-
 TEST(UserNamespace, NeedsMappingsOfItsRoot) {
   std::string user = with(kSmallConfig, "/linux/namespaces/6", R"({"type": "user"})");
   EXPECT_EQ(problems_of(user),

@@ -1,0 +1,30 @@
+#include "runtime/exec_facts.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace minirun {
+
+Result<ExecFacts> exec_facts(pid_t pid) {
+  constexpr std::pair<const char*, uint64_t> kTypes[] = {
+      {"user", CLONE_NEWUSER}, {"mnt", CLONE_NEWNS},  {"pid", CLONE_NEWPID},   {"net", CLONE_NEWNET},
+      {"ipc", CLONE_NEWIPC},   {"uts", CLONE_NEWUTS}, {"time", CLONE_NEWTIME}, {"cgroup", CLONE_NEWCGROUP}};
+  ExecFacts facts;
+  facts.privileged = geteuid() == 0;
+  for (const auto& [name, type] : kTypes) {
+    struct stat theirs {
+    }, own{};
+    if (stat(fmt::format("/proc/self/ns/{}", name).c_str(), &own) < 0) continue;  // a kernel without them
+    if (stat(fmt::format("/proc/{}/ns/{}", pid, name).c_str(), &theirs) < 0)
+      return fail(errno, "look at the {} namespace of the container", name);
+    if (own.st_ino != theirs.st_ino || own.st_dev != theirs.st_dev) facts.namespaces |= type;
+  }
+  return facts;
+}
+
+}  // namespace minirun

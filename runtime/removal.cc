@@ -1,0 +1,40 @@
+#include "runtime/removal.h"
+
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "runtime/hook_points.h"
+#include "runtime/host_side.h"
+#include "runtime/launch.h"
+
+namespace minirun {
+
+static Result<void> kill_init(int pidfd) {
+  // ESRCH: it has ended since. The wait tells.
+  if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0) < 0 && errno != ESRCH)
+    return fail(errno, "kill the container's first process");
+  pollfd ended{pidfd, POLLIN, 0};
+  constexpr int kTimeoutMs = 10000;
+  int n = poll(&ended, 1, kTimeoutMs);
+  if (n < 0) return fail(errno, "wait for the container's first process");
+  return n > 0 ? Result<void>() : fail(ETIMEDOUT, "the container's first process does not end after SIGKILL");
+}
+
+Result<void> remove_cgroup(Cgroup& cgroup) {
+  return cgroup.remove(Cgroup::Processes::kill, std::chrono::steady_clock::now() + kRemovalTime);
+}
+
+Result<void> remove_container(Container& container) {
+  if (container.init) TRY(kill_init(container.init.get()));
+  auto cgroup = TRY(find_cgroup(container.record));
+  if (cgroup) TRY(remove_cgroup(*cgroup));
+  TRY(remove_host_side(container.record.rdt));
+  run_recorded_poststop_hooks(container.state, container.record);
+  return container.state.remove();
+}
+
+}  // namespace minirun
