@@ -24,7 +24,8 @@ Result<Outcome> start(Container container) {
   std::string text = TRY(container.state.read_config());
   Bundle config = TRY(parse_config(text));
   if (!config.spec.process) return fail(0, "config.json has no /process: there is nothing to start");
-  Cgroup cgroup = TRY(open_cgroup(container.record));
+  bool none = container.record.cgroup.path.empty();
+  Cgroup cgroup = none ? Cgroup::none() : TRY(open_cgroup(container.record));
   Signals signals = TRY(Signals::block());
   StartConnection connection = TRY(connect_for_start(container.state.fd()));
   Launched launched = Launched::adopt(Child{container.record.init.pid, std::move(container.init),
