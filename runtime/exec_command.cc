@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -45,6 +44,7 @@ Result<void> check_status(const Container& container, bool ignore_paused) {
 // The container's cgroup, or one below it. A cgroup that passes its controllers on (systemd in the container) can hold
 // no process itself: then the one where the container's first process is.
 Result<Cgroup> exec_cgroup(const ContainerRecord& record, const std::vector<std::string>& options) {
+  if (record.cgroup.path.empty() && options.empty()) return Cgroup::none();
   Cgroup own = TRY(open_cgroup(record));
   std::string below;
   if (!options.empty()) {
@@ -113,7 +113,9 @@ Result<void> Exec::prepare(int state_root) {
   Place place{container_.record.id, container_.record.bundle, container_.record.rootfs,
               root ? home_of(root.get(), process.user.uid) : "/"};
   ExecFacts facts = TRY(exec_facts(pid));
-  compiled_ = compile_exec(spec_, place, probe_host(), options, seccomp ? &*seccomp : nullptr, facts);
+  HostFacts host_facts = probe_host();
+  if ((facts.namespaces & CLONE_NEWUSER) != 0) host_facts.setgroups_denied = facts.setgroups_denied;
+  compiled_ = compile_exec(spec_, place, host_facts, options, seccomp ? &*seccomp : nullptr, facts);
   for (const std::string& warning : compiled_.warnings) report_line("minirun: warning: " + warning);
   cgroup_.emplace(TRY(exec_cgroup(container_.record, command_.cgroup)));
   return {};

@@ -1,5 +1,6 @@
 #include "runtime/exec_facts.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/stat.h>
@@ -7,6 +8,8 @@
 
 #include <cerrno>
 #include <utility>
+
+#include "sys/file.h"
 
 namespace minirun {
 
@@ -24,6 +27,8 @@ Result<ExecFacts> exec_facts(pid_t pid) {
       return fail(errno, "look at the {} namespace of the container", name);
     if (own.st_ino != theirs.st_ino || own.st_dev != theirs.st_dev) facts.namespaces |= type;
   }
+  auto setgroups = read_file(AT_FDCWD, fmt::format("/proc/{}/setgroups", pid));
+  facts.setgroups_denied = setgroups.ok() && setgroups->starts_with("deny");
   return facts;
 }
 
