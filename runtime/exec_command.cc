@@ -2,8 +2,6 @@
 // of the first process; nothing of the host is open in it by then but what it was given as stdio.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sched.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
