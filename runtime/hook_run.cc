@@ -212,7 +212,7 @@ std::string Running::told() const {
 Result<std::optional<Error>> Running::reap() {
   siginfo_t info{};
   pollfd ended{child_.pidfd.get(), POLLIN, 0};
-  if (poll(&ended, 1, std::chrono::milliseconds(kKillTime).count()) <= 0)
+  if (poll(&ended, 1, static_cast<int>(std::chrono::milliseconds(kKillTime).count())) <= 0)
     return fail(0, "{}: does not end after SIGKILL", hook_.path);
   // What is killed with it is known by its group for as long as it is not reaped.
   if (waitid(P_PIDFD, static_cast<id_t>(child_.pidfd.get()), &info, WEXITED | WNOWAIT) < 0)

@@ -125,13 +125,23 @@ LaunchFailure died_early(Launched& launched, const Cgroup& cgroup) {
   return {fail(0, "the container ended before the workload started: {}", how)};
 }
 
+// How long a signal to give up waits for an exec that is on its way.
+constexpr int kLongestExecMs = 1000;
+
 enum class Ending : uint8_t { gate, created, running, failed, closed };
 
 // Messages up to one that ends the waiting.
 Result<Ending> read_messages(const Child& child, Signals& signals, LaunchEvents* events, int* abort_signal) {
+  bool held = false;
   for (;;) {
     Received received = TRY(receive(child.control.get(), child.pidfd.get(), signals));
     if (received.kind == Received::Kind::aborted) {
+      // The workload may run already and its init be about to say so: then the signal is the workload's.
+      if (!std::exchange(held, true) && child.memory.report().state == kExecuting) {
+        pollfd polls[] = {{child.control.get(), POLLIN, 0}, {child.pidfd.get(), POLLIN, 0}};
+        (void)poll(polls, 2, kLongestExecMs);  // whatever it was: receive() tells
+        continue;
+      }
       *abort_signal = received.signal;
       return fail(0, "given up: signal {}", received.signal);
     }

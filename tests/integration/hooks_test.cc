@@ -1,5 +1,6 @@
 // The six kinds of hooks: when, where and with what they run, and what becomes of the container when one fails.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,8 +39,9 @@ class Hooks : public MinirunTest {
   // Each says in `log` that it ran, and writes down what it sees.
   void add_all() {
     for (const std::string kind : kAllKinds) {
-      add(kind, shell("echo " + kind + " >> log; $b cat > " + kind + ".state; for n in mnt net pid; do " +
-                      "$b readlink /proc/self/ns/$n; done > " + kind + ".ns"));
+      add(kind, shell(fmt::format("echo {0} >> log; $b cat > {0}.state; for n in mnt net pid; do "
+                                  "$b readlink /proc/self/ns/$n; done > {0}.ns",
+                                  kind)));
     }
   }
   // The words of the log in one line.
@@ -96,13 +98,14 @@ TEST_F(Hooks, RunInTheirOrderAndPlaces) {
   EXPECT_EQ(state_of("prestart")["annotations"]["org.example.key"], "value");
 
   std::string own;
-  for (const char* name : {"mnt", "net", "pid"}) own += link_target(std::string("/proc/self/ns/") + name) + "\n";
+  for (const char* name : {"mnt", "net", "pid"})
+    own += fmt::format("{}\n", link_target(fmt::format("/proc/self/ns/{}", name)));
   own.pop_back();
   for (const char* kind : {"prestart", "createRuntime", "poststart", "poststop"}) EXPECT_EQ(namespaces_of(kind), own);
   std::string container = namespaces_of("startContainer");
   EXPECT_EQ(namespaces_of("createContainer"), container);
   for (const char* name : {"mnt", "net", "pid"})
-    EXPECT_EQ(container.find(link_target(std::string("/proc/self/ns/") + name)), std::string::npos) << container;
+    EXPECT_EQ(container.find(link_target(fmt::format("/proc/self/ns/{}", name))), std::string::npos) << container;
 }
 
 TEST_F(Hooks, OfCreateStartAndDeleteEachHaveTheirCommand) {
@@ -227,7 +230,7 @@ TEST_F(Hooks, FailureOfAnyKindTakesTheContainerAway) {
     add(kind, shell("echo what it says >&2; $b sleep 1000 & exit 3"));
     add(kind, shell("echo too far >> log"));
     add("poststop", shell("echo poststop >> log"));
-    const std::vector<std::string> why = {id(), "/hooks/" + kind + "/1: ", "exit status 3: what it says"};
+    const std::vector<std::string> why = {id(), fmt::format("/hooks/{}/1: ", kind), "exit status 3: what it says"};
     expect_refused(run(bundle_, {"--pid-file", kPidFile}), why);
     EXPECT_NE(access(kPidFile, F_OK), 0);
     expect_refused(detach(bundle_), why);
@@ -254,7 +257,7 @@ TEST_F(Hooks, TimeoutOfAnyKindIsKeptAndLeavesNobody) {
     hook["timeout"] = 1;
     add(kind, hook);
     auto began = std::chrono::steady_clock::now();
-    expect_refused(run(bundle_), {"/hooks/" + kind + "/0: ", "did not end within 1 s", "flood"});
+    expect_refused(run(bundle_), {fmt::format("/hooks/{}/0: ", kind), "did not end within 1 s", "flood"});
     EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10 * slowness()));
     expect_gone();
   }
@@ -264,7 +267,7 @@ TEST_F(Hooks, ThatIsNotThereIsTold) {
   for (const std::string kind : {"createRuntime", "createContainer", "startContainer"}) {
     bundle_.config["hooks"] = json::object();
     add(kind, {{"path", "/not/there"}});
-    expect_refused(run(bundle_), {"/hooks/" + kind + "/0: execute /not/there", "no such file or directory"});
+    expect_refused(run(bundle_), {fmt::format("/hooks/{}/0: execute /not/there", kind), "no such file or directory"});
   }
 }
 
@@ -355,7 +358,7 @@ TEST_F(Hooks, OutputGoesToTheFilesOfTheAnnotations) {
   bundle_.config["annotations"] = {{"run.oci.hooks.stdout", bundle_.path() + "/out"},
                                    {"run.oci.hooks.stderr", bundle_.path() + "/err"}};
   for (const std::string kind : {"prestart", "createContainer", "startContainer", "poststop"})
-    add(kind, shell("echo " + kind + "; echo not " + kind + " >&2"));
+    add(kind, shell(fmt::format("echo {0}; echo not {0} >&2", kind)));
   workload("exit 0");
   Outcome outcome = run(bundle_);
   EXPECT_EQ(outcome.code, 0) << describe(outcome);
