@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/cli_options.h"
+#include "runtime/criu.h"
 #include "runtime/seccomp.h"
 #include "runtime/version.h"
 
@@ -97,8 +98,26 @@ void double_hyphens(CLI::App& app, std::vector<std::string>* arguments) {
   }
 }
 
+// Engines ask for this help to learn whether containers can be checkpointed: only its status counts.
+PrintAndExit help(const CLI::App& chosen) {
+  bool needs_criu = chosen.get_name() == "checkpoint" || chosen.get_name() == "restore";
+  auto criu = needs_criu ? find_criu() : Result<std::string>("");
+  if (!criu.ok()) return PrintAndExit{"", fmt::format("{}: {}", chosen.get_name(), criu.error().text()), 1};
+  return PrintAndExit{chosen.help(), "", 0};
+}
+
+// In the words that podman looks for, of Go's flag packages. "" for another error.
+std::string missing_argument(const CLI::ParseError& error) {
+  std::string text = error.what();
+  size_t colon = text.find(": ");
+  bool missing = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ArgumentMismatch) && text[0] == '-' &&
+                 text.ends_with(" missing");
+  return missing && colon != std::string::npos ? "flag needs an argument: " + text.substr(0, colon) : "";
+}
+
 PrintAndExit wrong_usage(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
-  std::string text = app.get_subcommands().empty() ? no_command(arguments) : "";
+  std::string text = missing_argument(error);
+  if (text.empty() && app.get_subcommands().empty()) text = no_command(arguments);
   bool exec = !app.get_subcommands().empty() && app.get_subcommands()[0]->get_name() == "exec";
   return PrintAndExit{"", text.empty() ? error.what() : text, exec ? 255 : 1};
 }
@@ -129,7 +148,7 @@ Invocation parse_command_line(int argc, char** argv) {
     invocation.command = find_command(chosen->get_name())->take(*chosen, options);
   } catch (const CLI::CallForHelp&) {
     const CLI::App* chosen = app.get_subcommands().empty() ? &app : app.get_subcommands()[0];
-    invocation.command = PrintAndExit{chosen->help(), "", 0};
+    invocation.command = help(*chosen);
   } catch (const CLI::CallForVersion& version) {
     invocation.command = PrintAndExit{version.what(), "", 0};
   } catch (const CLI::ParseError& error) {

@@ -55,6 +55,16 @@ void Creation::keep() {
 }
 
 Result<std::optional<LaunchFailure>> Creation::launch(bool guarded) {
+  TRY(make_ready(guarded));
+  launched_.emplace(TRY(spawn()));
+  TRY(commit());
+  auto launched = launch_to_the_end();
+  // A pid that may be somebody else's soon.
+  if (pid_told_ && (!launched.ok() || *launched)) (void)unlink(options_.pid_file.c_str());
+  return launched;
+}
+
+Result<void> Creation::make_ready(bool guarded) {
   TRY(record_intent());  // before the first kernel object: see state.h
   TRY(make_cgroup());
   host_side_.emplace(TRY(HostSide::make(prepared_.bundle.spec, record_.rdt)));
@@ -67,12 +77,20 @@ Result<std::optional<LaunchFailure>> Creation::launch(bool guarded) {
       cgroup_kill = TRY(open_at(cgroup_->cgroup().fd(), "cgroup.kill", O_WRONLY));
     TRY(supervisor_.start_guard(prepared_.compiled.terminal && options_.console_socket.empty(), cgroup_kill.get()));
   }
-  launched_.emplace(TRY(spawn()));
+  return {};
+}
+
+Result<void> Creation::launch_by(bool guarded, const std::function<Result<Started>()>& start) {
+  TRY(make_ready(guarded));
+  Started started = TRY(start());
+  launched_.emplace(std::move(started.launched));
   TRY(commit());
-  auto launched = launch_to_the_end();
-  // A pid that may be somebody else's soon.
-  if (pid_told_ && (!launched.ok() || *launched)) (void)unlink(options_.pid_file.c_str());
-  return launched;
+  hooked_ = true;  // for those that take away: delete's, and at the end of a foreground run
+  if (!record_.rdt.group.empty()) TRY(join_host_side(record_.rdt, record_.init.pid));
+  LaunchEvents events;
+  events.terminal = std::move(started.terminal);
+  TRY(hand_over_terminal(&events));
+  return tell_pid();
 }
 
 Result<std::optional<LaunchFailure>> Creation::launch_to_the_end() {

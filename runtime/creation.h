@@ -1,11 +1,13 @@
 // Making a container, as `create` and `run` do: from a claimed id to a process that waits for start, or runs.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "cgroups/hierarchy.h"
 #include "runtime/cli.h"
+#include "runtime/commands.h"
 #include "runtime/hook_points.h"
 #include "runtime/host_side.h"
 #include "runtime/launch.h"
@@ -29,6 +31,12 @@ class Creation {
   // Until the container waits for start (a plan of `create`) or its workload runs. guarded: it is to end with this
   // process.
   Result<std::optional<LaunchFailure>> launch(bool guarded);
+  // The same for a process that comes into being otherwise, and runs at once: `start` makes it in cgroup().
+  struct Started {
+    Launched launched;
+    UniqueFd terminal;  // the far end of the container's, where it has one
+  };
+  Result<void> launch_by(bool guarded, const std::function<Result<Started>()>& start);
   // The container is gone but for its state directory: its last hooks.
   void run_poststop();
   // It lives on without this process, or is somebody else's to remove: also its last hooks.
@@ -46,6 +54,7 @@ class Creation {
  private:
   Result<void> record_intent();
   Result<void> make_cgroup();
+  Result<void> make_ready(bool guarded);
   Result<Launched> spawn();
   Result<std::optional<LaunchFailure>> await();
   Result<void> at_gate(Gate gate);
@@ -68,6 +77,10 @@ class Creation {
   bool pid_told_ = false;
   bool hooked_ = false;  // a hook may have made something that a poststop hook takes away
 };
+
+// The rest of a foreground run, from a workload that runs: supervises it until it ends and takes away what is left;
+// keep: but for its record. The outcome is the workload's exit status.
+Result<Outcome> supervise_to_end(const Prepared& prepared, Creation& creation, bool keep);
 
 // What is wrong with the options themselves.
 Result<void> check_launch_options(const LaunchOptions& options);

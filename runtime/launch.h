@@ -51,6 +51,8 @@ class Launched {
     adopted.owned_ = false;
     return adopted;
   }
+  // A child of this process that something else than a plan has made: killed and reaped as any other.
+  static Launched take(Child child) { return Launched(std::move(child)); }
   Launched(Launched&& other) noexcept;
   Launched& operator=(Launched&&) = delete;
   Launched(const Launched&) = delete;

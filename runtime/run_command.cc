@@ -38,25 +38,26 @@ MemoryFacts memory_facts(const CgroupStats& stats) {
 // One run, from the claimed id to its end.
 class Run {
  public:
-  Run(const RunCommand& command, const Prepared& prepared, Creation& creation)
-      : command_(command), prepared_(prepared), creation_(creation) {}
+  Run(const Prepared& prepared, Creation& creation, bool detach, bool keep)
+      : prepared_(prepared), creation_(creation), detach_(detach), keep_(keep) {}
 
   Result<Outcome> perform();
+  Result<Outcome> supervise();
 
  private:
-  Result<Outcome> supervise();
   std::string why_it_ended(const Ended& ended);
   Result<void> clean_up();
 
-  const RunCommand& command_;
   const Prepared& prepared_;
   Creation& creation_;
+  bool detach_;
+  bool keep_;
 };
 
 Result<Outcome> Run::perform() {
-  auto failure = TRY(creation_.launch(!command_.detach));
+  auto failure = TRY(creation_.launch(!detach_));
   if (failure) return Outcome{failure->exit_status, "", "", wrap(failure->error, "run " + prepared_.id)};
-  if (!command_.detach) return supervise();
+  if (!detach_) return supervise();
   creation_.keep();
   return Outcome{};
 }
@@ -116,7 +117,7 @@ Result<void> Run::clean_up() {
   if (deleted) return {};
   if (!locked.ok()) return locked.error();
   TRY(creation_.host_side().remove());
-  if (!command_.keep) {
+  if (!keep_) {
     creation_.run_poststop();
     return state.remove();
   }
@@ -126,6 +127,10 @@ Result<void> Run::clean_up() {
 }
 
 }  // namespace
+
+Result<Outcome> supervise_to_end(const Prepared& prepared, Creation& creation, bool keep) {
+  return Run(prepared, creation, false, keep).supervise();
+}
 
 Result<Outcome> perform(const GlobalOptions& global, const RunCommand& command) {
   if (command.id) TRY(check_id(*command.id));
@@ -139,7 +144,7 @@ Result<Outcome> perform(const GlobalOptions& global, const RunCommand& command) 
   auto state = StateDirectory::claim(state_root.get(), prepared.id);
   if (!state.ok()) return wrap(state.error(), "run " + prepared.id);
   Creation creation(command.launch, prepared, hierarchy, std::move(state).value(), std::move(supervisor));
-  Run run(command, prepared, creation);
+  Run run(prepared, creation, command.detach, command.keep);
   auto outcome = run.perform();
   if (!outcome.ok()) return wrap(outcome.error(), "run " + prepared.id);
   return outcome;

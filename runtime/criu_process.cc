@@ -1,0 +1,171 @@
+#include "runtime/criu_process.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+
+#include "runtime/criu.h"
+#include "sys/fd.h"
+#include "sys/file.h"
+#include "sys/kernel_abi.h"
+
+namespace minirun {
+namespace {
+
+// What the child does before its exec, and where it can fail.
+enum class Stage : int { namespaces, mounts, root, descriptors, exec };
+
+struct Failure {
+  Stage stage;
+  int code;
+};
+
+const char* describe(Stage stage) {
+  switch (stage) {
+    case Stage::namespaces:
+      return "unshare namespaces for criu";
+    case Stage::mounts:
+      return "make the mounts of criu its own";
+    case Stage::root:
+      return "mount the root filesystem for criu";
+    case Stage::descriptors:
+      return "give criu its descriptors";
+    case Stage::exec:
+      return "execute criu";
+  }
+  return "start criu";
+}
+
+// Everything that the child needs, made before it is there.
+struct ChildFacts {
+  const CriuRun& run;
+  std::vector<char*> argv;
+  std::vector<char*> environment;
+  int null;
+  int errors;
+  int report;
+};
+
+[[noreturn]] void give_up(const ChildFacts& facts, Stage stage) {
+  Failure failure{stage, errno};
+  (void)!write(facts.report, &failure, sizeof failure);
+  _exit(127);
+}
+
+// First slaves, so that the host sees nothing of what criu mounts, then shared: a mount of the container is to be the
+// slave of one out here, and criu makes it so from the source's group (MOVE_MOUNT_SET_GROUP).
+void make_mounts(const ChildFacts& facts) {
+  int flags = CLONE_NEWNS | (facts.run.cgroup_namespace ? CLONE_NEWCGROUP : 0);
+  if (unshare(flags) < 0) give_up(facts, Stage::namespaces);
+  const char* root = facts.run.rootfs.c_str();
+  if (mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) < 0) give_up(facts, Stage::mounts);
+  if (mount(nullptr, "/", nullptr, MS_REC | MS_SHARED, nullptr) < 0) give_up(facts, Stage::mounts);
+  if (mount(root, root, nullptr, MS_BIND | MS_REC, nullptr) < 0) give_up(facts, Stage::root);
+}
+
+[[noreturn]] void be_criu(const ChildFacts& facts) {
+  (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (!facts.run.rootfs.empty()) make_mounts(facts);
+  bool ready = dup2(facts.null, STDIN_FILENO) == STDIN_FILENO && dup2(facts.null, STDOUT_FILENO) == STDOUT_FILENO &&
+               dup2(facts.errors, STDERR_FILENO) == STDERR_FILENO;
+  for (int fd : facts.run.kept_fds) ready = ready && fcntl(fd, F_SETFD, 0) == 0;
+  if (!ready) give_up(facts, Stage::descriptors);
+  sigset_t none;
+  sigemptyset(&none);
+  (void)sigprocmask(SIG_SETMASK, &none, nullptr);
+  execve(facts.run.program.c_str(), facts.argv.data(), facts.environment.data());
+  give_up(facts, Stage::exec);
+}
+
+// As fork(2), born in a cgroup.
+Result<pid_t> fork_into(int cgroup_fd) {
+  abi::CloneArguments arguments{};
+  arguments.exit_signal = SIGCHLD;
+  if (cgroup_fd >= 0) {
+    arguments.flags = 0x200000000ULL;  // CLONE_INTO_CGROUP
+    arguments.cgroup = static_cast<uint64_t>(cgroup_fd);
+  }
+  long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
+  if (pid < 0) return fail(errno, "clone3");
+  return static_cast<pid_t>(pid);
+}
+
+std::string read_errors(int fd) {
+  char text[1024];
+  ssize_t n = pread(fd, text, sizeof text, 0);
+  std::string errors(text, n < 0 ? 0 : static_cast<size_t>(n));
+  while (!errors.empty() && errors.back() == '\n') errors.pop_back();
+  std::replace(errors.begin(), errors.end(), '\n', ' ');
+  return errors;
+}
+
+Result<void> judge(const CriuRun& run, int status, int errors) {
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+  constexpr size_t kMostLog = size_t{64} << 20;
+  auto log = read_file(AT_FDCWD, run.log, kMostLog);
+  std::string why = log.ok() ? criu_errors(*log) : "";
+  if (why.empty()) why = read_errors(errors);  // it ended before it had a log
+  if (why.empty()) why = "it does not say why";
+  std::string how = WIFSIGNALED(status) ? fmt::format("was killed by signal {}", WTERMSIG(status))
+                                        : fmt::format("ended with status {}", WEXITSTATUS(status));
+  return fail(0, "criu {}: {}: {} (see {})", run.arguments.empty() ? "" : run.arguments[0], how, why, run.log);
+}
+
+std::vector<std::string> environment() {
+  std::vector<std::string> variables = {"PATH=" + criu_search_path()};
+  for (char** variable = environ; *variable != nullptr; variable++)
+    if (!std::string_view(*variable).starts_with("PATH=")) variables.emplace_back(*variable);
+  return variables;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& strings) {
+  std::vector<char*> list;
+  list.reserve(strings.size() + 1);
+  for (std::string& text : strings) list.push_back(text.data());
+  list.push_back(nullptr);
+  return list;
+}
+
+}  // namespace
+
+Result<void> run_criu(const CriuRun& run) {
+  UniqueFd null = TRY(open_at(AT_FDCWD, "/dev/null", O_RDWR));
+  UniqueFd errors(memfd_create("criu-stderr", MFD_CLOEXEC));
+  if (!errors) return fail(errno, "memfd_create");
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) return fail(errno, "pipe");
+  UniqueFd report(ends[0]);
+  UniqueFd theirs(ends[1]);
+  (void)unlink(run.log.c_str());  // what an earlier one has said is not to be told again
+  std::vector<std::string> words = run.arguments;
+  words.insert(words.begin(), run.program);
+  std::vector<std::string> variables = environment();
+  ChildFacts facts{run, pointers(words), pointers(variables), null.get(), errors.get(), theirs.get()};
+  pid_t pid = TRY(fork_into(run.cgroup_fd));
+  if (pid == 0) be_criu(facts);
+  theirs.reset();
+  Failure failure{};
+  ssize_t n = 0;
+  do {
+    n = read(report.get(), &failure, sizeof failure);
+  } while (n < 0 && errno == EINTR);
+  int status = 0;
+  pid_t reaped = -1;
+  do {
+    reaped = waitpid(pid, &status, 0);
+  } while (reaped < 0 && errno == EINTR);
+  if (reaped < 0) return fail(errno, "wait for criu");
+  if (n == static_cast<ssize_t>(sizeof failure)) return fail(failure.code, "{}", describe(failure.stage));
+  return judge(run, status, errors.get());
+}
+
+}  // namespace minirun

@@ -1,0 +1,187 @@
+// checkpoint and restore: through a criu that only writes down what it is told, and through a real one.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "sys/file.h"
+#include "tests/integration/fixture.h"
+
+namespace minirun::testing {
+namespace {
+
+class Checkpoint : public MinirunTest {
+ protected:
+  static constexpr const char* kFolder = "/run/tests/criu";
+  const std::string images_ = std::string(kFolder) + "/images";
+
+  void SetUp() override {
+    MinirunTest::SetUp();
+    make_folders(kFolder);
+  }
+  void TearDown() override {
+    remove_tree(kFolder);
+    (void)unlink("/run/criu.kdat");  // what a real one remembers of the kernel
+    MinirunTest::TearDown();
+  }
+
+  // A program named criu, first in PATH.
+  static void fake(const std::string& script) {
+    write_new_file(std::string(kFolder) + "/criu", "#!/bin/sh\n" + script, 0755);
+  }
+  Outcome call_with(const std::string& path, const std::vector<std::string>& args) const {
+    StartOptions options;
+    options.env = {"PATH=" + path};
+    return call(args, options);
+  }
+  Outcome call_fake(const std::vector<std::string>& args) const { return call_with(kFolder, args); }
+
+  void start_without_init(Bundle& bundle) {
+    bundle.payload({"exit-on", std::to_string(SIGTERM), "0"});
+    Outcome outcome = detach(bundle, {"--no-init"});
+    ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  }
+  std::string status() const { return nlohmann::json::parse(call({"state", id()}).out)["status"]; }
+};
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+bool criu_is_installed() {
+  for (const char* folder : {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"})
+    if (access((std::string(folder) + "/criu").c_str(), X_OK) == 0) return true;
+  return false;
+}
+
+TEST_F(Checkpoint, HelpSaysWithItsStatusWhetherCriuIsThere) {
+  fake("exit 0\n");
+  EXPECT_EQ(call_fake({"checkpoint", "--help"}).code, 0);
+  EXPECT_EQ(call_fake({"restore", "--help"}).code, 0);
+  if (criu_is_installed()) return;
+  for (const char* command : {"checkpoint", "restore"}) {
+    Outcome outcome = call_with("/nowhere", {command, "--help"});
+    EXPECT_EQ(outcome.code, 1) << describe(outcome);
+    EXPECT_TRUE(contains(outcome.err, "criu is not installed")) << describe(outcome);
+  }
+  Outcome outcome = call_with("/nowhere", {"checkpoint", "x"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_TRUE(contains(outcome.err, "criu is not installed")) << describe(outcome);
+}
+
+TEST_F(Checkpoint, MissingArgumentIsToldInTheWordsThatEnginesLookFor) {
+  Outcome outcome = call({"restore", "--lsm-mount-context"});
+  EXPECT_NE(outcome.code, 0);
+  EXPECT_TRUE(contains(outcome.err, "flag needs an argument: --lsm-mount-context")) << describe(outcome);
+}
+
+TEST_F(Checkpoint, CriuIsToldOfTheContainer) {
+  fake(
+      "echo \"$@\" > /run/tests/criu/arguments; in=$(readlink /proc/$$/fd/0); echo \"$in\" >> "
+      "/run/tests/criu/arguments\n");
+  Bundle bundle;
+  bundle.config["linux"]["maskedPaths"] = {"/proc/keys", "/sys/firmware"};
+  start_without_init(bundle);
+  Outcome outcome = call_fake({"checkpoint", "--leave-running", "--image-path", images_, "--file-locks", id()});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  std::string arguments = content("/run/tests/criu/arguments");
+  EXPECT_TRUE(contains(arguments, "dump --tree ")) << arguments;
+  EXPECT_TRUE(contains(arguments, " --external file[")) << "stdin is the host's: " << arguments;
+  EXPECT_TRUE(contains(arguments, " --leave-running --file-locks")) << arguments;
+  EXPECT_FALSE(contains(arguments, "/sys/firmware")) << "a masked folder is the container's own: " << arguments;
+  EXPECT_TRUE(contains(arguments, "\n/dev/null")) << arguments;
+  EXPECT_TRUE(contains(content(images_ + "/descriptors.json"), "file["));
+  EXPECT_EQ(status(), "running");
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+}
+
+TEST_F(Checkpoint, FailureIsToldWithTheLogsLastErrors) {
+  fake("echo '(0.1) Error (criu/x.c:1): no such thing' > /run/tests/criu/images/dump.log; exit 3\n");
+  Bundle bundle;
+  start_without_init(bundle);
+  Outcome outcome = call_fake({"checkpoint", "--image-path", images_, id()});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_TRUE(contains(outcome.err, "criu dump: ended with status 3: no such thing (see " + images_ + "/dump.log)"))
+      << describe(outcome);
+  EXPECT_EQ(status(), "running");
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+}
+
+TEST_F(Checkpoint, ContainersThatCannotBeSavedAreRefusedWithTheReason) {
+  fake("exit 0\n");
+  Bundle bundle;
+  bundle.payload({"exit-on", std::to_string(SIGTERM), "0"});
+  ASSERT_EQ(detach(bundle).code, 0);
+  Outcome outcome = call_fake({"checkpoint", "--image-path", images_, id()});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_TRUE(contains(outcome.err, "minirun's init, which criu cannot save")) << describe(outcome);
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  outcome = call_fake({"checkpoint", "--image-path", images_, id()});
+  EXPECT_TRUE(contains(outcome.err, "container does not exist")) << describe(outcome);
+}
+
+// The fake's child stands for the container.
+TEST_F(Checkpoint, RestoreThatFailsLeavesNothing) {
+  fake("echo \"$@\" > /run/tests/criu/arguments; echo 'bad option' >&2; exit 1\n");
+  make_folders(images_);
+  write_new_file(images_ + "/descriptors.json", R"(["pipe:[7]","pipe:[8]","pipe:[8]"])", 0600);
+  Bundle bundle;
+  bundle.add_mount("/late/bound", "", "/run/tests/criu", {"bind"});
+  bundle.write();
+  Outcome outcome = call_fake({"restore", "-d", "--bundle", bundle.path(), "--image-path", images_, "-no-subreaper",
+                               "--lsm-profile", "apparmor:x", id()});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_TRUE(contains(outcome.err, "criu restore: ended with status 1: bad option")) << describe(outcome);
+  std::string arguments = content("/run/tests/criu/arguments");
+  EXPECT_TRUE(contains(arguments, "--external mnt[/late/bound]:/run/tests/criu")) << arguments;
+  EXPECT_TRUE(contains(arguments, "--inherit-fd fd[64]:pipe:[7] --inherit-fd fd[65]:pipe:[8] --manage")) << arguments;
+  EXPECT_TRUE(contains(arguments, "--lsm-profile apparmor:x")) << arguments;
+  struct stat info {};
+  EXPECT_EQ(stat((bundle.rootfs() + "/late/bound").c_str(), &info), 0) << "the mount point is made";
+  EXPECT_EQ(call({"list", "-q"}).out, "");
+}
+
+// A real one, where the environment says in which folder it is.
+TEST_F(Checkpoint, CounterGoesOnWhereItWasAfterARestore) {
+  const char* folder = getenv("MINIRUN_TESTS_CRIU");
+  if (folder == nullptr) GTEST_SKIP() << "no criu (MINIRUN_TESTS_CRIU)";
+  std::string path = std::string(folder) + ":/usr/sbin:/usr/bin:/sbin:/bin";
+  Bundle bundle;
+  if (!bundle.add_busybox({"sh", "sleep"})) GTEST_SKIP() << "no busybox";
+  bundle.config["linux"]["maskedPaths"] = {"/proc/keys", "/sys/firmware"};
+  bundle.add_mount("/sys/fs/cgroup", "cgroup", "cgroup", {"ro"});
+  bundle.add_mount("/bound", "", "/run/tests/criu", {"bind"});
+  bundle.config["process"]["args"] = {
+      "/bin/sh", "-c", "echo start >> /tmp/starts; i=0; while :; do i=$((i+1)); echo $i > /bound/n; sleep 0.02; done"};
+  Outcome outcome = detach(bundle, {"--no-init"});
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  auto count = [] { return atoi(content("/run/tests/criu/n").c_str()); };
+  ASSERT_TRUE(eventually([&] { return count() >= 10; }));
+  outcome = call_with(path, {"checkpoint", "--image-path", images_, id()});
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(status(), "stopped");
+  int saved = count();
+  ASSERT_EQ(call({"delete", id()}).code, 0);
+  outcome = call_with(
+      path, {"restore", "-d", "--bundle", bundle.path(), "--image-path", images_, "--pid-file", kPidFile, id()});
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(status(), "running");
+  EXPECT_TRUE(eventually([&] { return count() >= saved + 10; })) << count();
+  EXPECT_EQ(content(bundle.rootfs() + "/tmp/starts"), "start") << "it went on, it did not start again";
+  std::string cgroup = content("/proc/" + std::to_string(container_pid()) + "/cgroup");
+  EXPECT_TRUE(contains(cgroup, "/minirun-" + id())) << cgroup;
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  // In the foreground, its end is restore's.
+  StartOptions options;
+  options.env = {"PATH=" + path};
+  Running running(minirun({"restore", "--bundle", bundle.path(), "--image-path", images_, id()}), options);
+  EXPECT_TRUE(eventually([&] { return call({"state", id()}).code == 0 && status() == "running"; }));
+  EXPECT_EQ(call({"kill", id(), "KILL"}).code, 0);
+  EXPECT_EQ(running.finish().code, 128 + SIGKILL);
+  EXPECT_NE(call({"state", id()}).code, 0) << "it has cleaned up";
+}
+
+}  // namespace
+}  // namespace minirun::testing
