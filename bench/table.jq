@@ -28,9 +28,10 @@ def operation_names: [
 else empty end),
 (if .operations then
   "minirun \(.machine.minirun) beside crun \(.machine.crun), each operation alone: \(.operations.create.minirun.runs) runs each",
-  row("median, ms"; ["minirun", "crun", "/crun", "goal"]),
-  (.operations as $o | operation_names[] | [.title, $o[.key].minirun.median_us, $o[.key].crun.median_us] |
-    row(.[0]; [(.[1] | ms), (.[2] | ms), times(.[1]; .[2]), (if .[1] <= .[2] * 0.5 then "met" else "missed" end)])),
+  row("median, ms"; ["minirun", "crun", "/crun", "goal", "of mins"]),
+  (.operations as $o | operation_names[] | .title as $title | $o[.key].minirun as $own | $o[.key].crun as $crun |
+    row($title; [($own.median_us | ms), ($crun.median_us | ms), times($own.median_us; $crun.median_us),
+      (if $own.median_us <= $crun.median_us * 0.5 then "met" else "missed" end), times($own.min_us; $crun.min_us)])),
   ""
 else empty end),
 (if .guest then
