@@ -8,6 +8,8 @@ def goal($name; $limit; $value): {name: $name, limit: $limit, measured: $value, 
   goal("run of the default bundle / runc"; 0.1; ratio(median("default"; "minirun"); median("default"; "runc"))),
   goal("with a seccomp profile of 400 calls / floor"; 1.5; ratio(median("seccomp"; "minirun"); median("seccomp"; "floor"))),
   goal("with 3,000 mounts on the host / floor"; 1.5; ratio(median("mounts"; "minirun"); median("mounts"; "floor"))),
+  (("create", "start", "exec", "exec_seccomp", "state", "kill", "delete", "cycle") as $key |
+    goal("\($key) / crun"; 0.5; ratio(.operations[$key].minirun.median_us?; .operations[$key].crun.median_us?))),
   goal("guest: with 3,000 mounts / with a few"; 1.2; ratio(.guest.many_mounts.minirun.median_us?; .guest.few_mounts.minirun.median_us?)),
   goal("guest: smallest memory.max / crun"; 0.5; ratio(.guest.memory_floor_kib.minirun?; .guest.memory_floor_kib.crun?))
 ]

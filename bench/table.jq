@@ -11,6 +11,11 @@ def launch_row($title; $cell):
   [programs[] as $p | $cell[$p].median_us?] as $m |
   row($title; ($m | map(ms)) + [times($m[1]; $m[0]), times($m[1]; $m[2]), times($m[1]; $m[3])]);
 def header($title): row($title; programs + ["/floor", "/crun", "/runc"]);
+def operation_names: [
+  {key: "create", title: "create"}, {key: "start", title: "start"}, {key: "exec", title: "exec of /bin/true"},
+  {key: "exec_seccomp", title: "exec with a seccomp profile"}, {key: "state", title: "state"},
+  {key: "kill", title: "kill with KILL"}, {key: "delete", title: "delete"},
+  {key: "cycle", title: "create, start, kill, delete"}];
 (if .host then
   "\(.machine.processors) x \(.machine.processor), kernel \(.machine.kernel); crun \(.machine.crun), runc \(.machine.runc); \(.host.default.minirun.runs // 0) runs each",
   header("median, ms"),
@@ -19,6 +24,14 @@ def header($title): row($title; programs + ["/floor", "/crun", "/runc"]);
   launch_row("with 3,000 mounts on the host"; .host.mounts),
   (.host.default.floor | select(.p90_us > 2 * .median_us) |
     "the machine was disturbed: the floor's 90th percentile is \(times(.p90_us; .median_us)) times its median; measure again when it is quiet"),
+  ""
+else empty end),
+(if .operations then
+  "minirun \(.machine.minirun) beside crun \(.machine.crun), each operation alone: \(.operations.create.minirun.runs) runs each",
+  row("median, ms"; ["minirun", "crun", "/crun", "goal", "of mins"]),
+  (.operations as $o | operation_names[] | .title as $title | $o[.key].minirun as $own | $o[.key].crun as $crun |
+    row($title; [($own.median_us | ms), ($crun.median_us | ms), times($own.median_us; $crun.median_us),
+      (if $own.median_us <= $crun.median_us * 0.5 then "met" else "missed" end), times($own.min_us; $crun.min_us)])),
   ""
 else empty end),
 (if .guest then

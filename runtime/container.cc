@@ -41,7 +41,11 @@ Result<Container> look_at(StateDirectory state) {
     return Container{std::move(state), std::move(bare), "creating", UniqueFd()};
   }
   if (!record.ok()) return record.error();
-  Container found{std::move(state), std::move(record).value(), "stopped", UniqueFd()};
+  return look_at(std::move(state), std::move(record).value());
+}
+
+Result<Container> look_at(StateDirectory state, ContainerRecord record) {
+  Container found{std::move(state), std::move(record), "stopped", UniqueFd()};
   auto init = open_init(found.record);
   if (init.ok()) {
     found.status = is_paused(found.record) ? "paused" : waits_for_start(found.state.fd()) ? "created" : "running";

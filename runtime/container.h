@@ -30,6 +30,9 @@ Result<Container> find_locked(const GlobalOptions& global, const std::string& id
 // bare record below.
 Result<Container> look_at(StateDirectory state);
 
+// The same for a record that was read from it.
+Result<Container> look_at(StateDirectory state, ContainerRecord record);
+
 // What is known of a container whose record is missing or damaged: its id, and the directory's time for `created`.
 ContainerRecord bare_record(const StateDirectory& state);
 

@@ -37,7 +37,7 @@ Result<void> remove_unknown(StateDirectory state, const std::string& why, bool f
 Result<void> remove_locked(StateDirectory state, bool force) {
   TRY(state.lock());
   auto record = state.read();
-  if (record.ok()) return remove_known(TRY(look_at(std::move(state))), force);
+  if (record.ok()) return remove_known(TRY(look_at(std::move(state), std::move(record).value())), force);
   // Mostly minirun was killed between the claim of the id and its first record, and there is nothing but the directory.
   if (record.error().code == ENOENT) return remove_unknown(std::move(state), "the container has no record", force);
   if (!force) return fail(0, "{} (delete --force removes what can be found)", record.error().text());
