@@ -146,7 +146,7 @@ class Executor : public ProcessSteps<Kernel> {
         return this->working_directory(text(a[0]), step.flags);
       case Op::seccomp:
         unblock_signals();  // the filter may forbid it
-        return this->seccomp(text(a[0]), a[1], a[2]);
+        return load_filter(text(a[0]), a);
       case Op::session:
         return this->session(a[1] != 0);
       case Op::close_on_exec:
@@ -207,6 +207,22 @@ class Executor : public ProcessSteps<Kernel> {
     (void)this->call(__NR_rt_sigprocmask, kSetMask, address(&none), 0, sizeof none);
   }
 
+  // a[3]: the filter has a listener. No system call until the parent has it: each might be for the listener's agent, or
+  // be refused, and an exec would close it. Bounded (by seconds up to a minute), as the parent may die.
+  long load_filter(const char* instructions, const uint64_t* a) {
+    long rc = this->seccomp(instructions, a[1], a[2]);
+    if (rc < 0 || a[3] == 0) return rc;
+    __atomic_store_n(&plan_->listener, kListenerOffered + static_cast<uint32_t>(rc), __ATOMIC_RELEASE);
+    constexpr uint64_t kPatience = 1ULL << 32;
+    for (uint64_t i = 0; i < kPatience; i++) {
+      uint32_t answer = __atomic_load_n(&plan_->listener, __ATOMIC_ACQUIRE);
+      if (answer == kListenerTaken) return 0;
+      if (answer == kListenerRefused) return this->failed(__NR_seccomp, -ECANCELED);
+      this->kernel_.relax();
+    }
+    return this->failed(__NR_seccomp, -ETIMEDOUT);
+  }
+
   // Starts the workload with the memory shared and this side suspended until its exec (as vfork(2) does), so that it
   // costs no copy of the page tables; then becomes its init.
   long supervise(uint32_t index, const uint64_t* a) {
@@ -218,7 +234,7 @@ class Executor : public ProcessSteps<Kernel> {
     init_first_ = static_cast<uint32_t>(a[0]);
     constexpr uint64_t kVm = 0x100, kVfork = 0x4000;
     abi::CloneArguments arguments{};
-    arguments.flags = kVm | kVfork;
+    arguments.flags = kVm | kVfork | a[3];  // CLONE_FILES: the parent takes a descriptor of the workload from the init
     arguments.exit_signal = kSigchld;
     arguments.stack = address(workload_stack_);
     arguments.stack_size = sizeof workload_stack_;

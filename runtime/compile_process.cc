@@ -258,8 +258,12 @@ void emit_last_steps(Compilation& c, const CapabilitySets& sets) {
   // As late as can be: whatever follows has to be allowed by the filter.
   if (c.seccomp != nullptr) {
     const auto& filter = c.seccomp->filter;
+    bool listens = c.seccomp->has_listener();
+    if (listens)
+      c.add(Op::gate, "/linux/seccomp/listenerPath",
+            {c.text("the agent of its seccomp filter"), static_cast<uint64_t>(Gate::listener)});
     uint64_t offset = c.plan.bytes(filter.data(), filter.size() * sizeof filter[0]);
-    c.add(Op::seccomp, "/linux/seccomp", {offset, filter.size(), c.seccomp->flags});
+    c.add(Op::seccomp, "/linux/seccomp", {offset, filter.size(), c.seccomp->flags, listens ? 1u : 0u});
   }
   if (borrowed_capabilities(c) != 0) emit_capabilities(c, sets);
   emit_execute(c);
@@ -305,6 +309,7 @@ uint32_t emit_launch(Compilation& c) {
   step.arg[0] = first_of_init;
   step.arg[1] = c.plan.size() - first_of_init;
   step.arg[2] = c.is_new(CLONE_NEWPID) ? 0 : 1;
+  step.arg[3] = c.seccomp != nullptr && c.seccomp->has_listener() ? CLONE_FILES : 0;
   return first_told;
 }
 

@@ -8,6 +8,7 @@
 
 #include "runtime/console.h"
 #include "runtime/log.h"
+#include "runtime/seccomp_listener.h"
 #include "runtime/start_socket.h"
 #include "sys/file.h"
 
@@ -137,11 +138,21 @@ Result<std::optional<LaunchFailure>> Creation::await() {
     if (failure) return failure;
     TRY(hand_over_terminal(&events));
     if (!events.gate) break;
+    if (*events.gate == Gate::listener) {
+      TRY(serve_listener());
+      continue;
+    }
     TRY(at_gate(*events.gate));
     TRY(release(*launched_));
   }
   TRY(tell_pid());
   return std::optional<LaunchFailure>{};
+}
+
+// All that creating means is done by now (runtime.md, "Lifecycle").
+Result<void> Creation::serve_listener() {
+  SeccompAgent agent = TRY(SeccompAgent::connect(*prepared_.bundle.spec.linux_.seccomp));
+  return agent.serve(*launched_, record_, "created", record_.init.pid, supervisor_.signals());
 }
 
 Result<void> Creation::at_gate(Gate gate) {

@@ -17,11 +17,6 @@ struct Feature {
 };
 }  // namespace
 
-static constexpr Feature kNotYet[] = {
-    {"/linux/seccomp/defaultAction",
-     [](const Spec& s) { return s.linux_.seccomp && s.linux_.seccomp->default_action == oci::SeccompAction::notify; }},
-};
-
 template <class T>
 static const T* resource(const Spec& s, std::optional<T> oci::Resources::*member) {
   if (!s.linux_.resources || !(*s.linux_.resources.*member)) return nullptr;
@@ -79,11 +74,6 @@ static void check_places(Checker& checker) {
     if (!options.not_supported.empty())
       not_yet(checker, at(at("/mounts", i) + "/options", options.not_supported_index), options.not_supported);
   }
-  if (!spec.linux_.seccomp) return;
-  const auto& rules = spec.linux_.seccomp->syscalls;
-  for (size_t i = 0; i < rules.size(); ++i)
-    if (rules[i].action == oci::SeccompAction::notify)
-      not_yet(checker, at("/linux/seccomp/syscalls", i) + "/action", "SCMP_ACT_NOTIFY");
 }
 
 void check_only_v1(Checker& checker) {
@@ -102,8 +92,6 @@ void check_only_v1(Checker& checker) {
 }
 
 void check_unsupported(Checker& checker) {
-  for (const Feature& feature : kNotYet)
-    if (feature.used(checker.spec)) not_yet(checker, feature.pointer, "this");
   check_places(checker);
   check_only_v1(checker);
 }

@@ -14,11 +14,6 @@ TEST(Unsupported, IsToldAndNeverSkipped) {
     const char* raw;
     const char* line;
   } cases[] = {
-      {"/linux/seccomp", R"({"defaultAction": "SCMP_ACT_NOTIFY"})",
-       "/linux/seccomp/defaultAction: is valid, but minirun does not support this yet"},
-      {"/linux/seccomp",
-       R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]})",
-       "/linux/seccomp/syscalls/0/action: is valid, but minirun does not support SCMP_ACT_NOTIFY yet"},
       {"/mounts", R"([{"destination": "/t", "source": "/", "options": ["bind", "dest-nofollow"]}])",
        "/mounts/0/options/1: is valid, but minirun does not support dest-nofollow yet"},
   };
