@@ -151,6 +151,8 @@ class Executor : public ProcessSteps<Kernel> {
         return this->session(a[1] != 0);
       case Op::close_on_exec:
         return this->close_on_exec(a[0]);
+      case Op::own_pid:
+        return own_pid(a[0], a[1]);
       case Op::supervise:
         return supervise(index, a);
       case Op::execute:
@@ -165,6 +167,21 @@ class Executor : public ProcessSteps<Kernel> {
     auto* table = reinterpret_cast<uint64_t*>(base_ + offset);
     for (uint64_t i = 0; table[i] != 0; i++) table[i] += address(base_);
     return reinterpret_cast<char**>(table);
+  }
+
+  // Puts the decimal number of this process at the end of a string of the environment, which has room for it. Before
+  // execute: the table has offsets still.
+  long own_pid(uint64_t table, uint64_t index) {
+    long pid = this->call(__NR_getpid);
+    if (pid < 0) return pid;
+    char* at = base_ + reinterpret_cast<const uint64_t*>(base_ + table)[index];
+    while (*at != '=') at++;
+    char digits[20];
+    unsigned count = 0;
+    for (long rest = pid; rest > 0 || count == 0; rest /= 10) digits[count++] = static_cast<char>('0' + rest % 10);
+    while (count > 0) *++at = digits[--count];
+    *++at = '\0';
+    return 0;
   }
 
   // Tries each candidate as execvp(3) does: a missing one passes on to the next, a forbidden one is remembered.

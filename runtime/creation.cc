@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "runtime/console.h"
+#include "runtime/listen_fds.h"
 #include "runtime/log.h"
 #include "runtime/seccomp_listener.h"
 #include "runtime/start_socket.h"
@@ -183,9 +184,11 @@ Result<void> Creation::hand_over_terminal(LaunchEvents* events) {
 }
 
 Result<void> check_launch_options(const LaunchOptions& options) {
-  for (uint32_t i = 0; i < options.preserve_fds; i++) {
-    if (fcntl(static_cast<int>(3 + i), F_GETFD) < 0)
-      return fail(0, "--preserve-fds {}: descriptor {} is not open", options.preserve_fds, 3 + i);
+  uint32_t listening = own_listen_fds().count;
+  for (uint32_t i = 0; i < listening + options.preserve_fds; i++) {
+    if (fcntl(static_cast<int>(3 + i), F_GETFD) >= 0) continue;
+    if (i < listening) return fail(0, "LISTEN_FDS={}: descriptor {} is not open", listening, 3 + i);
+    return fail(0, "--preserve-fds {}: descriptor {} is not open", options.preserve_fds, 3 + i);
   }
   return {};
 }

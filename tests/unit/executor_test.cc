@@ -212,6 +212,23 @@ TEST(Executor, TheListenerIsOfferedInMemoryAndWaitsForTheAnswer) {
   }
 }
 
+TEST(Executor, TheWorkloadIsToldItsNumber) {
+  for (long pid : {1L, 20L, 4194304L}) {
+    PlanBuilder b;
+    uint64_t table = b.pointer_table({"A=b", "LISTEN_PID=0000000000"});
+    b.add(Op::own_pid, "", {table, 1, b.text("LISTEN_PID")});
+    Execution execution(b.finish());
+    execution.kernel.answer = [pid](const FakeKernel::Call& call, long* result) {
+      *result = pid;
+      return call.number == __NR_getpid;
+    };
+    EXPECT_EQ(execution.run(), 0);
+    uint64_t offset = 0;
+    memcpy(&offset, execution.image.data() + table + sizeof offset, sizeof offset);
+    EXPECT_EQ(execution.image.data() + offset, "LISTEN_PID=" + std::to_string(pid));
+  }
+}
+
 TEST(Executor, OpenatIsTriedAgainWhenARenameRaced) {
   Execution execution(one_step(Op::make_readonly, {kDataOffset}));
   int asked = 0;
