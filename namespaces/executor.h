@@ -67,7 +67,7 @@ class Executor : public ProcessSteps<Kernel> {
       case Op::mount_new:
         return this->mount_new(text(a[0]), text(a[1]), a[2], text(a[3]), a[4], a[5], step.flags, plan_->report.detail);
       case Op::attach:
-        return this->attach(slot(a[0]), text(a[1]), a[2], a[3], a[4]);
+        return this->attach(slot(a[0]), text(a[1]), a[2], a[3], a[4], step.flags);
       case Op::set_attributes:
         return this->set_attributes(text(a[0]), a[1], a[2], a[3]);
       case Op::reconfigure:

@@ -86,6 +86,7 @@ enum StepFlag : uint16_t {
   kReplace = 4,          // symlink: in place of what is there
   kRealDirectory = 8,    // mount_new: no symbolic link on the way to the target (CVE-2019-19921: /proc, /sys)
   kModeOfTarget = 32,    // mount_new: a tmpfs takes on the mode of the directory that it is put on
+  kTargetItself = 64,    // attach: a target that is a symbolic link is covered itself
   kTolerateDenied = 16,  // working_directory: EACCES and EPERM, to be tried again as the container's user
 };
 

@@ -169,9 +169,18 @@ Result<void> Creation::at_gate(Gate gate) {
   return run_start_container_hooks(hook_context());
 }
 
+// crun's name for --pidfd-socket, which goes before it.
+static std::string pidfd_receiver(const LaunchOptions& options, const oci::StringMap& annotations) {
+  if (!options.pidfd_socket.empty()) return options.pidfd_socket;
+  for (const auto& [key, value] : annotations)
+    if (key == "run.oci.pidfd_receiver") return value;
+  return "";
+}
+
 Result<void> Creation::tell_pid() {
   if (pid_told_) return {};
-  if (!options_.pidfd_socket.empty()) TRY(send_console(options_.pidfd_socket, launched_->child().pidfd.get()));
+  std::string receiver = pidfd_receiver(options_, record_.annotations);
+  if (!receiver.empty()) TRY(send_console(receiver, launched_->child().pidfd.get()));
   TRY(write_pid_file(options_.pid_file, record_.init.pid));
   pid_told_ = true;
   return {};

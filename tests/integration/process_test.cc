@@ -277,6 +277,18 @@ TEST_F(Process, OnlyThreeDescriptorsAreOpen) {
   }
 }
 
+TEST_F(Process, KeepOriginalGroupsKeepsTheCallers) {
+  Bundle bundle;
+  StartOptions options;
+  options.in_child = [] {
+    gid_t groups[] = {77, 78};
+    if (setgroups(2, groups) != 0) _exit(97);
+  };
+  EXPECT_EQ(status_line(report(bundle, {}, options), "Groups").find("77"), std::string::npos);
+  bundle.config["annotations"] = {{"run.oci.keep_original_groups", "1"}};
+  EXPECT_NE(status_line(report(bundle, {}, options), "Groups").find("77 78"), std::string::npos);
+}
+
 // Socket activation: the descriptors and the workload's own number.
 TEST_F(Process, ListenFdsArePassedOn) {
   Bundle bundle;
