@@ -67,7 +67,7 @@ class Executor : public ProcessSteps<Kernel> {
       case Op::mount_new:
         return this->mount_new(text(a[0]), text(a[1]), a[2], text(a[3]), a[4], a[5], step.flags, plan_->report.detail);
       case Op::attach:
-        return this->attach(slot(a[0]), text(a[1]), a[2], a[3], a[4]);
+        return this->attach(slot(a[0]), text(a[1]), a[2], a[3], a[4], step.flags);
       case Op::set_attributes:
         return this->set_attributes(text(a[0]), a[1], a[2], a[3]);
       case Op::reconfigure:
@@ -146,11 +146,13 @@ class Executor : public ProcessSteps<Kernel> {
         return this->working_directory(text(a[0]), step.flags);
       case Op::seccomp:
         unblock_signals();  // the filter may forbid it
-        return this->seccomp(text(a[0]), a[1], a[2]);
+        return load_filter(text(a[0]), a);
       case Op::session:
         return this->session(a[1] != 0);
       case Op::close_on_exec:
         return this->close_on_exec(a[0]);
+      case Op::own_pid:
+        return own_pid(a[0], a[1]);
       case Op::supervise:
         return supervise(index, a);
       case Op::execute:
@@ -165,6 +167,21 @@ class Executor : public ProcessSteps<Kernel> {
     auto* table = reinterpret_cast<uint64_t*>(base_ + offset);
     for (uint64_t i = 0; table[i] != 0; i++) table[i] += address(base_);
     return reinterpret_cast<char**>(table);
+  }
+
+  // Puts the decimal number of this process at the end of a string of the environment, which has room for it. Before
+  // execute: the table has offsets still.
+  long own_pid(uint64_t table, uint64_t index) {
+    long pid = this->call(__NR_getpid);
+    if (pid < 0) return pid;
+    char* at = base_ + reinterpret_cast<const uint64_t*>(base_ + table)[index];
+    while (*at != '=') at++;
+    char digits[20];
+    unsigned count = 0;
+    for (long rest = pid; rest > 0 || count == 0; rest /= 10) digits[count++] = static_cast<char>('0' + rest % 10);
+    while (count > 0) *++at = digits[--count];
+    *++at = '\0';
+    return 0;
   }
 
   // Tries each candidate as execvp(3) does: a missing one passes on to the next, a forbidden one is remembered.
@@ -207,6 +224,22 @@ class Executor : public ProcessSteps<Kernel> {
     (void)this->call(__NR_rt_sigprocmask, kSetMask, address(&none), 0, sizeof none);
   }
 
+  // a[3]: the filter has a listener. No system call until the parent has it: each might be for the listener's agent, or
+  // be refused, and an exec would close it. Bounded (by seconds up to a minute), as the parent may die.
+  long load_filter(const char* instructions, const uint64_t* a) {
+    long rc = this->seccomp(instructions, a[1], a[2]);
+    if (rc < 0 || a[3] == 0) return rc;
+    __atomic_store_n(&plan_->listener, kListenerOffered + static_cast<uint32_t>(rc), __ATOMIC_RELEASE);
+    constexpr uint64_t kPatience = 1ULL << 32;
+    for (uint64_t i = 0; i < kPatience; i++) {
+      uint32_t answer = __atomic_load_n(&plan_->listener, __ATOMIC_ACQUIRE);
+      if (answer == kListenerTaken) return 0;
+      if (answer == kListenerRefused) return this->failed(__NR_seccomp, -ECANCELED);
+      this->kernel_.relax();
+    }
+    return this->failed(__NR_seccomp, -ETIMEDOUT);
+  }
+
   // Starts the workload with the memory shared and this side suspended until its exec (as vfork(2) does), so that it
   // costs no copy of the page tables; then becomes its init.
   long supervise(uint32_t index, const uint64_t* a) {
@@ -218,7 +251,7 @@ class Executor : public ProcessSteps<Kernel> {
     init_first_ = static_cast<uint32_t>(a[0]);
     constexpr uint64_t kVm = 0x100, kVfork = 0x4000;
     abi::CloneArguments arguments{};
-    arguments.flags = kVm | kVfork;
+    arguments.flags = kVm | kVfork | a[3];  // CLONE_FILES: the parent takes a descriptor of the workload from the init
     arguments.exit_signal = kSigchld;
     arguments.stack = address(workload_stack_);
     arguments.stack_size = sizeof workload_stack_;

@@ -86,6 +86,15 @@ class RawKernel {
     return clone_into(arguments, sizeof *arguments, entry, argument);
   }
 
+  // While looking at memory that another process is about to write.
+  static void relax() {
+#if defined(__x86_64__)
+    __asm__ volatile("pause" ::: "memory");
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#endif
+  }
+
   // The trap is for a seccomp filter that forbids exit_group(2).
   [[noreturn]] static void exit(int status) {
     constexpr long kExitGroup =

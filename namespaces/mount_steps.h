@@ -86,19 +86,19 @@ class MountSteps : public Calls<Kernel> {
     this->close(context);
     if (mount < 0) return mount;
     rc = change(mount, 0, 0, propagation & ~abi::kMsRecursive);  // a new mount has none below
-    if (rc >= 0) rc = place_on(mount, target, true, (flags & kRealDirectory) != 0);
+    if (rc >= 0) rc = place_on(mount, target, true, flags);
     this->close(mount);
     return rc;
   }
 
   // set, clear: MOUNT_ATTR_* of the mount itself in the low half, of it and all below it in the high half.
   // propagation: MS_* with MS_REC to reach those below.
-  long attach(long tree, const char* target, uint64_t set, uint64_t clear, uint64_t propagation) {
+  long attach(long tree, const char* target, uint64_t set, uint64_t clear, uint64_t propagation, unsigned flags) {
     long rc = change(tree, set, clear, propagation);
     if (rc < 0) return rc;
     FileFacts facts{};
     rc = this->stat(tree, &facts);
-    return rc < 0 ? rc : place_on(tree, target, (facts.mode & kTypeMask) == kDirectoryType, false);
+    return rc < 0 ? rc : place_on(tree, target, (facts.mode & kTypeMask) == kDirectoryType, flags);
   }
 
   // The same for a mount that is there.
@@ -260,9 +260,10 @@ class MountSteps : public Calls<Kernel> {
     return rc < 0 ? rc : 0;
   }
 
-  long place_on(long tree, const char* path, bool is_directory, bool real) {
-    long target = is_directory ? make_directories(path) : make_file(path);
-    if (target >= 0 && real) {
+  long place_on(long tree, const char* path, bool is_directory, unsigned flags) {
+    long target = (flags & kTargetItself) != 0 ? resolve(path, abi::kOpenNofollow) : -ENOENT;
+    if (target == -ENOENT) target = is_directory ? make_directories(path) : make_file(path);
+    if (target >= 0 && (flags & kRealDirectory) != 0) {
       this->close(target);
       target = this->openat2(root_, path, abi::kOpenPath | abi::kOpenDirectory,
                              abi::kResolveInRoot | abi::kResolveNoSymlinks);

@@ -65,6 +65,7 @@ namespace minirun {
   X(supervise, "start the workload; stay as its init")          \
   X(session, "start a session{0s}")                             \
   X(close_on_exec, "close descriptors from {0d} on at exec")    \
+  X(own_pid, "tell the workload its process id: {2s}")          \
   X(execute, "execute {2s}")
 
 enum class Op : uint16_t {
@@ -85,13 +86,15 @@ enum StepFlag : uint16_t {
   kReplace = 4,          // symlink: in place of what is there
   kRealDirectory = 8,    // mount_new: no symbolic link on the way to the target (CVE-2019-19921: /proc, /sys)
   kModeOfTarget = 32,    // mount_new: a tmpfs takes on the mode of the directory that it is put on
+  kTargetItself = 64,    // attach: a target that is a symbolic link is covered itself
   kTolerateDenied = 16,  // working_directory: EACCES and EPERM, to be tried again as the container's user
 };
 
 // Where the child waits at a `gate`; the number that comes with Message::ready.
 enum class Gate : uint32_t {
-  setup = 1,   // namespaces and mounts are there: hooks, network devices and what else is the parent's to do
-  commit = 2,  // about to outlive minirun: the state must be written first
+  setup = 1,     // namespaces and mounts are there: hooks, network devices and what else is the parent's to do
+  commit = 2,    // about to outlive minirun: the state must be written first
+  listener = 3,  // about to load a filter that notifies: whoever is to get the listener must be there (SeccompListener)
 };
 
 struct Step {
@@ -119,12 +122,23 @@ struct Step {
 //     | <------------------------ end of file  without supervise: exec succeeded (close-on-exec)
 //     | <-------------------------- failed --- a step failed: the report says which; init waits until the parent
 //     |                                        hangs up (it may still look into the container), then ends
+// A filter that notifies (seccomp_unotify(2)) may stop any system call from its loading on until the listener is with
+// its agent. So the loading task tells the descriptor's number by PlanHeader::listener and waits there for the answer,
+// by looking at it again and again: a few tens of microseconds. The parent takes the descriptor with pidfd_getfd(2).
+//
 // End of file with neither is the death of init (the memory limit, a signal): never success.
 enum class Message : uint32_t { terminal = 1, ready, release, running, exited, failed, mapped, created, plan };
 
 struct Envelope {  // one SOCK_SEQPACKET message; with terminal and plan a descriptor rides along as SCM_RIGHTS
   Message message;
   int32_t status;  // exited: the wait status, as waitpid(2) gives it; ready: the Gate
+};
+
+enum SeccompListener : uint32_t {
+  kNoListener = 0,
+  kListenerTaken = 1,    // go on to exec
+  kListenerRefused = 2,  // nobody takes it: the launch has failed
+  kListenerOffered = 3,  // plus the descriptor's number in the init's table of descriptors
 };
 
 constexpr unsigned kDetailBytes = 248;
@@ -149,7 +163,7 @@ struct PlanHeader {
   int32_t control;         // this side of the SOCK_SEQPACKET pair
   int32_t memory;          // the memfd of this image
   uint32_t first_kept_fd;  // descriptors from here on are closed in the workload (3, or more with preserved ones)
-  uint32_t pad;
+  uint32_t listener;       // SeccompListener
   Report report;
 };
 

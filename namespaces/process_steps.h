@@ -151,7 +151,7 @@ class ProcessSteps : public MountSteps<Kernel> {
 
   long bind_console(const char* path) {
     long tree = this->clone_tree(terminal_, 0);
-    return tree < 0 ? tree : this->attach(tree, path, 0, 0, 0);
+    return tree < 0 ? tree : this->attach(tree, path, 0, 0, 0, 0);
   }
 
   // So that a user other than root can open /dev/stdout. What cannot be given away (a pipe of another user namespace)

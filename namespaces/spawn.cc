@@ -54,7 +54,7 @@ Result<PlanMemory> PlanMemory::map(UniqueFd fd) {
   if (fstat(fd.get(), &facts) < 0) return fail(errno, "stat the plan");
   auto bytes = static_cast<size_t>(facts.st_size);
   if (bytes < sizeof(PlanHeader)) return fail(EPROTO, "the container's init sends no plan");
-  void* at = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd.get(), 0);
+  void* at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (at == MAP_FAILED) return fail(errno, "map the plan");
   PlanMemory memory(std::move(fd), static_cast<PlanHeader*>(at), bytes);
   const PlanHeader& header = *memory.header_;
@@ -74,6 +74,16 @@ std::optional<std::pair<Op, std::string>> PlanMemory::told(uint32_t step) const 
   const Step& found = reinterpret_cast<const Step*>(base + header_->steps)[step];
   if (found.told == kNoText || found.told >= bytes_) return std::nullopt;
   return std::pair(found.op, std::string(base + found.told, strnlen(base + found.told, bytes_ - found.told)));
+}
+
+std::optional<int> PlanMemory::offered_listener() const {
+  uint32_t value = __atomic_load_n(&header_->listener, __ATOMIC_ACQUIRE);
+  if (value < kListenerOffered) return std::nullopt;
+  return static_cast<int>(value - kListenerOffered);
+}
+
+void PlanMemory::answer_listener(SeccompListener answer) {
+  __atomic_store_n(&header_->listener, static_cast<uint32_t>(answer), __ATOMIC_RELEASE);
 }
 
 Report PlanMemory::report() const {

@@ -32,6 +32,9 @@ class PlanMemory {
   // The operation and the text of a step that was told (Step::told); nothing for another.
   std::optional<std::pair<Op, std::string>> told(uint32_t step) const;
   uint32_t step_count() const;
+  // The seccomp listener that the child offers: a number in its table of descriptors.
+  std::optional<int> offered_listener() const;
+  void answer_listener(SeccompListener answer);
   PlanHeader* header() { return header_; }
 
  private:

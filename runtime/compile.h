@@ -12,6 +12,7 @@
 #include "cgroups/limits.h"
 #include "namespaces/plan_builder.h"
 #include "runtime/host.h"
+#include "runtime/listen_fds.h"
 #include "runtime/seccomp.h"
 #include "runtime/spec.h"
 #include "sys/result.h"
@@ -24,7 +25,8 @@ struct RunOptions {
   bool create = false;        // detached, and it waits for start
   bool setup_gate = false;    // it waits once its namespaces and mounts are there
   bool new_keyring = true;    // a session keyring of its own
-  unsigned preserve_fds = 0;  // descriptors after stdio that the workload keeps: 3 .. 2 + preserve_fds
+  unsigned preserve_fds = 0;  // descriptors after stdio that the workload keeps: after listen_fds
+  ListenFds listen_fds{};     // of those, before preserve_fds: told by the workload's environment
   bool no_pivot = false;      // --no-pivot
   bool entered = false;       // minirun is in the container's user namespace already: runtime/rootless.h
 };

@@ -52,7 +52,7 @@ Compiled compile_hook(const oci::Spec& spec, const Place& place, const HostFacts
     c.add(Op::working_directory, "", {c.text(call.cwd)});
     c.add(Op::session, "", {c.text(""), 0});  // a process group, to be killed as one
     c.add(Op::close_on_exec, "", {c.plan.plan().first_kept_fd});
-    emit_execute(c);
+    emit_execute(c, emit_environment(c));
   }
   c.out.plan = c.plan.finish();
   return std::move(c.out);

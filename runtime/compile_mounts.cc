@@ -54,7 +54,8 @@ void emit_bind(Compilation& c, const MountEntry& entry) {
   source.id_map = entry.id_map;
   uint32_t slot = c.plan.slot(std::move(source));
   c.add(Op::attach, entry.pointer,
-        {slot, c.text(entry.mount.destination), packed_set(options), packed_clear(options), propagation});
+        {slot, c.text(entry.mount.destination), packed_set(options), packed_clear(options), propagation},
+        options.target_nofollow ? static_cast<uint16_t>(kTargetItself) : uint16_t{0});
 }
 
 // Attributes for fsmount(2): a new mount has nothing below it.

@@ -69,7 +69,9 @@ uint32_t emit_gates(Compilation& c);
 // What is left to do behind the last gate, by the process that executes the program.
 void emit_last_steps(Compilation& c, const CapabilitySets& sets);
 void emit_working_directory(Compilation& c);
-void emit_execute(Compilation& c);
+// The table of the environment. Before the filter, which may forbid getpid(2): the workload puts its own number into it.
+uint64_t emit_environment(Compilation& c);
+void emit_execute(Compilation& c, uint64_t environment);
 
 // compile_exec.cc: into the namespaces of a container, and to its root.
 void emit_joins(Compilation& c, const ExecFacts& facts);

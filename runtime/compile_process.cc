@@ -181,23 +181,42 @@ std::string command_text(const oci::Strings& args) {
   return text;
 }
 
+// The variables of sd_listen_fds(3). Under an init the workload has a number that only it knows.
+void add_listen_fds(const ListenFds& listen, oci::Strings* env) {
+  std::erase_if(*env, [](const std::string& entry) {
+    return entry.starts_with("LISTEN_PID=") || entry.starts_with("LISTEN_FDS=") || entry.starts_with("LISTEN_FDNAMES=");
+  });
+  if (listen.names) env->push_back("LISTEN_FDNAMES=" + *listen.names);
+  env->push_back("LISTEN_FDS=" + std::to_string(listen.count));
+  env->push_back("LISTEN_PID=0000000000");  // room for any
+}
+
 }  // namespace
 
-void emit_execute(Compilation& c) {
+uint64_t emit_environment(Compilation& c) {
+  oci::Strings env = c.spec.process->env;
+  bool hook = !c.program.empty();
+  bool has_home =
+      std::any_of(env.begin(), env.end(), [](const auto& entry) { return entry.compare(0, 5, "HOME=") == 0; });
+  if (!has_home && !hook) env.push_back("HOME=" + c.place.home);
+  const ListenFds& listen = c.options.listen_fds;
+  if (listen.count > 0) add_listen_fds(listen, &env);
+  uint64_t table = c.plan.pointer_table(env);
+  if (listen.count > 0) c.add(Op::own_pid, "", {table, env.size() - 1, c.text("LISTEN_PID")});
+  return table;
+}
+
+void emit_execute(Compilation& c, uint64_t environment) {
   const oci::Process& process = *c.spec.process;
   bool hook = !c.program.empty();
   c.out.search_path = search_path_of(process.env);
   std::vector<std::string> candidates = {c.program};
   if (!hook) candidates = program_candidates(process.args[0], c.out.search_path);
-  oci::Strings env = process.env;
-  bool has_home =
-      std::any_of(env.begin(), env.end(), [](const auto& entry) { return entry.compare(0, 5, "HOME=") == 0; });
-  if (!has_home && !hook) env.push_back("HOME=" + c.place.home);
   uint64_t list = c.plan.list(candidates);
   uint64_t text = c.text(hook ? c.program : command_text(process.args));
   uint64_t arguments = c.plan.pointer_table(process.args);
   c.add(Op::execute, hook ? c.program_origin : "/process/args",
-        {list, candidates.size(), text, arguments, c.plan.pointer_table(env)});
+        {list, candidates.size(), text, arguments, environment});
 }
 
 std::string search_path_of(const oci::Strings& env) {
@@ -255,14 +274,19 @@ void emit_last_steps(Compilation& c, const CapabilitySets& sets) {
   c.add(Op::session, process.terminal ? "/process/terminal" : "",
         {c.text(process.terminal ? " with the terminal" : ""), process.terminal ? 1u : 0u});
   c.add(Op::close_on_exec, "", {c.plan.plan().first_kept_fd});
+  uint64_t environment = emit_environment(c);
   // As late as can be: whatever follows has to be allowed by the filter.
   if (c.seccomp != nullptr) {
     const auto& filter = c.seccomp->filter;
+    bool listens = c.seccomp->has_listener();
+    if (listens)
+      c.add(Op::gate, "/linux/seccomp/listenerPath",
+            {c.text("the agent of its seccomp filter"), static_cast<uint64_t>(Gate::listener)});
     uint64_t offset = c.plan.bytes(filter.data(), filter.size() * sizeof filter[0]);
-    c.add(Op::seccomp, "/linux/seccomp", {offset, filter.size(), c.seccomp->flags});
+    c.add(Op::seccomp, "/linux/seccomp", {offset, filter.size(), c.seccomp->flags, listens ? 1u : 0u});
   }
   if (borrowed_capabilities(c) != 0) emit_capabilities(c, sets);
-  emit_execute(c);
+  emit_execute(c, environment);
 }
 
 static void emit_gate(Compilation& c, const char* what) {
@@ -305,6 +329,7 @@ uint32_t emit_launch(Compilation& c) {
   step.arg[0] = first_of_init;
   step.arg[1] = c.plan.size() - first_of_init;
   step.arg[2] = c.is_new(CLONE_NEWPID) ? 0 : 1;
+  step.arg[3] = c.seccomp != nullptr && c.seccomp->has_listener() ? CLONE_FILES : 0;
   return first_told;
 }
 

@@ -1,18 +1,11 @@
 #include "runtime/console.h"
 
-#include <fcntl.h>
-#include <fmt/core.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
-#include "sys/file.h"
+#include "runtime/unix_socket.h"
 
 namespace minirun {
 
@@ -39,57 +32,11 @@ std::optional<winsize> caller_window_size() {
 
 // --- the console socket
 
-// An address holds 107 bytes of path and a NUL. A longer path is opened first and reached through /proc, where a link
-// to a socket is followed like any other.
-static Result<sockaddr_un> socket_address(const std::string& path, UniqueFd* opened) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::string reachable = path;
-  if (path.size() >= sizeof address.sun_path) {
-    *opened = TRY(open_at(AT_FDCWD, path, O_PATH));
-    reachable = fmt::format("/proc/self/fd/{}", opened->get());
-  }
-  std::memcpy(address.sun_path, reachable.c_str(), reachable.size() + 1);
-  return address;
-}
-
-static Result<void> send_descriptor(int socket, const std::string& path, int fd) {
-  constexpr char kName[] = "/dev/ptmx";
-  iovec part{const_cast<char*>(kName), sizeof kName - 1};
-  alignas(cmsghdr) char rights[CMSG_SPACE(sizeof(int))] = {};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  header.msg_control = rights;
-  header.msg_controllen = sizeof rights;
-  cmsghdr* first = CMSG_FIRSTHDR(&header);
-  first->cmsg_level = SOL_SOCKET;
-  first->cmsg_type = SCM_RIGHTS;
-  first->cmsg_len = CMSG_LEN(sizeof(int));
-  std::memcpy(CMSG_DATA(first), &fd, sizeof fd);
-  ssize_t n = -1;
-  do {
-    n = sendmsg(socket, &header, MSG_NOSIGNAL);
-  } while (n < 0 && errno == EINTR);
-  if (n < 0) return fail(errno == EAGAIN ? ETIMEDOUT : errno, "send the terminal to {}", path);
-  return {};
-}
-
 Result<void> send_console(const std::string& path, int terminal, unsigned timeout_ms) {
-  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!socket) return fail(errno, "socket for {}", path);
-  // Bounds sending, and connecting to a listener whose backlog is full (socket(7)).
-  timeval limit{static_cast<time_t>(timeout_ms / 1000), static_cast<suseconds_t>(timeout_ms % 1000 * 1000)};
-  if (setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0)
-    return fail(errno, "set a time limit for {}", path);
-  UniqueFd opened;
-  sockaddr_un address = TRY(socket_address(path, &opened));
-  int rc = -1;
-  do {
-    rc = connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  } while (rc < 0 && errno == EINTR);
-  if (rc < 0) return fail(errno == EAGAIN ? ETIMEDOUT : errno, "connect to --console-socket {}", path);
-  return send_descriptor(socket.get(), path, terminal);
+  UniqueFd socket = TRY(connect_stream(path, "--console-socket", timeout_ms));
+  auto sent = send_descriptor(socket.get(), "/dev/ptmx", terminal);
+  if (!sent.ok()) return fail(sent.error().code, "send the terminal to {}", path);
+  return {};
 }
 
 // --- the caller's terminal

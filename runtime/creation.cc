@@ -8,7 +8,9 @@
 
 #include "runtime/cgroup_place.h"
 #include "runtime/console.h"
+#include "runtime/listen_fds.h"
 #include "runtime/log.h"
+#include "runtime/seccomp_listener.h"
 #include "runtime/start_socket.h"
 #include "sys/file.h"
 
@@ -158,11 +160,21 @@ Result<std::optional<LaunchFailure>> Creation::await() {
     if (failure) return failure;
     TRY(hand_over_terminal(&events));
     if (!events.gate) break;
+    if (*events.gate == Gate::listener) {
+      TRY(serve_listener());
+      continue;
+    }
     TRY(at_gate(*events.gate));
     TRY(release(*launched_));
   }
   TRY(tell_pid());
   return std::optional<LaunchFailure>{};
+}
+
+// All that creating means is done by now (runtime.md, "Lifecycle").
+Result<void> Creation::serve_listener() {
+  SeccompAgent agent = TRY(SeccompAgent::connect(*prepared_.bundle.spec.linux_.seccomp));
+  return agent.serve(*launched_, record_, "created", record_.init.pid, supervisor_.signals());
 }
 
 Result<void> Creation::at_gate(Gate gate) {
@@ -178,9 +190,18 @@ Result<void> Creation::at_gate(Gate gate) {
   return run_start_container_hooks(hook_context());
 }
 
+// crun's name for --pidfd-socket, which goes before it.
+static std::string pidfd_receiver(const LaunchOptions& options, const oci::StringMap& annotations) {
+  if (!options.pidfd_socket.empty()) return options.pidfd_socket;
+  for (const auto& [key, value] : annotations)
+    if (key == "run.oci.pidfd_receiver") return value;
+  return "";
+}
+
 Result<void> Creation::tell_pid() {
   if (pid_told_) return {};
-  if (!options_.pidfd_socket.empty()) TRY(send_console(options_.pidfd_socket, launched_->child().pidfd.get()));
+  std::string receiver = pidfd_receiver(options_, record_.annotations);
+  if (!receiver.empty()) TRY(send_console(receiver, launched_->child().pidfd.get()));
   TRY(write_pid_file(options_.pid_file, record_.init.pid));
   pid_told_ = true;
   return {};
@@ -193,9 +214,11 @@ Result<void> Creation::hand_over_terminal(LaunchEvents* events) {
 }
 
 Result<void> check_launch_options(const LaunchOptions& options) {
-  for (uint32_t i = 0; i < options.preserve_fds; i++) {
-    if (fcntl(static_cast<int>(3 + i), F_GETFD) < 0)
-      return fail(0, "--preserve-fds {}: descriptor {} is not open", options.preserve_fds, 3 + i);
+  uint32_t listening = own_listen_fds().count;
+  for (uint32_t i = 0; i < listening + options.preserve_fds; i++) {
+    if (fcntl(static_cast<int>(3 + i), F_GETFD) >= 0) continue;
+    if (i < listening) return fail(0, "LISTEN_FDS={}: descriptor {} is not open", listening, 3 + i);
+    return fail(0, "--preserve-fds {}: descriptor {} is not open", options.preserve_fds, 3 + i);
   }
   return {};
 }

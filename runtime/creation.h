@@ -60,6 +60,7 @@ class Creation {
   Result<void> at_gate(Gate gate);
   Result<std::optional<LaunchFailure>> launch_to_the_end();
   HookContext hook_context();
+  Result<void> serve_listener();
   Result<void> hand_over_terminal(LaunchEvents* events);
   Result<void> commit();
   Result<void> tell_pid();

@@ -24,6 +24,7 @@
 #include "runtime/launch.h"
 #include "runtime/log.h"
 #include "runtime/seccomp_cache.h"
+#include "runtime/seccomp_listener.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -147,6 +148,11 @@ Result<std::optional<LaunchFailure>> Exec::launch() {
     else if (events.terminal)
       TRY(supervisor_.attach_terminal(std::move(events.terminal)));
     if (!events.gate) break;
+    if (*events.gate == Gate::listener) {
+      SeccompAgent agent = TRY(SeccompAgent::connect(*spec_.linux_.seccomp));
+      TRY(agent.serve(*launched_, container_.record, container_.status, launched_->child().pid, supervisor_.signals()));
+      continue;
+    }
     TRY(tell_pid());
     TRY(release(*launched_));
   }

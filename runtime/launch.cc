@@ -191,9 +191,8 @@ std::optional<LaunchFailure> await_launch(Launched& launched, const Compiled& co
 }
 
 std::optional<LaunchFailure> await_start(Launched& launched, const oci::Process& process, bool resident_init,
-                                         const Cgroup& cgroup, Signals& signals) {
-  LaunchEvents events;
-  return await_messages(launched, resident_init, &process, cgroup, signals, &events,
+                                         const Cgroup& cgroup, Signals& signals, LaunchEvents* events) {
+  return await_messages(launched, resident_init, &process, cgroup, signals, events,
                         [&] { return failed_step(launched.child().memory); });
 }
 

@@ -86,9 +86,9 @@ struct LaunchEvents {
 std::optional<LaunchFailure> await_launch(Launched& launched, const Compiled& compiled, const oci::Process* process,
                                           const Cgroup& cgroup, Signals& signals, LaunchEvents* events);
 
-// The same of a container that start has let go: until its workload runs.
+// The same of a container that start has let go: until it is at a gate or its workload runs.
 std::optional<LaunchFailure> await_start(Launched& launched, const oci::Process& process, bool resident_init,
-                                         const Cgroup& cgroup, Signals& signals);
+                                         const Cgroup& cgroup, Signals& signals, LaunchEvents* events);
 
 // Opens the gate.
 Result<void> release(Launched& launched);

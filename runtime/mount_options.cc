@@ -24,7 +24,7 @@ enum class Effect : uint8_t {
   copy_up,
   copy_symlink,
   source_nofollow,
-  not_yet,
+  target_nofollow,
 };
 
 struct Option {
@@ -89,7 +89,7 @@ constexpr Option kOptions[] = {
     // crun's; podman sends the first one to every runtime.
     {"copy-symlink", 0, Effect::copy_symlink, false},
     {"src-nofollow", 0, Effect::source_nofollow, false},
-    {"dest-nofollow", 0, Effect::not_yet, false},
+    {"dest-nofollow", 0, Effect::target_nofollow, false},
 };
 
 struct Found {
@@ -138,7 +138,9 @@ void replace_superblock(MountOptions* out, const Option& option) {
 void apply(MountOptions* out, const Option& option, bool recursive) {
   switch (option.effect) {
     case Effect::none:
-    case Effect::not_yet:
+      return;
+    case Effect::target_nofollow:
+      out->target_nofollow = true;
       return;
     case Effect::id_map:
       out->id_map = recursive ? MountOptions::IdMap::recursive : MountOptions::IdMap::own;
@@ -193,16 +195,13 @@ MountOptions parse_mount_options(const oci::Strings& options) {
       out.parameters.emplace_back(name, text.substr(name.size()));
       continue;
     }
-    if (found.option->effect == Effect::not_yet && out.not_supported.empty()) {
-      out.not_supported = text;
-      out.not_supported_index = i;
-    }
     Effect effect = found.option->effect;
     if (effect == Effect::id_map) {
       out.id_map_text = text.substr(name.size());
       out.id_map_index = i;
     }
-    if (effect == Effect::copy_up || effect == Effect::copy_symlink || effect == Effect::source_nofollow)
+    if (effect == Effect::copy_up || effect == Effect::copy_symlink || effect == Effect::source_nofollow ||
+        effect == Effect::target_nofollow)
       out.special_index = i;
     apply(&out, *found.option, found.recursive);
   }
@@ -212,7 +211,6 @@ MountOptions parse_mount_options(const oci::Strings& options) {
 std::vector<std::string> known_mount_options() {
   std::vector<std::string> names;
   for (const Option& option : kOptions) {
-    if (option.effect == Effect::not_yet) continue;
     names.emplace_back(option.name);
     if (option.has_recursive) names.push_back("r" + std::string(option.name));
   }

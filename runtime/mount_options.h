@@ -33,10 +33,9 @@ struct MountOptions {
   size_t id_map_index = 0;
   bool copy_up = false;          // tmpcopyup
   bool copy_symlink = false;     // a source that is a symbolic link is made again instead of followed
+  bool target_nofollow = false;  // a destination that is a symbolic link is covered itself
   bool source_nofollow = false;  // a source that is a symbolic link is mounted itself
-  size_t special_index = 0;      // of the last of these three in the list
-  std::string not_supported;     // the first option that minirun knows, but cannot do yet
-  size_t not_supported_index = 0;
+  size_t special_index = 0;      // of the last of these four in the list
 };
 
 MountOptions parse_mount_options(const oci::Strings& options);

@@ -184,6 +184,7 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
 
 static void take_launch_options(const LaunchOptions& launch, RunOptions* options) {
   options->preserve_fds = launch.preserve_fds;
+  options->listen_fds = own_listen_fds();
   options->no_pivot = launch.no_pivot;
   options->new_keyring = !launch.no_new_keyring;
 }

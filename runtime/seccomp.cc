@@ -88,9 +88,9 @@ Result<uint32_t> action_value(oci::SeccompAction action, const std::optional<uin
     case oci::SeccompAction::log:
       return SCMP_ACT_LOG;
     case oci::SeccompAction::notify:
-      break;
+      return SCMP_ACT_NOTIFY;
   }
-  return fail(0, "SCMP_ACT_NOTIFY is not supported yet");
+  return fail(0, "unknown action");
 }
 
 using Conditions = std::vector<scmp_arg_cmp>;
@@ -182,7 +182,10 @@ Result<std::string> export_bpf(void* context) {
 
 // SCMP_FLTATR_CTL_NNP and the flags stay out of the context: they matter for seccomp_load only.
 unsigned filter_flags(const oci::Seccomp& seccomp) {
-  return seccomp.flags.value_or(SECCOMP_FILTER_FLAG_SPEC_ALLOW) & ~unsigned{SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV};
+  unsigned flags = seccomp.flags.value_or(SECCOMP_FILTER_FLAG_SPEC_ALLOW);
+  if (!notifies(seccomp)) return flags & ~unsigned{SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV};
+  if ((flags & SECCOMP_FILTER_FLAG_TSYNC) != 0) flags |= SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+  return flags | SECCOMP_FILTER_FLAG_NEW_LISTENER;
 }
 
 // See compile_seccomp; where the default kills or traps, the profile's author wants to hear of every call.
@@ -230,6 +233,12 @@ Result<TableFilter> compile_table(const SyscallTable& table, uint32_t default_ac
 }
 
 }  // namespace
+
+bool notifies(const oci::Seccomp& seccomp) {
+  auto is_notify = [](const oci::SeccompRule& rule) { return rule.action == oci::SeccompAction::notify; };
+  return seccomp.default_action == oci::SeccompAction::notify ||
+         std::any_of(seccomp.syscalls.begin(), seccomp.syscalls.end(), is_notify);
+}
 
 Result<SeccompProgram> compile_seccomp(const oci::Seccomp& seccomp) {
   auto default_action = action_value(seccomp.default_action, seccomp.default_errno_ret);

@@ -11,6 +11,7 @@
 #include "runtime/launch.h"
 #include "runtime/log.h"
 #include "runtime/removal.h"
+#include "runtime/seccomp_listener.h"
 #include "runtime/start_socket.h"
 
 namespace minirun {
@@ -30,6 +31,9 @@ Result<std::optional<LaunchFailure>> let_go(Container& container, const oci::Spe
   bool none = container.record.cgroup.path.empty();
   Cgroup cgroup = none ? Cgroup::none() : TRY(open_cgroup(container.record));
   Signals signals = TRY(Signals::block());
+  std::optional<SeccompAgent> agent;  // before the container is let go: it can be started again when there is none
+  if (spec.linux_.seccomp && notifies(*spec.linux_.seccomp))
+    agent.emplace(TRY(SeccompAgent::connect(*spec.linux_.seccomp)));
   StartConnection connection = TRY(connect_for_start(container.state.fd()));
   UniqueFd pidfd(fcntl(container.init.get(), F_DUPFD_CLOEXEC, 3));
   if (!pidfd) return fail(errno, "duplicate a descriptor");
@@ -41,7 +45,13 @@ Result<std::optional<LaunchFailure>> let_go(Container& container, const oci::Spe
   TRY(run_start_container_hooks(context));
   *hook_failed = false;
   TRY(release(launched));
-  auto failure = await_start(launched, *spec.process, container.record.resident_init, cgroup, signals);
+  std::optional<LaunchFailure> failure;
+  for (;;) {
+    LaunchEvents events;
+    failure = await_start(launched, *spec.process, container.record.resident_init, cgroup, signals, &events);
+    if (failure || events.gate != Gate::listener || !agent) break;
+    TRY(agent->serve(launched, container.record, container.status, container.record.init.pid, signals));
+  }
   remove_start_socket(container.state.fd());
   if (failure) return failure;
   *hook_failed = true;

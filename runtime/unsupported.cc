@@ -1,9 +1,7 @@
-// What is valid but beyond minirun: told, never skipped. The first tables and check_places shrink as features come (the
-// mount options among them are marked in mount_options.cc); the table of cgroup v1 stays.
+// What is valid but beyond minirun: told, never skipped. Nothing is left of it but what cgroup v2 has not.
 #include <linux/sched.h>
 
 #include "runtime/checker.h"
-#include "runtime/mount_options.h"
 #include "runtime/parse.h"
 
 namespace minirun {
@@ -16,11 +14,6 @@ struct Feature {
   bool (*used)(const Spec&);
 };
 }  // namespace
-
-static constexpr Feature kNotYet[] = {
-    {"/linux/seccomp/defaultAction",
-     [](const Spec& s) { return s.linux_.seccomp && s.linux_.seccomp->default_action == oci::SeccompAction::notify; }},
-};
 
 template <class T>
 static const T* resource(const Spec& s, std::optional<T> oci::Resources::*member) {
@@ -66,26 +59,6 @@ static constexpr Feature kOnlyCgroupV1[] = {
      [](const Spec& s) { return network(s) && !network(s)->priorities.empty(); }},
 };
 
-static void not_yet(Checker& checker, std::string pointer, std::string_view what) {
-  checker.problem(std::move(pointer), "is valid, but minirun does not support {} yet", what);
-}
-
-// What stands in a list: the pointer says where.
-static void check_places(Checker& checker) {
-  const Spec& spec = checker.spec;
-  for (size_t i = 0; i < spec.mounts.size(); ++i) {
-    const oci::Mount& mount = spec.mounts[i];
-    MountOptions options = parse_mount_options(mount.options);
-    if (!options.not_supported.empty())
-      not_yet(checker, at(at("/mounts", i) + "/options", options.not_supported_index), options.not_supported);
-  }
-  if (!spec.linux_.seccomp) return;
-  const auto& rules = spec.linux_.seccomp->syscalls;
-  for (size_t i = 0; i < rules.size(); ++i)
-    if (rules[i].action == oci::SeccompAction::notify)
-      not_yet(checker, at("/linux/seccomp/syscalls", i) + "/action", "SCMP_ACT_NOTIFY");
-}
-
 void check_only_v1(Checker& checker) {
   for (const Feature& feature : kOnlyCgroupV1)
     if (feature.used(checker.spec))
@@ -102,9 +75,6 @@ void check_only_v1(Checker& checker) {
 }
 
 void check_unsupported(Checker& checker) {
-  for (const Feature& feature : kNotYet)
-    if (feature.used(checker.spec)) not_yet(checker, feature.pointer, "this");
-  check_places(checker);
   check_only_v1(checker);
 }
 

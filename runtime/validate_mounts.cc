@@ -65,8 +65,9 @@ static void check_special(Checker& checker, const std::string& pointer, const oc
   std::string where = at(pointer + "/options", options.special_index);
   bool new_tmpfs = mount.type == "tmpfs" && !options.bind && !options.remount;
   if (options.copy_up && !new_tmpfs) checker.problem(where, "tmpcopyup is for a new mount of type tmpfs");
-  if ((options.copy_symlink || options.source_nofollow) && (!options.bind || options.remount))
-    checker.problem(where, "{} is for bind mounts", options.copy_symlink ? "copy-symlink" : "src-nofollow");
+  bool special = options.copy_symlink || options.source_nofollow || options.target_nofollow;
+  if (special && (!options.bind || options.remount))
+    checker.problem(where, "{} is for bind mounts", mount.options[options.special_index]);
   if (options.source_nofollow && options.copy_symlink)
     checker.problem(where, "must not have both src-nofollow and copy-symlink");
 }

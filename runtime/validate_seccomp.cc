@@ -2,6 +2,7 @@
 #include "runtime/checker.h"
 #include "runtime/json.h"
 #include "runtime/parse.h"
+#include "runtime/seccomp.h"
 
 namespace minirun {
 
@@ -24,6 +25,12 @@ void check_seccomp(Checker& checker) {
   check_errno(checker, base + "/defaultErrnoRet", seccomp.default_action, seccomp.default_errno_ret);
   if (!seccomp.listener_metadata.empty() && seccomp.listener_path.empty())
     checker.problem(base + "/listenerMetadata", "is for listenerPath, which is not there");
+  if (notifies(seccomp)) {
+    if (seccomp.listener_path.empty())
+      checker.problem(base + "/listenerPath", "is required with SCMP_ACT_NOTIFY");
+    else
+      checker.absolute_path(base + "/listenerPath", seccomp.listener_path);
+  }
   for (size_t i = 0; i < seccomp.syscalls.size(); ++i) {
     const oci::SeccompRule& rule = seccomp.syscalls[i];
     if (rule.names.empty())

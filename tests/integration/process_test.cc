@@ -277,6 +277,57 @@ TEST_F(Process, OnlyThreeDescriptorsAreOpen) {
   }
 }
 
+TEST_F(Process, KeepOriginalGroupsKeepsTheCallers) {
+  Bundle bundle;
+  StartOptions options;
+  options.in_child = [] {
+    gid_t groups[] = {77, 78};
+    if (setgroups(2, groups) != 0) _exit(97);
+  };
+  EXPECT_EQ(status_line(report(bundle, {}, options), "Groups").find("77"), std::string::npos);
+  bundle.config["annotations"] = {{"run.oci.keep_original_groups", "1"}};
+  EXPECT_NE(status_line(report(bundle, {}, options), "Groups").find("77 78"), std::string::npos);
+}
+
+// Socket activation: the descriptors and the workload's own number.
+TEST_F(Process, ListenFdsArePassedOn) {
+  Bundle bundle;
+  bundle.payload({"report"});
+  bundle.write();
+  auto start = [&](const std::string& pid, const std::string& flags) {
+    std::string shell = "export LISTEN_PID=" + pid + " LISTEN_FDS=2 LISTEN_FDNAMES=a:b; exec";
+    for (const std::string& word : minirun({"run"})) shell += " " + word;
+    shell += " " + flags + " --bundle " + bundle.path() + " " + id();
+    StartOptions options;
+    options.in_child = [] {
+      for (int fd = 3; fd < 7; fd++)
+        if (dup2(2, fd) != fd) _exit(97);
+    };
+    Running running({"/bin/sh", "-c", shell}, options);
+    return running.finish();
+  };
+  for (const char* flags : {"--preserve-fds 1", "--no-init --preserve-fds 1"}) {
+    Outcome outcome = start("$$", flags);
+    ASSERT_EQ(outcome.code, 0) << describe(outcome);
+    json seen = json::parse(outcome.out);
+    EXPECT_EQ(seen["fds"].size(), 6U) << seen["fds"];
+    EXPECT_TRUE(seen["fds"].contains("5") && !seen["fds"].contains("6")) << seen["fds"];
+    const std::string env = seen["env"].dump();
+    EXPECT_NE(env.find("LISTEN_FDS=2"), std::string::npos) << env;
+    EXPECT_NE(env.find("LISTEN_FDNAMES=a:b"), std::string::npos) << env;
+    EXPECT_NE(env.find("LISTEN_PID=" + seen["pid"].dump() + "\""), std::string::npos) << env << seen["pid"];
+  }
+  Outcome outcome = start("1", "");  // meant for another process
+  json seen = json::parse(outcome.out);
+  EXPECT_EQ(seen["fds"].size(), 3U) << seen["fds"];
+  EXPECT_EQ(seen["env"].dump().find("LISTEN"), std::string::npos);
+  StartOptions none;
+  none.in_child = [] { (void)close_range(3, ~0U, 0); };
+  Running missing({"/bin/sh", "-c", "export LISTEN_PID=$$ LISTEN_FDS=9; exec " + minirun({"run"})[0] + " run " + id()},
+                  none);
+  expect_refused(missing.finish(), {"LISTEN_FDS=9", "not open"});
+}
+
 TEST_F(Process, NoSignalIsBlockedOrIgnored) {
   Bundle bundle;
   for (const std::vector<std::string>& flags : {std::vector<std::string>{}, {"--no-init"}}) {

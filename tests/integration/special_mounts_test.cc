@@ -260,6 +260,20 @@ TEST_F(SpecialMounts, SrcNofollowMountsTheLinkItself) {
   EXPECT_NE(seen.find("/link link 0777 0 0 0:0 11 /etc/target\n"), std::string::npos) << seen;
 }
 
+TEST_F(SpecialMounts, DestNofollowCoversTheLinkItself) {
+  Bundle bundle;
+  bundle.add_file("/etc/target", "the image's");
+  bundle.add_link("/link", "/etc/target");
+  write_new_file(bundle.path() + "/source", "the source's", 0644);
+  bundle.add_mount("/link", "bind", "source", {"bind", "dest-nofollow"});
+  bundle.add_mount("/new/file", "bind", "source", {"bind", "dest-nofollow"});
+  EXPECT_EQ(output(bundle, {"files", "/link", "/etc/target", "/new/file"}), "the source'sthe image'sthe source's");
+  EXPECT_NE(output(bundle, {"stat", "/link"}).find("/link file "), std::string::npos);
+  bundle.config["mounts"].erase(bundle.config["mounts"].size() - 1);
+  bundle.config["mounts"].back()["options"] = {"bind"};
+  EXPECT_EQ(output(bundle, {"files", "/link", "/etc/target"}), "the source'sthe source's");
+}
+
 TEST_F(SpecialMounts, MountLabelWithoutSelinuxIsAWarning) {
   if (access("/sys/fs/selinux/enforce", F_OK) == 0) GTEST_SKIP() << "this host has SELinux";
   Bundle bundle;

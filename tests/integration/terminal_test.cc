@@ -251,5 +251,30 @@ TEST_F(Terminal, ConsoleSocketReceivesTheMaster) {
   remove_tree(folder);
 }
 
+// The same message with a pidfd: --pidfd-socket, and crun's annotation for it.
+TEST_F(Terminal, PidfdSocketReceivesThePidfd) {
+  constexpr const char* kPath = "/run/tests/pidfd";
+  UniqueFd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  strcpy(address.sun_path, kPath);
+  ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(listen(listener.get(), 1), 0);
+  Bundle bundle;
+  bundle.payload({"pause"});
+  for (bool annotation : {true, false}) {
+    bundle.config["annotations"] = {{"run.oci.pidfd_receiver", annotation ? kPath : "/run/tests/nobody"}};
+    std::vector<std::string> flags = {"--pid-file", kPidFile};
+    if (!annotation) flags.insert(flags.end(), {"--pidfd-socket", kPath});
+    ASSERT_EQ(detach(bundle, flags).code, 0);
+    UniqueFd pidfd = receive_terminal(listener.get());
+    EXPECT_NE(content("/proc/self/fdinfo/" + std::to_string(pidfd.get())).find("Pid:\t" + content(kPidFile)),
+              std::string::npos);
+    EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+    EXPECT_EQ(unlink(kPidFile), 0);
+  }
+  EXPECT_EQ(unlink(kPath), 0);
+}
+
 }  // namespace
 }  // namespace minirun::testing

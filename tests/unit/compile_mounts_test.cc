@@ -166,13 +166,15 @@ TEST_F(CompileMounts, CopySymlinkMakesALinkWhereTheSourceIsOne) {
 }
 
 TEST_F(CompileMounts, SrcNofollowMountsTheLinkItself) {
-  spec.mounts = {mount_of("/a", "", "/srv", {"bind", "src-nofollow"}), mount_of("/b", "", "/srv", {"bind"})};
+  spec.mounts = {mount_of("/a", "", "/srv", {"bind", "src-nofollow", "dest-nofollow"}),
+                 mount_of("/b", "", "/srv", {"bind"})};
   (void)lines();
   size_t last = compiled.plan.slots.size() - 1;
   size_t first = 0;
   while (compiled.plan.slots[first].kind != SourceKind::tree) first++;
   EXPECT_TRUE(compiled.plan.slots[first].no_follow);
   EXPECT_FALSE(compiled.plan.slots[first + 1].no_follow) << last;
+  EXPECT_EQ(step(Op::attach).flags, kTargetItself);
 }
 
 TEST_F(CompileMounts, MountLabelIsAContextOfNewFilesystems) {

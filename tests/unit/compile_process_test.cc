@@ -123,6 +123,34 @@ TEST_F(CompileProcess, PreservedDescriptorsAreKept) {
   EXPECT_EQ(compiled.plan.first_kept_fd, 5u);
 }
 
+TEST_F(CompileProcess, ListeningDescriptorsComeFirstAndAreTold) {
+  options.preserve_fds = 1;
+  options.listen_fds = {2, "a:b"};
+  spec.process->env = {"LISTEN_PID=7", "HOME=/", "LISTEN_FDS=7", "LISTEN_FDNAMES=x"};
+  auto all = lines();
+  expect_order(all, {"start the workload", "close descriptors from 6 on",
+                     "tell the workload its process id: LISTEN_PID", "execute"});
+  EXPECT_EQ(compiled.plan.first_kept_fd, 6u);
+  const Step& told = step(Op::own_pid);
+  EXPECT_EQ(told.arg[0], step(Op::execute).arg[4]);
+  std::vector<std::string> env;
+  for (uint64_t i = 0;; i++) {
+    uint64_t offset = 0;
+    std::memcpy(&offset, data(told.arg[0]) + i * sizeof offset, sizeof offset);
+    if (offset == 0) break;
+    env.emplace_back(data(offset));
+  }
+  EXPECT_EQ(env, (oci::Strings{"HOME=/", "LISTEN_FDNAMES=a:b", "LISTEN_FDS=2", "LISTEN_PID=0000000000"}));
+  EXPECT_EQ(told.arg[1], 3u);
+  EXPECT_EQ(parse_listen_fds("7", "2", "a", 7).count, 2u);
+  EXPECT_EQ(parse_listen_fds("7", "2", "a", 7).names, "a");
+  EXPECT_FALSE(parse_listen_fds("7", "2", nullptr, 7).names);
+  for (const char* count : {"", "0", "-1", "2x", "99999999", "99999999999"})
+    EXPECT_EQ(parse_listen_fds("7", count, "a", 7).count, 0u) << count;
+  EXPECT_EQ(parse_listen_fds("8", "2", "a", 7).count, 0u) << "somebody else's";
+  EXPECT_EQ(parse_listen_fds(nullptr, "2", "a", 7).count, 0u);
+}
+
 TEST_F(CompileProcess, SchedulerIoPriorityAndPersonality) {
   spec.process->scheduler = oci::Scheduler{SCHED_RR, {}, 50, 2, {}, {}, {}};
   spec.process->io_priority = oci::IoPriority{2, 3};

@@ -183,6 +183,52 @@ TEST(Executor, PathSearchSkipsMissingOnesAndRemembersDenial) {
   EXPECT_STREQ(execution.report().detail, "/b/x");
 }
 
+// From the loading of a filter that notifies to the parent's answer: no system call.
+TEST(Executor, TheListenerIsOfferedInMemoryAndWaitsForTheAnswer) {
+  for (uint32_t answer : {uint32_t{kListenerTaken}, uint32_t{kListenerRefused}}) {
+    PlanBuilder b;
+    uint64_t code = 0;
+    b.add(Op::seccomp, "/linux/seccomp", {b.bytes(&code, sizeof code), 1, 8, 1});
+    b.add(Op::umask, "", {0});
+    Execution execution(b.finish());
+    auto* header = reinterpret_cast<PlanHeader*>(execution.image.data());
+    execution.kernel.answer = [](const FakeKernel::Call& call, long* result) {
+      *result = 17;
+      return call.number == __NR_seccomp;
+    };
+    int looks = 0;
+    execution.kernel.meanwhile = [&] {
+      EXPECT_EQ(header->listener, kListenerOffered + 17U);
+      EXPECT_EQ(execution.kernel.names(), "sigprocmask seccomp");
+      if (++looks == 3) header->listener = answer;
+    };
+    bool taken = answer == kListenerTaken;
+    EXPECT_EQ(execution.run(), taken ? 0 : 127);
+    EXPECT_EQ(looks, 3);
+    EXPECT_EQ(execution.kernel.count(__NR_umask), taken ? 1U : 0U);
+    if (!taken) {
+      EXPECT_EQ(execution.report().error, ECANCELED);
+    }
+  }
+}
+
+TEST(Executor, TheWorkloadIsToldItsNumber) {
+  for (long pid : {1L, 20L, 4194304L}) {
+    PlanBuilder b;
+    uint64_t table = b.pointer_table({"A=b", "LISTEN_PID=0000000000"});
+    b.add(Op::own_pid, "", {table, 1, b.text("LISTEN_PID")});
+    Execution execution(b.finish());
+    execution.kernel.answer = [pid](const FakeKernel::Call& call, long* result) {
+      *result = pid;
+      return call.number == __NR_getpid;
+    };
+    EXPECT_EQ(execution.run(), 0);
+    uint64_t offset = 0;
+    memcpy(&offset, execution.image.data() + table + sizeof offset, sizeof offset);
+    EXPECT_EQ(execution.image.data() + offset, "LISTEN_PID=" + std::to_string(pid));
+  }
+}
+
 TEST(Executor, OpenatIsTriedAgainWhenARenameRaced) {
   Execution execution(one_step(Op::make_readonly, {kDataOffset}));
   int asked = 0;

@@ -50,6 +50,12 @@ class FakeKernel {
     return kWorkload;
   }
 
+  // What the parent does meanwhile.
+  std::function<void()> meanwhile;
+  void relax() {
+    if (meanwhile) meanwhile();
+  }
+
   void exit(int status) {
     if (exit_status < 0) exit_status = status;
   }

@@ -167,13 +167,10 @@ TEST(MountOptions, OptionsOfPodmanAndCrun) {
   EXPECT_EQ(options.special_index, 1u);
   options = parse_mount_options({"src-nofollow"});
   EXPECT_TRUE(!options.copy_up && !options.copy_symlink && options.source_nofollow);
-  EXPECT_TRUE(options.parameters.empty() && options.not_supported.empty());
-}
-
-TEST(MountOptions, WhatIsNotSupportedYetIsTold) {
-  MountOptions options = parse_mount_options({"ro", "dest-nofollow"});
-  EXPECT_EQ(options.not_supported, "dest-nofollow");
-  EXPECT_EQ(options.not_supported_index, 1u);
+  EXPECT_TRUE(options.parameters.empty() && !options.target_nofollow);
+  options = parse_mount_options({"ro", "dest-nofollow"});
+  EXPECT_TRUE(options.parameters.empty() && options.target_nofollow && !options.source_nofollow);
+  EXPECT_EQ(options.special_index, 1u);
 }
 
 TEST(MountOptions, KnownNamesAreThoseOfTheSpecification) {
@@ -184,11 +181,12 @@ TEST(MountOptions, KnownNamesAreThoseOfTheSpecification) {
     EXPECT_EQ(names.count(expected.name), 1u) << expected.name;
     EXPECT_EQ(names.count("r" + std::string(expected.name)), 1u) << expected.name;
   }
-  for (const char* name : {"async", "bind",       "defaults",   "dirsync",   "iversion",     "lazytime",    "loud",
-                           "mand",  "noiversion", "nolazytime", "nomand",    "rbind",        "remount",     "silent",
-                           "sync",  "idmap",      "ridmap",     "tmpcopyup", "copy-symlink", "src-nofollow"})
+  for (const char* name :
+       {"async", "bind",       "defaults",   "dirsync",   "iversion",     "lazytime",     "loud",
+        "mand",  "noiversion", "nolazytime", "nomand",    "rbind",        "remount",      "silent",
+        "sync",  "idmap",      "ridmap",     "tmpcopyup", "copy-symlink", "src-nofollow", "dest-nofollow"})
     EXPECT_EQ(names.count(name), 1u) << name;
-  EXPECT_EQ(names.size(), 36u + 8u + 20u);
+  EXPECT_EQ(names.size(), 36u + 8u + 21u);
 }
 
 }  // namespace

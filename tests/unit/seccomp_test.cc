@@ -176,12 +176,25 @@ TEST(CompileSeccomp, PointsAtAnErrnoThatItsActionDoesNotTake) {
 }
 
 TEST(CompileSeccomp, RefusesWhatItCannotExpress) {
-  EXPECT_EQ(error_of(profile(Action::notify, {})),
-            "/linux/seccomp/defaultAction: SCMP_ACT_NOTIFY is not supported yet");
   EXPECT_EQ(error_of(profile(Action::error, {rule({"kill"}, Action::error, {}, 0x10000)})),
             "/linux/seccomp/syscalls/0: the errno value must be at most 65535: 65536");
   EXPECT_EQ(error_of(profile(Action::error, {rule({"kill"}, Action::allow, {{6, 0, 0, Op::eq}})})),
             "/linux/seccomp/syscalls/0: args: index must be 0 to 5: 6");
+}
+
+TEST(CompileSeccomp, NotifyMakesAListener) {
+  Filter rule_only(profile(Action::allow, {rule({"mkdir", "mkdirat"}, Action::notify)}));
+  EXPECT_EQ(rule_only.answer(SYS_mkdirat), SECCOMP_RET_USER_NOTIF);
+  EXPECT_EQ(rule_only.answer(SYS_getpid), SECCOMP_RET_ALLOW);
+  EXPECT_EQ(rule_only.program().flags, SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_SPEC_ALLOW);
+  oci::Seccomp seccomp = profile(Action::notify, {rule({"getpid"}, Action::allow)});
+  seccomp.flags = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+  Filter by_default(seccomp);
+  EXPECT_EQ(by_default.answer(SYS_mkdirat), SECCOMP_RET_USER_NOTIF);
+  EXPECT_EQ(by_default.answer(SYS_getpid), SECCOMP_RET_ALLOW);
+  EXPECT_TRUE(by_default.program().has_listener());
+  EXPECT_EQ(by_default.program().flags,
+            *seccomp.flags | SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC_ESRCH);
 }
 
 TEST(CompileSeccomp, LeavesOutArchitecturesThatThisMachineCannotRun) {

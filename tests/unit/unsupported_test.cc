@@ -8,23 +8,6 @@ using test::problems_of;
 using test::problems_with;
 using test::with;
 
-TEST(Unsupported, IsToldAndNeverSkipped) {
-  const struct {
-    const char* pointer;
-    const char* raw;
-    const char* line;
-  } cases[] = {
-      {"/linux/seccomp", R"({"defaultAction": "SCMP_ACT_NOTIFY"})",
-       "/linux/seccomp/defaultAction: is valid, but minirun does not support this yet"},
-      {"/linux/seccomp",
-       R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]})",
-       "/linux/seccomp/syscalls/0/action: is valid, but minirun does not support SCMP_ACT_NOTIFY yet"},
-      {"/mounts", R"([{"destination": "/t", "source": "/", "options": ["bind", "dest-nofollow"]}])",
-       "/mounts/0/options/1: is valid, but minirun does not support dest-nofollow yet"},
-  };
-  for (const auto& test : cases) EXPECT_EQ(problems_with(test.pointer, test.raw), Lines{test.line});
-}
-
 TEST(UserNamespace, NeedsMappingsOfItsRoot) {
   std::string user = with(kSmallConfig, "/linux/namespaces/6", R"({"type": "user"})");
   EXPECT_EQ(problems_of(user),

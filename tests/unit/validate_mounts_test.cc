@@ -100,6 +100,8 @@ TEST(ValidateMounts, SpecialOptionsStandWhereTheyMeanSomething) {
             Lines{"/options/0: copy-symlink is for bind mounts"});
   EXPECT_EQ(problems_of_mount(R"("type": "tmpfs", "options": ["src-nofollow"])"),
             Lines{"/options/0: src-nofollow is for bind mounts"});
+  EXPECT_EQ(problems_of_mount(R"("type": "tmpfs", "options": ["ro", "dest-nofollow"])"),
+            Lines{"/options/1: dest-nofollow is for bind mounts"});
   EXPECT_EQ(problems_of_mount(kBind + std::string(R"(copy-symlink", "src-nofollow"])")),
             Lines{"/options/2: must not have both src-nofollow and copy-symlink"});
 }

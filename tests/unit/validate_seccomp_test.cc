@@ -40,4 +40,15 @@ TEST(ValidateSeccomp, MetadataIsForAListener) {
             Lines{"/linux/seccomp/listenerMetadata: is for listenerPath, which is not there"});
 }
 
+TEST(ValidateSeccomp, NotifyNeedsAListener) {
+  const Lines required = {"/linux/seccomp/listenerPath: is required with SCMP_ACT_NOTIFY"};
+  const std::string rule = R"("syscalls": [{"names": ["read"], "action": "SCMP_ACT_NOTIFY"}])";
+  EXPECT_EQ(seccomp(R"({"defaultAction": "SCMP_ACT_NOTIFY"})"), required);
+  EXPECT_EQ(seccomp(R"({"defaultAction": "SCMP_ACT_ALLOW", )" + rule + "}"), required);
+  EXPECT_EQ(seccomp(R"({"defaultAction": "SCMP_ACT_NOTIFY", "listenerPath": "/run/a", "listenerMetadata": "x"})"),
+            Lines{});
+  EXPECT_EQ(seccomp(R"({"defaultAction": "SCMP_ACT_NOTIFY", "listenerPath": "a"})").size(), 1U);
+  EXPECT_EQ(seccomp(R"({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "a"})"), Lines{});
+}
+
 }  // namespace minirun

@@ -1,0 +1,22 @@
+// Socket activation (sd_listen_fds(3)): descriptors from 3 on that whoever started minirun means for the container.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace minirun {
+
+struct ListenFds {
+  uint32_t count = 0;                // descriptors 3 .. 2 + count
+  std::optional<std::string> names;  // LISTEN_FDNAMES
+};
+
+// The three variables of minirun's own environment. None, as sd_listen_fds(3) has it, unless listen_pid is this process
+// and listen_fds is a number; those of another process (of a parent that forgot to clear them) are not minirun's.
+ListenFds parse_listen_fds(const char* listen_pid, const char* listen_fds, const char* names, pid_t self);
+ListenFds own_listen_fds();
+
+}  // namespace minirun
