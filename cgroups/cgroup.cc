@@ -212,6 +212,7 @@ Result<Cgroup> Cgroup::open(const Hierarchy& hierarchy, const CgroupRecord& reco
 }
 
 Result<void> Cgroup::kill() const {
+  if (is_none()) return {};
   if (record_.inode == 0 && record_.made == 0)
     return fail(EPERM, "kill the processes of cgroup {}: not known to be the container's", record_.path);
   auto written = write_control(leaf_.get(), "cgroup.kill", "1");
@@ -223,6 +224,7 @@ Result<void> Cgroup::kill() const {
 }
 
 std::string Cgroup::explain_join(int code) const {
+  if (is_none()) return "";
   auto content = [&](const char* file) {
     auto text = read_file(leaf_.get(), file);
     return text ? text->substr(0, text->find('\n')) : std::string();
@@ -233,6 +235,11 @@ std::string Cgroup::explain_join(int code) const {
       if (limit.empty() || limit == "max") return "";
       return fmt::format("pids.max of cgroup {} is {}", record_.path, limit);
     }
+    case EACCES:
+      return fmt::format(
+          "to move into cgroup {} takes the right to write its cgroup.procs and that of the closest cgroup above both "
+          "it and minirun's own",
+          record_.path);
     case EBUSY:
       return fmt::format("cgroup {} passes controllers on to children ({}), so it cannot have processes itself",
                          record_.path, content("cgroup.subtree_control"));

@@ -42,6 +42,11 @@ class Cgroup {
   static Result<Cgroup> create(const Hierarchy& hierarchy, const std::string& path,
                                const std::vector<ControllerNeed>& needed);
 
+  // That of a container without one: an ordinary user may have nowhere to make it. Its path is "", its descriptor -1;
+  // there is nothing to kill, to wait for or to remove.
+  static Cgroup none() { return Cgroup(UniqueFd(), UniqueFd(), CgroupRecord()); }
+  bool is_none() const { return record_.path.empty(); }
+
   // What is at the path before create(): a record that goes into the state before anything is made, so that a cgroup
   // can be told for the container's even when minirun is killed before it could write more.
   static Result<CgroupRecord> survey(const Hierarchy& hierarchy, const std::string& path);
@@ -65,6 +70,10 @@ class Cgroup {
 
   // Makes controllers available in it that were not needed when it was made: see enable_controllers().
   Result<void> enable(const std::vector<ControllerNeed>& needed) const;
+
+  // Makes the user its owner, and that of the files which the kernel says are safe to give away. Does nothing for one
+  // that was there before: it would stay so.
+  Result<void> give_to(uint32_t uid) const;
 
   // Why clone3(2) with CLONE_INTO_CGROUP failed with this code, where the cgroup has to do with it ("pids.max is 1");
   // empty otherwise.

@@ -119,6 +119,7 @@ Result<void> remove_tree(int root_fd, int leaf_fd, const CgroupRecord& record, C
 }  // namespace
 
 Result<void> Cgroup::wait_until_empty(Deadline deadline) const {
+  if (is_none()) return {};
   auto events = open_at(leaf_.get(), "cgroup.events", O_RDONLY);
   if (!events && (events.error().code == ENOENT || events.error().code == ENODEV)) return {};
   if (!events) return events.error();
@@ -132,6 +133,7 @@ Result<void> Cgroup::wait_until_empty(Deadline deadline) const {
 }
 
 Result<void> Cgroup::remove(Processes processes, Deadline deadline) {
+  if (is_none()) return {};
   // Mostly everybody is gone already and this is all. (Also when it was removed by somebody else.)
   if (record_.made > 0 && remove_leaf(root_.get(), record_)) {
     remove_parents(root_.get(), record_);

@@ -41,6 +41,13 @@ Result<void> write_id_maps(pid_t pid, const IdMaps& uids, const IdMaps& gids);
 // it takes has ended and was waited for when this returns. For mount_setattr(2) with MOUNT_ATTR_IDMAP (Linux 5.12).
 Result<UniqueFd> make_user_namespace(const IdMaps& uids, const IdMaps& gids);
 
+// What a user namespace has; ids of the host are those that the caller's own namespace has for them.
+struct NamespaceIds {
+  IdMaps uids, gids;
+  bool setgroups_denied = false;
+};
+Result<NamespaceIds> read_id_maps(int user_namespace);
+
 // Whether the maps could be written without help by someone whose id this is: one line of one id, their own.
 bool maps_only(const IdMaps& maps, uint32_t own_id);
 

@@ -15,10 +15,13 @@ bool joins_before(const NamespaceWish& wish, User user) {
   return user == User::joined ? wish.outside : wish.type == CLONE_NEWPID;
 }
 
-void make(const NamespaceWish& wish, NamespaceOrder* order) {
+// The mount of an ipc namespace's message queues belongs to who made it: beside a user namespace that is its root,
+// which the child is only after clone.
+void make(const NamespaceWish& wish, User user, NamespaceOrder* order) {
+  bool by_child = wish.type == CLONE_NEWCGROUP || (wish.type == CLONE_NEWIPC && user != User::same);
   if (wish.type == CLONE_NEWTIME)
     order->new_time = true;
-  else if (wish.type == CLONE_NEWCGROUP)
+  else if (by_child)
     order->unshared |= wish.type;
   else
     order->clone_flags |= wish.type;
@@ -42,7 +45,7 @@ NamespaceOrder order_namespaces(const std::vector<NamespaceWish>& wishes) {
       const NamespaceWish& wish = wishes[i];
       if (wish.type != type) continue;
       if (!wish.joined)
-        make(wish, &order);
+        make(wish, user, &order);
       else if (joins_before(wish, user))
         order.before.push_back(i);
       else if (type == CLONE_NEWPID)

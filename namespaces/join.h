@@ -25,6 +25,7 @@ struct NamespaceOrder {
 // Joining needs CAP_SYS_ADMIN in the user namespace that owns the namespace (setns(2)), and so:
 // - beside a new user namespace, what is joined is joined before it is made;
 // - beside a joined one, what others own is joined before it, what it owns after it; new ones are made in it;
+// - beside a user namespace of either kind a new ipc namespace is made by the child, when it is root there;
 // - a pid namespace is for children only, so it comes before clone; a cgroup namespace is made by the child, since
 //   clone3(2) would root it at the parent's cgroup; a mount namespace comes last, as it changes what a path means.
 NamespaceOrder order_namespaces(const std::vector<NamespaceWish>& wishes);

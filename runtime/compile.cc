@@ -75,9 +75,10 @@ static void emit_namespaces(Compilation& c) {
   std::vector<uint32_t> slots;
   for (size_t i = 0; i < namespaces.size(); i++) {
     const oci::Namespace& ns = namespaces[i];
-    wishes.push_back({ns.type, !ns.path.empty(), (c.place.outside & ns.type) != 0});
+    bool entered = c.options.entered && ns.type == CLONE_NEWUSER;
+    wishes.push_back({entered ? 0 : ns.type, !ns.path.empty(), (c.place.outside & ns.type) != 0});
     uint32_t slot = kNoSlot;
-    if (!ns.path.empty())
+    if (!ns.path.empty() && !entered)
       slot = c.plan.slot({SourceKind::namespace_file, ns.path, false, ns.type, pointer_at("/linux/namespaces", i)});
     slots.push_back(slot);
   }
@@ -87,7 +88,7 @@ static void emit_namespaces(Compilation& c) {
   plan.new_time = order.new_time;
   if (order.new_time) plan.time_offsets = time_offsets(c.spec.linux_);
   for (size_t i : order.before) plan.joins.push_back({slots[i], namespaces[i].type});
-  if (c.find(CLONE_NEWUSER) != nullptr) emit_user_namespace(c);
+  if (c.find(CLONE_NEWUSER) != nullptr && !c.options.entered) emit_user_namespace(c);
   if (order.unshared != 0) c.add(Op::new_namespaces, "/linux/namespaces", {order.unshared});
   for (size_t i : order.after)
     c.add(Op::join_namespace, pointer_at("/linux/namespaces", i), {slots[i], namespaces[i].type});

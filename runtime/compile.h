@@ -5,6 +5,7 @@
 
 #include <linux/bpf.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct RunOptions {
   bool new_keyring = true;    // a session keyring of its own
   unsigned preserve_fds = 0;  // descriptors after stdio that the workload keeps: 3 .. 2 + preserve_fds
   bool no_pivot = false;      // --no-pivot
+  bool entered = false;       // minirun is in the container's user namespace already: runtime/rootless.h
 };
 
 // Where the container is and what it is called.
@@ -39,15 +41,17 @@ struct Place {
 
 struct Compiled {
   Plan plan;
-  std::string cgroup_path;              // absolute inside the cgroup2 mount
-  LimitPlan limits;                     // Cgroup::create takes `needed`, Cgroup::apply `writes`
-  std::vector<bpf_insn> device_filter;  // attach_device_filter; empty: nothing to attach
-  bool init = false;                    // as in RunOptions
-  bool terminal = false;                // the child sends a terminal
-  bool start_socket = false;            // it waits for start: HostDescriptors::given is the socket, then the gate
-  bool seccomp = false;                 // the workload runs under a filter
-  std::string search_path;              // PATH that process.args[0] was looked up in
-  std::vector<std::string> warnings;    // "/process/capabilities/ambient: ..."
+  std::string cgroup_path;               // absolute inside the cgroup2 mount
+  std::optional<uint32_t> cgroup_owner;  // Cgroup::give_to
+  bool ordinary_user = false;            // minirun is not the host's root: see runtime/cgroup_place.h
+  LimitPlan limits;                      // Cgroup::create takes `needed`, Cgroup::apply `writes`
+  std::vector<bpf_insn> device_filter;   // attach_device_filter; empty: nothing to attach
+  bool init = false;                     // as in RunOptions
+  bool terminal = false;                 // the child sends a terminal
+  bool start_socket = false;             // it waits for start: HostDescriptors::given is the socket, then the gate
+  bool seccomp = false;                  // the workload runs under a filter
+  std::string search_path;               // PATH that process.args[0] was looked up in
+  std::vector<std::string> warnings;     // "/process/capabilities/ambient: ..."
 };
 
 // spec: validate() found no problem in it. seccomp: compiled from its seccomp section, or nullptr without one.

@@ -4,7 +4,9 @@
 
 #include "cgroups/device_filter.h"
 #include "runtime/compile_parts.h"
+#include "runtime/mount_options.h"
 #include "runtime/resources.h"
+#include "sys/kernel_abi.h"
 
 namespace minirun {
 namespace {
@@ -116,6 +118,32 @@ std::string cgroup_path_of(const oci::Spec& spec, const std::string& id) {
   return path[0] == '/' ? path : "/" + path;
 }
 
+namespace {
+
+std::optional<uint32_t> host_uid(const oci::Linux& linux_config, bool user_namespace, uint32_t uid) {
+  if (!user_namespace) return uid;
+  for (const oci::IdMapping& map : linux_config.uid_mappings)
+    if (uid >= map.container_id && uid - map.container_id < map.size) return map.host_id + (uid - map.container_id);
+  return std::nullopt;
+}
+
+// config-linux.md, "Cgroup ownership": the user of the process has the cgroup where it is the container's root of the
+// tree and can be written to.
+std::optional<uint32_t> cgroup_owner(const Compilation& c) {
+  if (!c.is_new(CLONE_NEWCGROUP) || !c.spec.process || c.host.in_user_namespace || c.host.ordinary_user)
+    return std::nullopt;
+  bool writable = false;
+  for (const oci::Mount& mount : c.spec.mounts) {
+    if (mount.type != "cgroup" && mount.type != "cgroup2") continue;
+    MountOptions options = parse_mount_options(mount.options);
+    writable |= !options.bind && ((options.own.set | options.below.set) & abi::kMountAttrReadonly) == 0;
+  }
+  if (!writable) return std::nullopt;
+  return host_uid(c.spec.linux_, c.find(CLONE_NEWUSER) != nullptr, c.spec.process->user.uid);
+}
+
+}  // namespace
+
 Result<void> compile_limits(Compilation& c) {
   const auto& resources = c.spec.linux_.resources;
   c.out.cgroup_path = cgroup_path_of(c.spec, c.place.id);
@@ -123,7 +151,10 @@ Result<void> compile_limits(Compilation& c) {
   auto limits = plan_limits(resources ? limits_of(*resources) : Limits{}, own_tasks);
   if (!limits.ok()) return wrap(limits.error(), "/linux/resources");
   c.out.limits = std::move(limits).value();
-  if (c.host.in_user_namespace) return {};  // BPF is for the host's root (bpf(2)); nobody in there can make a device
+  c.out.cgroup_owner = cgroup_owner(c);
+  c.out.ordinary_user = c.host.in_user_namespace || c.host.ordinary_user;
+  // BPF is for the host's root (bpf(2)). Nobody in a user namespace can make a device.
+  if (c.out.ordinary_user) return {};
   auto filter = compile_device_filter(device_rules(c.spec));
   if (!filter.ok()) return wrap(filter.error(), "/linux/resources/devices");
   c.out.device_filter = std::move(filter).value();

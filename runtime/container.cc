@@ -26,6 +26,7 @@ namespace {
 // Asked of a container whose init lives, so that nobody else's cgroup can be in that place. Without an answer (the
 // cgroup2 tree is not mounted here) it counts as running.
 bool is_paused(const ContainerRecord& record) {
+  if (record.cgroup.path.empty()) return false;
   auto hierarchy = find_hierarchy();
   auto frozen = hierarchy.ok() ? is_frozen(hierarchy->root.get(), record.cgroup.path.substr(1)) : Result<bool>(false);
   return frozen.ok() && *frozen;
@@ -79,6 +80,8 @@ Result<Cgroup> open_running_cgroup(const Container& container) {
 }
 
 Result<Cgroup> open_cgroup(const ContainerRecord& record) {
+  if (record.cgroup.path.empty())
+    return fail(0, "the container has no cgroup: it was made by a user who may not make any");
   Hierarchy hierarchy = TRY(find_hierarchy());
   return Cgroup::open(hierarchy, record.cgroup);
 }

@@ -2,15 +2,17 @@
 #include "runtime/commands.h"
 #include "runtime/creation.h"
 #include "runtime/log.h"
+#include "runtime/rootless.h"
 
 namespace minirun {
 
 static Result<Outcome> create(const GlobalOptions& global, const CreateCommand& command) {
   TRY(check_id(command.id));
   TRY(check_launch_options(command.launch));
+  bool entered = TRY(enter_user_namespace(command.launch.bundle));  // before anything is opened
   Supervisor supervisor = TRY(Supervisor::begin());  // before the first side effect: signals are held from here on
   UniqueFd state_root = TRY(open_state_root(global.root, true));
-  Prepared prepared = TRY(prepare_create(command, state_root.get()));
+  Prepared prepared = TRY(prepare_create(command, state_root.get(), entered));
   Hierarchy hierarchy = TRY(find_hierarchy());
   StateDirectory state = TRY(StateDirectory::claim(state_root.get(), prepared.id));
   report_warnings(prepared);

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "runtime/cgroup_place.h"
 #include "runtime/console.h"
 #include "runtime/log.h"
 #include "runtime/start_socket.h"
@@ -62,7 +63,8 @@ Result<std::optional<LaunchFailure>> Creation::launch(bool guarded) {
     // The end of the init ends all. A workload in its place can refuse to die with minirun, or forgets it by executing
     // a setuid program (prctl(2), PR_SET_PDEATHSIG).
     bool kills_all = record_.resident_init && record_.own_pid_namespace;
-    if (!kills_all) cgroup_kill = TRY(open_at(cgroup_->cgroup().fd(), "cgroup.kill", O_WRONLY));
+    if (!kills_all && !cgroup_path_.empty())
+      cgroup_kill = TRY(open_at(cgroup_->cgroup().fd(), "cgroup.kill", O_WRONLY));
     TRY(supervisor_.start_guard(prepared_.compiled.terminal && options_.console_socket.empty(), cgroup_kill.get()));
   }
   launched_.emplace(TRY(spawn()));
@@ -88,13 +90,14 @@ Result<void> Creation::record_intent() {
   record_.rootfs = prepared_.rootfs_path;
   record_.created = now_rfc3339();
   record_.boot_id = TRY(current_boot_id());
-  record_.cgroup = TRY(Cgroup::survey(hierarchy_, prepared_.compiled.cgroup_path));
+  cgroup_path_ = TRY(place_cgroup(hierarchy_, spec, prepared_.compiled));
+  if (!cgroup_path_.empty()) record_.cgroup = TRY(Cgroup::survey(hierarchy_, cgroup_path_));
   record_.rdt = TRY(survey_host_side(spec, prepared_.id));
   record_.terminal = prepared_.compiled.terminal;
   record_.annotations = spec.annotations;
   record_.resident_init = prepared_.compiled.init;
   record_.own_pid_namespace = (prepared_.compiled.plan.clone_flags & CLONE_NEWPID) != 0;
-  if (record_.cgroup.made == 0) {
+  if (!cgroup_path_.empty() && record_.cgroup.made == 0) {
     // Empty as it may be: with its owner's end, whoever is inside then is killed.
     auto owner = state_.other_owner(record_.cgroup.path);
     if (owner) return fail(0, "cgroup {} belongs to container {}", record_.cgroup.path, *owner);
@@ -104,7 +107,7 @@ Result<void> Creation::record_intent() {
 }
 
 Result<void> Creation::make_cgroup() {
-  cgroup_.emplace(TRY(LimitedCgroup::make(hierarchy_, prepared_.compiled)));
+  cgroup_.emplace(TRY(LimitedCgroup::make(hierarchy_, prepared_.compiled, cgroup_path_)));
   record_.cgroup = cgroup_->cgroup().record();
   std::string mark = TRY(state_.mark());
   auto marked = cgroup_->cgroup().mark(mark);

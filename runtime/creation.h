@@ -61,6 +61,7 @@ class Creation {
   StateDirectory state_;
   Supervisor supervisor_;
   ContainerRecord record_;
+  std::string cgroup_path_;  // "": none
   std::optional<LimitedCgroup> cgroup_;
   std::optional<HostSide> host_side_;
   std::optional<Launched> launched_;

@@ -42,9 +42,16 @@ Result<void> check_status(const Container& container, bool ignore_paused) {
   return {};
 }
 
+// user_namespaces(7)
+bool denies_setgroups(pid_t pid) {
+  auto text = read_file(AT_FDCWD, fmt::format("/proc/{}/setgroups", pid));
+  return text.ok() && text->starts_with("deny");
+}
+
 // The container's cgroup, or one below it. A cgroup that passes its controllers on (systemd in the container) can hold
 // no process itself: then the one where the container's first process is.
 Result<Cgroup> exec_cgroup(const ContainerRecord& record, const std::vector<std::string>& options) {
+  if (record.cgroup.path.empty() && options.empty()) return Cgroup::none();
   Cgroup own = TRY(open_cgroup(record));
   std::string below;
   if (!options.empty()) {
@@ -113,7 +120,9 @@ Result<void> Exec::prepare(int state_root) {
   Place place{container_.record.id, container_.record.bundle, container_.record.rootfs,
               root ? home_of(root.get(), process.user.uid) : "/"};
   ExecFacts facts = TRY(exec_facts(pid));
-  compiled_ = compile_exec(spec_, place, probe_host(), options, seccomp ? &*seccomp : nullptr, facts);
+  HostFacts host_facts = probe_host();
+  if ((facts.namespaces & CLONE_NEWUSER) != 0) host_facts.setgroups_denied = denies_setgroups(pid);
+  compiled_ = compile_exec(spec_, place, host_facts, options, seccomp ? &*seccomp : nullptr, facts);
   for (const std::string& warning : compiled_.warnings) report_line("minirun: warning: " + warning);
   cgroup_.emplace(TRY(exec_cgroup(container_.record, command_.cgroup)));
   return {};

@@ -64,6 +64,7 @@ static bool is_in_user_namespace() {
 
 HostFacts probe_host() {
   HostFacts facts;
+  facts.ordinary_user = geteuid() != 0;
   facts.in_user_namespace = is_in_user_namespace();
   if (facts.in_user_namespace) {
     auto setgroups = read_file(AT_FDCWD, "/proc/self/setgroups");

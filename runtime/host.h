@@ -16,6 +16,8 @@ struct HostFacts {
   bool selinux = false;
   // Capabilities that a container may be given (capability bits).
   uint64_t capabilities = 0;
+  // minirun does not run as root.
+  bool ordinary_user = false;
   // minirun runs in a user namespace that is not the host's: no devices can be made, no devices filtered.
   bool in_user_namespace = false;
   bool setgroups_denied = false;  // in it (user_namespaces(7))

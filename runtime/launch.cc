@@ -22,9 +22,12 @@
 
 namespace minirun {
 
-Result<LimitedCgroup> LimitedCgroup::make(const Hierarchy& hierarchy, const Compiled& compiled) {
-  LimitedCgroup made(TRY(Cgroup::create(hierarchy, compiled.cgroup_path, compiled.limits.needed)));
+Result<LimitedCgroup> LimitedCgroup::make(const Hierarchy& hierarchy, const Compiled& compiled,
+                                          const std::string& path) {
+  if (path.empty()) return LimitedCgroup(Cgroup::none());
+  LimitedCgroup made(TRY(Cgroup::create(hierarchy, path, compiled.limits.needed)));
   TRY(made.cgroup_.apply(compiled.limits.writes));
+  if (compiled.cgroup_owner) TRY(made.cgroup_.give_to(*compiled.cgroup_owner));
   if (!compiled.device_filter.empty()) TRY(attach_device_filter(made.cgroup_.fd(), compiled.device_filter));
   return made;
 }

@@ -18,7 +18,8 @@ namespace minirun {
 // The container's cgroup with its limits and device filter set. Killed and removed on destruction.
 class LimitedCgroup {
  public:
-  static Result<LimitedCgroup> make(const Hierarchy& hierarchy, const Compiled& compiled);
+  // path: Compiled::cgroup_path, or where else the container's is to be; "": it has none.
+  static Result<LimitedCgroup> make(const Hierarchy& hierarchy, const Compiled& compiled, const std::string& path);
   LimitedCgroup(LimitedCgroup&& other) noexcept;
   LimitedCgroup& operator=(LimitedCgroup&&) = delete;
   LimitedCgroup(const LimitedCgroup&) = delete;

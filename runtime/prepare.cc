@@ -16,6 +16,7 @@
 #include "runtime/host_side.h"
 #include "runtime/labels.h"
 #include "runtime/log.h"
+#include "runtime/mount_id_maps.h"
 #include "runtime/mount_links.h"
 #include "runtime/seccomp_cache.h"
 #include "runtime/state.h"
@@ -89,6 +90,55 @@ uint64_t namespaces_outside(const oci::Spec& spec) {
   return outside;
 }
 
+// "0 100000 65536, 65536 1 1"
+std::string map_list(const IdMaps& maps) {
+  std::string text = id_map_text(maps);
+  if (!text.empty()) text.pop_back();
+  for (size_t at = 0; (at = text.find('\n', at)) != std::string::npos;) text.replace(at, 1, ", ");
+  return text.empty() ? "none" : text;
+}
+
+IdMaps sorted(IdMaps maps) {
+  std::sort(maps.begin(), maps.end(), [](const IdMap& a, const IdMap& b) { return a.container_id < b.container_id; });
+  return maps;
+}
+
+bool same_maps(const IdMaps& one, const IdMaps& other) {
+  auto same = [](const IdMap& a, const IdMap& b) {
+    return a.container_id == b.container_id && a.host_id == b.host_id && a.size == b.size;
+  };
+  IdMaps a = sorted(one), b = sorted(other);
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), same);
+}
+
+// Mappings beside a path are those of the namespace that is there, or a mistake: engines send both. Where there are
+// none they are taken from it. Returns whether setgroups(2) is denied in it.
+Result<bool> take_joined_mappings(oci::Spec* spec) {
+  for (size_t i = 0; i < spec->linux_.namespaces.size(); i++) {
+    const oci::Namespace& user = spec->linux_.namespaces[i];
+    if (user.type != CLONE_NEWUSER || user.path.empty()) continue;
+    UniqueFd file = open_file(user.path);
+    if (!file) return false;  // told of when it is joined
+    auto found = read_id_maps(file.get());
+    if (!found.ok()) return wrap(found.error(), fmt::format("config.json: /linux/namespaces/{}: {}", i, user.path));
+    const struct {
+      const char* pointer;
+      std::vector<oci::IdMapping>* given;
+      const IdMaps& there;
+    } kBoth[] = {{"/linux/uidMappings", &spec->linux_.uid_mappings, found->uids},
+                 {"/linux/gidMappings", &spec->linux_.gid_mappings, found->gids}};
+    for (const auto& [pointer, given, there] : kBoth) {
+      if (!given->empty() && !same_maps(to_id_maps(*given), there))
+        return fail(0, "config.json: {}: must be those of the user namespace {}, or left out: it has {}", pointer,
+                    user.path, map_list(there));
+      if (given->empty())
+        for (const IdMap& map : there) given->push_back({map.container_id, map.host_id, map.size});
+    }
+    return found->setgroups_denied;
+  }
+  return false;
+}
+
 RunOptions with_gates(RunOptions options, const oci::Spec& spec) {
   const oci::Hooks& hooks = spec.hooks;
   bool hooked = !hooks.prestart.empty() || !hooks.create_runtime.empty() || !hooks.create_container.empty();
@@ -107,6 +157,8 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
   if (!spec.process && !waits) return fail(0, "config.json: /process: is required to run a container");
   if (spec.process && spec.process->terminal && !options.detach && !waits) take_window_size(&*spec.process);
   TRY(check_joined_namespaces(spec));
+  HostFacts host = probe_host();
+  if (!options.entered && TRY(take_joined_mappings(&spec))) host.setgroups_denied = true;
   if (spec.process) TRY(check_labels(*spec.process));
   prepared.rootfs_path = rootfs_path(prepared.bundle);
 
@@ -122,7 +174,7 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
               spec.process ? home_of(prepared.bundle.rootfs.get(), spec.process->user.uid) : "/",
               mount_links(spec, prepared.bundle.path),
               namespaces_outside(spec)};
-  prepared.compiled = TRY(compile(spec, place, probe_host(), with_gates(options, spec), seccomp ? &*seccomp : nullptr));
+  prepared.compiled = TRY(compile(spec, place, host, with_gates(options, spec), seccomp ? &*seccomp : nullptr));
   for (const Problem& warning : prepared.bundle.warnings)
     prepared.compiled.warnings.push_back(warning.pointer + ": " + warning.message);
   return prepared;
@@ -136,8 +188,9 @@ static void take_launch_options(const LaunchOptions& launch, RunOptions* options
   options->new_keyring = !launch.no_new_keyring;
 }
 
-Result<Prepared> prepare_create(const CreateCommand& command, int state_root) {
+Result<Prepared> prepare_create(const CreateCommand& command, int state_root, bool entered) {
   RunOptions options;
+  options.entered = entered;
   options.create = true;
   options.init = command.init;
   take_launch_options(command.launch, &options);
@@ -146,8 +199,9 @@ Result<Prepared> prepare_create(const CreateCommand& command, int state_root) {
   return prepared;
 }
 
-Result<Prepared> prepare_run(const RunCommand& command, int state_root) {
+Result<Prepared> prepare_run(const RunCommand& command, int state_root, bool entered) {
   RunOptions options;
+  options.entered = entered;
   options.init = !command.no_init;
   options.detach = command.detach;
   take_launch_options(command.launch, &options);

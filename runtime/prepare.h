@@ -17,10 +17,10 @@ struct Prepared {
 };
 
 // state_root: where compiled seccomp filters are kept; -1: nowhere.
-Result<Prepared> prepare_run(const RunCommand& command, int state_root);
+Result<Prepared> prepare_run(const RunCommand& command, int state_root, bool entered);
 
 // For `minirun create`: a process in config.json is needed by start only.
-Result<Prepared> prepare_create(const CreateCommand& command, int state_root);
+Result<Prepared> prepare_create(const CreateCommand& command, int state_root, bool entered);
 
 // The same for `minirun plan`: what `run` with these options would do on this host.
 Result<Prepared> prepare_plan(const PlanCommand& command);

@@ -17,6 +17,7 @@
 #include "runtime/exit_status.h"
 #include "runtime/log.h"
 #include "runtime/prepare.h"
+#include "runtime/rootless.h"
 #include "runtime/state.h"
 #include "runtime/supervise.h"
 #include "sys/file.h"
@@ -129,9 +130,10 @@ Result<void> Run::clean_up() {
 Result<Outcome> perform(const GlobalOptions& global, const RunCommand& command) {
   if (command.id) TRY(check_id(*command.id));
   TRY(check_launch_options(command.launch));
+  bool entered = TRY(enter_user_namespace(command.launch.bundle));  // before anything is opened
   Supervisor supervisor = TRY(Supervisor::begin());  // before the first side effect: signals are held from here on
   UniqueFd state_root = TRY(open_state_root(global.root, true));
-  Prepared prepared = TRY(prepare_run(command, state_root.get()));
+  Prepared prepared = TRY(prepare_run(command, state_root.get(), entered));
   report_warnings(prepared);
   Hierarchy hierarchy = TRY(find_hierarchy());
   auto state = StateDirectory::claim(state_root.get(), prepared.id);

@@ -27,7 +27,8 @@ Result<void> check_status(const Container& container) {
 
 // From the container that waits to its running workload. hook_failed: a hook did, and the container has to go.
 Result<std::optional<LaunchFailure>> let_go(Container& container, const oci::Spec& spec, bool* hook_failed) {
-  Cgroup cgroup = TRY(open_cgroup(container.record));
+  bool none = container.record.cgroup.path.empty();
+  Cgroup cgroup = none ? Cgroup::none() : TRY(open_cgroup(container.record));
   Signals signals = TRY(Signals::block());
   StartConnection connection = TRY(connect_for_start(container.state.fd()));
   UniqueFd pidfd(fcntl(container.init.get(), F_DUPFD_CLOEXEC, 3));

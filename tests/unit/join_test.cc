@@ -23,6 +23,7 @@ constexpr uint64_t kUser = CLONE_NEWUSER, kNet = CLONE_NEWNET, kPid = CLONE_NEWP
                    kCgroup = CLONE_NEWCGROUP, kTime = CLONE_NEWTIME, kIpc = CLONE_NEWIPC;
 
 const Case kCases[] = {
+    {"a new ipc namespace alone", {{kIpc}}, {}, kIpc, {}},
     {"nothing at all", {}, {}, 0, {}},
     {"all new", {{kMount}, {kPid}, {kNet}}, {}, kMount | kPid | kNet, {}},
     {"a new cgroup namespace is the child's to make", {{kCgroup}, {kMount}}, {}, kMount, {}, kCgroup},
@@ -49,6 +50,13 @@ const Case kCases[] = {
      {1, 3, 0},
      kMount,
      {2}},
+    {"a new ipc namespace beside a user namespace is made by its root",
+     {{kUser}, {kIpc}, {kCgroup}},
+     {},
+     kUser,
+     {},
+     kIpc | kCgroup},
+    {"and so in a joined one", {{kIpc}, {kUser, true}, {kMount}}, {1}, kMount, {}, kIpc},
     {"a new time namespace in a joined user namespace", {{kUser, true}, {kTime}}, {0}, 0, {}, 0, true},
 };
 

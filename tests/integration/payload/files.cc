@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 
 #include "tests/integration/payload/payload.h"
 
@@ -84,6 +85,24 @@ int write_file(const Args& args) {
 
 int print_files(const Args& args) {
   for (const std::string& path : args) say(slurp(path));
+  return 0;
+}
+
+int write_id_map(bool uids, const Args& args) {
+  std::string text;
+  for (size_t i = 1; i < args.size(); ++i) text.append(args[i]).append(i % 3 == 0 ? "\n" : " ");
+  std::string path = "/proc/" + args.at(0) + (uids ? "/uid_map" : "/gid_map");
+  int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || write(fd, text.data(), text.size()) < 0) broken(path);
+  close(fd);
+  return 0;
+}
+
+int clocks(const Args&) {
+  timespec monotonic{}, boottime{};
+  if (clock_gettime(CLOCK_MONOTONIC, &monotonic) != 0 || clock_gettime(CLOCK_BOOTTIME, &boottime) != 0)
+    broken("clock_gettime");
+  say(std::to_string(monotonic.tv_sec) + " " + std::to_string(boottime.tv_sec) + "\n");
   return 0;
 }
 

@@ -94,6 +94,9 @@ constexpr Command kCommands[] = {
     {"mknod", make_node},
     {"write", write_file},
     {"files", print_files},
+    // Of namespaces.
+    {"clocks", clocks},
+    // Whatever else.
     {"syscall", call},
     {"tsc-khz", time_stamp_frequency},
 };
@@ -103,6 +106,8 @@ constexpr Command kCommands[] = {
 
 int main(int argc, char** argv) {
   payload::Args args(argv + 1, argv + argc);
+  std::string name = argc > 0 ? argv[0] : "";
+  if (name == "newuidmap" || name == "newgidmap") return payload::write_id_map(name == "newuidmap", args);
   if (!args.empty()) {
     for (const auto& command : payload::kCommands) {
       if (args[0] == command.name) return command.run({args.begin() + 1, args.end()});

@@ -49,6 +49,10 @@ int stat_files(const Args& args);   // PATH...: prints "PATH TYPE MODE UID GID M
 int make_node(const Args& args);    // PATH c|b MAJOR MINOR: prints "mknod errno"
 int write_file(const Args& args);   // PATH TEXT: prints "write errno"
 int print_files(const Args& args);  // PATH...: prints their content
+int clocks(const Args& args);       // prints "MONOTONIC BOOTTIME" in seconds
 int call(const Args& args);         // NUMBER [ARG...]: raw system call, prints "RESULT errno"
+
+// Under the names newuidmap and newgidmap. PID [ID ID SIZE]...: as those programs.
+int write_id_map(bool uids, const Args& args);
 
 }  // namespace payload

@@ -1,0 +1,82 @@
+// The mappings of a user namespace that is there. The kernel tells them of a process inside only, and in the ids of
+// who asks (user_namespaces(7)): so one goes in, and is looked at from here.
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <sstream>
+
+#include "namespaces/id_map.h"
+#include "sys/file.h"
+
+namespace minirun {
+namespace {
+
+// A process in the namespace. Killed and waited for on destruction.
+class Visitor {
+ public:
+  Visitor() = default;
+  Visitor(const Visitor&) = delete;
+  Visitor& operator=(const Visitor&) = delete;
+  ~Visitor() {
+    if (pid_ <= 0) return;
+    (void)kill(pid_, SIGKILL);  // not waited for yet: the number is still its own
+    while (waitpid(pid_, nullptr, __WALL) < 0 && errno == EINTR) {
+    }
+  }
+
+  // A fork(2) without SIGCHLD at its end: nobody else is to hear of it.
+  Result<pid_t> start(int user_namespace) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) return fail(errno, "pipe2");
+    UniqueFd ours(ends[0]), theirs(ends[1]);
+    pid_t self = getpid();
+    pid_ = static_cast<pid_t>(syscall(SYS_clone, 0, 0, 0, 0, 0));
+    if (pid_ < 0) return fail(errno, "clone");
+    if (pid_ == 0) visit(user_namespace, theirs.get(), self);
+    theirs.reset();
+    int code = EPROTO;
+    ssize_t n = 0;
+    while ((n = read(ours.get(), &code, sizeof code)) < 0 && errno == EINTR) {
+    }
+    if (n != sizeof code) code = EPROTO;
+    // EINVAL: this process is in it already (setns(2)).
+    if (code != 0 && code != EINVAL) return fail(code, "look into it");
+    return pid_;
+  }
+
+ private:
+  [[noreturn]] static void visit(int user_namespace, int tell, pid_t parent) {
+    int code = setns(user_namespace, CLONE_NEWUSER) < 0 ? errno : 0;
+    (void)!write(tell, &code, sizeof code);
+    while (getppid() == parent) usleep(10000);  // killed before, as a rule
+    _exit(0);
+  }
+  pid_t pid_ = -1;
+};
+
+IdMaps parse(const std::string& text) {
+  IdMaps maps;
+  std::istringstream numbers(text);
+  for (IdMap map; numbers >> map.container_id >> map.host_id >> map.size;) maps.push_back(map);
+  return maps;
+}
+
+}  // namespace
+
+Result<NamespaceIds> read_id_maps(int user_namespace) {
+  Visitor visitor;
+  pid_t pid = TRY(visitor.start(user_namespace));
+  UniqueFd proc = TRY(open_at(AT_FDCWD, fmt::format("/proc/{}", pid), O_PATH | O_DIRECTORY));
+  NamespaceIds ids;
+  ids.uids = parse(TRY(read_file(proc.get(), "uid_map")));
+  ids.gids = parse(TRY(read_file(proc.get(), "gid_map")));
+  ids.setgroups_denied = TRY(read_file(proc.get(), "setgroups")).starts_with("deny");
+  return ids;
+}
+
+}  // namespace minirun
