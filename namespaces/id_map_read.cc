@@ -2,6 +2,7 @@
 // who asks (user_namespaces(7)): so one goes in, and is looked at from here.
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +16,14 @@
 
 namespace minirun {
 namespace {
+
+// setns(2) refuses the one that a process is in.
+bool is_own(int user_namespace) {
+  struct stat own {
+  }, wanted{};
+  return stat("/proc/self/ns/user", &own) == 0 && fstat(user_namespace, &wanted) == 0 && own.st_ino == wanted.st_ino &&
+         own.st_dev == wanted.st_dev;
+}
 
 // A process in the namespace. Killed and waited for on destruction.
 class Visitor {
@@ -44,14 +53,13 @@ class Visitor {
     while ((n = read(ours.get(), &code, sizeof code)) < 0 && errno == EINTR) {
     }
     if (n != sizeof code) code = EPROTO;
-    // EINVAL: this process is in it already (setns(2)).
-    if (code != 0 && code != EINVAL) return fail(code, "look into it");
+    if (code != 0) return fail(code, "look into it");
     return pid_;
   }
 
  private:
   [[noreturn]] static void visit(int user_namespace, int tell, pid_t parent) {
-    int code = setns(user_namespace, CLONE_NEWUSER) < 0 ? errno : 0;
+    int code = is_own(user_namespace) || setns(user_namespace, CLONE_NEWUSER) == 0 ? 0 : errno;
     (void)!write(tell, &code, sizeof code);
     while (getppid() == parent) usleep(10000);  // killed before, as a rule
     _exit(0);

@@ -33,7 +33,8 @@ Result<Container> look_at(StateDirectory state);
 // What is known of a container whose record is missing or damaged: its id, and the directory's time for `created`.
 ContainerRecord bare_record(const StateDirectory& state);
 
-// Its cgroup: an error with code 0 when it never had one, ENOENT when it is gone, ESTALE when another one has its place (never touch that one).
+// Its cgroup: an error with code 0 when it never had one, ENOENT when it is gone, ESTALE when another one has its place
+// (never touch that one).
 Result<Cgroup> open_cgroup(const ContainerRecord& record);
 
 // The same: absent when it is gone, was never made, or another one has its place.
