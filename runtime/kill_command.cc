@@ -9,13 +9,29 @@
 #include "cgroups/signal.h"
 #include "runtime/commands.h"
 #include "runtime/container.h"
+#include "runtime/pid_namespace.h"
 #include "runtime/signal_name.h"
 
 namespace minirun {
 namespace {
 
+// Of a container without a cgroup.
+Result<bool> signal_members(const Container& container, int signal, pid_t spared) {
+  if (!container.init) return false;
+  bool any = false;
+  for (const PidNamespaceMember& member : TRY(pid_namespace_members(container.record.init.pid))) {
+    if (member.pid == spared) continue;
+    if (syscall(SYS_pidfd_send_signal, member.pidfd.get(), signal, nullptr, 0) == 0)
+      any = true;
+    else if (errno != ESRCH)
+      return fail(errno, "send signal {} to pid {}", signal, member.pid);
+  }
+  return any;
+}
+
 // Whether there was somebody. What is in the cgroup is the container's, also when its first process has ended.
 Result<bool> signal_all(const Container& container, int signal, pid_t spared) {
+  if (container.record.cgroup.path.empty()) return signal_members(container, signal, spared);
   auto cgroup = TRY(find_cgroup(container.record));
   if (!cgroup) return false;
   size_t count = TRY(signal_processes(cgroup->fd(), signal == SIGKILL ? 0 : signal, spared));

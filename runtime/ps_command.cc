@@ -1,10 +1,12 @@
-// `minirun ps`: the processes of a container, told by its cgroup.
+// `minirun ps`: the processes of a container, told by its cgroup, or by its pid namespace where it has
+// none.
 #include <cerrno>
 
 #include "cgroups/processes.h"
 #include "runtime/commands.h"
 #include "runtime/container.h"
 #include "runtime/json_writer.h"
+#include "runtime/pid_namespace.h"
 #include "runtime/process_table.h"
 
 namespace minirun {
@@ -16,6 +18,13 @@ bool is_gone(const Error& error) {
 
 // Also of a container whose init has ended, when it left others behind.
 Result<std::vector<pid_t>> processes_of(const Container& container) {
+  if (container.record.cgroup.path.empty()) {
+    if (!container.init) return fail(0, "container not running");
+    std::vector<pid_t> pids;
+    for (const PidNamespaceMember& member : TRY(pid_namespace_members(container.record.init.pid)))
+      pids.push_back(member.pid);
+    return pids;
+  }
   auto cgroup = open_cgroup(container.record);
   auto pids = cgroup.ok() ? list_processes(cgroup->fd()) : Result<std::vector<pid_t>>(cgroup.error());
   bool none = pids.ok() ? pids->empty() && !container.init : is_gone(pids.error());

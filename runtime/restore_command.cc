@@ -178,7 +178,7 @@ Result<Outcome> restore(const GlobalOptions& global, const RestoreCommand& comma
   as_run.id = command.id;
   as_run.detach = command.detach;
   as_run.no_init = true;
-  Prepared prepared = TRY(prepare_run(as_run, state_root.get()));
+  Prepared prepared = TRY(prepare_run(as_run, state_root.get(), false));
   Hierarchy hierarchy = TRY(find_hierarchy());
   StateDirectory state = TRY(StateDirectory::claim(state_root.get(), prepared.id));
   Creation creation(command.launch, prepared, hierarchy, std::move(state), std::move(supervisor));

@@ -152,7 +152,9 @@ TEST_F(Rootless, LifeOfOneInSteps) {
   outcome = user_minirun({"list"});
   EXPECT_NE(outcome.out.find("running"), std::string::npos) << describe(outcome);
   EXPECT_NE(outcome.out.find("1000"), std::string::npos) << describe(outcome);
-  for (const char* command : {"pause", "ps", "events"}) {
+  outcome = user_minirun({"ps", "--format", "json", "mine"});
+  EXPECT_EQ(json::parse(outcome.out, nullptr, false).size(), 1U) << describe(outcome);  // create has no init
+  for (const char* command : {"pause", "events"}) {
     outcome = user_minirun({command, "mine"});
     EXPECT_EQ(outcome.code, 1);
     EXPECT_NE(outcome.err.find("the container has no cgroup"), std::string::npos) << describe(outcome);
@@ -162,6 +164,20 @@ TEST_F(Rootless, LifeOfOneInSteps) {
   EXPECT_EQ(user_minirun({"delete", "mine"}).code, 0);
   ASSERT_EQ(user_run(bundle, {"--detach"}).code, 0);
   EXPECT_EQ(user_minirun({"delete", "--force", "mine"}).code, 0);
+}
+
+TEST_F(Rootless, SignalForAllReachesAllWithoutACgroupToo) {
+  Bundle bundle;
+  make_rootless(bundle, {"pause"});
+  ASSERT_EQ(user_run(bundle, {"--detach"}).code, 0);
+  ASSERT_EQ(user_minirun({"exec", "--detach", "mine", "/bin/payload", "pause"}).code, 0);
+  Outcome outcome = user_minirun({"ps", "--format", "json", "mine"});
+  EXPECT_EQ(json::parse(outcome.out, nullptr, false).size(), 3U) << describe(outcome);
+  EXPECT_EQ(user_minirun({"kill", "--all", "mine", "TERM"}).code, 0);
+  EXPECT_TRUE(eventually([&] { return user_minirun({"state", "mine"}).out.find("stopped") != std::string::npos; }));
+  outcome = user_minirun({"ps", "mine"});
+  EXPECT_NE(outcome.err.find("container not running"), std::string::npos) << describe(outcome);
+  EXPECT_EQ(user_minirun({"delete", "mine"}).code, 0);
 }
 
 TEST_F(Rootless, WhatCannotBeIsTold) {
