@@ -46,6 +46,8 @@ void add_create(CLI::App* command, CommandOptions* options) {
   CreateCommand& create = options->create;
   add_launch(command, &create.launch);
   command->add_flag("--init", create.init, "put minirun's init before the workload, as PID 1");
+  ignore_flag(command, "--no-subreaper", "accepted and needless: minirun is never a subreaper");
+  ignore_flag(command, "--keep", "accepted and needless: what was created stays until it is deleted");
   add_id(command, &create.id);
 }
 
@@ -160,7 +162,13 @@ void add_exec(CLI::App* command, CommandOptions* options) {
   command->add_option("--pidfd-socket", exec.pidfd_socket, "send a pidfd of the process to this AF_UNIX socket");
   command->add_option("--preserve-fds", exec.preserve_fds, "pass this many descriptors after stdio on");
   command->add_flag("-t,--tty,!--no-tty", exec.tty, "with a terminal");
-  command->add_flag("--no-new-privs", exec.no_new_privs, "set no_new_privs");
+  // Not given is not false: then the container's own setting holds.
+  command->add_flag_function(
+      "--no-new-privs",
+      [&exec](int64_t count) {
+        if (count != 0) exec.no_new_privs = count > 0;
+      },
+      "set no_new_privs");
   command->add_flag("-d,--detach", exec.detach, "return when the process runs");
   command->add_flag("--ignore-paused", exec.ignore_paused, "also in a paused container");
   ignore_flag(command, "--no-subreaper", "accepted and needless: minirun is never a subreaper");

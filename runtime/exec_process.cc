@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <charconv>
 
+#include "runtime/capabilities.h"
 #include "runtime/json.h"
 #include "runtime/log.h"
 #include "runtime/parse.h"
@@ -54,9 +55,10 @@ Result<oci::Process> read_process_file(const std::string& file, const oci::Spec&
 }
 
 Result<uint32_t> parse_id(const char* option, std::string_view text) {
-  uint32_t id = 0;
+  constexpr uint32_t kNoId = 0xffffffff;  // to the kernel it means "leave it as it is" (setresuid(2))
+  uint32_t id = kNoId;
   auto parsed = std::from_chars(text.data(), text.data() + text.size(), id);
-  if (text.empty() || parsed.ec != std::errc() || parsed.ptr != text.data() + text.size())
+  if (id == kNoId || parsed.ec != std::errc() || parsed.ptr != text.data() + text.size())
     return fail(0, "{}: \"{}\" is not the number of a user or group (names are not looked up)", option, text);
   return id;
 }
@@ -91,7 +93,13 @@ Result<void> take_options(const ExecCommand& command, oci::Process* process) {
   for (const std::string& gid : command.additional_gids)
     process->user.additional_gids.push_back(TRY(parse_id("--additional-gids", gid)));
   process->env.insert(process->env.end(), command.env.begin(), command.env.end());
-  for (const std::string& name : command.capabilities) add_capability(name, process->user.uid == 0, process);
+  for (const std::string& name : command.capabilities) {
+    oci::Capabilities asked;
+    asked.bounding = {name};
+    auto known = resolve_capabilities(&asked, ~uint64_t{0});
+    if (known.sets.bounding == 0) return fail(0, "--cap {}: is not a capability that this build knows", name);
+    add_capability(name, process->user.uid == 0, process);
+  }
   if (!command.apparmor.empty()) process->apparmor_profile = command.apparmor;
   if (!command.process_label.empty()) process->selinux_label = command.process_label;
   if (command.no_new_privs) process->no_new_privileges = *command.no_new_privs;

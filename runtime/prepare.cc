@@ -146,14 +146,21 @@ RunOptions with_gates(RunOptions options, const oci::Spec& spec) {
   return options;
 }
 
-Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, const RunOptions& options,
-                         int state_root) {
+// What `create --init` asks for, for engines, which pass annotations on and no flags of minirun's.
+bool asks_for_init(const oci::Spec& spec) {
+  return std::any_of(spec.annotations.begin(), spec.annotations.end(), [](const auto& annotation) {
+    return annotation.first == "org.minirun.init" && (annotation.second == "true" || annotation.second == "1");
+  });
+}
+
+Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, RunOptions options, int state_root) {
   Prepared prepared;
   prepared.id = id;
   prepared.bundle = TRY(load_bundle(bundle_path));
   log_unknown(prepared.bundle);
   oci::Spec& spec = prepared.bundle.spec;
   bool waits = options.create;
+  if (waits && asks_for_init(spec)) options.init = true;
   if (!spec.process && !waits) return fail(0, "config.json: /process: is required to run a container");
   if (spec.process && spec.process->terminal && !options.detach && !waits) take_window_size(&*spec.process);
   TRY(check_joined_namespaces(spec));

@@ -1,0 +1,176 @@
+// `exec`: one more process in a container.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+
+#include "tests/integration/fixture.h"
+
+namespace minirun::testing {
+namespace {
+
+using nlohmann::json;
+
+class Exec : public MinirunTest {
+ protected:
+  void start(const std::vector<std::string>& payload = {"pause"}) {
+    bundle_.payload(payload);
+    Outcome outcome = detach(bundle_, {"--pid-file", kPidFile});
+    ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  }
+  Outcome exec(const std::vector<std::string>& flags, const std::vector<std::string>& command,
+               const StartOptions& options = {}) const {
+    std::vector<std::string> args = {"exec"};
+    args.insert(args.end(), flags.begin(), flags.end());
+    args.push_back(id());
+    args.insert(args.end(), command.begin(), command.end());
+    return call(args, options);
+  }
+  json exec_report(const std::vector<std::string>& flags) const {
+    Outcome outcome = exec(flags, {"/bin/payload", "report"});
+    EXPECT_EQ(outcome.code, 0) << describe(outcome);
+    auto seen = json::parse(outcome.out, nullptr, false);
+    return seen.is_object() ? seen : json::object();
+  }
+  // The runtime's own failure: 255 and the words that engines look for.
+  static void expect_failed(const Outcome& outcome, const std::vector<std::string>& texts) {
+    EXPECT_EQ(outcome.code, 255) << describe(outcome);
+    EXPECT_NE(outcome.err.find("exec failed:"), std::string::npos) << describe(outcome);
+    for (const std::string& text : texts)
+      EXPECT_NE(outcome.err.find(text), std::string::npos) << "no \"" << text << "\" in " << describe(outcome);
+  }
+  void end() const { EXPECT_EQ(call({"delete", "--force", id()}).code, 0); }
+  Bundle bundle_;
+};
+
+TEST_F(Exec, StatusIsTheCommands) {
+  start();
+  EXPECT_EQ(exec({}, {"/bin/payload", "exit", "7"}).code, 7);
+  EXPECT_EQ(exec({}, {"/bin/payload", "exit", "1"}).code, 1);
+  EXPECT_EQ(exec({}, {"/bin/payload", "die-by", "9"}).code, 137);
+  Outcome outcome = exec({}, {"nosuchcommand"});
+  EXPECT_EQ(outcome.code, 127) << describe(outcome);
+  EXPECT_NE(outcome.err.find("executable file not found in $PATH"), std::string::npos) << describe(outcome);
+  bundle_.add_file("/bin/plain", "no program", 0644);
+  outcome = exec({}, {"/bin/plain"});
+  EXPECT_EQ(outcome.code, 126) << describe(outcome);
+  EXPECT_NE(outcome.err.find("permission denied"), std::string::npos) << describe(outcome);
+  end();
+}
+
+TEST_F(Exec, IsInTheContainersNamespacesAndCgroup) {
+  start();
+  std::string proc = "/proc/" + std::to_string(container_pid());
+  json seen = exec_report({});
+  for (const auto& [name, target] : seen["namespaces"].items())
+    EXPECT_EQ(target, link_target(proc + "/ns/" + name)) << name;
+  std::string cgroup = seen["cgroup"].get<std::string>();
+  EXPECT_TRUE(cgroup.ends_with("0::/\n")) << cgroup;  // the root of its cgroup namespace
+  EXPECT_EQ(seen["hostname"], "tested");
+  EXPECT_EQ(seen["fds"].size(), 3U) << seen["fds"];
+  EXPECT_EQ(seen["no_new_privs"], 1);
+  EXPECT_EQ(seen["cap_effective"], seen["cap_bounding"]);
+  EXPECT_EQ(seen["umask"], 022);
+  end();
+}
+
+TEST_F(Exec, OptionsChangeTheProcess) {
+  start();
+  json seen = exec_report({"--cwd", "/tmp", "-e", "ONE=1", "--env=TWO=2", "--user", "33:34", "-g", "7", "-g", "8"});
+  EXPECT_EQ(seen["cwd"], "/tmp");
+  EXPECT_EQ(seen["uids"], json({33, 33, 33}));
+  EXPECT_EQ(seen["gids"], json({34, 34, 34}));
+  EXPECT_EQ(seen["groups"], json({7, 8}));
+  std::string env = seen["env"].dump();
+  EXPECT_NE(env.find("\"ONE=1\",\"TWO=2\""), std::string::npos) << env;
+  EXPECT_NE(env.find("HOME=/srv/web"), std::string::npos) << env;
+  end();
+}
+
+TEST_F(Exec, UserIsStrictlyDecimal) {
+  start();
+  for (const char* bad : {"web", "-1", "+1", " 1", "1 ", "0x10", "1.0", "1e3", "4294967295", "4294967296",
+                          "18446744073709551616", ":", "1:", ":1", "1:2:3", "1:web", "1:4294967295"})
+    expect_failed(exec({"--user", bad}, {"/bin/payload", "true"}), {"--user"});
+  json seen = exec_report({"--user", "4294967294:4294967294"});
+  EXPECT_EQ(seen["uids"][0], 4294967294U);
+  end();
+}
+
+TEST_F(Exec, ProcessFileIsTaken) {
+  start();
+  std::string file = bundle_.path() + "/process.json";
+  json process = bundle_.config["process"];
+  process["args"] = {"/bin/payload", "print", "from the file"};
+  write_new_file(file, process.dump(), 0644);
+  Outcome outcome = exec({"--process", file}, {});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(outcome.out, "from the file\n");
+  process["user"]["uid"] = "root";
+  write_new_file(bundle_.path() + "/wrong.json", process.dump(), 0644);
+  expect_failed(exec({"--process", bundle_.path() + "/wrong.json"}, {}), {"wrong.json", "/user/uid"});
+  expect_failed(exec({"--process", bundle_.path() + "/nothere.json"}, {}), {"nothere.json", "no such file"});
+  end();
+}
+
+TEST_F(Exec, DetachedOneLivesOnAndItsPidIsTold) {
+  start();
+  std::string file = "/run/tests/exec-pid";
+  UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  StartOptions options;
+  options.stdout_fd = nowhere.get();
+  Outcome outcome = exec({"--detach", "--pid-file", file}, {"/bin/payload", "pause"}, options);
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  pid_t pid = atoi(content(file).c_str());
+  ASSERT_GT(pid, 1);
+  EXPECT_EQ(link_target("/proc/" + std::to_string(pid) + "/ns/pid"),
+            link_target("/proc/" + std::to_string(container_pid()) + "/ns/pid"));
+  EXPECT_NE(call({"ps", "--format", "json", id()}).out.find(std::to_string(pid)), std::string::npos);
+  end();
+  EXPECT_EQ(unlink(file.c_str()), 0);
+}
+
+TEST_F(Exec, SignalsAreForwardedAndKillingMinirunEndsIt) {
+  start();
+  Running one(minirun({"exec", id(), "/bin/payload", "pause"}), {});
+  ASSERT_TRUE(one.wait_for("ready")) << one.err();
+  one.send(SIGTERM);
+  EXPECT_EQ(one.finish().code, 128 + SIGTERM);
+  std::string alone = call({"ps", "--format", "json", id()}).out;
+  Running two(minirun({"exec", id(), "/bin/payload", "pause"}), {});
+  ASSERT_TRUE(two.wait_for("ready")) << two.err();
+  two.send(SIGKILL);
+  two.finish();
+  EXPECT_TRUE(eventually([&] { return call({"ps", "--format", "json", id()}).out == alone; }));
+  end();
+}
+
+TEST_F(Exec, CwdThroughADescriptorStaysInside) {
+  start();
+  for (int fd = 3; fd < 12; ++fd) {
+    Outcome outcome = exec({"--cwd", "/proc/self/fd/" + std::to_string(fd)}, {"/bin/payload", "report"});
+    if (outcome.code == 255) continue;
+    ASSERT_EQ(outcome.code, 0) << fd << ": " << describe(outcome);
+    EXPECT_EQ(json::parse(outcome.out)["cwd"], "/") << fd;
+  }
+  end();
+}
+
+TEST_F(Exec, WrongUsesAreTold) {
+  expect_failed(exec({}, {"/bin/payload", "true"}), {"container does not exist"});
+  start();
+  expect_failed(exec({}, {}), {"which command"});
+  expect_failed(exec({"--cap", "CAP_NONSENSE"}, {"/bin/payload", "true"}), {"CAP_NONSENSE"});
+  expect_failed(exec({"--cwd", "relative"}, {"/bin/payload", "true"}), {"/process/cwd"});
+  EXPECT_EQ(call({"pause", id()}).code, 0);
+  expect_failed(exec({}, {"/bin/payload", "true"}), {"paused"});
+  EXPECT_EQ(call({"resume", id()}).code, 0);
+  EXPECT_EQ(call({"kill", id(), "KILL"}).code, 0);
+  EXPECT_TRUE(eventually([&] { return call({"state", id()}).out.find("stopped") != std::string::npos; }));
+  expect_failed(exec({}, {"/bin/payload", "true"}), {"cannot exec in a stopped container"});
+  end();
+}
+
+}  // namespace
+}  // namespace minirun::testing
