@@ -22,11 +22,12 @@ check() {
   timeout -k 10 "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
   if [ $status = 0 ]; then
     case_passed
-    return
+    return 0
   fi
   tail -n 100 "$log" >&2
   [ $status != 124 ] || echo "$name: gave up after $seconds s" >&2
   case_failed "$name"
+  return 1
 }
 
 # gtest NAME SECONDS COMMAND...: runs a GoogleTest program and counts its cases.
