@@ -191,6 +191,47 @@ TEST_F(ExecEngine, CgroupIsBelowTheContainersAndThere) {
   end();
 }
 
+TEST_F(ExecEngine, SeccompProfileHoldsForItToo) {
+  if (!bundle_.add_busybox({"cat", "mkdir"})) GTEST_SKIP() << "no busybox";
+  bundle_.config["linux"]["seccomp"] = {
+      {"defaultAction", "SCMP_ACT_ALLOW"},
+      {"syscalls", {{{"names", {"mkdir", "mkdirat"}}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", 1}}}}};
+  start();
+  Outcome outcome = exec({}, {"/bin/cat", "/proc/self/status"});
+  EXPECT_EQ(status_line(outcome.out, "Seccomp"), "2") << describe(outcome);
+  outcome = exec({}, {"/bin/mkdir", "/tmp/refused"});
+  EXPECT_EQ(outcome.code, 1) << describe(outcome);
+  EXPECT_NE(outcome.err.find("not permitted"), std::string::npos) << describe(outcome);
+  end();
+}
+
+TEST_F(ExecEngine, CreateSendsAPidfdAndPassesDescriptorsOn) {
+  bundle_.payload({"pause"});
+  bundle_.write();
+  UniqueFd listener = listen_at(kSocket);
+  UniqueFd nowhere(open("/dev/null", O_RDWR | O_CLOEXEC));
+  StartOptions options;
+  options.stdout_fd = nowhere.get();
+  options.in_child = [] {
+    for (int fd = 3; fd < 6; ++fd)
+      if (int null = open("/dev/null", O_RDWR); null != fd && dup2(null, fd) < 0) _exit(97);
+  };
+  Outcome outcome = call({"create", "--bundle", bundle_.path(), "--pid-file", kPidFile, "--pidfd-socket", kSocket,
+                          "--preserve-fds=2", "--no-pivot", id()},
+                         options);
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  UniqueFd pidfd = receive_descriptor(listener.get());
+  std::string pid = std::to_string(container_pid());
+  std::string info = content("/proc/self/fdinfo/" + std::to_string(pidfd.get()));
+  EXPECT_NE((info + "\n").find("Pid:\t" + pid + "\n"), std::string::npos) << info;
+  EXPECT_EQ(call({"start", id()}).code, 0);
+  EXPECT_EQ(link_target("/proc/" + pid + "/fd/3"), "/dev/null");
+  EXPECT_EQ(link_target("/proc/" + pid + "/fd/4"), "/dev/null");
+  EXPECT_NE(link_target("/proc/" + pid + "/fd/5"), "/dev/null");
+  end();
+  EXPECT_EQ(unlink(kSocket), 0);
+}
+
 TEST_F(ExecEngine, ACapabilityMoreIsEffective) {
   start();
   Outcome outcome = exec({"--cap", "CAP_SYS_CHROOT"}, {"/bin/payload", "report"});
