@@ -1,0 +1,247 @@
+// `exec` with what engines give it: descriptors, sockets, a terminal, a CPU affinity, a cgroup.
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+
+#include "tests/integration/fixture.h"
+
+namespace minirun::testing {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kSocket = "/run/tests/exec-socket";
+
+class ExecEngine : public MinirunTest {
+ protected:
+  void start() {
+    bundle_.payload({"pause"});
+    Outcome outcome = detach(bundle_, {"--pid-file", kPidFile});
+    ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  }
+  Outcome exec(const std::vector<std::string>& flags, const std::vector<std::string>& command,
+               const StartOptions& options = {}) const {
+    std::vector<std::string> args = {"exec"};
+    args.insert(args.end(), flags.begin(), flags.end());
+    args.push_back(id());
+    args.insert(args.end(), command.begin(), command.end());
+    return call(args, options);
+  }
+  void end() const { EXPECT_EQ(call({"delete", "--force", id()}).code, 0); }
+  Bundle bundle_;
+};
+
+UniqueFd listen_at(const char* path) {
+  UniqueFd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+  EXPECT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  EXPECT_EQ(listen(listener.get(), 1), 0);
+  return listener;
+}
+
+// The one descriptor of the one message of the connection that waits; -1 when none does.
+UniqueFd receive_descriptor(int listener) {
+  EXPECT_EQ(fcntl(listener, F_SETFL, O_NONBLOCK), 0);
+  UniqueFd connection(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+  std::array<char, 8192> name{};
+  iovec data{name.data(), name.size()};
+  alignas(cmsghdr) std::array<char, 256> control{};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  ssize_t n = recvmsg(connection.get(), &message, MSG_CMSG_CLOEXEC);
+  EXPECT_GT(n, 0);
+  EXPECT_LT(n, 4096);
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  if (n <= 0 || header == nullptr) return UniqueFd();
+  EXPECT_EQ(header->cmsg_len, CMSG_LEN(sizeof(int)));
+  int fd = -1;
+  memcpy(&fd, CMSG_DATA(header), sizeof fd);
+  return UniqueFd(fd);
+}
+
+std::string status_line(const std::string& text, const std::string& name) {
+  size_t at = text.find("\n" + name + ":\t");
+  if (at == std::string::npos) return "(none)";
+  at += name.size() + 3;
+  return text.substr(at, text.find('\n', at) - at);
+}
+
+TEST_F(ExecEngine, FinalCpuAffinityIsTheProcesses) {
+  cpu_set_t own;
+  ASSERT_EQ(sched_getaffinity(0, sizeof own, &own), 0);
+  std::vector<std::string> cpus;
+  for (int i = 0; i < CPU_SETSIZE && cpus.size() < 2; ++i)
+    if (CPU_ISSET(i, &own)) cpus.push_back(std::to_string(i));
+  ASSERT_FALSE(cpus.empty());
+  if (cpus.size() == 1) cpus.push_back(cpus[0]);
+  if (!bundle_.add_busybox({"cat"})) GTEST_SKIP() << "no busybox";
+  start();
+  int number = 0;
+  auto seen = [&](const json& affinity) {
+    json process = bundle_.config["process"];
+    process["args"] = {"/bin/cat", "/proc/self/status"};
+    process["execCPUAffinity"] = affinity;
+    std::string file = bundle_.path() + "/process" + std::to_string(++number);
+    write_new_file(file, process.dump(), 0644);
+    Outcome outcome = exec({"--process", file}, {});
+    EXPECT_EQ(outcome.code, 0) << describe(outcome);
+    return status_line(outcome.out, "Cpus_allowed_list");
+  };
+  EXPECT_EQ(seen({{"initial", cpus[0]}, {"final", cpus[1]}}), cpus[1]);
+  EXPECT_EQ(seen({{"final", cpus[0]}}), cpus[0]);
+  EXPECT_EQ(seen({{"initial", cpus[1]}}), cpus[1]);
+  json process = bundle_.config["process"];
+  process["execCPUAffinity"] = {{"initial", "1023"}};
+  write_new_file(bundle_.path() + "/nowhere", process.dump(), 0644);
+  Outcome outcome = exec({"--process", bundle_.path() + "/nowhere"}, {});
+  EXPECT_EQ(outcome.code, 255) << describe(outcome);
+  EXPECT_NE(outcome.err.find("/process/execCPUAffinity/initial"), std::string::npos) << describe(outcome);
+  end();
+}
+
+TEST_F(ExecEngine, ConsoleSocketReceivesTheMaster) {
+  start();
+  UniqueFd listener = listen_at(kSocket);
+  Outcome outcome = exec({"-t", "-d", "--console-socket", kSocket}, {"/bin/payload", "tty"});
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  UniqueFd terminal = receive_descriptor(listener.get());
+  EXPECT_EQ(isatty(terminal.get()), 1);
+  ASSERT_EQ(fcntl(terminal.get(), F_SETFL, O_NONBLOCK), 0);
+  std::string shown;
+  EXPECT_TRUE(eventually([&] {
+    std::array<char, 4096> block;
+    ssize_t n = read(terminal.get(), block.data(), block.size());
+    if (n > 0) shown.append(block.data(), static_cast<size_t>(n));
+    return shown.find("tty ") != std::string::npos;
+  })) << shown;
+  end();
+  EXPECT_EQ(unlink(kSocket), 0);
+}
+
+TEST_F(ExecEngine, PidfdSocketReceivesThePidfd) {
+  start();
+  UniqueFd listener = listen_at(kSocket);
+  std::string file = "/run/tests/exec-pid";
+  UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  StartOptions options;
+  options.stdout_fd = nowhere.get();
+  Outcome outcome = exec({"-d", "--pidfd-socket", kSocket, "--pid-file", file}, {"/bin/payload", "pause"}, options);
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  UniqueFd pidfd = receive_descriptor(listener.get());
+  std::string info = content("/proc/self/fdinfo/" + std::to_string(pidfd.get()));
+  EXPECT_NE((info + "\n").find("Pid:\t" + content(file) + "\n"), std::string::npos) << info;
+  end();
+  EXPECT_EQ(unlink(file.c_str()), 0);
+  EXPECT_EQ(unlink(kSocket), 0);
+}
+
+TEST_F(ExecEngine, PreservedDescriptorsAndNoOthersArrive) {
+  start();
+  StartOptions options;
+  options.in_child = [] {
+    for (int fd = 3; fd < 6; ++fd)
+      if (int null = open("/dev/null", O_RDWR); null != fd && dup2(null, fd) < 0) _exit(97);
+  };
+  for (int count = 0; count < 3; ++count) {
+    Outcome outcome = exec({"--preserve-fds", std::to_string(count)}, {"/bin/payload", "report"}, options);
+    ASSERT_EQ(outcome.code, 0) << describe(outcome);
+    json fds = json::parse(outcome.out, nullptr, false)["fds"];
+    EXPECT_EQ(fds.size(), 3U + static_cast<size_t>(count)) << fds;
+  }
+  end();
+}
+
+TEST_F(ExecEngine, StdinIsTheCallers) {
+  if (!bundle_.add_busybox({"cat"})) GTEST_SKIP() << "no busybox";
+  start();
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  UniqueFd in(ends[0]);
+  UniqueFd out(ends[1]);
+  ASSERT_EQ(write(out.get(), "through\n", 8), 8);
+  out.reset();
+  StartOptions options;
+  options.stdin_fd = in.get();
+  Outcome outcome = exec({}, {"/bin/cat"}, options);
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(outcome.out, "through\n");
+  end();
+}
+
+TEST_F(ExecEngine, CgroupIsBelowTheContainersAndThere) {
+  start();
+  for (const auto& [path, text] :
+       {std::pair{"nothere", "--cgroup nothere"}, std::pair{"cpu:x", "cgroup v1"}, std::pair{"..", "--cgroup"},
+        std::pair{"../..", "--cgroup"}, std::pair{"x/../..", "--cgroup"}}) {
+    Outcome outcome = exec({"--cgroup", path}, {"/bin/payload", "true"});
+    EXPECT_EQ(outcome.code, 255) << path << describe(outcome);
+    EXPECT_NE(outcome.err.find(text), std::string::npos) << describe(outcome);
+  }
+  EXPECT_EQ(exec({"--cgroup", "/"}, {"/bin/payload", "true"}).code, 0);
+  end();
+}
+
+TEST_F(ExecEngine, SeccompProfileHoldsForItToo) {
+  if (!bundle_.add_busybox({"cat", "mkdir"})) GTEST_SKIP() << "no busybox";
+  bundle_.config["linux"]["seccomp"] = {
+      {"defaultAction", "SCMP_ACT_ALLOW"},
+      {"syscalls", {{{"names", {"mkdir", "mkdirat"}}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", 1}}}}};
+  start();
+  Outcome outcome = exec({}, {"/bin/cat", "/proc/self/status"});
+  EXPECT_EQ(status_line(outcome.out, "Seccomp"), "2") << describe(outcome);
+  outcome = exec({}, {"/bin/mkdir", "/tmp/refused"});
+  EXPECT_EQ(outcome.code, 1) << describe(outcome);
+  EXPECT_NE(outcome.err.find("not permitted"), std::string::npos) << describe(outcome);
+  end();
+}
+
+TEST_F(ExecEngine, CreateSendsAPidfdAndPassesDescriptorsOn) {
+  bundle_.payload({"pause"});
+  bundle_.write();
+  UniqueFd listener = listen_at(kSocket);
+  UniqueFd nowhere(open("/dev/null", O_RDWR | O_CLOEXEC));
+  StartOptions options;
+  options.stdout_fd = nowhere.get();
+  options.in_child = [] {
+    for (int fd = 3; fd < 6; ++fd)
+      if (int null = open("/dev/null", O_RDWR); null != fd && dup2(null, fd) < 0) _exit(97);
+  };
+  Outcome outcome = call({"create", "--bundle", bundle_.path(), "--pid-file", kPidFile, "--pidfd-socket", kSocket,
+                          "--preserve-fds=2", "--no-pivot", id()},
+                         options);
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  UniqueFd pidfd = receive_descriptor(listener.get());
+  std::string pid = std::to_string(container_pid());
+  std::string info = content("/proc/self/fdinfo/" + std::to_string(pidfd.get()));
+  EXPECT_NE((info + "\n").find("Pid:\t" + pid + "\n"), std::string::npos) << info;
+  EXPECT_EQ(call({"start", id()}).code, 0);
+  EXPECT_EQ(link_target("/proc/" + pid + "/fd/3"), "/dev/null");
+  EXPECT_EQ(link_target("/proc/" + pid + "/fd/4"), "/dev/null");
+  EXPECT_NE(link_target("/proc/" + pid + "/fd/5"), "/dev/null");
+  end();
+  EXPECT_EQ(unlink(kSocket), 0);
+}
+
+TEST_F(ExecEngine, ACapabilityMoreIsEffective) {
+  start();
+  Outcome outcome = exec({"--cap", "CAP_SYS_CHROOT"}, {"/bin/payload", "report"});
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  json more = json::parse(outcome.out, nullptr, false);
+  json less = json::parse(exec({}, {"/bin/payload", "report"}).out, nullptr, false);
+  EXPECT_NE(more["cap_effective"], less["cap_effective"]) << more["cap_effective"];
+  EXPECT_EQ(more["cap_effective"], more["cap_bounding"]);
+  end();
+}
+
+}  // namespace
+}  // namespace minirun::testing
