@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 
-#include "namespaces/plan_builder.h"
 #include "runtime/spec.h"
 #include "sys/result.h"
 
