@@ -1,6 +1,7 @@
 #include "runtime/labels.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 
 #include <cerrno>
 
@@ -65,17 +66,15 @@ Result<void> check_labels(const oci::Process& process, const SecurityModules& mo
   return {};
 }
 
-std::optional<Error> label_error(const Plan& plan, const Report& report) {
-  if (report.step >= plan.steps.size() || plan.steps[report.step].op != Op::write_proc) return std::nullopt;
-  const std::string& pointer = plan.origins[report.step];
-  bool apparmor = pointer == kAppArmorPointer;
-  if (!apparmor && pointer != kSelinuxPointer) return std::nullopt;
-  const uint64_t* argument = plan.steps[report.step].arg;
-  std::string path = plan.data.c_str() + (argument[0] - kDataOffset);
-  std::string label = plan.data.c_str() + (argument[1] - kDataOffset);
-  if (apparmor && label.starts_with("exec ")) label.erase(0, 5);
-  return fail(0, "{}: {}: {}: write to `/proc/{}`", pointer, quoted(label),
-              apparmor ? apparmor_reason(report.error) : selinux_reason(report.error), path);
+std::optional<Error> label_error(const oci::Process& process, const std::string& told, int code) {
+  auto is_of = [&](const char* pointer) { return told.starts_with(fmt::format("{}: ", pointer)); };
+  if (is_of(kAppArmorPointer))
+    return fail(0, "{}: {}: {}: write to `/proc/{}`", kAppArmorPointer, quoted(process.apparmor_profile),
+                apparmor_reason(code), kAppArmorExec);
+  if (is_of(kSelinuxPointer))
+    return fail(0, "{}: {}: {}: write to `/proc/{}`", kSelinuxPointer, quoted(process.selinux_label),
+                selinux_reason(code), kSelinuxExec);
+  return std::nullopt;
 }
 
 }  // namespace minirun

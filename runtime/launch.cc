@@ -77,31 +77,36 @@ UniqueFd open_container_root(pid_t pid) {
   return UniqueFd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
-// What there is to say of a failed step: its operation, and the whole of it as an error.
+// What there is to say of a failed step: its operation and text, and the whole of it as an error.
 struct FailedStep {
   std::optional<Op> op;
+  std::string told;
   Error error;
 };
 
 FailedStep failed_step(const Report& report, const Plan& plan) {
-  bool known = report.step < plan.steps.size();
-  return {known ? std::optional(plan.steps[report.step].op) : std::nullopt, step_error(plan, report)};
+  if (report.step >= plan.steps.size()) return {std::nullopt, "", step_error(plan, report)};
+  return {plan.steps[report.step].op, told_step(plan, report.step), step_error(plan, report)};
 }
 
 FailedStep failed_step(const PlanMemory& memory) {
   auto told = memory.told(memory.report().step);
-  return {told ? std::optional(told->first) : std::nullopt, step_error(memory)};
+  if (!told) return {std::nullopt, "", step_error(memory)};
+  return {told->first, told->second, step_error(memory)};
 }
 
 LaunchFailure explain(Launched& launched, const FailedStep& failed, const oci::Process* process) {
-  if (failed.op != Op::execute || process == nullptr) return {failed.error};
+  if (process == nullptr) return {failed.error};
+  int code = launched.child().memory.report().error;
+  if (auto label = label_error(*process, failed.told, code)) return {*label};
+  if (failed.op != Op::execute) return {failed.error};
   UniqueFd root = open_container_root(launched.child().pid);
   ExecFailure failure;
   failure.root_fd = root.get();
   failure.argv0 = process->args[0];
   failure.cwd = process->cwd;
   failure.search_path = search_path_of(process->env);
-  failure.code = launched.child().memory.report().error;
+  failure.code = code;
   ExecDiagnosis diagnosis = diagnose_exec(failure);
   return {fail(0, "{}", diagnosis.message), diagnosis.exit_status};
 }

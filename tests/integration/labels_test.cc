@@ -21,7 +21,18 @@ bool has_selinux() {
 #define REQUIRE_SELINUX() \
   if (!has_selinux()) GTEST_SKIP() << "no SELinux"
 
-class Labels : public MinirunTest {};
+class Labels : public MinirunTest {
+ protected:
+  static void expect_profile_is_named(const Outcome& outcome, int code = 1) {
+    EXPECT_EQ(outcome.code, code) << describe(outcome);
+    EXPECT_NE(outcome.err.find("/process/apparmorProfile: \"no-such-profile\": there is no profile of that name in the "
+                               "kernel"),
+              std::string::npos)
+        << describe(outcome);
+    EXPECT_NE(outcome.err.find("`/proc/self/attr/apparmor/exec`"), std::string::npos) << describe(outcome);
+    EXPECT_EQ(outcome.err.find("no such file"), std::string::npos) << "engines would say that the program is not there";
+  }
+};
 
 TEST_F(Labels, AppArmorConfinesTheWorkloadAlone) {
   REQUIRE_APPARMOR();
@@ -57,11 +68,25 @@ TEST_F(Labels, AppArmorProfileThatIsNotLoadedIsNamed) {
   REQUIRE_APPARMOR();
   Bundle bundle;
   bundle.config["process"]["apparmorProfile"] = "no-such-profile";
-  Outcome outcome = run(bundle);
-  expect_refused(outcome,
-                 {"/process/apparmorProfile: \"no-such-profile\": there is no profile of that name in the kernel",
-                  "`/proc/self/attr/apparmor/exec`"});
-  EXPECT_EQ(outcome.err.find("no such file"), std::string::npos) << "engines would say that the program is not there";
+  expect_profile_is_named(run(bundle));
+}
+
+TEST_F(Labels, AppArmorProfileThatIsNotLoadedIsNamedByStartAndExecToo) {
+  REQUIRE_APPARMOR();
+  Bundle bundle;
+  bundle.config["process"]["apparmorProfile"] = "no-such-profile";
+  bundle.write();
+  Outcome created = call({"create", "--bundle", bundle.path(), id()});
+  ASSERT_EQ(created.code, 0) << describe(created);
+  expect_profile_is_named(call({"start", id()}));
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+
+  bundle.config["process"].erase("apparmorProfile");
+  bundle.payload({"pause"});
+  Outcome running = run(bundle, {"--detach"});
+  ASSERT_EQ(running.code, 0) << describe(running);
+  expect_profile_is_named(call({"exec", "--apparmor", "no-such-profile", id(), "/bin/payload", "true"}), 255);
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
 }
 
 TEST_F(Labels, AHostWithoutAppArmorRefusesAProfile) {

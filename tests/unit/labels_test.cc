@@ -1,5 +1,7 @@
 #include "runtime/labels.h"
 
+#include <algorithm>
+
 #include "tests/unit/compile_fixture.h"
 #include "tests/unit/config_edit.h"
 #include "tests/unit/temporary_directory.h"
@@ -12,11 +14,9 @@ class Labels : public CompileTest {
   // What is told when the step with this origin fails.
   std::optional<Error> failed(const std::string& origin, int code) {
     (void)lines();
-    Report report{};
-    report.error = code;
-    for (report.step = 0; report.step < compiled.plan.steps.size(); report.step++)
-      if (compiled.plan.origins[report.step] == origin) break;
-    return label_error(compiled.plan, report);
+    const auto& origins = compiled.plan.origins;
+    auto step = std::find(origins.begin(), origins.end(), origin) - origins.begin();
+    return label_error(*spec.process, told_step(compiled.plan, static_cast<uint32_t>(step)), code);
   }
 };
 
