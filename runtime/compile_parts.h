@@ -69,7 +69,8 @@ uint32_t emit_gates(Compilation& c);
 // What is left to do behind the last gate, by the process that executes the program.
 void emit_last_steps(Compilation& c, const CapabilitySets& sets);
 void emit_working_directory(Compilation& c);
-// The table of the environment. Before the filter, which may forbid getpid(2): the workload puts its own number into it.
+// The table of the environment. Before the filter, which may forbid getpid(2): the workload puts its own number into
+// it.
 uint64_t emit_environment(Compilation& c);
 void emit_execute(Compilation& c, uint64_t environment);
 

@@ -90,9 +90,10 @@ TEST_F(RunHook, StartsWithNothingButStdioAndNoSignalBlockedOrIgnored) {
   ignore.sa_handler = SIG_IGN;
   ASSERT_EQ(sigaction(SIGPIPE, &ignore, &before), 0);
   UniqueFd other(open("/dev/null", O_RDONLY));
-  EXPECT_EQ(text(run("/bin/ls /proc/$$/fd | /usr/bin/tr '\\n' ' ' > fds; /bin/grep Sig[BI] /proc/self/status > signals; "
-                     "umask > mask")),
-            "");
+  EXPECT_EQ(
+      text(run("/bin/ls /proc/$$/fd | /usr/bin/tr '\\n' ' ' > fds; /bin/grep Sig[BI] /proc/self/status > signals; "
+               "umask > mask")),
+      "");
   ASSERT_EQ(sigaction(SIGPIPE, &before, nullptr), 0);
   EXPECT_EQ(file("fds").substr(0, 6), "0 1 2 ");
   EXPECT_EQ(file("fds").find(std::to_string(other.get())), std::string::npos) << file("fds");
