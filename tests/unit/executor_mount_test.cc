@@ -26,9 +26,11 @@ class ExecutorMounts : public testing::Test {
       return false;
     };
   }
+  std::string image;  // of the plan that ran last: the calls point into it
+
   int run(PlanBuilder& builder) {
     Plan plan = builder.finish();
-    std::string image = serialize(plan, std::vector<int>(plan.slots.size(), 5), 9);
+    image = serialize(plan, std::vector<int>(plan.slots.size(), 5), 9);
     return Executor<FakeKernel>(kernel, reinterpret_cast<PlanHeader*>(image.data())).run();
   }
   void attach(uint64_t set, uint64_t clear, uint64_t propagation) {
