@@ -83,7 +83,7 @@ TEST_F(Labels, AppArmorProfileThatIsNotLoadedIsNamedByStartAndExecToo) {
 
   bundle.config["process"].erase("apparmorProfile");
   bundle.payload({"pause"});
-  Outcome running = run(bundle, {"--detach"});
+  Outcome running = detach(bundle);
   ASSERT_EQ(running.code, 0) << describe(running);
   expect_profile_is_named(call({"exec", "--apparmor", "no-such-profile", id(), "/bin/payload", "true"}), 255);
   EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
