@@ -42,22 +42,6 @@ void add_commands(CLI::App& app, const std::vector<std::string>& arguments, Comm
     if (!any || named(command.name)) command.describe(app.add_subcommand(command.name, command.text), options);
 }
 
-void add_globals(CLI::App& app, GlobalOptions* global) {
-  app.add_option("--root", global->root, "directory for the state of containers")->capture_default_str();
-  app.add_option("--log", global->log, "file for errors and, with --debug, what minirun does");
-  app.add_option("--log-format", global->log_format, "text or json")->check(CLI::IsMember({"text", "json"}));
-  app.add_option_function<std::string>(
-         "--log-level", [global](const std::string& level) { global->debug = level == "debug"; },
-         "debug, info, warn or error: all but debug are the same")
-      ->check(CLI::IsMember({"debug", "info", "warn", "warning", "error"}));
-  app.add_flag("--debug", global->debug, "log what minirun does");
-  app.add_flag("--systemd-cgroup", global->systemd_cgroup, "let systemd manage the cgroup");
-  app.add_option("--cgroup-manager", global->cgroup_manager, "cgroupfs, systemd or disabled")
-      ->check(CLI::IsMember({"cgroupfs", "systemd", "disabled"}));
-  app.add_flag_function(
-      "--rootless", [](int64_t) {}, "accepted and needless: minirun looks who calls");
-}
-
 // What CLI11 calls "a subcommand is required".
 std::string no_command(const std::vector<std::string>& arguments) {
   std::string known;
@@ -139,7 +123,7 @@ Invocation parse_command_line(int argc, char** argv) {
   CLI::App app("minirun: an OCI container runtime", "minirun");
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.set_version_flag("-v,--version", version_text, "print the version");
-  add_globals(app, &invocation.global);
+  describe_globals(&app, &invocation.global);
   add_commands(app, arguments, &options);
   double_hyphens(app, &arguments);
   try {

@@ -252,6 +252,22 @@ void take_run_positionals(const CLI::App& command, CommandOptions* options) {
 
 }  // namespace
 
+void describe_globals(CLI::App* app, GlobalOptions* global) {
+  app->add_option("--root", global->root, "directory for the state of containers")->capture_default_str();
+  app->add_option("--log", global->log, "file for errors and, with --debug, what minirun does");
+  app->add_option("--log-format", global->log_format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  app->add_option_function<std::string>(
+         "--log-level", [global](const std::string& level) { global->debug = level == "debug"; },
+         "debug, info, warn or error: all but debug are the same")
+      ->check(CLI::IsMember({"debug", "info", "warn", "warning", "error"}));
+  app->add_flag("--debug", global->debug, "log what minirun does");
+  app->add_flag("--systemd-cgroup", global->systemd_cgroup, "let systemd manage the cgroup");
+  app->add_option("--cgroup-manager", global->cgroup_manager, "cgroupfs, systemd or disabled")
+      ->check(CLI::IsMember({"cgroupfs", "systemd", "disabled"}));
+  app->add_flag_function(
+      "--rootless", [](int64_t) {}, "accepted and needless: minirun looks who calls");
+}
+
 const std::vector<CommandDescription>& command_descriptions() {
   static const std::vector<CommandDescription> kCommands = {
       {"run", "create and start a container, wait for it, return its exit status", add_run,

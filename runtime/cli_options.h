@@ -1,4 +1,4 @@
-// Between cli.cc and cli_options.cc: the table of commands.
+// The table of commands: what cli.cc reads the command line by, and packaging/ makes manual pages and completions of.
 #pragma once
 
 #include <string>
@@ -45,6 +45,9 @@ struct CommandDescription {
   void (*describe)(CLI::App* command, CommandOptions* options);
   AnyCommand (*take)(const CLI::App& command, CommandOptions& options);  // throws CLI::ParseError
 };
+
+// The options before the command.
+void describe_globals(CLI::App* app, GlobalOptions* global);
 
 const std::vector<CommandDescription>& command_descriptions();
 

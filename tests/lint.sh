@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sourced by tests/run: the ring lint. Each check is one case.
 
-kSourceFolders="sys cgroups namespaces runtime tests bench"
+kSourceFolders="sys cgroups namespaces runtime packaging tests bench"
 kMostLines=400
 kMostBytes=$((4 * 1024 * 1024)) # of build/minirun
 
@@ -43,7 +43,7 @@ lint_tidy() {
   local key
   key=$( (cat .clang-tidy CMakeLists.txt; sources | grep '\.h$' | xargs cat; clang-tidy --version) | sha256sum)
   mkdir -p build/tidy
-  sources | grep -E '^(sys|cgroups|namespaces|runtime)/.*\.cc$' |
+  sources | grep -E '^(sys|cgroups|namespaces|runtime|packaging)/.*\.cc$' |
     xargs -P 2 -I {} bash -c 'lint_tidy_file "$1" "$2"' tidy {} "$key"
 }
 
