@@ -8,6 +8,7 @@
 #include "runtime/intel_rdt.h"
 #include "runtime/json.h"
 #include "runtime/resources.h"
+#include "runtime/systemd_driver.h"
 #include "runtime/update_resources.h"
 #include "sys/file.h"
 
@@ -68,6 +69,7 @@ Result<void> update(const GlobalOptions& global, const UpdateCommand& command) {
   TRY(cgroup.enable(plan.needed));
   auto schemata = TRY(change_schemata(command, container.record.rdt));
   auto changed = cgroup.change(plan.writes, [&]() -> Result<void> {
+    TRY(update_scope(container.record, plan.writes));
     return new_filter ? replace_device_filter(cgroup.fd(), filter) : Result<void>();
   });
   if (!changed.ok()) put_back(container.record.rdt, schemata);
