@@ -145,7 +145,8 @@ systemd::Properties scope_properties(const std::string& slice, const systemd::Pr
     properties.push_back(property);
   };
   for (const systemd::Property& property : annotated) set(property);
-  for (const systemd::Property& property : systemd::limit_properties(writes, version)) set(property);
+  for (const systemd::Property& property : systemd::limit_properties(writes, version, systemd::Moment::birth))
+    set(property);
   return properties;
 }
 
@@ -232,7 +233,7 @@ Result<void> update_scope(const ContainerRecord& record, const std::vector<Write
   auto found = client->ask(request_for(systemd::Call::look, *record.systemd));
   if (!found.ok()) return wrap_systemd(found.error());
   systemd::Request request = request_for(systemd::Call::set, *record.systemd);
-  request.properties = systemd::limit_properties(writes, found->version);
+  request.properties = systemd::limit_properties(writes, found->version, systemd::Moment::update);
   auto set = client->ask(request);
   if (!set.ok()) return wrap_systemd(set.error());
   return {};

@@ -21,7 +21,7 @@ std::optional<uint64_t> number_of(std::string_view text) {
 
 class Collector {
  public:
-  explicit Collector(uint32_t version) : version_(version) {}
+  Collector(uint32_t version, Moment moment) : version_(version), moment_(moment) {}
 
   void add(const Write& write) {
     struct Plain {
@@ -41,6 +41,9 @@ class Collector {
     if (write.file == "cpu.max") add_quota(write.value);
     // systemd takes this weight for SCHED_IDLE, as the file does.
     if (write.file == "cpu.idle" && write.value == "1" && version_ >= 252) set(number("CPUWeight", 0));
+    // Of a delegated scope systemd itself kills nobody, and has this file say so.
+    if (write.file == "memory.oom.group" && version_ >= 253 && moment_ == Moment::birth)
+      set(text("OOMPolicy", write.value == "1" ? "kill" : "continue"));
     if (write.file == "cpuset.cpus") add_mask("AllowedCPUs", write.value);
     if (write.file == "cpuset.mems") add_mask("AllowedMemoryNodes", write.value);
     if (write.file == "io.weight") add_weight(write.value);
@@ -127,6 +130,7 @@ class Collector {
   }
 
   uint32_t version_;
+  Moment moment_;
   Properties properties_;
   std::vector<std::pair<std::string_view, std::vector<std::pair<std::string, uint64_t>>>> rates_;
 };
@@ -151,8 +155,8 @@ std::string cpu_mask_bytes(const std::string& list) {
   return mask;
 }
 
-Properties limit_properties(const std::vector<Write>& writes, uint32_t version) {
-  Collector collector(version);
+Properties limit_properties(const std::vector<Write>& writes, uint32_t version, Moment moment) {
+  Collector collector(version, moment);
   for (const Write& write : writes) collector.add(write);
   return collector.take();
 }

@@ -20,8 +20,9 @@ std::string all_of(const Properties& properties) {
   return all;
 }
 
-std::string properties_of(const std::vector<Write>& writes, uint32_t version = kVersion) {
-  return all_of(limit_properties(writes, version));
+std::string properties_of(const std::vector<Write>& writes, uint32_t version = kVersion,
+                          Moment moment = Moment::birth) {
+  return all_of(limit_properties(writes, version, moment));
 }
 
 Write write(std::string file, std::string value) {
@@ -70,6 +71,9 @@ TEST(SystemdLimits, WithoutAPropertyAreForTheFilesAlone) {
                            write("cpu.max.burst", "1"), write("memory.oom.group", "1")}),
             "");
   EXPECT_EQ(properties_of({write("cpuset.cpus", "0"), write("cpu.idle", "1")}, 243), "");
+  EXPECT_EQ(properties_of({write("memory.oom.group", "1")}, 253), "OOMPolicy=kill");
+  EXPECT_EQ(properties_of({write("memory.oom.group", "0")}, 253), "OOMPolicy=continue");
+  EXPECT_EQ(properties_of({write("memory.oom.group", "1")}, 253, Moment::update), "");
   EXPECT_EQ(properties_of({write("cpu.idle", "1")}), "CPUWeight=0");
   EXPECT_EQ(properties_of({write("memory.zswap.max", "1")}), "");
   EXPECT_EQ(properties_of({write("memory.zswap.max", "1")}, 253), "MemoryZSwapMax=1");
