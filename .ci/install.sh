@@ -7,7 +7,7 @@
 # Quiet when nothing is missing; apt's lists are fetched at most once per process, and only then.
 
 # What it takes to build minirun.
-BUILD_PACKAGES="cmake ninja-build g++ pkg-config libseccomp-dev libcap-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libcli11-dev libgtest-dev"
+BUILD_PACKAGES="cmake ninja-build g++ pkg-config libseccomp-dev libcap-dev libsystemd-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libcli11-dev libgtest-dev"
 
 need_packages_updated=
 

@@ -185,6 +185,22 @@ Result<Cgroup> Cgroup::create(const Hierarchy& hierarchy, const std::string& pat
   return Cgroup(std::move(root), std::move(leaf.fd), std::move(record));
 }
 
+Result<Cgroup> Cgroup::adopt(const Hierarchy& hierarchy, const Adopted& adopted,
+                             const std::vector<ControllerNeed>& needed) {
+  std::string path = adopted.below.empty() ? adopted.path : fmt::format("{}/{}", adopted.path, adopted.below);
+  TRY(check_path(path));
+  UniqueFd root = TRY(duplicate(hierarchy));
+  NewDirectories directories(root.get());
+  if (!adopted.below.empty()) TRY(directories.make(path));
+  UniqueFd leaf = TRY(open_leaf(root.get(), path));
+  struct stat info = TRY(status(leaf.get(), path));
+  if (!adopted.below.empty()) TRY(write_control(leaf.get(), "cgroup.procs", std::to_string(adopted.process)));
+  if (!needed.empty()) TRY(enable_controllers(root.get(), path, needed));
+  (void)directories.keep(path);
+  CgroupRecord record{path, info.st_dev, info.st_ino, adopted.below.empty() ? 1U : 2U};
+  return Cgroup(std::move(root), std::move(leaf), std::move(record));
+}
+
 Result<CgroupRecord> Cgroup::survey(const Hierarchy& hierarchy, const std::string& path) {
   TRY(check_path(path));
   CgroupRecord record{path, 0, 0, 0};

@@ -2,6 +2,8 @@
 // the cgroup that was made (or was found empty) here is ever killed, and only directories made here are removed.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -41,6 +43,17 @@ class Cgroup {
   // kernel's code; the message says which limit needs it and why it is not there.
   static Result<Cgroup> create(const Hierarchy& hierarchy, const std::string& path,
                                const std::vector<ControllerNeed>& needed);
+
+  // A directory that somebody else (systemd) has made for the container, around a process that is still inside.
+  struct Adopted {
+    std::string path;
+    std::string below;  // "": itself; else the container's is a new one of this name in it, and the process moves there
+    pid_t process = 0;
+  };
+  // Taken as if made here: it is killed and removed at the end, with `below` also the one above it. Controllers as with
+  // create(). What was made here is removed again on failure.
+  static Result<Cgroup> adopt(const Hierarchy& hierarchy, const Adopted& adopted,
+                              const std::vector<ControllerNeed>& needed);
 
   // That of a container without one: an ordinary user may have nowhere to make it. Its path is "", its descriptor -1;
   // there is nothing to kill, to wait for or to remove.

@@ -24,6 +24,18 @@ std::vector<std::string> candidates(const std::string& own) {
   return {own.substr(0, std::max<size_t>(own.rfind('/'), 1)), own};
 }
 
+Result<std::string> without_cgroup(const Compiled& compiled, const std::string& why) {
+  if (!compiled.limits.writes.empty() || !compiled.limits.needed.empty())
+    return fail(0, "config.json: /linux/resources: limits need a cgroup, and {}", why);
+  if ((compiled.plan.clone_flags & CLONE_NEWPID) == 0) {
+    return fail(0,
+                "config.json: /linux/namespaces: must have a new pid namespace where the container cannot have a "
+                "cgroup ({}): its processes could not be found",
+                why);
+  }
+  return std::string();
+}
+
 }  // namespace
 
 Result<std::string> place_cgroup_of_user(const Hierarchy& hierarchy, const Compiled& compiled,
@@ -31,20 +43,14 @@ Result<std::string> place_cgroup_of_user(const Hierarchy& hierarchy, const Compi
   std::string own = TRY(own_cgroup_path(proc_cgroup));
   for (const std::string& above : candidates(own))
     if (may_write(hierarchy, above)) return (above == "/" ? "" : above) + compiled.cgroup_path;
-  if (!compiled.limits.writes.empty() || !compiled.limits.needed.empty()) {
-    return fail(
-        0,
-        "config.json: /linux/resources: limits need a cgroup, and this user may write neither cgroup {} nor the "
-        "one above it (a delegated one: systemd-run --user --scope --property=Delegate=yes minirun ...)",
-        own);
-  }
-  if ((compiled.plan.clone_flags & CLONE_NEWPID) == 0) {
-    return fail(0,
-                "config.json: /linux/namespaces: must have a new pid namespace where the container cannot have a "
-                "cgroup (this user may write neither cgroup {} nor the one above it): its processes could not be found",
-                own);
-  }
-  return std::string();
+  return without_cgroup(
+      compiled, fmt::format("this user may write neither cgroup {} nor the one above it (a delegated one: systemd-run "
+                            "--user --scope --property=Delegate=yes minirun ...)",
+                            own));
+}
+
+Result<std::string> place_nowhere(const Compiled& compiled) {
+  return without_cgroup(compiled, "--cgroup-manager is disabled");
 }
 
 Result<std::string> place_cgroup(const Hierarchy& hierarchy, const oci::Spec& spec, const Compiled& compiled) {

@@ -17,7 +17,10 @@ namespace minirun {
 // nobody could find again.
 Result<std::string> place_cgroup(const Hierarchy& hierarchy, const oci::Spec& spec, const Compiled& compiled);
 
-// The same of the content of /proc/self/cgroup, for tests.
+// For a container that is to have none (--cgroup-manager=disabled): "", or the same errors.
+Result<std::string> place_nowhere(const Compiled& compiled);
+
+// The same as place_cgroup() of the content of /proc/self/cgroup, for tests.
 Result<std::string> place_cgroup_of_user(const Hierarchy& hierarchy, const Compiled& compiled,
                                          const std::string& proc_cgroup);
 

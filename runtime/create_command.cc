@@ -16,7 +16,8 @@ static Result<Outcome> create(const GlobalOptions& global, const CreateCommand& 
   Hierarchy hierarchy = TRY(find_hierarchy());
   StateDirectory state = TRY(StateDirectory::claim(state_root.get(), prepared.id));
   report_warnings(prepared);
-  Creation creation(command.launch, prepared, hierarchy, std::move(state), std::move(supervisor));
+  Creation creation(command.launch, prepared, hierarchy, std::move(state), std::move(supervisor),
+                    cgroup_driver(global));
   auto failure = TRY(creation.launch(false));
   if (failure) return Outcome{failure->exit_status, "", "", failure->error};
   creation.keep();

@@ -17,12 +17,13 @@
 namespace minirun {
 
 Creation::Creation(const LaunchOptions& options, const Prepared& prepared, const Hierarchy& hierarchy,
-                   StateDirectory state, Supervisor supervisor)
+                   StateDirectory state, Supervisor supervisor, CgroupDriver driver)
     : options_(options),
       prepared_(prepared),
       hierarchy_(hierarchy),
       state_(std::move(state)),
-      supervisor_(std::move(supervisor)) {}
+      supervisor_(std::move(supervisor)),
+      driver_(driver) {}
 
 Creation::~Creation() {
   if (!hooked_) return;
@@ -60,6 +61,7 @@ Result<std::optional<LaunchFailure>> Creation::launch(bool guarded) {
   TRY(make_ready(guarded));
   launched_.emplace(TRY(spawn()));
   TRY(commit());
+  if (scope_) TRY(scope_->release(cgroup_->cgroup(), prepared_.compiled));
   auto launched = launch_to_the_end();
   // A pid that may be somebody else's soon.
   if (pid_told_ && (!launched.ok() || *launched)) (void)unlink(options_.pid_file.c_str());
@@ -87,6 +89,7 @@ Result<void> Creation::launch_by(bool guarded, const std::function<Result<Starte
   Started started = TRY(start());
   launched_.emplace(std::move(started.launched));
   TRY(commit());
+  if (scope_) TRY(scope_->release(cgroup_->cgroup(), prepared_.compiled));
   hooked_ = true;  // for those that take away: delete's, and at the end of a foreground run
   if (!record_.rdt.group.empty()) TRY(join_host_side(record_.rdt, record_.init.pid));
   LaunchEvents events;
@@ -110,8 +113,7 @@ Result<void> Creation::record_intent() {
   record_.rootfs = prepared_.rootfs_path;
   record_.created = now_rfc3339();
   record_.boot_id = TRY(current_boot_id());
-  cgroup_path_ = TRY(place_cgroup(hierarchy_, spec, prepared_.compiled));
-  if (!cgroup_path_.empty()) record_.cgroup = TRY(Cgroup::survey(hierarchy_, cgroup_path_));
+  TRY(place());
   record_.rdt = TRY(survey_host_side(spec, prepared_.id));
   record_.terminal = prepared_.compiled.terminal;
   record_.annotations = spec.annotations;
@@ -126,8 +128,28 @@ Result<void> Creation::record_intent() {
   return state_.write(record_);
 }
 
+// Where the container's cgroup will be, and what is there.
+Result<void> Creation::place() {
+  const oci::Spec& spec = prepared_.bundle.spec;
+  if (driver_ == CgroupDriver::systemd) {
+    std::string mark = TRY(state_.mark());
+    scope_.emplace(TRY(SystemdScope::survey(hierarchy_, spec, prepared_.compiled, prepared_.id, mark)));
+    record_.systemd = scope_->record();
+    record_.cgroup = scope_->cgroup();
+    cgroup_path_ = record_.cgroup.path;
+    return {};
+  }
+  cgroup_path_ = driver_ == CgroupDriver::disabled ? TRY(place_nowhere(prepared_.compiled))
+                                                   : TRY(place_cgroup(hierarchy_, spec, prepared_.compiled));
+  if (!cgroup_path_.empty()) record_.cgroup = TRY(Cgroup::survey(hierarchy_, cgroup_path_));
+  return {};
+}
+
 Result<void> Creation::make_cgroup() {
-  cgroup_.emplace(TRY(LimitedCgroup::make(hierarchy_, prepared_.compiled, cgroup_path_)));
+  if (scope_)
+    cgroup_.emplace(TRY(scope_->make(hierarchy_, prepared_.compiled)));
+  else
+    cgroup_.emplace(TRY(LimitedCgroup::make(hierarchy_, prepared_.compiled, cgroup_path_)));
   record_.cgroup = cgroup_->cgroup().record();
   std::string mark = TRY(state_.mark());
   auto marked = cgroup_->cgroup().mark(mark);

@@ -14,6 +14,7 @@
 #include "runtime/prepare.h"
 #include "runtime/state.h"
 #include "runtime/supervise.h"
+#include "runtime/systemd_driver.h"
 
 namespace minirun {
 
@@ -22,7 +23,7 @@ class Creation {
  public:
   // All but the state directory and the supervisor are borrowed.
   Creation(const LaunchOptions& options, const Prepared& prepared, const Hierarchy& hierarchy, StateDirectory state,
-           Supervisor supervisor);
+           Supervisor supervisor, CgroupDriver driver);
   Creation(const Creation&) = delete;
   Creation& operator=(const Creation&) = delete;
   // Undoes what was made. The poststop hooks run where others have run before (runtime-spec runtime.md, "Lifecycle").
@@ -53,6 +54,7 @@ class Creation {
 
  private:
   Result<void> record_intent();
+  Result<void> place();
   Result<void> make_cgroup();
   Result<void> make_ready(bool guarded);
   Result<Launched> spawn();
@@ -71,7 +73,9 @@ class Creation {
   StateDirectory state_;
   Supervisor supervisor_;
   ContainerRecord record_;
+  CgroupDriver driver_;
   std::string cgroup_path_;  // "": none
+  std::optional<SystemdScope> scope_;
   std::optional<LimitedCgroup> cgroup_;
   std::optional<HostSide> host_side_;
   std::optional<Launched> launched_;

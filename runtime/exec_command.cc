@@ -25,6 +25,7 @@
 #include "runtime/log.h"
 #include "runtime/seccomp_cache.h"
 #include "runtime/seccomp_listener.h"
+#include "runtime/systemd_driver.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -119,6 +120,7 @@ Result<void> Exec::prepare(int state_root) {
   compiled_ = compile_exec(spec_, place, host_facts, options, seccomp ? &*seccomp : nullptr, facts);
   for (const std::string& warning : compiled_.warnings) report_line("minirun: warning: " + warning);
   cgroup_.emplace(TRY(exec_cgroup(container_.record, command_.cgroup)));
+  if (container_.record.systemd) TRY(come_near(container_.record));
   return {};
 }
 

@@ -11,6 +11,7 @@
 #include "runtime/mount_options.h"
 #include "runtime/parse.h"
 #include "runtime/seccomp.h"
+#include "runtime/systemd_driver.h"
 #include "runtime/version.h"
 
 namespace minirun {
@@ -65,7 +66,8 @@ void write_linux(JsonWriter& json) {
   write_list(json, "namespaces", oci::namespace_names());
   write_list(json, "capabilities", known_capabilities());
   json.key("cgroup").begin_object().key("v1").boolean(false).key("v2").boolean(true);
-  json.key("systemd").boolean(false).key("systemdUser").boolean(false).key("rdma").boolean(true).end_object();
+  bool systemd = find_systemd_helper().ok();
+  json.key("systemd").boolean(systemd).key("systemdUser").boolean(systemd).key("rdma").boolean(true).end_object();
   write_seccomp(json);
   write_enabled(json, "apparmor");
   write_enabled(json, "selinux");

@@ -26,14 +26,25 @@ Result<LimitedCgroup> LimitedCgroup::make(const Hierarchy& hierarchy, const Comp
                                           const std::string& path) {
   if (path.empty()) return LimitedCgroup(Cgroup::none());
   LimitedCgroup made(TRY(Cgroup::create(hierarchy, path, compiled.limits.needed)));
-  TRY(made.cgroup_.apply(compiled.limits.writes));
-  if (compiled.cgroup_owner) TRY(made.cgroup_.give_to(*compiled.cgroup_owner));
-  if (!compiled.device_filter.empty()) TRY(attach_device_filter(made.cgroup_.fd(), compiled.device_filter));
+  TRY(made.limit(compiled, compiled.limits.writes));
   return made;
 }
 
+LimitedCgroup LimitedCgroup::take(Cgroup cgroup, std::function<Result<void>()> last) {
+  LimitedCgroup taken(std::move(cgroup));
+  taken.last_ = std::move(last);
+  return taken;
+}
+
+Result<void> LimitedCgroup::limit(const Compiled& compiled, const std::vector<Write>& writes) const {
+  TRY(cgroup_.apply(writes));
+  if (compiled.cgroup_owner) TRY(cgroup_.give_to(*compiled.cgroup_owner));
+  if (!compiled.device_filter.empty()) TRY(attach_device_filter(cgroup_.fd(), compiled.device_filter));
+  return {};
+}
+
 LimitedCgroup::LimitedCgroup(LimitedCgroup&& other) noexcept
-    : cgroup_(std::move(other.cgroup_)), owned_(std::exchange(other.owned_, false)) {}
+    : cgroup_(std::move(other.cgroup_)), last_(std::move(other.last_)), owned_(std::exchange(other.owned_, false)) {}
 
 LimitedCgroup::~LimitedCgroup() {
   if (owned_) (void)remove();  // on the way out of an error, which is the one to tell
@@ -41,7 +52,8 @@ LimitedCgroup::~LimitedCgroup() {
 
 Result<void> LimitedCgroup::remove() {
   owned_ = false;
-  return cgroup_.remove(Cgroup::Processes::kill, std::chrono::steady_clock::now() + kRemovalTime);
+  TRY(cgroup_.remove(Cgroup::Processes::kill, std::chrono::steady_clock::now() + kRemovalTime));
+  return last_ ? last_() : Result<void>();
 }
 
 Result<Launched> Launched::start(const Compiled& compiled, const HostDescriptors& host, int state_fd, Cgroup& cgroup) {

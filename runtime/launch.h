@@ -3,8 +3,10 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cgroups/cgroup.h"
 #include "namespaces/sources.h"
@@ -20,6 +22,10 @@ class LimitedCgroup {
  public:
   // path: Compiled::cgroup_path, or where else the container's is to be; "": it has none.
   static Result<LimitedCgroup> make(const Hierarchy& hierarchy, const Compiled& compiled, const std::string& path);
+  // One that systemd has made. last: what is to be done once it is removed.
+  static LimitedCgroup take(Cgroup cgroup, std::function<Result<void>()> last);
+  // Limits, owner and device filter.
+  Result<void> limit(const Compiled& compiled, const std::vector<Write>& writes) const;
   LimitedCgroup(LimitedCgroup&& other) noexcept;
   LimitedCgroup& operator=(LimitedCgroup&&) = delete;
   LimitedCgroup(const LimitedCgroup&) = delete;
@@ -35,6 +41,7 @@ class LimitedCgroup {
  private:
   explicit LimitedCgroup(Cgroup cgroup) : cgroup_(std::move(cgroup)) {}
   Cgroup cgroup_;
+  std::function<Result<void>()> last_{};
   bool owned_ = true;
 };
 

@@ -10,6 +10,7 @@
 #include "runtime/hook_points.h"
 #include "runtime/host_side.h"
 #include "runtime/launch.h"
+#include "runtime/systemd_driver.h"
 
 namespace minirun {
 
@@ -28,10 +29,17 @@ Result<void> remove_cgroup(Cgroup& cgroup) {
   return cgroup.remove(Cgroup::Processes::kill, std::chrono::steady_clock::now() + kRemovalTime);
 }
 
+// Of another boot nothing is left.
+static bool of_this_boot(const ContainerRecord& record) {
+  auto boot = current_boot_id();
+  return !boot.ok() || *boot == record.boot_id;
+}
+
 Result<void> remove_container(Container& container) {
   if (container.init) TRY(kill_init(container.init.get()));
   auto cgroup = TRY(find_cgroup(container.record));
   if (cgroup) TRY(remove_cgroup(*cgroup));
+  if (container.record.systemd && of_this_boot(container.record)) TRY(stop_scope(*container.record.systemd));
   TRY(remove_host_side(container.record.rdt));
   run_recorded_poststop_hooks(container.state, container.record);
   return container.state.remove();

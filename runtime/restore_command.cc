@@ -181,7 +181,8 @@ Result<Outcome> restore(const GlobalOptions& global, const RestoreCommand& comma
   Prepared prepared = TRY(prepare_run(as_run, state_root.get(), false));
   Hierarchy hierarchy = TRY(find_hierarchy());
   StateDirectory state = TRY(StateDirectory::claim(state_root.get(), prepared.id));
-  Creation creation(command.launch, prepared, hierarchy, std::move(state), std::move(supervisor));
+  Creation creation(command.launch, prepared, hierarchy, std::move(state), std::move(supervisor),
+                    cgroup_driver(global));
   Restoration restoration(command, prepared, hierarchy, creation);
   TRY(creation.launch_by(!command.detach, [&] { return restoration.start(criu, paths); }));
   if (!command.detach) return supervise_to_end(prepared, creation, false);

@@ -143,7 +143,8 @@ Result<Outcome> perform(const GlobalOptions& global, const RunCommand& command) 
   Hierarchy hierarchy = TRY(find_hierarchy());
   auto state = StateDirectory::claim(state_root.get(), prepared.id);
   if (!state.ok()) return wrap(state.error(), "run " + prepared.id);
-  Creation creation(command.launch, prepared, hierarchy, std::move(state).value(), std::move(supervisor));
+  Creation creation(command.launch, prepared, hierarchy, std::move(state).value(), std::move(supervisor),
+                    cgroup_driver(global));
   Run run(prepared, creation, command.detach, command.keep);
   auto outcome = run.perform();
   if (!outcome.ok()) return wrap(outcome.error(), "run " + prepared.id);

@@ -31,13 +31,22 @@ struct ProcessIdentity {
   static Result<ProcessIdentity> of(pid_t pid, int pidfd);
 };
 
+// The unit of a container under the systemd cgroup driver: known before it is made. Engines name the driver at create
+// only.
+struct SystemdRecord {
+  std::string unit;   // "minirun-web1.scope"
+  std::string mark;   // its Description: by it the unit is known for the container's
+  bool user = false;  // of the manager of the user
+};
+
 struct ContainerRecord {
   std::string id;
-  std::string bundle;   // absolute
-  std::string rootfs;   // absolute
-  std::string created;  // RFC 3339, UTC
-  std::string boot_id;  // /proc/sys/kernel/random/boot_id: of another boot, nothing of it can be alive
-  CgroupRecord cgroup;  // its path is known before it is made
+  std::string bundle;                    // absolute
+  std::string rootfs;                    // absolute
+  std::string created;                   // RFC 3339, UTC
+  std::string boot_id;                   // /proc/sys/kernel/random/boot_id: of another boot, nothing of it can be alive
+  CgroupRecord cgroup;                   // its path is known before it is made
+  std::optional<SystemdRecord> systemd;  // absent: the cgroup is minirun's own making
   ProcessIdentity init;
   RdtRecord rdt;                   // known before it is made
   bool resident_init = true;       // that process is minirun's init, which hands signals on to the workload

@@ -36,6 +36,23 @@ Result<void> read_rdt(JsonValue root, RdtRecord* rdt) {
   return {};
 }
 
+// Absent: its cgroup is not systemd's.
+Result<void> read_systemd(JsonValue root, std::optional<SystemdRecord>* systemd) {
+  if (!root.find("systemd")) return {};
+  JsonValue object = TRY(member(root, "systemd", JsonType::object));
+  SystemdRecord record;
+  record.unit = TRY(text_of(object, "unit"));
+  record.mark = TRY(text_of(object, "mark"));
+  record.user = TRY(member(object, "user", JsonType::boolean)).boolean();
+  *systemd = std::move(record);
+  return {};
+}
+
+void write_systemd(JsonWriter& json, const SystemdRecord& systemd) {
+  json.key("systemd").begin_object().key("unit").string(systemd.unit).key("mark").string(systemd.mark);
+  json.key("user").boolean(systemd.user).end_object();
+}
+
 void write_rdt(JsonWriter& json, const RdtRecord& rdt) {
   json.key("rdt").begin_object().key("group").string(rdt.group).key("monitor").string(rdt.monitor);
   json.key("makesGroup").boolean(rdt.makes_group);
@@ -74,6 +91,7 @@ Result<void> read_record(JsonValue root, ContainerRecord* record) {
   record->init.start_ticks = TRY(number_of(init, "startTicks"));
   record->init.pidfd_inode = TRY(number_of(init, "pidfdInode"));
   TRY(read_rdt(root, &record->rdt));
+  TRY(read_systemd(root, &record->systemd));
   record->resident_init = flag_of(init, "resident", true);
   record->own_pid_namespace = flag_of(init, "ownPidNamespace", true);
   record->exit_status = exit_status_of(root);
@@ -102,6 +120,7 @@ std::string record_to_json(const ContainerRecord& record) {
   if (record.exit_status) json.key("exitStatus").number(*record.exit_status);
   json.key("terminal").boolean(record.terminal);
   if (!record.rdt.group.empty()) write_rdt(json, record.rdt);
+  if (record.systemd) write_systemd(json, *record.systemd);
   json.key("annotations").begin_object();
   for (const auto& [key, value] : record.annotations) json.key(key).string(value);
   json.end_object().end_object();

@@ -8,6 +8,7 @@
 #include "runtime/intel_rdt.h"
 #include "runtime/json.h"
 #include "runtime/resources.h"
+#include "runtime/systemd_driver.h"
 #include "runtime/update_resources.h"
 #include "sys/file.h"
 
@@ -44,6 +45,27 @@ void put_back(const RdtRecord& rdt, const std::optional<std::string>& schemata) 
   if (root.ok()) (void)restore_rdt(root->get(), rdt, *schemata);
 }
 
+// What the files of these writes say now: of limits of single devices nothing, their files have many lines.
+std::vector<Write> present_values(const Cgroup& cgroup, const std::vector<Write>& writes) {
+  std::vector<Write> present;
+  for (const Write& write : writes) {
+    auto content = read_file(cgroup.fd(), write.file);
+    if (!content.ok()) continue;  // it may be missing: then it has no limit
+    while (content->ends_with('\n')) content->pop_back();
+    if (content->find('\n') == content->npos) present.push_back({.file = write.file, .value = *content, .origin = ""});
+  }
+  return present;
+}
+
+// systemd writes all that belongs to a controller of a property, some of it less exactly (whole percents of a CPU). So
+// the files have the last word.
+Result<void> change_scope(const ContainerRecord& record, const Cgroup& cgroup, std::vector<Write> writes) {
+  if (!record.systemd) return {};
+  TRY(update_scope(record, writes));
+  for (Write& write : writes) write.not_below.clear();
+  return cgroup.apply(writes);
+}
+
 // Everything that can be found wrong is found before the first change. The device filter is exchanged at one stroke and
 // comes last, so that after a failure there is nothing of it to be put back.
 Result<void> update(const GlobalOptions& global, const UpdateCommand& command) {
@@ -67,8 +89,12 @@ Result<void> update(const GlobalOptions& global, const UpdateCommand& command) {
 
   TRY(cgroup.enable(plan.needed));
   auto schemata = TRY(change_schemata(command, container.record.rdt));
+  std::vector<Write> before = container.record.systemd ? present_values(cgroup, plan.writes) : std::vector<Write>();
   auto changed = cgroup.change(plan.writes, [&]() -> Result<void> {
-    return new_filter ? replace_device_filter(cgroup.fd(), filter) : Result<void>();
+    TRY(change_scope(container.record, cgroup, plan.writes));
+    auto replaced = new_filter ? replace_device_filter(cgroup.fd(), filter) : Result<void>();
+    if (!replaced.ok()) (void)update_scope(container.record, before);  // the error is the one to tell
+    return replaced;
   });
   if (!changed.ok()) put_back(container.record.rdt, schemata);
   return changed;

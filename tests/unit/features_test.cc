@@ -9,6 +9,7 @@
 #include "runtime/mount_options.h"
 #include "runtime/parse.h"
 #include "runtime/seccomp.h"
+#include "runtime/systemd_driver.h"
 
 namespace minirun {
 namespace {
@@ -97,8 +98,10 @@ TEST_F(FeaturesDocument, SaysWhatIsEnabled) {
         "/linux/intelRdt/schemata", "/linux/intelRdt/monitoring", "/linux/mountExtensions/idmap/enabled",
         "/linux/netDevices/enabled", "/linux/cgroup/v2", "/linux/cgroup/rdma"})
     EXPECT_TRUE(enabled(pointer)) << pointer;
-  for (const char* pointer : {"/linux/cgroup/v1", "/linux/cgroup/systemd", "/linux/cgroup/systemdUser"})
-    EXPECT_FALSE(enabled(pointer)) << pointer;
+  EXPECT_FALSE(enabled("/linux/cgroup/v1"));
+  // With the helper installed; SystemdCgroup.NeedsItsHelper has both.
+  for (const char* pointer : {"/linux/cgroup/systemd", "/linux/cgroup/systemdUser"})
+    EXPECT_EQ(enabled(pointer), find_systemd_helper().ok()) << pointer;
   EXPECT_EQ(document_->nearest("/ociVersionMin").text(), "1.0.0");
   EXPECT_EQ(document_->nearest("/ociVersionMax").text(), "1.3.0");
   EXPECT_EQ(document_->nearest("/annotations/io.github.seccomp.libseccomp.version").text(), libseccomp_version());

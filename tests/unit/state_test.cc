@@ -25,6 +25,7 @@ ContainerRecord example() {
   record.boot_id = *current_boot_id();
   record.cgroup = {"/minirun-web1", 30, 1234567890123, 1};
   record.init = {4242, 777, 99};
+  record.systemd = SystemdRecord{"minirun-web1.scope", "minirun container web1 1:2", true};
   record.rdt = {"gold", "web1", true, false, true};
   record.annotations = {{"a", "1"}, {"b\n", "\xc3\xa9"}};
   return record;
@@ -68,7 +69,11 @@ TEST(StateRecord, ComesBackAsItWas) {
   EXPECT_EQ(read->cgroup.inode, 1234567890123u);
   EXPECT_EQ(read->annotations, record.annotations);
   EXPECT_EQ(read->rdt.monitor, "web1");
+  ASSERT_TRUE(read->systemd);
+  EXPECT_EQ(read->systemd->unit, "minirun-web1.scope");
+  EXPECT_TRUE(read->systemd->user);
   record.rdt = {};
+  record.systemd.reset();
   EXPECT_EQ(record_to_json(*record_from_json(record_to_json(record))), record_to_json(record));
   EXPECT_FALSE(read->exit_status);
   record.resident_init = true;

@@ -1,0 +1,54 @@
+// The calls to systemd's manager that minirun needs, over libsystemd's sd-bus. org.freedesktop.systemd1(5).
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "cgroups/systemd/property.h"
+#include "sys/result.h"
+
+namespace minirun::systemd {
+
+struct CloseBus {
+  void operator()(sd_bus* bus) const { sd_bus_flush_close_unref(bus); }
+};
+
+// What systemd knows of a unit. One that is not loaded has the state "not-found".
+struct UnitFacts {
+  std::string load_state;
+  std::string active_state;
+  std::string description;
+};
+
+// Errors have systemd's own words.
+class Manager {
+ public:
+  // user: the manager of the calling user. First by the manager's own socket, which needs no bus daemon, then by the
+  // bus. ENOENT, ECONNREFUSED: there is no systemd.
+  static Result<Manager> connect(bool user);
+
+  Result<uint32_t> version();    // 252
+  Result<std::string> cgroup();  // its own in the tree: "" for the system's
+  Result<UnitFacts> look(const std::string& unit);
+  Result<std::string> scope_cgroup(const std::string& unit);
+
+  // Until the unit is there, or the job has failed. EEXIST: there is one of that name.
+  Result<void> start_scope(const std::string& unit, const Properties& properties);
+  Result<void> set(const std::string& unit, const Properties& properties);
+  // Ends its processes and takes it away; no error when there is none.
+  Result<void> stop(const std::string& unit);
+
+ private:
+  explicit Manager(sd_bus* bus) : bus_(bus) {}
+  Result<std::string> unit_path(const std::string& unit);
+  Result<void> wait_for_job(const std::string& job, const std::string& what);
+  Result<void> wait_until_gone(const std::string& unit);
+
+  std::unique_ptr<sd_bus, CloseBus> bus_;
+};
+
+}  // namespace minirun::systemd

@@ -1,0 +1,55 @@
+// What minirun and its helper say to each other: one packet of a SOCK_SEQPACKET pair (the helper's stdin) a message.
+//
+//   minirun                                minirun-systemd
+//   look UNIT                    -->       connects to systemd
+//                                <--       its version and cgroup; whether the unit is there
+//   start UNIT, properties       -->       the scope is made around a placeholder, which only sleeps
+//                                <--       the scope's cgroup, the placeholder's pid
+//   release                      -->       the placeholder ends; the container's first process is there by now
+//                                <--       it has ended
+//
+// update and delete say `set` and `stop` alone. Whoever loses the other end is done: with minirun killed the helper and
+// its placeholder go too, and systemd stops the empty scope.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "cgroups/systemd/property.h"
+#include "sys/result.h"
+
+namespace minirun::systemd {
+
+constexpr uint32_t kProtocol = 0x6d727301;  // another one, and minirun and the helper are of two builds
+constexpr size_t kMostBytes = 64 << 10;     // of a message
+
+enum class Call : uint32_t { look, start, release, set, stop, adopt, last = adopt };
+
+struct Request {
+  Call call = Call::look;
+  bool user = false;      // the manager of the user, not that of the system
+  std::string unit;       // "minirun-web1.scope"
+  std::string mark;       // the unit's Description: stop leaves a unit with another one alone
+  uint32_t pid = 0;       // adopt: a process that a new scope is made around
+  Properties properties;  // start, set, adopt
+};
+
+struct Reply {
+  std::string error;        // systemd's own words; empty: done
+  uint32_t code = 0;        // errno value with an error
+  uint32_t version = 0;     // look: systemd's (252)
+  std::string cgroup;       // look: the manager's ("", or that of user@UID.service); start: the scope's
+  std::string load_state;   // look: "not-found", "loaded"
+  std::string description;  // look: of a unit that is loaded
+  uint32_t pid = 0;         // start: the placeholder's
+};
+
+std::string encode(const Request& request);
+std::string encode(const Reply& reply);
+
+// EPROTO: not a message of this protocol.
+Result<Request> decode_request(std::string_view packet);
+Result<Reply> decode_reply(std::string_view packet);
+
+}  // namespace minirun::systemd

@@ -1,0 +1,109 @@
+// The systemd cgroup driver where there is no systemd: the tests' world has none. What it does with one is tested in a
+// guest (tests/engines/systemd_cases).
+#include <unistd.h>
+
+#include "tests/integration/fixture.h"
+
+namespace minirun::testing {
+namespace {
+
+class SystemdCgroup : public MinirunTest {
+ protected:
+  void SetUp() override {
+    MinirunTest::SetUp();
+    ASSERT_EQ(access("/run/systemd/private", F_OK), -1) << "the tests' world is to have no systemd";
+  }
+
+  // It is dynamic: guests of static files have none.
+  bool has_helper() const {
+    std::string program = minirun({})[0];
+    return access((program + "-systemd").c_str(), X_OK) == 0;
+  }
+
+  Outcome run_with(const std::vector<std::string>& globals, const Bundle& bundle) const {
+    bundle.write();
+    std::vector<std::string> command = minirun({});
+    command.insert(command.end(), globals.begin(), globals.end());
+    command.insert(command.end(), {"run", "--bundle", bundle.path(), id()});
+    return Running(command, {}).finish();
+  }
+};
+
+TEST_F(SystemdCgroup, WithoutSystemdSaysWhereItWasLookedFor) {
+  if (!has_helper()) GTEST_SKIP() << "no minirun-systemd";
+  Bundle bundle;
+  expect_refused(run_with({"--systemd-cgroup"}, bundle),
+                 {"systemd cgroup: connect to systemd's system manager", "/run/systemd/private"});
+  expect_refused(run_with({"--cgroup-manager", "systemd"}, bundle), {"systemd cgroup: connect to systemd's"});
+}
+
+TEST_F(SystemdCgroup, NeedsItsHelper) {
+  if (!has_helper()) GTEST_SKIP() << "no minirun-systemd";
+  auto features = [&](const std::string& program) {
+    Outcome outcome = Running({program, "features"}, {}).finish();
+    EXPECT_EQ(outcome.code, 0) << describe(outcome);
+    return nlohmann::json::parse(outcome.out)["linux"]["cgroup"];
+  };
+  std::string with = minirun({})[0];
+  EXPECT_EQ(features(with)["systemd"], true);
+  EXPECT_EQ(features(with)["systemdUser"], true);
+
+  make_folders("/run/tests/alone");
+  std::string alone = "/run/tests/alone/minirun";
+  ASSERT_TRUE(copy_program(with, alone));
+  if (access("/usr/local/libexec/minirun/minirun-systemd", F_OK) != 0) {
+    EXPECT_EQ(features(alone)["systemd"], false);
+    Bundle bundle;
+    bundle.write();
+    Outcome outcome =
+        Running({alone, "--root", kState, "--systemd-cgroup", "run", "--bundle", bundle.path(), id()}, {}).finish();
+    expect_refused(outcome, {"find minirun-systemd (neither beside minirun nor in", "no such file or directory"});
+  }
+  remove_tree("/run/tests/alone");
+}
+
+TEST_F(SystemdCgroup, RefusesAPathAndPropertiesBeforeItAsksAnybody) {
+  Bundle bundle;
+  bundle.config["linux"]["cgroupsPath"] = "/a/b";
+  expect_refused(run_with({"--systemd-cgroup"}, bundle),
+                 {"/linux/cgroupsPath: expected cgroupsPath to be of format \"slice:prefix:name\""});
+  bundle.config["linux"]["cgroupsPath"] = "system.slice:a:b";
+  bundle.config["annotations"]["org.systemd.property.SuccessAction"] = "'poweroff'";
+  expect_refused(run_with({"--systemd-cgroup"}, bundle),
+                 {"/annotations: annotation org.systemd.property.SuccessAction: not a property of a scope"});
+  bundle.config["annotations"] = {{"run.oci.systemd.subgroup", "../a"}};
+  expect_refused(run_with({"--systemd-cgroup"}, bundle), {"run.oci.systemd.subgroup: must be one name of a cgroup"});
+}
+
+TEST_F(SystemdCgroup, IsNotAskedForByAnAnnotationAlone) {
+  Bundle bundle;
+  bundle.payload({"exit", "7"});
+  bundle.config["annotations"]["org.systemd.property.TimeoutStopUSec"] = "uint64 5";
+  Outcome outcome = run_with({}, bundle);
+  EXPECT_EQ(outcome.code, 7) << describe(outcome);
+}
+
+TEST_F(SystemdCgroup, DisabledIsNoCgroupAtAll) {
+  Bundle bundle;
+  auto own = [&](const std::vector<std::string>& globals) {
+    bundle.config["process"]["args"] = {"/bin/cat", "/proc/self/cgroup"};
+    Outcome outcome = run_with(globals, bundle);
+    EXPECT_EQ(outcome.code, 0) << describe(outcome);
+    return outcome.out;
+  };
+  if (!bundle.add_busybox({"cat"})) GTEST_SKIP() << "no busybox";
+  bundle.drop_namespace("cgroup");
+  EXPECT_EQ(own({"--cgroup-manager=disabled"}), content("/proc/self/cgroup") + "\n");
+  EXPECT_NE(own({}).find("0::/minirun-"), std::string::npos);
+
+  bundle.config["linux"]["resources"]["unified"]["cgroup.max.depth"] = "1";
+  expect_refused(run_with({"--cgroup-manager=disabled"}, bundle),
+                 {"/linux/resources: limits need a cgroup, and --cgroup-manager is disabled"});
+  bundle.config["linux"].erase("resources");
+  bundle.drop_namespace("pid");
+  expect_refused(run_with({"--cgroup-manager=disabled"}, bundle),
+                 {"must have a new pid namespace", "--cgroup-manager is disabled"});
+}
+
+}  // namespace
+}  // namespace minirun::testing
