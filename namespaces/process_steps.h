@@ -41,18 +41,14 @@ class ProcessSteps : public MountSteps<Kernel> {
   long await_start(long listener, long memory) {
     long rc = send(Message::created, 0, -1);
     if (rc < 0) return rc;
-    for (;;) {
+    do {
       this->close(control_);
-      constexpr uint64_t kCloexec = 02000000;
-      do {
-        rc = this->call(__NR_accept4, descriptor(listener), 0, 0, kCloexec);
-      } while (rc == -EINTR || rc == -ECONNABORTED);
+      rc = accept(listener);
       if (rc < 0) return rc;
       control_ = static_cast<int>(rc);
       rc = send(Message::plan, 0, memory);
       if (rc >= 0) rc = receive_release();
-      if (rc != -ESRCH) break;
-    }
+    } while (rc < 0);
     this->close(listener);
     return rc;
   }
@@ -303,6 +299,30 @@ class ProcessSteps : public MountSteps<Kernel> {
   int control_;
 
   // 0 when the parent says release; ESRCH when it hangs up.
+  // Of what is not the container's fault it waits for the end: minirun has reported the container as created.
+  long accept(long listener) {
+    constexpr uint64_t kCloexec = 02000000;
+    struct {
+      int64_t seconds, nanoseconds;
+    } nap = {0, 10000000};
+    for (;;) {
+      long rc = this->call(__NR_accept4, descriptor(listener), 0, 0, kCloexec);
+      switch (rc) {
+        case -EINTR:
+        case -ECONNABORTED:
+          break;
+        case -ENFILE:
+        case -EMFILE:
+        case -ENOMEM:
+        case -ENOBUFS:
+          (void)this->call(__NR_nanosleep, address(&nap));
+          break;
+        default:
+          return rc;
+      }
+    }
+  }
+
   long receive_release() {
     Envelope envelope{};
     long rc = 0;

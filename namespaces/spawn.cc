@@ -103,6 +103,7 @@ struct Far {
   const char* const* argv;
   Report* report;
   int control;
+  int parents_control;  // the other end
   bool waits_for_maps;
   bool becomes_root;
 };
@@ -128,7 +129,11 @@ void become_root(const Far& far) {
 
 [[noreturn]] void far_entry(void* pointer) {
   const Far& far = *static_cast<Far*>(pointer);
+  // From the first moment: until its exec it has copies of all of minirun's descriptors, and with them the lock of the
+  // state directory. When minirun has died already, it is the end of file that tells.
+  RawKernel::call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
   if (far.waits_for_maps) {
+    RawKernel::call(SYS_close, static_cast<uint64_t>(far.parents_control));
     Envelope envelope{};
     long rc = RawKernel::call(SYS_recvfrom, static_cast<uint64_t>(far.control), reinterpret_cast<uint64_t>(&envelope),
                               sizeof envelope);
@@ -137,7 +142,7 @@ void become_root(const Far& far) {
   if (far.becomes_root) become_root(far);
   for (size_t i = 0; i < far.keep_count; i++)
     RawKernel::call(SYS_fcntl, static_cast<uint64_t>(far.keep[i]), F_SETFD, 0);
-  RawKernel::call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+  if (far.becomes_root) RawKernel::call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);  // lost with the change of ids
   const char* const environment[] = {nullptr};
   long rc =
       RawKernel::call(SYS_execveat, static_cast<uint64_t>(far.program), reinterpret_cast<uint64_t>(""),
@@ -343,8 +348,8 @@ Result<Child> spawn(SpawnRequest request) {
   std::string plan_fd = std::to_string(memory.fd());
   const char* const argv[] = {"minirun-init", plan_fd.c_str(), nullptr};
   bool maps = (request.plan->clone_flags & CLONE_NEWUSER) != 0;
-  Far far{keep.data(),  keep.size(), request.init_program.get(), argv, &memory.header()->report,
-          theirs.get(), maps,        request.plan->becomes_root};
+  Far far{keep.data(), keep.size(), request.init_program.get(), argv, &memory.header()->report, theirs.get(),
+          ours.get(),  maps,        request.plan->becomes_root};
   Born born = TRY(clone_far(request, &far));
   if (maps) {
     auto let_in = let_into_user_namespace(*request.plan, born.pid, ours.get());

@@ -96,6 +96,7 @@ Result<UniqueFd> open_state_root(const std::string& path, bool make) {
 }
 
 Result<StateDirectory> StateDirectory::claim(int root_fd, const std::string& id) {
+  UniqueFd root = TRY(duplicate(root_fd));
   if (mkdirat(root_fd, id.c_str(), 0700) < 0) {
     if (errno == EEXIST) return fail(0, "container with given ID already exists");
     return fail(errno, "make the state directory");
@@ -105,7 +106,7 @@ Result<StateDirectory> StateDirectory::claim(int root_fd, const std::string& id)
     (void)unlinkat(root_fd, id.c_str(), AT_REMOVEDIR);  // made above, empty
     return fd.error();
   }
-  StateDirectory claimed(TRY(duplicate(root_fd)), id, std::move(fd).value(), false);
+  StateDirectory claimed(std::move(root), id, std::move(fd).value(), false);
   TRY(claimed.lock());
   return claimed;
 }
@@ -213,9 +214,12 @@ Result<UniqueFd> open_init_or_zombie(const ContainerRecord& record) {
   if (wanted.pid <= 1 || record.boot_id != TRY(current_boot_id())) return fail(ENOENT, "no process");
   UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, wanted.pid, 0)));
   if (!pidfd) return fail(errno == ESRCH ? ENOENT : errno, "pidfd_open {}", wanted.pid);
-  ProcessIdentity found = TRY(ProcessIdentity::of(wanted.pid, pidfd.get()));
+  auto found = ProcessIdentity::of(wanted.pid, pidfd.get());
+  // Reaped since it was opened.
+  if (!found.ok() && (found.error().code == ENOENT || found.error().code == ESRCH)) return fail(ENOENT, "no process");
+  if (!found.ok()) return found.error();
   bool same =
-      found.start_ticks == wanted.start_ticks && (wanted.pidfd_inode == 0 || found.pidfd_inode == wanted.pidfd_inode);
+      found->start_ticks == wanted.start_ticks && (wanted.pidfd_inode == 0 || found->pidfd_inode == wanted.pidfd_inode);
   if (!same) return fail(ENOENT, "no process");
   return pidfd;
 }

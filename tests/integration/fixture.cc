@@ -87,7 +87,8 @@ std::string join(const Traces& traces) {
   return text;
 }
 
-// So that the next test starts as this one did.
+}  // namespace
+
 void remove_traces(const Traces& traces) {
   for (const std::string& trace : traces) {
     if (trace.rfind("process ", 0) == 0) kill(atoi(trace.c_str() + 8), SIGKILL);
@@ -111,8 +112,6 @@ void remove_traces(const Traces& traces) {
     }
   }
 }
-
-}  // namespace
 
 Traces take_traces() {
   Traces traces;

@@ -17,6 +17,8 @@ namespace minirun::testing {
 // "file /run/tests/state/x".
 using Traces = std::set<std::string>;
 Traces take_traces();
+// So that the next test starts as this one did: kills, unmounts and removes them, as far as that can be done.
+void remove_traces(const Traces& traces);
 
 class MinirunTest : public ::testing::Test {
  protected:

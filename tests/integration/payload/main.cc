@@ -80,6 +80,7 @@ constexpr Command kCommands[] = {
     {"cat", copy_stdin},
     {"pause", wait_for_ever},
     {"report", report},
+    {"surroundings", surroundings},
     {"hog", hog},
     {"burn", burn},
     {"orphans", orphans},

@@ -26,6 +26,11 @@ void say(const std::string& text, int fd = 1);
 // report.cc: one JSON object with everything that the process sees of its surroundings.
 int report(const Args& args);
 
+// surroundings.cc: report, and after it the files, devices and rules that a container can be missing without a word;
+// "--end--" is the last line. [pause]: then waits for SIGTERM. Ends with kSurroundingsEnd.
+int surroundings(const Args& args);
+constexpr int kSurroundingsEnd = 7;
+
 // load.cc
 int hog(const Args& args);          // BYTES: allocates and touches them, prints "touched", waits for a signal
 int burn(const Args& args);         // SECONDS: keeps one CPU busy, prints "CPU_US WALL_US"

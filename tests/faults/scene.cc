@@ -1,0 +1,331 @@
+#include "tests/faults/scene.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "sys/file.h"
+#include "tests/faults/traces.h"
+
+namespace minirun::testing {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kId = "faulty";
+const std::string kState = "/run/tests/state";
+constexpr int kEnd = 7;  // of the payload's surroundings
+
+UniqueFd make_output(const char* name) {
+  UniqueFd fd(memfd_create(name, MFD_CLOEXEC));
+  if (!fd) abort();
+  return fd;
+}
+
+std::string text_of(int fd) {
+  std::string text(1 << 18, '\0');
+  ssize_t n = pread(fd, text.data(), text.size(), 0);
+  text.resize(n < 0 ? 0 : static_cast<size_t>(n));
+  return text;
+}
+
+// Exit status of the command when all is well.
+int good_code(Command command) {
+  return command == Command::run || command == Command::exec ? kEnd : 0;
+}
+
+bool makes_container(Command command) {
+  return command == Command::create || command == Command::run || command == Command::run_detached;
+}
+
+std::string list(const Traces& before, const Traces& now) {
+  std::string text;
+  for (const std::string& trace : now)
+    if (!before.contains(trace)) text.append("\n      left behind: ").append(trace);
+  for (const std::string& trace : before)
+    if (!now.contains(trace)) text.append("\n      taken away: ").append(trace);
+  return text;
+}
+
+}  // namespace
+
+const char* name_of(Command command) {
+  switch (command) {
+    case Command::create:
+      return "create";
+    case Command::start:
+      return "start";
+    case Command::run:
+      return "run";
+    case Command::run_detached:
+      return "run --detach";
+    case Command::exec:
+      return "exec";
+    case Command::kill:
+      return "kill";
+    case Command::remove:
+      return "delete --force";
+    case Command::pause:
+      return "pause";
+    case Command::update:
+      return "update";
+  }
+  abort();
+}
+
+Scene::Scene(Kind kind) {
+  make_folders(kState);
+  write_bundles(kind, bundle_);
+  // The first one fills minirun's cache of compiled filters, which is meant to stay.
+  for (Command command : {Command::create, Command::run_detached, Command::create}) {
+    before_ = take_all_traces();
+    Outcome made = Running(arguments(command), output_to(container_out_)).finish();
+    if (made.code != 0) give_up("cannot make a container: " + made.err);
+    if (command == Command::create) (void)call({"start", kId});
+    (void)eventually([&] { return parse_dump(text_of(container_out_.get())).has_value(); });
+    inside_[static_cast<size_t>(command)] = parse_dump(text_of(container_out_.get())).value_or(Dump());
+    limits_ = cgroup_dump(cgroup());
+    if (command == Command::run_detached) {
+      exec_inside_ = parse_dump(call(arguments_of(Command::exec)).out).value_or(Dump());
+      (void)call(arguments_of(Command::update));
+      updated_limits_ = cgroup_dump(cgroup());
+    }
+    std::string problem = remove_and_check();
+    if (!problem.empty()) give_up(problem);
+  }
+  inside_[static_cast<size_t>(Command::start)] = inside_[static_cast<size_t>(Command::create)];
+  inside_[static_cast<size_t>(Command::run)] = parse_dump(call(arguments_of(Command::run)).out).value_or(Dump());
+  if (inside_[0].empty() || inside_[static_cast<size_t>(Command::run)].empty() || exec_inside_.empty())
+    give_up("the container does not tell of itself");
+}
+
+void Scene::give_up(const std::string& why) {
+  (void)fprintf(stderr, "fault_sweep: %s\n", why.c_str());
+  exit(2);
+}
+
+StartOptions Scene::output_to(UniqueFd& fd) {
+  fd = make_output("out");
+  StartOptions options;
+  options.stdout_fd = fd.get();
+  return options;
+}
+
+Outcome Scene::call(const std::vector<std::string>& args) const {
+  std::vector<std::string> argv = {minirun_, "--root", kState};
+  argv.insert(argv.end(), args.begin(), args.end());
+  return Running(argv, {}).finish(20000);
+}
+
+std::vector<std::string> Scene::arguments_of(Command command) const {
+  switch (command) {
+    case Command::create:
+      return {"create", "--bundle", bundle_.path(), kId};
+    case Command::start:
+      return {"start", kId};
+    case Command::run:
+      return {"run", "--bundle", bundle_.path() + "/ends", kId};
+    case Command::run_detached:
+      return {"run", "--detach", "--bundle", bundle_.path(), kId};
+    case Command::exec:
+      return {"exec", kId, "/bin/payload", "surroundings"};
+    case Command::kill:
+      return {"kill", kId, "TERM"};
+    case Command::remove:
+      return {"delete", "--force", kId};
+    case Command::pause:
+      return {"pause", kId};
+    case Command::update:
+      return {"update", "--resources", bundle_.path() + "/update.json", kId};
+  }
+  abort();
+}
+
+std::vector<std::string> Scene::arguments(Command command) const {
+  std::vector<std::string> argv = {minirun_, "--root", kState};
+  std::vector<std::string> rest = arguments_of(command);
+  argv.insert(argv.end(), rest.begin(), rest.end());
+  return argv;
+}
+
+std::string Scene::cgroup() const {
+  return std::string("/sys/fs/cgroup/minirun-") + kId;
+}
+
+std::string Scene::status() const {
+  json state = json::parse(call({"state", kId}).out, nullptr, false);
+  return state.is_object() ? state.value("status", "none") : "none";
+}
+
+// What the command finds.
+std::string Scene::prepare(Command command) {
+  if (makes_container(command)) return "";
+  Command maker = command == Command::start ? Command::create : Command::run_detached;
+  Outcome made = Running(arguments(maker), output_to(container_out_)).finish(20000);
+  return made.code == 0 ? "" : "cannot prepare: " + describe(made);
+}
+
+Scene::Attempt Scene::perform(Command command, const Fault& fault) {
+  UniqueFd out = make_output("out"), err = make_output("err");
+  TracedCommand traced{arguments(command), out.get(), err.get()};
+  Attempt attempt{command, run_traced(traced, fault), "", text_of(err.get())};
+  if (makes_container(command)) container_out_ = std::move(out);
+  attempt.out = text_of(out ? out.get() : container_out_.get());
+  return attempt;
+}
+
+std::vector<long> Scene::calls(Command command) {
+  std::string problem = prepare(command);
+  Attempt attempt = perform(command, {});
+  if (attempt.traced.code != good_code(command))
+    problem = "status " + std::to_string(attempt.traced.code) + attempt.err;
+  if (problem.empty()) problem = check_success(attempt);
+  if (!problem.empty()) give_up(std::string(name_of(command)) + ": " + problem);
+  return attempt.traced.calls;
+}
+
+Verdict Scene::attempt(Command command, const Fault& fault) {
+  std::string problem = prepare(command);
+  if (!problem.empty()) return {true, problem};
+  Attempt attempt = perform(command, fault);
+  Verdict verdict{attempt.traced.faulted, ""};
+  if (attempt.traced.code == kTimedOut) verdict.problem = "hangs";
+  if (fault.kind == Fault::Kind::kill || !verdict.problem.empty()) {
+    verdict.problem += remove_and_check();
+  } else {
+    verdict.problem = check_outcome(attempt);
+  }
+  if (!verdict.problem.empty()) {
+    Traces more;
+    for (const std::string& trace : take_all_traces())
+      if (!before_.contains(trace)) more.insert(trace);
+    remove_traces(more);  // so that the next attempt starts as this one did
+    std::string code = "; status " + std::to_string(attempt.traced.code);
+    verdict.problem = attempt.traced.where + code + ", \"" + attempt.err + "\": " + verdict.problem;
+  }
+  return verdict;
+}
+
+std::string Scene::check_outcome(const Attempt& attempt) {
+  if (attempt.traced.code < 0) return "killed by signal " + std::to_string(-attempt.traced.code) + remove_and_check();
+  if (attempt.traced.code == good_code(attempt.command)) return check_success(attempt);
+  if (attempt.err.empty()) return "fails without a word" + remove_and_check();
+  return check_refusal(attempt);
+}
+
+std::string Scene::check_inside(Command command, const std::string& text) const {
+  auto dump = parse_dump(text);
+  if (!dump) return "the container says only: " + text.substr(0, 200);
+  const Dump& wanted = command == Command::exec ? exec_inside_ : inside_[static_cast<size_t>(command)];
+  std::string differs = difference(wanted, *dump);
+  return differs.empty() ? "" : "the container is another:" + differs;
+}
+
+// A container that runs, and stays: from inside and from outside.
+std::string Scene::check_container(Command command) const {
+  (void)eventually([&] { return text_of(container_out_.get()).find("\n--end--\n") != std::string::npos; });
+  std::string problem = check_inside(command, text_of(container_out_.get()));
+  if (!problem.empty()) return problem;
+  std::string differs = difference(limits_, cgroup_dump(cgroup()));
+  return differs.empty() ? "" : "the limits are others:" + differs;
+}
+
+// The container of prepare() is as it was.
+std::string Scene::check_unchanged() const {
+  std::string now;
+  (void)eventually([&] { return (now = status()) == "running"; });
+  if (now != "running") return "the container is " + now;
+  auto processes = [&] {
+    std::string text = content(cgroup() + "/cgroup.procs");
+    return std::count(text.begin(), text.end(), '\n') + 1;
+  };
+  constexpr int kInitAndWorkload = 2;
+  if (!eventually([&] { return processes() == kInitAndWorkload; }, 2000))
+    return "processes in the container: " + content(cgroup() + "/cgroup.procs");
+  std::string differs = difference(limits_, cgroup_dump(cgroup()));
+  return differs.empty() ? "" : "the limits have changed:" + differs;
+}
+
+std::string Scene::start_and_check() {
+  Outcome started = call({"start", kId});
+  if (started.code != 0) return "cannot be started: " + describe(started);
+  return check_container(Command::create);
+}
+
+std::string Scene::check_success(const Attempt& attempt) {
+  std::string problem;
+  switch (attempt.command) {
+    case Command::create:
+      problem = status() == "created" ? start_and_check() : "the container is " + status();
+      break;
+    case Command::start:
+    case Command::run_detached:
+      problem = check_container(attempt.command);
+      break;
+    case Command::run:
+      problem = check_inside(Command::run, attempt.out);
+      return problem.empty() ? check_clean(2000) : problem;
+    case Command::exec:
+      problem = check_inside(Command::exec, attempt.out);
+      if (problem.empty()) problem = check_unchanged();
+      break;
+    case Command::kill:
+      if (!eventually([&] { return status() == "stopped"; })) problem = "the container is " + status();
+      break;
+    case Command::remove:
+      return check_clean(2000);
+    case Command::pause:
+      if (status() != "paused") problem = "the container is " + status();
+      break;
+    case Command::update:
+      problem = difference(updated_limits_, cgroup_dump(cgroup()));
+      break;
+  }
+  if (!problem.empty()) problem += "\n     (it said 0)";
+  return problem + remove_and_check();
+}
+
+std::string Scene::check_refusal(const Attempt& attempt) {
+  // Whatever ran must have run as it should.
+  std::string problem;
+  bool ran = makes_container(attempt.command) || attempt.command == Command::exec;
+  if (ran && parse_dump(attempt.out)) problem = check_inside(attempt.command, attempt.out);
+  switch (attempt.command) {
+    case Command::create:
+    case Command::run:
+    case Command::run_detached: {
+      problem += check_clean(2000);
+      return problem.empty() ? "" : problem + remove_and_check();
+    }
+    case Command::start:
+      if (status() == "created") problem += start_and_check();
+      break;
+    case Command::exec:
+    case Command::kill:
+    case Command::pause:
+    case Command::update:
+      problem += check_unchanged();
+      break;
+    case Command::remove:
+      break;
+  }
+  return problem + remove_and_check();
+}
+
+std::string Scene::remove_and_check() {
+  Outcome removed = call({"delete", "--force", kId});
+  if (removed.code == 0 && removed.err.empty()) return check_clean(3000);
+  return "\n     delete --force: " + describe(removed) + check_clean(100);
+}
+
+std::string Scene::check_clean(int milliseconds) const {
+  Traces now;
+  if (eventually([&] { return (now = take_all_traces()) == before_; }, milliseconds)) return "";
+  return list(before_, now);
+}
+
+}  // namespace minirun::testing

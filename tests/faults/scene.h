@@ -1,0 +1,78 @@
+// One container's stage for the sweeps: what a command finds, the command with a fault in it, and what must be true
+// afterwards. Everything happens in the private world of the integration tests.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tests/faults/bundles.h"
+#include "tests/faults/dump.h"
+#include "tests/faults/tracer.h"
+#include "tests/integration/bundle.h"
+#include "tests/integration/fixture.h"
+
+namespace minirun::testing {
+
+enum class Command : uint8_t { create, start, run, run_detached, exec, kill, remove, pause, update };
+constexpr int kCommands = 9;
+// As users know it: "run --detach".
+const char* name_of(Command command);
+
+struct Verdict {
+  bool tried = false;   // the fault took place
+  std::string problem;  // empty: all that must be true was true
+};
+
+class Scene {
+ public:
+  // Makes the bundle and learns what commands do without a fault. Ends the program when they do not work.
+  explicit Scene(Kind kind);
+
+  // The numbers of the system calls of the command without a fault.
+  std::vector<long> calls(Command command);
+
+  // One command with the fault. After a kill: delete --force says 0 and nothing is left. After a failing or missing
+  // call: a clean refusal, or a success that is no different from one without the fault.
+  Verdict attempt(Command command, const Fault& fault);
+
+ private:
+  struct Attempt {
+    Command command;
+    Traced traced;
+    std::string out, err;
+  };
+
+  [[noreturn]] static void give_up(const std::string& why);
+  static StartOptions output_to(UniqueFd& fd);
+  Outcome call(const std::vector<std::string>& args) const;
+  std::vector<std::string> arguments_of(Command command) const;
+  std::vector<std::string> arguments(Command command) const;  // the whole command line
+  std::string prepare(Command command);
+  Attempt perform(Command command, const Fault& fault);
+
+  // What is not as it must be, for people; "" when nothing is.
+  std::string check_outcome(const Attempt& attempt);
+  std::string check_refusal(const Attempt& attempt);
+  std::string check_success(const Attempt& attempt);
+  std::string check_inside(Command command, const std::string& text) const;
+  std::string check_container(Command command) const;
+  std::string check_unchanged() const;
+  std::string start_and_check();
+  std::string remove_and_check();
+  std::string check_clean(int milliseconds) const;
+  std::string status() const;
+  std::string cgroup() const;
+
+  std::string minirun_ = program("MINIRUN", "minirun");
+  Bundle bundle_;
+  Traces before_;
+  UniqueFd container_out_;              // stdout of the container
+  std::array<Dump, kCommands> inside_;  // of a clean container that the command makes
+  Dump exec_inside_;                    // of a clean process of exec
+  Dump limits_;                         // of a clean container
+  Dump updated_limits_;                 // after update
+};
+
+}  // namespace minirun::testing

@@ -1,0 +1,105 @@
+#include "tests/faults/sweeps.h"
+
+#include <algorithm>
+#include <regex>
+#include <set>
+
+#include "tests/faults/calls.h"
+
+namespace minirun::testing {
+namespace {
+
+constexpr uint64_t kMore = 6;  // points after those of the first run
+
+// The user namespace's commands have more than 1,000 calls, mostly those of the other kind: without --all every k-th.
+constexpr size_t kStride = 8;
+
+class Maker {
+ public:
+  explicit Maker(const SweepOptions& options) : options_(options) {}
+
+  void add(Kind kind, Command command, const std::vector<long>& calls) {
+    for (auto [victim, whom] : {std::pair(Victim::command, "minirun"), std::pair(Victim::caller, "the calling process"),
+                                std::pair(Victim::all, "all its processes")})
+      add_kills(kind, command, calls, victim, whom);
+    add_failures(kind, command, calls);
+    add_missing(kind, command, calls);
+  }
+
+  std::vector<Sweep> sweeps;
+
+ private:
+  void add_kills(Kind kind, Command command, const std::vector<long>& calls, Victim victim, const char* whom) {
+    Sweep sweep = named(kind, command, std::string("kill -9 of ") + whom + " at every system call of ");
+    for (uint64_t at = 1; at <= calls.size() + kMore; ++at) {
+      Fault fault;
+      fault.kind = Fault::Kind::kill;
+      fault.at = at;
+      fault.victim = victim;
+      sweep.faults.push_back(fault);
+    }
+    keep(std::move(sweep));
+  }
+
+  void add_failures(Kind kind, Command command, const std::vector<long>& calls) {
+    Sweep sweep = named(kind, command, "one failing call at every system call of ");
+    for (uint64_t at = 1; at <= calls.size() + kMore; ++at) {
+      size_t errors = at <= calls.size() ? call_of(calls[at - 1]).errors.size() : 1;
+      for (size_t error = 0; error < errors; ++error) {
+        Fault fault;
+        fault.kind = Fault::Kind::fail;
+        fault.at = at;
+        fault.error = error;
+        sweep.faults.push_back(fault);
+      }
+    }
+    keep(std::move(sweep));
+  }
+
+  void add_missing(Kind kind, Command command, const std::vector<long>& calls) {
+    Sweep sweep = named(kind, command, "one kind of call missing (ENOSYS) in ");
+    for (long number : std::set<long>(calls.begin(), calls.end())) {
+      if (!call_of(number).may_be_missing) continue;
+      Fault fault;
+      fault.kind = Fault::Kind::missing;
+      fault.number = number;
+      fault.at = static_cast<uint64_t>(number);  // for --at
+      sweep.faults.push_back(fault);
+    }
+    if (!sweep.faults.empty()) keep(std::move(sweep));
+  }
+
+  static Sweep named(Kind kind, Command command, const std::string& what) {
+    return {what + name_of(command) + name_of(kind), kind, command, {}};
+  }
+
+  void keep(Sweep sweep) {
+    if (!std::regex_search(sweep.name, std::regex(options_.only))) return;
+    if (sweep.kind == Kind::user && !options_.all && !options_.at && sweep.faults.size() > 10 * kStride) {
+      std::vector<Fault> some;
+      for (size_t i = 0; i < sweep.faults.size(); i += kStride) some.push_back(sweep.faults[i]);
+      sweep.faults = std::move(some);
+      sweep.name += " (each " + std::to_string(kStride) + "th point)";
+    }
+    if (options_.at) std::erase_if(sweep.faults, [&](const Fault& fault) { return fault.at != *options_.at; });
+    sweeps.push_back(std::move(sweep));
+  }
+
+  const SweepOptions& options_;
+};
+
+}  // namespace
+
+std::vector<Sweep> make_sweeps(const SweepOptions& options) {
+  Maker maker(options);
+  for (Kind kind : {Kind::privileged, Kind::user}) {
+    Scene scene(kind);
+    for (int i = 0; i < kCommands; ++i) {
+      auto command = static_cast<Command>(i);
+      maker.add(kind, command, scene.calls(command));
+    }
+  }
+  return std::move(maker.sweeps);
+}
+
+}  // namespace minirun::testing
