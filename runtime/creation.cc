@@ -100,6 +100,8 @@ Result<void> Creation::launch_by(bool guarded, const std::function<Result<Starte
 
 Result<std::optional<LaunchFailure>> Creation::launch_to_the_end() {
   auto failure = TRY(await());
+  const auto& process = prepared_.bundle.spec.process;
+  if (!failure && prepared_.compiled.start_socket && process) return foresee_start(*launched_, *process);
   if (failure || prepared_.compiled.start_socket) return failure;
   hooked_ = true;  // it has run
   TRY(run_poststart_hooks(hook_context()));

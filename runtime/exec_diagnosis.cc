@@ -12,6 +12,7 @@
 #include <cstring>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "runtime/program_file.h"
 #include "sys/fd.h"
@@ -135,15 +136,23 @@ ExecDiagnosis diagnose_path(const ExecFailure& failure, const std::string& name,
   return {fmt::format("exec {}: {}{}", printable(name), reason, bracketed(hint)), exit_status_for(failure.code)};
 }
 
+// What argv0 may mean along PATH.
+std::vector<std::string> candidates(const ExecFailure& failure) {
+  std::vector<std::string> all;
+  std::string_view rest = failure.search_path;
+  for (bool more = !rest.empty() && !failure.argv0.empty(); more;) {
+    const size_t colon = rest.find(':');
+    all.push_back(absolute(failure.cwd, std::string(rest.substr(0, colon))) + "/" + failure.argv0);
+    more = colon != std::string_view::npos;
+    if (more) rest.remove_prefix(colon + 1);
+  }
+  return all;
+}
+
 // The first file along PATH that could be meant: an executable one if there is any, as execvp(3) goes on after EACCES.
 std::optional<std::string> search(const ExecFailure& failure) {
   std::optional<std::string> fallback;
-  std::string_view rest = failure.search_path;
-  for (bool more = !rest.empty(); more;) {
-    const size_t colon = rest.find(':');
-    std::string candidate = absolute(failure.cwd, std::string(rest.substr(0, colon))) + "/" + failure.argv0;
-    more = colon != std::string_view::npos;
-    if (more) rest.remove_prefix(colon + 1);
+  for (const std::string& candidate : candidates(failure)) {
     auto found = find_in_root(failure.root_fd, candidate);
     if (!found || S_ISDIR(found->status.st_mode)) continue;
     if (permission_hint(*found).empty()) return candidate;
@@ -152,16 +161,38 @@ std::optional<std::string> search(const ExecFailure& failure) {
   return fallback;
 }
 
+// The errno of execve(path) if it is known to fail, 0 if not. What this process cannot look at, or only the kernel can
+// follow (/proc/self/exe), may be there.
+int surely_fails(int root_fd, const std::string& path) {
+  errno = 0;
+  auto found = find_in_root(root_fd, path);
+  if (!found) return errno == ENOENT || errno == ENOTDIR ? errno : 0;
+  return !S_ISREG(found->status.st_mode) || (found->status.st_mode & 0111) == 0 ? EACCES : 0;
+}
+
 }  // namespace
 
 ExecDiagnosis diagnose_exec(const ExecFailure& failure) {
   if (failure.argv0.find('/') != std::string::npos)
     return diagnose_path(failure, failure.argv0, absolute(failure.cwd, failure.argv0));
-  auto found = failure.argv0.empty() ? std::nullopt : search(failure);
+  auto found = search(failure);
   if (found) return diagnose_path(failure, *found, *found);
   const std::string where =
       failure.search_path.empty() ? "PATH is not set" : fmt::format("PATH is {}", printable(failure.search_path));
   return {fmt::format("exec: \"{}\": executable file not found in $PATH ({})", printable(failure.argv0), where), 127};
+}
+
+std::optional<ExecDiagnosis> foresee_exec(const ExecFailure& failure) {
+  ExecFailure foreseen = failure;
+  foreseen.code = ENOENT;
+  const bool is_path = failure.argv0.find('/') != std::string::npos;
+  for (const std::string& path :
+       is_path ? std::vector<std::string>{absolute(failure.cwd, failure.argv0)} : candidates(failure)) {
+    const int code = surely_fails(failure.root_fd, path);
+    if (code == 0) return std::nullopt;
+    if (is_path || code == EACCES) foreseen.code = code;
+  }
+  return diagnose_exec(foreseen);
 }
 
 }  // namespace minirun

@@ -5,6 +5,7 @@
 // part of them is read as data.
 #pragma once
 
+#include <optional>
 #include <string>
 
 namespace minirun {
@@ -27,5 +28,9 @@ struct ExecDiagnosis {
 
 // Never fails: what cannot be found out is left out of the hint.
 ExecDiagnosis diagnose_exec(const ExecFailure& failure);
+
+// What execve will surely say, before it is called: nothing of this name is there, or what is there is no file that
+// anybody may execute. Nothing: it may work. failure.code is not looked at.
+std::optional<ExecDiagnosis> foresee_exec(const ExecFailure& failure);
 
 }  // namespace minirun

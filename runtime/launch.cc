@@ -107,17 +107,22 @@ FailedStep failed_step(const PlanMemory& memory) {
   return {told->first, told->second, step_error(memory)};
 }
 
+ExecFailure exec_of(const oci::Process& process, int root_fd) {
+  ExecFailure failure;
+  failure.root_fd = root_fd;
+  failure.argv0 = process.args[0];
+  failure.cwd = process.cwd;
+  failure.search_path = search_path_of(process.env);
+  return failure;
+}
+
 LaunchFailure explain(Launched& launched, const FailedStep& failed, const oci::Process* process) {
   if (process == nullptr) return {failed.error};
   int code = launched.child().memory.report().error;
   if (auto label = label_error(*process, failed.told, code)) return {*label};
   if (failed.op != Op::execute) return {failed.error};
   UniqueFd root = open_container_root(launched.child().pid);
-  ExecFailure failure;
-  failure.root_fd = root.get();
-  failure.argv0 = process->args[0];
-  failure.cwd = process->cwd;
-  failure.search_path = search_path_of(process->env);
+  ExecFailure failure = exec_of(*process, root.get());
   failure.code = code;
   ExecDiagnosis diagnosis = diagnose_exec(failure);
   return {fail(0, "{}", diagnosis.message), diagnosis.exit_status};
@@ -200,6 +205,14 @@ std::optional<LaunchFailure> await_messages(Launched& launched, bool resident, c
 }
 
 }  // namespace
+
+std::optional<LaunchFailure> foresee_start(Launched& launched, const oci::Process& process) {
+  UniqueFd root = open_container_root(launched.child().pid);
+  if (!root) return std::nullopt;
+  auto diagnosis = foresee_exec(exec_of(process, root.get()));
+  if (!diagnosis) return std::nullopt;
+  return LaunchFailure{fail(0, "{}", diagnosis->message), diagnosis->exit_status};
+}
 
 std::optional<LaunchFailure> await_launch(Launched& launched, const Compiled& compiled, const oci::Process* process,
                                           const Cgroup& cgroup, Signals& signals, LaunchEvents* events) {

@@ -93,6 +93,10 @@ struct LaunchEvents {
 std::optional<LaunchFailure> await_launch(Launched& launched, const Compiled& compiled, const oci::Process* process,
                                           const Cgroup& cgroup, Signals& signals, LaunchEvents* events);
 
+// The failure that start is sure to end in, of a container that waits for it: engines take what `create` says for the
+// reason why a container cannot run, and what `start` says for a failure of the runtime.
+std::optional<LaunchFailure> foresee_start(Launched& launched, const oci::Process& process);
+
 // The same of a container that start has let go: until it is at a gate or its workload runs.
 std::optional<LaunchFailure> await_start(Launched& launched, const oci::Process& process, bool resident_init,
                                          const Cgroup& cgroup, Signals& signals, LaunchEvents* events);

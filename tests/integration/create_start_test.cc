@@ -95,12 +95,30 @@ TEST_F(CreateStart, FirstProcessIsTheCallersSubreapers) {
   expect_deleted();
 }
 
-TEST_F(CreateStart, StartTellsWhyTheProgramCannotBeExecuted) {
+TEST_F(CreateStart, CreateTellsOfAProgramThatIsNotThere) {
   bundle_.add_file("/bin/plain", "no program", 0644);
+  for (const auto& [program, code, words] :
+       {std::tuple{"nosuchcommand", 127, "executable file not found in $PATH"},
+        std::tuple{"plain", 126, "permission denied"}, std::tuple{"/bin/nothere", 127, "no such file or directory"},
+        std::tuple{"/bin/plain/x", 127, "not a directory"}, std::tuple{"/bin/plain", 126, "permission denied"},
+        std::tuple{"/bin", 126, "is a directory"}}) {
+    bundle_.config["process"]["args"] = {program};
+    Outcome outcome = create(bundle_, {"--pid-file", kPidFile});
+    EXPECT_EQ(outcome.code, code) << program << ": " << describe(outcome);
+    EXPECT_NE(outcome.err.find(words), std::string::npos) << describe(outcome);
+    EXPECT_NE(outcome.err.find("create " + id()), std::string::npos) << describe(outcome);
+    EXPECT_NE(access(kPidFile, F_OK), 0);
+    EXPECT_NE(call({"state", id()}).code, 0) << program;
+  }
+}
+
+TEST_F(CreateStart, StartTellsWhyTheProgramCannotBeExecuted) {
+  bundle_.add_file("/bin/plain", "no program", 0755);
+  bundle_.add_file("/bin/script", "#!/bin/nothere\n", 0755);
   for (bool init : {false, true}) {
-    for (const auto& [program, code, words] : {std::tuple{"nosuchcommand", 127, "executable file not found in $PATH"},
-                                               std::tuple{"/bin/nothere", 127, "no such file or directory"},
-                                               std::tuple{"/bin/plain", 126, "permission denied"}}) {
+    for (const auto& [program, code, words] : {std::tuple{"script", 127, "no such file or directory"},
+                                               std::tuple{"/bin/script", 127, "no such file or directory"},
+                                               std::tuple{"/bin/plain", 126, "exec format error"}}) {
       bundle_.config["process"]["args"] = {program};
       std::vector<std::string> flags = {"--pid-file", kPidFile};
       if (init) flags.emplace_back("--init");
