@@ -21,27 +21,37 @@
 
 namespace minirun {
 
+constexpr int kPlanSeals = F_SEAL_SHRINK | F_SEAL_GROW;
+
 Result<PlanMemory> PlanMemory::create(const std::string& image) {
   // A host may refuse memfds that do not promise never to be executed (vm.memfd_noexec=2).
   int number = static_cast<int>(syscall(SYS_memfd_create, "minirun-plan", abi::kMfdCloexec | abi::kMfdNoexecSeal));
   if (number < 0 && errno == EINVAL)  // before Linux 6.3
-    number = static_cast<int>(syscall(SYS_memfd_create, "minirun-plan", abi::kMfdCloexec));
+    number = static_cast<int>(syscall(SYS_memfd_create, "minirun-plan", abi::kMfdCloexec | abi::kMfdAllowSealing));
   UniqueFd fd(number);
   if (!fd) return fail(errno, "memfd_create");
   if (write(fd.get(), image.data(), image.size()) != static_cast<ssize_t>(image.size()))
     return fail(errno, "write the plan ({} bytes)", image.size());
+  // Nobody can make it shorter under those who map it.
+  if (fcntl(fd.get(), F_ADD_SEALS, kPlanSeals) < 0) return fail(errno, "seal the plan");
   void* at = mmap(nullptr, image.size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (at == MAP_FAILED) return fail(errno, "map the plan");
   return PlanMemory(std::move(fd), static_cast<PlanHeader*>(at), image.size());
 }
 
 PlanMemory::PlanMemory(PlanMemory&& other) noexcept
-    : fd_(std::move(other.fd_)), header_(std::exchange(other.header_, nullptr)), bytes_(other.bytes_) {}
+    : fd_(std::move(other.fd_)),
+      header_(std::exchange(other.header_, nullptr)),
+      bytes_(other.bytes_),
+      steps_(other.steps_),
+      step_count_(other.step_count_) {}
 
 PlanMemory& PlanMemory::operator=(PlanMemory&& other) noexcept {
   std::swap(fd_, other.fd_);
   std::swap(header_, other.header_);
   std::swap(bytes_, other.bytes_);
+  std::swap(steps_, other.steps_);
+  std::swap(step_count_, other.step_count_);
   return *this;
 }
 
@@ -53,25 +63,27 @@ Result<PlanMemory> PlanMemory::map(UniqueFd fd) {
   struct stat facts {};
   if (fstat(fd.get(), &facts) < 0) return fail(errno, "stat the plan");
   auto bytes = static_cast<size_t>(facts.st_size);
-  if (bytes < sizeof(PlanHeader)) return fail(EPROTO, "the container's init sends no plan");
+  int seals = fcntl(fd.get(), F_GET_SEALS);  // EINVAL: no memfd
+  if (bytes < sizeof(PlanHeader) || seals < 0 || (seals & kPlanSeals) != kPlanSeals)
+    return fail(EPROTO, "the container's init sends no plan");
   void* at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (at == MAP_FAILED) return fail(errno, "map the plan");
   PlanMemory memory(std::move(fd), static_cast<PlanHeader*>(at), bytes);
-  const PlanHeader& header = *memory.header_;
-  bool sound = header.magic == kPlanMagic && header.total_bytes <= bytes && header.steps <= bytes &&
-               header.step_count <= (bytes - header.steps) / sizeof(Step);
+  bool sound = memory.header_->magic == kPlanMagic && memory.steps_ <= bytes && memory.steps_ % alignof(Step) == 0 &&
+               memory.step_count_ <= (bytes - memory.steps_) / sizeof(Step);
   if (!sound) return fail(EPROTO, "the container's init sends no plan");
   return memory;
 }
 
 uint32_t PlanMemory::step_count() const {
-  return header_->step_count;
+  return step_count_;
 }
 
 std::optional<std::pair<Op, std::string>> PlanMemory::told(uint32_t step) const {
-  if (step >= header_->step_count) return std::nullopt;
+  if (step >= step_count_) return std::nullopt;
   const char* base = reinterpret_cast<const char*>(header_);
-  const Step& found = reinterpret_cast<const Step*>(base + header_->steps)[step];
+  Step found{};
+  memcpy(&found, base + steps_ + step * sizeof found, sizeof found);
   if (found.told == kNoText || found.told >= bytes_) return std::nullopt;
   return std::pair(found.op, std::string(base + found.told, strnlen(base + found.told, bytes_ - found.told)));
 }

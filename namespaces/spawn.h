@@ -38,10 +38,14 @@ class PlanMemory {
   PlanHeader* header() { return header_; }
 
  private:
-  PlanMemory(UniqueFd fd, PlanHeader* header, size_t bytes) : fd_(std::move(fd)), header_(header), bytes_(bytes) {}
+  // The places of the header are read once, here: whoever traces the child can change them later.
+  PlanMemory(UniqueFd fd, PlanHeader* header, size_t bytes)
+      : fd_(std::move(fd)), header_(header), bytes_(bytes), steps_(header->steps), step_count_(header->step_count) {}
   UniqueFd fd_;
   PlanHeader* header_ = nullptr;
   size_t bytes_ = 0;
+  uint32_t steps_ = 0;
+  uint32_t step_count_ = 0;
 };
 
 struct SpawnRequest {

@@ -40,6 +40,12 @@ std::shared_ptr<spdlog::logger> make_logger(const LogOptions& options) {
   return logger;
 }
 
+// Made at the first record, for the options that hold then.
+std::shared_ptr<spdlog::logger>& current_logger() {
+  static std::shared_ptr<spdlog::logger> logger;
+  return logger;
+}
+
 // Nothing that goes wrong with the log may change what minirun does; it is told once on stderr.
 void log(spdlog::level::level_enum level, std::string_view text) {
   static bool broken = false;
@@ -47,8 +53,8 @@ void log(spdlog::level::level_enum level, std::string_view text) {
   std::string quoted;
   append_json_string(quoted, text);
   try {
-    static std::shared_ptr<spdlog::logger> logger = make_logger(current_options());
-    logger->log(level, quoted);
+    if (!current_logger()) current_logger() = make_logger(current_options());
+    current_logger()->log(level, quoted);
   } catch (const std::exception& error) {
     broken = true;
     write_stderr(fmt::format("minirun: log: {}\n", error.what()));
@@ -61,6 +67,7 @@ Result<void> set_log_options(LogOptions options) {
   // Held open to the end: the reader of a named pipe would take a close for the end of the log.
   static UniqueFd file;
   current_options() = std::move(options);
+  current_logger().reset();
   std::string& path = current_options().file;
   if (path.empty()) return {};
   auto opened = open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY, 0644);

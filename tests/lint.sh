@@ -35,7 +35,7 @@ lint_tidy_file() { # FILE RULES_KEY
   local stamp
   stamp=build/tidy/$(cat "$1" <(echo "$1 $2") | sha256sum | cut -c1-32)
   [ ! -e "$stamp" ] || return 0
-  clang-tidy -p build/clang --quiet "$1" 2>/dev/null && touch "$stamp"
+  clang-tidy -p build/sanitize --quiet "$1" 2>/dev/null && touch "$stamp"
 }
 export -f lint_tidy_file
 
@@ -94,7 +94,7 @@ lint_check() { # NAME SECONDS
 }
 
 ring_lint() {
-  build build/clang all -- "${clang_options[@]}"
+  build_sanitize
   build_release
   local name
   for name in format words lengths scripts conformance init binary; do lint_check $name 60; done

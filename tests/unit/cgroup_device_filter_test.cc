@@ -4,96 +4,10 @@
 #include <set>
 
 #include "cgroups/device_filter.h"
+#include "device_machine.h"
 
 namespace minirun {
 namespace {
-
-struct Access {
-  DeviceType type;
-  uint32_t major;
-  uint32_t minor;
-  uint8_t bits;
-};
-
-// What the rules mean, as plainly as it can be said.
-bool expected(const std::vector<DeviceRule>& rules, const Access& access) {
-  for (uint8_t bit : {kDeviceMknod, kDeviceRead, kDeviceWrite}) {
-    if ((access.bits & bit) == 0) continue;
-    bool allow = false;
-    for (const DeviceRule& rule : rules) {
-      bool matches = (rule.type == DeviceType::any || rule.type == access.type) &&
-                     rule.major.value_or(access.major) == access.major &&
-                     rule.minor.value_or(access.minor) == access.minor && (rule.access & bit) != 0;
-      if (matches) allow = rule.allow;
-    }
-    if (!allow) return false;
-  }
-  return true;
-}
-
-// A machine for the few instructions of a device filter, as strict as the kernel's verifier where that matters here.
-class Machine {
- public:
-  explicit Machine(const std::vector<bpf_insn>& program) : program_(program) {}
-
-  bool run(const Access& access) {
-    uint32_t type = access.type == DeviceType::block ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR;
-    bpf_cgroup_dev_ctx context{static_cast<uint32_t>(access.bits << 16) | type, access.major, access.minor};
-    std::optional<uint32_t> registers[11];
-    for (size_t pc = 0;; ++pc) {
-      EXPECT_LT(pc, program_.size());
-      if (pc >= program_.size()) return false;
-      reached_.insert(pc);
-      const bpf_insn& insn = program_[pc];
-      uint32_t value = static_cast<uint32_t>(insn.imm);
-      auto& target = registers[insn.dst_reg];
-      if (insn.code != (BPF_LDX | BPF_MEM | BPF_H) && insn.code != (BPF_LDX | BPF_MEM | BPF_W) &&
-          insn.code != (BPF_ALU | BPF_MOV | BPF_K)) {
-        EXPECT_TRUE(target.has_value() || insn.code == (BPF_JMP | BPF_EXIT)) << "unset register at " << pc;
-      }
-      switch (insn.code) {
-        case BPF_LDX | BPF_MEM | BPF_H:
-        case BPF_LDX | BPF_MEM | BPF_W: {
-          size_t size = (insn.code & 0x18) == BPF_H ? 2 : 4;
-          target = 0;
-          memcpy(&*target, reinterpret_cast<char*>(&context) + insn.off, size);
-          break;
-        }
-        case BPF_ALU | BPF_MOV | BPF_K:
-          target = value;
-          break;
-        case BPF_ALU | BPF_AND | BPF_K:
-          target = *target & value;
-          break;
-        case BPF_JMP32 | BPF_JEQ | BPF_K:
-          if (*target == value) pc += jump(insn);
-          break;
-        case BPF_JMP32 | BPF_JNE | BPF_K:
-          if (*target != value) pc += jump(insn);
-          break;
-        case BPF_JMP32 | BPF_JSET | BPF_K:
-          if ((*target & value) != 0) pc += jump(insn);
-          break;
-        case BPF_JMP | BPF_EXIT:
-          return registers[BPF_REG_0].value() == 1;
-        default:
-          ADD_FAILURE() << "unknown instruction " << int{insn.code};
-          return false;
-      }
-    }
-  }
-
-  bool reached_all() const { return reached_.size() == program_.size(); }
-
- private:
-  static size_t jump(const bpf_insn& insn) {
-    EXPECT_GE(insn.off, 0);
-    return static_cast<size_t>(insn.off);
-  }
-
-  const std::vector<bpf_insn>& program_;
-  std::set<size_t> reached_;
-};
 
 // Numbers that appear in rules, and one that does not.
 constexpr uint32_t kMajors[] = {1, 5, 0xffffffff, 77};
@@ -103,7 +17,7 @@ constexpr uint32_t kMinors[] = {0, 3, 0x80000000, 77};
 size_t check(const std::vector<DeviceRule>& rules) {
   auto program = compile_device_filter(rules);
   EXPECT_TRUE(program.ok());
-  Machine machine(*program);
+  DeviceMachine machine(*program);
   for (DeviceType type : {DeviceType::block, DeviceType::character})
     for (uint32_t major : kMajors)
       for (uint32_t minor : kMinors)
@@ -168,7 +82,7 @@ TEST(DeviceFilter, MixedAccessIsDecidedBitByBit) {
   std::vector<DeviceRule> rules = {{true, DeviceType::character, 1, 3, kDeviceRead | kDeviceWrite},
                                    {false, DeviceType::character, 1, 3, kDeviceWrite}};
   auto program = compile_device_filter(rules);
-  Machine machine(*program);
+  DeviceMachine machine(*program);
   EXPECT_TRUE(machine.run({DeviceType::character, 1, 3, kDeviceRead}));
   EXPECT_FALSE(machine.run({DeviceType::character, 1, 3, kDeviceWrite}));
   EXPECT_FALSE(machine.run({DeviceType::character, 1, 3, kDeviceRead | kDeviceWrite}));
@@ -209,7 +123,7 @@ TEST(DeviceFilter, DenialOfWhatNobodyAllowsCostsNothing) {
 
 TEST(DeviceFilter, EveryInstructionCanBeReached) {
   auto program = compile_device_filter(with_default_devices(engine_rules(), true));
-  Machine machine(*program);
+  DeviceMachine machine(*program);
   for (DeviceType type : {DeviceType::block, DeviceType::character})
     for (uint32_t major : {1U, 5U, 136U, 7U})
       for (uint32_t minor = 0; minor < 11; ++minor)
@@ -219,7 +133,7 @@ TEST(DeviceFilter, EveryInstructionCanBeReached) {
 
 TEST(DeviceFilter, AskingForNothingIsAllowedByTheDefaults) {
   auto program = compile_device_filter(with_default_devices({}, false));
-  EXPECT_TRUE(Machine(*program).run({DeviceType::block, 8, 0, 0}));  // access(2) with F_OK
+  EXPECT_TRUE(DeviceMachine(*program).run({DeviceType::block, 8, 0, 0}));  // access(2) with F_OK
 }
 
 TEST(DeviceFilter, TooManyRulesAreRefusedNotCutOff) {
