@@ -97,12 +97,9 @@ void write_annotations(JsonWriter& json) {
 
 std::span<const std::string_view> unsafe_annotations() {
   static constexpr std::string_view kAnnotations[] = {
-      "org.minirun.",
-      "run.oci.hooks.stderr",
-      "run.oci.hooks.stdout",
-      "run.oci.keep_original_groups",
-      "run.oci.mount_context_type",
-      "run.oci.pidfd_receiver",
+      "org.minirun.",           "org.systemd.property.",        "run.oci.hooks.stderr",
+      "run.oci.hooks.stdout",   "run.oci.keep_original_groups", "run.oci.mount_context_type",
+      "run.oci.pidfd_receiver", "run.oci.systemd.subgroup",
   };
   return kAnnotations;
 }

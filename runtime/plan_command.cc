@@ -1,12 +1,18 @@
 // `minirun plan`: what run would do, told and not done.
+#include "runtime/cgroup_place.h"
 #include "runtime/commands.h"
 #include "runtime/plan_print.h"
 #include "runtime/prepare.h"
+#include "runtime/systemd_driver.h"
 
 namespace minirun {
 
-Result<Outcome> perform(const GlobalOptions&, const PlanCommand& command) {
+Result<Outcome> perform(const GlobalOptions& global, const PlanCommand& command) {
   Prepared prepared = TRY(prepare_plan(command));
+  if (cgroup_driver(global) == CgroupDriver::systemd)
+    prepared.compiled.cgroup_path = TRY(scope_path(prepared.bundle.spec, prepared.compiled, prepared.id));
+  if (cgroup_driver(global) == CgroupDriver::disabled)
+    prepared.compiled.cgroup_path = TRY(place_nowhere(prepared.compiled));
   Outcome outcome;
   outcome.out = command.format == "json" ? plan_json(prepared.compiled) : plan_text(prepared.compiled);
   return outcome;

@@ -107,7 +107,18 @@ Result<void> move_near(const Hierarchy& hierarchy, const std::string& path, syst
   return {};
 }
 
+Result<systemd::ScopeName> scope_name(const oci::Spec& spec, const std::string& id, bool user) {
+  auto name = systemd::parse_scope_name(spec.linux_.cgroups_path, id, user);
+  if (!name.ok()) return fail(0, "config.json: /linux/cgroupsPath: {}", name.error().message);
+  return name;
+}
+
 }  // namespace
+
+Result<std::string> scope_path(const oci::Spec& spec, const Compiled& compiled, const std::string& id) {
+  systemd::ScopeName name = TRY(scope_name(spec, id, compiled.ordinary_user));
+  return fmt::format("{}/{}", TRY(systemd::slice_path(name.slice)), name.unit);
+}
 
 CgroupDriver cgroup_driver(const GlobalOptions& global) {
   if (global.systemd_cgroup || global.cgroup_manager == "systemd") return CgroupDriver::systemd;
@@ -155,16 +166,15 @@ Result<SystemdScope> SystemdScope::survey(const Hierarchy& hierarchy, const oci:
   SystemdRecord record;
   record.user = compiled.ordinary_user;
   record.mark = "minirun container " + mark;
-  auto name = systemd::parse_scope_name(spec.linux_.cgroups_path, id, record.user);
-  if (!name.ok()) return fail(0, "config.json: /linux/cgroupsPath: {}", name.error().message);
-  record.unit = name->unit;
+  systemd::ScopeName name = TRY(scope_name(spec, id, record.user));
+  record.unit = name.unit;
   auto annotated = systemd::annotated_properties(spec.annotations);
   if (!annotated.ok()) return fail(0, "config.json: /annotations: {}", annotated.error().message);
   std::string subgroup = TRY(subgroup_of(spec));
   auto client = start_client(record.user);
   if (!client.ok()) return wrap_systemd(client.error());
   SystemdScope scope(std::move(client).value(), record);
-  scope.slice_ = name->slice;
+  scope.slice_ = name.slice;
   scope.subgroup_ = std::move(subgroup);
   scope.annotated_ = std::move(annotated).value();
   auto placed = scope.find_place(hierarchy);

@@ -57,6 +57,9 @@ class SystemdScope {
   systemd::Properties annotated_;
 };
 
+// Where the scope will be, below the cgroup of the manager (the root of the tree for that of the system).
+Result<std::string> scope_path(const oci::Spec& spec, const Compiled& compiled, const std::string& id);
+
 // What StartTransientUnit is asked for, without what the helper adds (PIDs, Description). Later ones override earlier
 // ones: minirun's own defaults, the annotations, the limits.
 systemd::Properties scope_properties(const std::string& slice, const systemd::Properties& annotated,

@@ -75,6 +75,18 @@ TEST_F(SystemdCgroup, RefusesAPathAndPropertiesBeforeItAsksAnybody) {
   expect_refused(run_with({"--systemd-cgroup"}, bundle), {"run.oci.systemd.subgroup: must be one name of a cgroup"});
 }
 
+TEST_F(SystemdCgroup, PlanSaysWhereTheScopeWillBe) {
+  Bundle bundle;
+  bundle.config["linux"]["cgroupsPath"] = "a-b.slice:c:d";
+  bundle.write();
+  Outcome outcome = call({"--systemd-cgroup", "plan", bundle.path()});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_NE(outcome.out.find("cgroup /a.slice/a-b.slice/c-d.scope\n"), std::string::npos) << outcome.out;
+  bundle.config["linux"]["cgroupsPath"] = "/x";
+  bundle.write();
+  expect_refused(call({"--systemd-cgroup", "plan", bundle.path()}), {"expected cgroupsPath to be of format"});
+}
+
 TEST_F(SystemdCgroup, IsNotAskedForByAnAnnotationAlone) {
   Bundle bundle;
   bundle.payload({"exit", "7"});
