@@ -181,6 +181,7 @@ Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFa
   uint32_t first_told = emit_launch(c);
   TRY(compile_limits(c));
   c.out.init = options.init;
+  c.out.notify = options.notify;
   c.out.seccomp = seccomp != nullptr;
   c.out.plan = c.plan.finish(first_told);
   return std::move(c.out);

@@ -27,6 +27,7 @@ struct RunOptions {
   bool new_keyring = true;    // a session keyring of its own
   unsigned preserve_fds = 0;  // descriptors after stdio that the workload keeps: after listen_fds
   ListenFds listen_fds{};     // of those, before preserve_fds: told by the workload's environment
+  bool notify = false;        // a notify socket for its workload: runtime/notify.h
   bool no_pivot = false;      // --no-pivot
   bool entered = false;       // minirun is in the container's user namespace already: runtime/rootless.h
 };
@@ -51,6 +52,7 @@ struct Compiled {
   bool init = false;                     // as in RunOptions
   bool terminal = false;                 // the child sends a terminal
   bool start_socket = false;             // it waits for start: HostDescriptors::given is the socket, then the gate
+  bool notify = false;                   // as in RunOptions: HostDescriptors::given is its directory, behind those
   bool seccomp = false;                  // the workload runs under a filter
   std::string search_path;               // PATH that process.args[0] was looked up in
   std::vector<std::string> warnings;     // "/process/capabilities/ambient: ..."

@@ -7,6 +7,7 @@
 #include "runtime/mount_id_maps.h"
 #include "runtime/mount_links.h"
 #include "runtime/mount_options.h"
+#include "runtime/notify.h"
 #include "sys/kernel_abi.h"
 
 namespace minirun {
@@ -164,6 +165,14 @@ void emit_change(Compilation& c, const MountEntry& entry) {
   }
 }
 
+// Over whatever the config has there, as nothing else reaches the workload's notify socket.
+void emit_notify(Compilation& c) {
+  constexpr uint64_t kAttributes =
+      abi::kMountAttrReadonly | abi::kMountAttrNosuid | abi::kMountAttrNodev | abi::kMountAttrNoexec;
+  uint32_t slot = c.plan.slot({SourceKind::given, "the notify directory", false, kGivenNotify, ""});
+  c.add(Op::attach, "", {slot, c.text(kNotifyDirectory), kAttributes, 0, abi::kMsPrivate});
+}
+
 }  // namespace
 
 std::string mount_context_type(const oci::Spec& spec) {
@@ -188,6 +197,7 @@ void emit_mounts(Compilation& c) {
     else
       emit_new(c, entry, mount.type);
   }
+  if (c.options.notify) emit_notify(c);
 }
 
 }  // namespace minirun

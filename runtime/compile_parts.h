@@ -13,7 +13,7 @@
 namespace minirun {
 
 // HostDescriptors::given of a launch.
-constexpr uint64_t kGivenStartSocket = 0, kGivenGate = 1;
+constexpr uint64_t kGivenStartSocket = 0, kGivenGate = 1, kGivenNotify = 2;
 // The same of a process that joins a container, and of a hook.
 constexpr uint64_t kGivenPidfd = 0, kGivenStdin = 1, kGivenStdout = 2, kGivenStderr = 3;
 

@@ -12,6 +12,7 @@
 #include "runtime/json.h"
 #include "runtime/labels.h"
 #include "runtime/memory_policy.h"
+#include "runtime/notify.h"
 #include "runtime/parse.h"
 #include "sys/kernel_abi.h"
 
@@ -198,6 +199,10 @@ uint64_t emit_environment(Compilation& c) {
   bool hook = !c.program.empty();
   bool has_home =
       std::any_of(env.begin(), env.end(), [](const auto& entry) { return entry.compare(0, 5, "HOME=") == 0; });
+  if (c.options.notify && !hook) {  // the host's socket is not there, whatever the config copied
+    std::erase_if(env, [](const auto& entry) { return entry.starts_with("NOTIFY_SOCKET="); });
+    env.push_back(fmt::format("NOTIFY_SOCKET={}", kNotifyPath));
+  }
   if (!has_home && !hook) env.push_back("HOME=" + c.place.home);
   const ListenFds& listen = c.options.listen_fds;
   if (listen.count > 0) add_listen_fds(listen, &env);

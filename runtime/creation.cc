@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "runtime/cgroup_place.h"
+#include "runtime/compile_parts.h"
 #include "runtime/console.h"
 #include "runtime/listen_fds.h"
 #include "runtime/log.h"
@@ -165,6 +166,15 @@ Result<Launched> Creation::spawn() {
   if (prepared_.compiled.start_socket) {
     socket = TRY(make_start_socket(state_.fd()));
     host.given = {socket.listener.get(), socket.gate.get()};
+  }
+  UniqueFd notify;
+  if (prepared_.compiled.notify) {
+    notify = TRY(make_notify_directory(state_.fd()));
+    host.given.resize(kGivenNotify, -1);
+    host.given.push_back(notify.get());
+    // `start` makes the socket of one that waits for it.
+    std::string manager = TRY(own_notify_socket());
+    if (!prepared_.compiled.start_socket) notify_.emplace(TRY(NotifyRelay::start(state_.fd(), manager)));
   }
   return Launched::start(prepared_.compiled, host, state_.fd(), cgroup_->cgroup());
 }

@@ -11,6 +11,7 @@
 #include "runtime/hook_points.h"
 #include "runtime/host_side.h"
 #include "runtime/launch.h"
+#include "runtime/notify.h"
 #include "runtime/prepare.h"
 #include "runtime/state.h"
 #include "runtime/supervise.h"
@@ -48,6 +49,7 @@ class Creation {
   Launched& launched() { return *launched_; }
   LimitedCgroup& cgroup() { return *cgroup_; }
   HostSide& host_side() { return *host_side_; }
+  std::optional<NotifyRelay>& notify() { return notify_; }
   StateDirectory& state() { return state_; }
   Supervisor& supervisor() { return supervisor_; }
   ContainerRecord& record() { return record_; }
@@ -78,6 +80,7 @@ class Creation {
   std::optional<SystemdScope> scope_;
   std::optional<LimitedCgroup> cgroup_;
   std::optional<HostSide> host_side_;
+  std::optional<NotifyRelay> notify_;  // of a container that does not wait for start
   std::optional<Launched> launched_;
   bool pid_told_ = false;
   bool hooked_ = false;  // a hook may have made something that a poststop hook takes away

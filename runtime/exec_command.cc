@@ -115,9 +115,7 @@ Result<void> Exec::prepare(int state_root) {
   Place place{container_.record.id, container_.record.bundle, container_.record.rootfs,
               root ? home_of(root.get(), process.user.uid) : "/"};
   ExecFacts facts = TRY(exec_facts(pid));
-  HostFacts host_facts = probe_host();
-  if ((facts.namespaces & CLONE_NEWUSER) != 0) host_facts.setgroups_denied = facts.setgroups_denied;
-  compiled_ = compile_exec(spec_, place, host_facts, options, seccomp ? &*seccomp : nullptr, facts);
+  compiled_ = compile_exec(spec_, place, host_of_joined(facts), options, seccomp ? &*seccomp : nullptr, facts);
   for (const std::string& warning : compiled_.warnings) report_line("minirun: warning: " + warning);
   cgroup_.emplace(TRY(exec_cgroup(container_.record, command_.cgroup)));
   if (container_.record.systemd) TRY(come_near(container_.record));

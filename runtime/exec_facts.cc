@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "runtime/host.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -27,9 +28,16 @@ Result<ExecFacts> exec_facts(pid_t pid) {
       return fail(errno, "look at the {} namespace of the container", name);
     if (own.st_ino != theirs.st_ino || own.st_dev != theirs.st_dev) facts.namespaces |= type;
   }
+  if ((facts.namespaces & CLONE_NEWUSER) == 0) return facts;
   auto setgroups = read_file(AT_FDCWD, fmt::format("/proc/{}/setgroups", pid));
   facts.setgroups_denied = setgroups.ok() && setgroups->starts_with("deny");
   return facts;
+}
+
+HostFacts host_of_joined(const ExecFacts& facts) {
+  HostFacts host = probe_host();
+  if ((facts.namespaces & CLONE_NEWUSER) != 0) host.setgroups_denied = facts.setgroups_denied;
+  return host;
 }
 
 }  // namespace minirun

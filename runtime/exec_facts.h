@@ -11,4 +11,7 @@ namespace minirun {
 // pid: the container's first process, held by a pidfd so that the number is its own.
 Result<ExecFacts> exec_facts(pid_t pid);
 
+// The host as a process finds it that has joined the container.
+HostFacts host_of_joined(const ExecFacts& facts);
+
 }  // namespace minirun

@@ -86,9 +86,8 @@ Result<void> Runner::run(size_t index) const {
   const ContainerRecord& record = context_.record;
   Place place{record.id, record.bundle, record.rootfs};
   HookCall call{hook, fmt::format("{}/{}", point_.pointer, index), point_.side, working_directory()};
-  HostFacts host = probe_host();
-  if ((facts_.namespaces & CLONE_NEWUSER) != 0) host.setgroups_denied = facts_.setgroups_denied;
-  Compiled compiled = compile_hook(context_.spec, place, host, seccomp_ ? &*seccomp_ : nullptr, facts_, call);
+  Compiled compiled =
+      compile_hook(context_.spec, place, host_of_joined(facts_), seccomp_ ? &*seccomp_ : nullptr, facts_, call);
   HookRun run;
   run.plan = &compiled.plan;
   run.path = hook.path;

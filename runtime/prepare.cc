@@ -18,6 +18,7 @@
 #include "runtime/log.h"
 #include "runtime/mount_id_maps.h"
 #include "runtime/mount_links.h"
+#include "runtime/notify.h"
 #include "runtime/seccomp_cache.h"
 #include "runtime/state.h"
 #include "runtime/sysctl.h"
@@ -189,11 +190,13 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
 
 }  // namespace
 
-static void take_launch_options(const LaunchOptions& launch, RunOptions* options) {
+static Result<void> take_launch_options(const LaunchOptions& launch, RunOptions* options) {
   options->preserve_fds = launch.preserve_fds;
   options->listen_fds = own_listen_fds();
+  options->notify = !TRY(own_notify_socket()).empty();
   options->no_pivot = launch.no_pivot;
   options->new_keyring = !launch.no_new_keyring;
+  return {};
 }
 
 Result<Prepared> prepare_create(const CreateCommand& command, int state_root, bool entered) {
@@ -201,7 +204,7 @@ Result<Prepared> prepare_create(const CreateCommand& command, int state_root, bo
   options.entered = entered;
   options.create = true;
   options.init = command.init;
-  take_launch_options(command.launch, &options);
+  TRY(take_launch_options(command.launch, &options));
   Prepared prepared = TRY(prepare(command.launch.bundle, command.id, options, state_root));
   TRY(check_console(prepared.compiled.terminal, true, command.launch.console_socket));
   return prepared;
@@ -212,7 +215,7 @@ Result<Prepared> prepare_run(const RunCommand& command, int state_root, bool ent
   options.entered = entered;
   options.init = !command.no_init;
   options.detach = command.detach;
-  take_launch_options(command.launch, &options);
+  TRY(take_launch_options(command.launch, &options));
   std::string id = command.id ? *command.id : TRY(make_up_id());
   Prepared prepared = TRY(prepare(command.launch.bundle, id, options, state_root));
   TRY(check_console(prepared.compiled.terminal, command.detach, command.launch.console_socket));

@@ -16,6 +16,7 @@
 #include "runtime/death.h"
 #include "runtime/exit_status.h"
 #include "runtime/log.h"
+#include "runtime/notify_wait.h"
 #include "runtime/prepare.h"
 #include "runtime/rootless.h"
 #include "runtime/state.h"
@@ -45,6 +46,7 @@ class Run {
   Result<Outcome> supervise();
 
  private:
+  Result<Outcome> await_notification();
   std::string why_it_ended(const Ended& ended);
   Result<void> clean_up();
 
@@ -59,11 +61,24 @@ Result<Outcome> Run::perform() {
   if (failure) return Outcome{failure->exit_status, "", "", wrap(failure->error, "run " + prepared_.id)};
   if (!detach_) return supervise();
   creation_.keep();
+  if (creation_.notify()) return await_notification();
   return Outcome{};
+}
+
+// minirun's end is the word that the service is there.
+Result<Outcome> Run::await_notification() {
+  creation_.state().unlock();
+  NotifyRelay& relay = *creation_.notify();
+  const Child& child = creation_.launched().child();
+  std::string command = "run " + prepared_.id;
+  Outcome outcome = TRY(wait_for_ready(relay, command, child.pid, child.pidfd.get(), creation_.supervisor().signals()));
+  if (outcome.error) outcome.error = wrap(*outcome.error, command);
+  return outcome;
 }
 
 Result<Outcome> Run::supervise() {
   Child& child = creation_.launched().child();
+  if (creation_.notify()) creation_.supervisor().attach_notify(std::move(*creation_.notify()));
   creation_.state().unlock();  // others may kill and delete it while it runs
   Ended ended = TRY(creation_.supervisor().run(child.pidfd.get(), child.control.get()));
   if (ended.init_failed) {

@@ -10,6 +10,7 @@
 #include "runtime/hook_points.h"
 #include "runtime/launch.h"
 #include "runtime/log.h"
+#include "runtime/notify_wait.h"
 #include "runtime/removal.h"
 #include "runtime/seccomp_listener.h"
 #include "runtime/start_socket.h"
@@ -27,10 +28,10 @@ Result<void> check_status(const Container& container) {
 }
 
 // From the container that waits to its running workload. hook_failed: a hook did, and the container has to go.
-Result<std::optional<LaunchFailure>> let_go(Container& container, const oci::Spec& spec, bool* hook_failed) {
+Result<std::optional<LaunchFailure>> let_go(Container& container, const oci::Spec& spec, Signals& signals,
+                                            bool* hook_failed) {
   bool none = container.record.cgroup.path.empty();
   Cgroup cgroup = none ? Cgroup::none() : TRY(open_cgroup(container.record));
-  Signals signals = TRY(Signals::block());
   std::optional<SeccompAgent> agent;  // before the container is let go: it can be started again when there is none
   if (spec.linux_.seccomp && notifies(*spec.linux_.seccomp))
     agent.emplace(TRY(SeccompAgent::connect(*spec.linux_.seccomp)));
@@ -59,13 +60,24 @@ Result<std::optional<LaunchFailure>> let_go(Container& container, const oci::Spe
   return std::optional<LaunchFailure>();
 }
 
+// The socket that the workload's notifications come through, where it was made with one and there is somebody to tell.
+Result<std::optional<NotifyRelay>> make_relay(const Container& container) {
+  std::string host = TRY(own_notify_socket());
+  std::optional<NotifyRelay> relay;
+  if (!host.empty() && has_notify_directory(container.state.fd()))
+    relay.emplace(TRY(NotifyRelay::start(container.state.fd(), host)));
+  return relay;
+}
+
 Result<Outcome> start(Container container) {
   TRY(check_status(container));
   std::string text = TRY(container.state.read_config());
   Bundle config = TRY(parse_config(text));
   if (!config.spec.process) return fail(0, "config.json has no /process: there is nothing to start");
+  Signals signals = TRY(Signals::block());
+  auto relay = TRY(make_relay(container));
   bool hook_failed = false;
-  auto failure = let_go(container, config.spec, &hook_failed);
+  auto failure = let_go(container, config.spec, signals, &hook_failed);
   if (!failure.ok() && hook_failed) {  // runtime.md, "Lifecycle": as if it had been deleted
     auto removed = remove_container(container);
     if (!removed.ok())
@@ -73,7 +85,10 @@ Result<Outcome> start(Container container) {
   }
   if (!failure.ok()) return failure.error();
   if (*failure) return Outcome{(*failure)->exit_status, "", "", (*failure)->error};
-  return Outcome{};
+  if (!relay) return Outcome{};
+  container.state.unlock();
+  const ContainerRecord& record = container.record;
+  return wait_for_ready(*relay, "start " + record.id, record.init.pid, container.init.get(), signals);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "runtime/control.h"
+#include "runtime/log.h"
 
 namespace minirun {
 namespace {
@@ -109,11 +110,22 @@ Result<void> Supervisor::read_control(int control) {
   }
 }
 
+// Who the host's socket belonged to is gone: that is no reason to end the container.
+void Supervisor::relay_notifications() {
+  if (!notify_) return;
+  auto turned = notify_->turn();
+  if (turned.ok()) return;
+  report_line("minirun: warning: " + turned.error().text());
+  notify_.reset();
+}
+
 // Waits once and moves what is there to be moved. False when the container's init has ended.
 Result<bool> Supervisor::turn(int pidfd, int control) {
-  constexpr int kOwnPolls = 3;
-  pollfd polls[kOwnPolls + Relay::kPolls] = {
-      {signals_.fd(), POLLIN, 0}, {pidfd, POLLIN, 0}, {control_open_ ? control : -1, POLLIN, 0}};
+  constexpr int kOwnPolls = 4;
+  pollfd polls[kOwnPolls + Relay::kPolls] = {{signals_.fd(), POLLIN, 0},
+                                             {pidfd, POLLIN, 0},
+                                             {control_open_ ? control : -1, POLLIN, 0},
+                                             notify_ ? notify_->wanted() : pollfd{-1, 0, 0}};
   nfds_t count = kOwnPolls;
   if (relay_) {
     relay_->prepare(polls + kOwnPolls, !background_);
@@ -130,6 +142,7 @@ Result<bool> Supervisor::turn(int pidfd, int control) {
     background_ = terminal_ && !terminal_.is_foreground();
     if (!background_) relay_->close_input();
   }
+  if (polls[3].revents != 0 || polls[1].revents != 0) relay_notifications();
   if (polls[2].revents != 0 || polls[1].revents != 0) TRY(read_control(control));
   return polls[1].revents == 0;
 }

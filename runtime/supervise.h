@@ -15,6 +15,7 @@
 
 #include "runtime/console.h"
 #include "runtime/guard.h"
+#include "runtime/notify.h"
 #include "runtime/relay.h"
 #include "runtime/signals.h"
 #include "sys/fd.h"
@@ -46,6 +47,9 @@ class Supervisor {
   // mode (after start_guard) and makes run() relay.
   Result<void> attach_terminal(UniqueFd master);
 
+  // What the workload says of itself goes on while run() runs.
+  void attach_notify(NotifyRelay relay) { notify_.emplace(std::move(relay)); }
+
   // Until the container's init ends: forwards signals to it, each once and with its value; relays the terminal;
   // follows its size. Reaps the init, which must be a child of this process, and gives the terminal back.
   Result<Ended> run(int pidfd, int control);
@@ -60,11 +64,13 @@ class Supervisor {
   int patience_ms() const;
   Result<bool> turn(int pidfd, int control);
   Result<void> read_control(int control);
+  void relay_notifications();
 
   Signals signals_;
   Guard guard_;  // before terminal_: ended after the terminal is given back
   RawTerminal terminal_;
   std::optional<Relay> relay_;
+  std::optional<NotifyRelay> notify_;
   Ended ended_;
   bool control_open_ = true;
   bool background_ = false;        // the terminal is the shell's at present

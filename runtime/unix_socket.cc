@@ -2,11 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "sys/file.h"
@@ -15,15 +14,26 @@ namespace minirun {
 
 // An address holds 107 bytes of path and a NUL. A longer path is opened first and reached through /proc, where a link
 // to a socket is followed like any other.
-static Result<sockaddr_un> socket_address(const std::string& path, UniqueFd* opened) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
+static Result<UnixAddress> path_address(const std::string& path, UniqueFd* opened) {
+  UnixAddress address;
+  address.socket.sun_family = AF_UNIX;
   std::string reachable = path;
-  if (path.size() >= sizeof address.sun_path) {
+  if (path.size() >= sizeof address.socket.sun_path) {
     *opened = TRY(open_at(AT_FDCWD, path, O_PATH));
     reachable = fmt::format("/proc/self/fd/{}", opened->get());
   }
-  std::memcpy(address.sun_path, reachable.c_str(), reachable.size() + 1);
+  std::memcpy(address.socket.sun_path, reachable.c_str(), reachable.size() + 1);
+  address.size = sizeof address.socket;
+  return address;
+}
+
+Result<UnixAddress> unix_address(const std::string& name, UniqueFd* opened) {
+  if (!name.starts_with('@')) return path_address(name, opened);
+  UnixAddress address;
+  address.socket.sun_family = AF_UNIX;
+  if (name.size() > sizeof address.socket.sun_path) return fail(ENAMETOOLONG, "{}", name);
+  std::memcpy(address.socket.sun_path + 1, name.data() + 1, name.size() - 1);  // a NUL in place of the @
+  address.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
   return address;
 }
 
@@ -35,10 +45,10 @@ Result<UniqueFd> connect_stream(const std::string& path, std::string_view purpos
   if (setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0)
     return fail(errno, "set a time limit for {}", path);
   UniqueFd opened;
-  sockaddr_un address = TRY(socket_address(path, &opened));
+  UnixAddress address = TRY(path_address(path, &opened));
   int rc = -1;
   do {
-    rc = connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    rc = connect(socket.get(), address.get(), address.size);
   } while (rc < 0 && errno == EINTR);
   if (rc < 0) return fail(errno == EAGAIN ? ETIMEDOUT : errno, "connect to {} {}", purpose, path);
   return socket;

@@ -1,6 +1,9 @@
 // Unix sockets whose listener is to get a descriptor: console sockets, seccomp agents.
 #pragma once
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include <string>
 #include <string_view>
 
@@ -9,7 +12,17 @@
 
 namespace minirun {
 
-// Connects to a stream socket. The path may be longer than the 107 bytes that fit into an address. purpose: what names
+struct UnixAddress {
+  sockaddr_un socket{};
+  socklen_t size = 0;
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&socket); }
+};
+
+// The address of a socket that is there: a path, which may be longer than the 107 bytes that fit into an address, or
+// "@NAME" of the abstract ones (unix(7)). *opened is to live until it was used. Errors: ENAMETOOLONG for a name.
+Result<UnixAddress> unix_address(const std::string& name, UniqueFd* opened);
+
+// Connects to a stream socket, whose path may be long. purpose: what names
 // the path, for errors. timeout_ms bounds each of connecting and sending (ETIMEDOUT).
 Result<UniqueFd> connect_stream(const std::string& path, std::string_view purpose, unsigned timeout_ms = 5000);
 

@@ -1,10 +1,12 @@
 // minirun is killed, or the launch fails, at any moment: what it made can be found and is removed.
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <csignal>
 
+#include "tests/integration/descriptors.h"
 #include "tests/integration/fixture.h"
 #include "tests/integration/world.h"
 
@@ -26,7 +28,7 @@ class Crash : public MinirunTest {
     return took;
   }
   // Sends the signal after each of many delays, from none to a little more than a start takes.
-  void interrupt_at_many_moments(int signal, const std::vector<std::string>& flags) {
+  void interrupt_at_many_moments(int signal, const std::vector<std::string>& flags, const StartOptions& options = {}) {
     const int moments = slowness() > 1 ? 20 : 60;
     Bundle bundle;
     bundle.payload({"pause"});
@@ -34,7 +36,7 @@ class Crash : public MinirunTest {
     Traces before = take_traces();
     for (int moment = 0; moment < moments; ++moment) {
       long delay = whole * 12 / 10 * moment / moments;
-      Running container(run_command(bundle, flags), {});
+      Running container(run_command(bundle, flags), options);
       usleep(static_cast<useconds_t>(delay));
       container.send(signal);
       Outcome outcome = container.finish();
@@ -58,6 +60,16 @@ TEST_F(Crash, KilledAtAnyMomentOfARunLeavesNothingThatDeleteDoesNotFind) {
 
 TEST_F(Crash, KilledAtAnyMomentOfADetachedRun) {
   interrupt_at_many_moments(SIGKILL, {"--detach"});
+}
+
+// With a socket in a folder of its own beside the record, and waiting for READY=1 in the end.
+TEST_F(Crash, KilledAtAnyMomentWithANotifySocket) {
+  constexpr const char* kHost = "/run/tests/host-notify";
+  UniqueFd host = listen_at(kHost, SOCK_DGRAM);
+  StartOptions options;
+  options.env.push_back(std::string("NOTIFY_SOCKET=") + kHost);
+  interrupt_at_many_moments(SIGKILL, {"--detach"}, options);
+  EXPECT_EQ(unlink(kHost), 0);
 }
 
 TEST_F(Crash, TerminatedAtAnyMomentOfARun) {

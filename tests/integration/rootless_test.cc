@@ -1,12 +1,14 @@
 // minirun as an ordinary user: user_namespaces(7), runtime/rootless.h, runtime/cgroup_place.h.
 #include <fcntl.h>
 #include <grp.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 
 #include "sys/file.h"
+#include "tests/integration/descriptors.h"
 #include "tests/integration/fixture.h"
 
 namespace minirun::testing {
@@ -50,6 +52,7 @@ class Rootless : public MinirunTest {
       if (setgroups(0, nullptr) != 0 || setgid(kGroup) != 0 || setuid(kUser) != 0) _exit(97);
     };
     options.env.push_back("XDG_RUNTIME_DIR=" + kHome);
+    if (!notify_.empty()) options.env.push_back("NOTIFY_SOCKET=" + notify_);
     options.env[0].insert(5, path_);  // "PATH="
     UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
     bool detached = std::find(argv.begin(), argv.end(), "--detach") != argv.end() || argv[1] == "create";
@@ -88,6 +91,7 @@ class Rootless : public MinirunTest {
   }
 
   std::string cgroup_;
+  std::string notify_;
   std::string path_;  // before the others: "/more:"
 };
 
@@ -105,6 +109,18 @@ TEST_F(Rootless, SpecRunsAsItIsWithoutACgroup) {
     EXPECT_NE(seen["namespaces"][type], link_target(std::string("/proc/self/ns/") + type)) << type;
   EXPECT_EQ(seen["namespaces"]["net"], link_target("/proc/self/ns/net"));
   EXPECT_EQ(access((kHome + "/minirun").c_str(), F_OK), 0) << "the state root";
+}
+
+TEST_F(Rootless, TellsWhenItIsReady) {
+  notify_ = kHome + "/notify";
+  UniqueFd host = listen_at(notify_, SOCK_DGRAM);
+  ASSERT_EQ(chown(notify_.c_str(), kUser, kGroup), 0);
+  Bundle bundle;
+  make_rootless(bundle, {"notify", "READY=1"});
+  Outcome outcome = user_run(bundle);
+  EXPECT_EQ(outcome.out, "socket /run/notify/notify.sock\n") << describe(outcome);
+  ASSERT_EQ(fcntl(host.get(), F_SETFL, O_NONBLOCK), 0);
+  EXPECT_EQ(receive_message(host.get()).text, "READY=1");
 }
 
 TEST_F(Rootless, MapsAndNetworkOfItsOwn) {

@@ -98,6 +98,7 @@ constexpr Command kCommands[] = {
     // Of namespaces.
     {"clocks", clocks},
     // Whatever else.
+    {"notify", notify},
     {"syscall", call},
     {"tsc-khz", time_stamp_frequency},
 };

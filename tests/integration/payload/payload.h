@@ -57,6 +57,9 @@ int print_files(const Args& args);  // PATH...: prints their content
 int clocks(const Args& args);       // prints "MONOTONIC BOOTTIME" in seconds
 int call(const Args& args);         // NUMBER [ARG...]: raw system call, prints "RESULT errno"
 
+// notify.cc
+int notify(const Args& args);  // TEXT|WORD...: sends to NOTIFY_SOCKET; prints "socket PATH" and what could not be sent
+
 // Under the names newuidmap and newgidmap. PID [ID ID SIZE]...: as those programs.
 int write_id_map(bool uids, const Args& args);
 

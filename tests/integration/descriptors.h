@@ -1,0 +1,27 @@
+// Unix sockets on which the tests receive what minirun sends: descriptors, with a text.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sys/fd.h"
+
+namespace minirun::testing {
+
+// A socket (SOCK_STREAM, SOCK_DGRAM) bound at a path of any length, or at "@NAME"; a stream listens. Ends the test
+// program when it cannot.
+UniqueFd listen_at(const std::string& path, int type);
+
+struct Message {
+  std::string text;
+  std::vector<UniqueFd> descriptors;
+};
+
+// The next message, waited for where the socket waits; an empty one at the end of the stream or when there is none.
+Message receive_message(int socket);
+
+// What minirun sends to a console socket: one connection, one message of less than 4096 bytes with exactly one
+// descriptor. It has to be there already. A failed test and none otherwise.
+UniqueFd receive_descriptor(int listener);
+
+}  // namespace minirun::testing

@@ -1,0 +1,326 @@
+// NOTIFY_SOCKET (sd_notify(3)): the workload says when the service is ready, and the host hears that and no more.
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <mutex>
+#include <thread>
+
+#include "tests/integration/descriptors.h"
+#include "tests/integration/fixture.h"
+
+namespace minirun::testing {
+namespace {
+
+constexpr const char* kHost = "/run/tests/host-notify";
+
+// The service manager: hears everything, and closes the descriptors at once.
+class Manager {
+ public:
+  explicit Manager(const std::string& path)
+      : path_(path), socket_(listen_at(path, SOCK_DGRAM)), stop_(eventfd(0, EFD_CLOEXEC)) {
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~Manager() {
+    uint64_t one = 1;
+    EXPECT_EQ(write(stop_.get(), &one, sizeof one), static_cast<ssize_t>(sizeof one));
+    thread_.join();
+    if (path_[0] == '/') (void)unlink(path_.c_str());
+  }
+  Manager(const Manager&) = delete;
+  Manager& operator=(const Manager&) = delete;
+
+  // One line for each datagram: the text, with "|" for a newline, and "+N" where it had descriptors.
+  std::string heard() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return heard_;
+  }
+  bool has_heard(const std::string& text) {
+    return eventually([&] { return heard().find(text) != std::string::npos; });
+  }
+
+ private:
+  void serve() {
+    for (;;) {
+      std::array<pollfd, 2> polls = {{{socket_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}}};
+      if (poll(polls.data(), polls.size(), -1) < 0 || polls[1].revents != 0) return;
+      Message message = receive_message(socket_.get());
+      for (char& c : message.text)
+        if (c == '\n') c = '|';
+      std::lock_guard<std::mutex> lock(mutex_);
+      heard_ += message.text;
+      if (!message.descriptors.empty()) heard_ += "+" + std::to_string(message.descriptors.size());
+      heard_ += "\n";
+    }
+  }
+
+  std::string path_;
+  UniqueFd socket_;
+  UniqueFd stop_;
+  std::mutex mutex_;
+  std::string heard_;
+  std::thread thread_;
+};
+
+class Notify : public MinirunTest {
+ protected:
+  void SetUp() override {
+    MinirunTest::SetUp();
+    ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+  }
+  void TearDown() override {
+    EXPECT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+    MinirunTest::TearDown();
+  }
+  static StartOptions told(const std::string& socket = kHost) {
+    StartOptions options;
+    options.env.push_back("NOTIFY_SOCKET=" + socket);
+    return options;
+  }
+  void create(const std::vector<std::string>& args, const std::string& socket = kHost) {
+    bundle_.payload(args);
+    bundle_.write();
+    // What outlives create must not hold the pipes of the test.
+    UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
+    StartOptions options = told(socket);
+    options.stdout_fd = nowhere.get();
+    Outcome outcome = call({"create", "--pid-file", kPidFile, "--bundle", bundle_.path(), id()}, options);
+    ASSERT_EQ(outcome.code, 0) << describe(outcome);
+    pid_ = container_pid();
+  }
+  static std::string ready(pid_t pid) { return "READY=1|MAINPID=" + std::to_string(pid) + "\n"; }
+  void end() {
+    EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+    EXPECT_EQ(waitpid(pid_, nullptr, 0), pid_);
+  }
+  std::string socket_file() const { return std::string(kState) + "/" + id() + "/notify/notify.sock"; }
+
+  Bundle bundle_;
+  pid_t pid_ = 0;
+};
+
+TEST_F(Notify, StartEndsWhenTheWorkloadIsReady) {
+  Manager host(kHost);
+  // The config's own variable is the engine's: the host's path means nothing inside.
+  bundle_.config["process"]["env"].push_back("NOTIFY_SOCKET=/host");
+  create({"notify", "STATUS=half way", "file:/tmp/go", "READY=1", "pause"});
+  Running start(minirun({"start", id()}), told());
+  EXPECT_TRUE(host.has_heard("STATUS=half way\n")) << host.heard();
+  // It waits, and holds nobody up who wants the container.
+  Outcome outcome = call({"pause", id()});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(call({"resume", id()}).code, 0);
+  EXPECT_EQ(kill(start.pid(), 0), 0);
+  bundle_.add_file("/tmp/go", "");
+  outcome = start.finish();
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(outcome.err, "");
+  // The barrier is minirun's own: the manager knows of the main process before minirun has gone.
+  EXPECT_EQ(host.heard(), "STATUS=half way\n" + ready(pid_) + "BARRIER=1+1\n");
+  EXPECT_EQ(access(socket_file().c_str(), F_OK), -1) << "nobody listens any more";
+  end();
+}
+
+TEST_F(Notify, DetachedRunEndsWhenTheWorkloadIsReady) {
+  Manager host(kHost);
+  bundle_.payload({"notify", "READY=1\nSTATUS=up", "pause"});
+  UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  StartOptions options = told();
+  options.stdout_fd = nowhere.get();
+  Outcome outcome = run(bundle_, {"--detach", "--pid-file", kPidFile}, options);
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  pid_ = container_pid();
+  EXPECT_EQ(host.heard(), "READY=1|MAINPID=" + std::to_string(pid_) + "|STATUS=up\nBARRIER=1+1\n");
+  end();
+}
+
+// minirun stays, and is the unit's main process.
+TEST_F(Notify, ForegroundRunRelaysToTheEnd) {
+  Manager host(kHost);
+  bundle_.payload({"notify", "READY=1", "fds:1:BARRIER=1", "STATUS=works", "STATUS=last words"});
+  Outcome outcome = run(bundle_, {}, told());
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(outcome.out, "socket /run/notify/notify.sock\n1 closed\n");
+  EXPECT_EQ(host.heard(), "READY=1\nBARRIER=1+1\nSTATUS=works\nSTATUS=last words\n");
+}
+
+TEST_F(Notify, WithoutInitAndAsAnotherUser) {
+  Manager host(kHost);
+  bundle_.config["process"]["user"] = {{"uid", 1000}, {"gid", 1000}};
+  bundle_.payload({"notify", "READY=1"});
+  Outcome outcome = run(bundle_, {"--no-init"}, told());
+  EXPECT_EQ(outcome.out, "socket /run/notify/notify.sock\n") << describe(outcome);
+  EXPECT_EQ(host.heard(), "READY=1\n");
+}
+
+TEST_F(Notify, ContainerOfAUserNamespaceReachesIt) {
+  Manager host(kHost);
+  bundle_.config["linux"]["namespaces"].push_back({{"type", "user"}});
+  for (const char* mappings : {"uidMappings", "gidMappings"})
+    bundle_.config["linux"][mappings] = {{{"containerID", 0}, {"hostID", 100000}, {"size", 65536}}};
+  ASSERT_EQ(chmod(bundle_.path().c_str(), 0755), 0);
+  bundle_.add_folder("/run/notify");  // nobody of the namespace may make it in this image
+  bundle_.payload({"notify", "READY=1"});
+  Outcome outcome = run(bundle_, {}, told());
+  EXPECT_EQ(outcome.out, "socket /run/notify/notify.sock\n") << describe(outcome);
+  EXPECT_EQ(host.heard(), "READY=1\n");
+}
+
+TEST_F(Notify, LongPathsAndAbstractNames) {
+  std::string folder = "/run/tests/" + std::string(120, 'd');
+  make_folders(folder);
+  for (const std::string& path : {folder + "/notify", std::string("@minirun-test-notify")}) {
+    Manager host(path);
+    bundle_.payload({"notify", "READY=1"});
+    Outcome outcome = run(bundle_, {}, told(path));
+    EXPECT_EQ(outcome.code, 0) << describe(outcome);
+    EXPECT_EQ(host.heard(), "READY=1\n");
+  }
+  remove_tree(folder);
+  // So may be the state root's.
+  Manager host(kHost);
+  std::string root = "/run/tests/" + std::string(150, 's');
+  bundle_.write();
+  Outcome outcome = Running({minirun({})[0], "--root", root, "run", "--bundle", bundle_.path(), id()}, told()).finish();
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(host.heard(), "READY=1\n");
+  remove_tree(root);
+}
+
+TEST_F(Notify, ReadyNeverCame) {
+  Manager host(kHost);
+  create({"notify", "STATUS=no", "file:/tmp/go"});
+  bundle_.add_file("/tmp/go", "");
+  Outcome outcome = call({"start", id()}, told());
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_NE(outcome.err.find("start " + id() + ": the container ended without READY=1"), std::string::npos);
+  EXPECT_EQ(host.heard(), "STATUS=no\n");
+  end();
+}
+
+TEST_F(Notify, WaitingIsGivenUpBySignal) {
+  Manager host(kHost);
+  create({"notify", "STATUS=here", "pause"});
+  Running start(minirun({"start", id()}), told());
+  ASSERT_TRUE(host.has_heard("STATUS=here\n"));
+  start.send(SIGTERM);
+  Outcome outcome = start.finish();
+  EXPECT_EQ(outcome.code, 128 + SIGTERM) << describe(outcome);
+  EXPECT_NE(outcome.err.find("start " + id() + ": the container runs, but"), std::string::npos) << outcome.err;
+  EXPECT_EQ(kill(pid_, 0), 0);
+  end();
+}
+
+TEST_F(Notify, KilledRuntimeLeavesNothingThatDeleteDoesNotTake) {
+  Manager host(kHost);
+  create({"notify", "STATUS=here", "pause"});
+  {
+    Running start(minirun({"start", id()}), told());
+    ASSERT_TRUE(host.has_heard("STATUS=here\n"));
+    start.send(SIGKILL);
+    EXPECT_EQ(start.finish().code, -SIGKILL);
+  }
+  EXPECT_EQ(access(socket_file().c_str(), F_OK), 0);
+  end();
+  expect_refused(call({"state", id()}), {"container does not exist"});
+}
+
+TEST_F(Notify, HostileWordsAreNotRelayed) {
+  Manager host(kHost);
+  bundle_.payload({"notify",
+                   "MAINPID=1",
+                   "FDSTORE=1\nFDNAME=x",
+                   "WATCHDOG=1",
+                   "EXTEND_TIMEOUT_USEC=99999999",
+                   "STOPPING=1\nNOTIFYACCESS=all\nREADY=0",
+                   "XREADY=1",
+                   "STATUS=a\tb",
+                   "STATUS=a\x1b[2J",
+                   "long:4094",
+                   "long:100000",
+                   "",
+                   "\n\n",
+                   "fds:3:FDSTORE=1",
+                   "fds:253:READY=1\nMAINPID=1",
+                   "fds:2:BARRIER=1",
+                   "BARRIER=1",
+                   "fds:1:BARRIER=1\nREADY=1",
+                   "fds:1:STATUS=fine\nMAINPID=1",
+                   "fds:1:BARRIER=1\n"});
+  Outcome outcome = run(bundle_, {}, told());
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(outcome.out,
+            "socket /run/notify/notify.sock\n3 closed\n253 closed\n2 closed\n1 closed\n1 closed\n1 closed\n");
+  EXPECT_EQ(host.heard(), "READY=1\nREADY=1\nSTATUS=fine\nBARRIER=1+1\n");
+}
+
+TEST_F(Notify, FloodHoldsNoSignalUp) {
+  Manager host(kHost);
+  bundle_.payload({"notify", "flood"});
+  bundle_.write();
+  Running foreground(run_command(bundle_), told());
+  ASSERT_TRUE(host.has_heard("STATUS=again\n"));
+  foreground.send(SIGTERM);
+  EXPECT_EQ(foreground.finish().code, 128 + SIGTERM);
+}
+
+// The container waits for a host that does not read, and minirun for neither.
+TEST_F(Notify, DeafHostHoldsNoSignalUp) {
+  UniqueFd deaf = listen_at(kHost, SOCK_DGRAM);
+  bundle_.payload({"notify", "flood"});
+  bundle_.write();
+  Running foreground(run_command(bundle_), told());
+  ASSERT_TRUE(foreground.wait_for("socket "));
+  foreground.send(SIGTERM);
+  EXPECT_EQ(foreground.finish().code, 128 + SIGTERM);
+  EXPECT_EQ(unlink(kHost), 0);
+}
+
+TEST_F(Notify, HostThatGoesDoesNotEndTheContainer) {
+  bundle_.payload({"notify", "file:/tmp/go", "READY=1", "file:/tmp/heard", "STATUS=x"});
+  bundle_.write();
+  UniqueFd host = listen_at(kHost, SOCK_DGRAM);
+  Running foreground(run_command(bundle_), told());
+  ASSERT_TRUE(foreground.wait_for("socket "));
+  host.reset();
+  EXPECT_EQ(unlink(kHost), 0);
+  bundle_.add_file("/tmp/go", "");
+  EXPECT_TRUE(foreground.wait_for_error("NOTIFY_SOCKET"));
+  bundle_.add_file("/tmp/heard", "");
+  Outcome outcome = foreground.finish();
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_NE(outcome.err.find("send to NOTIFY_SOCKET: connection refused"), std::string::npos) << describe(outcome);
+  EXPECT_NE(outcome.out.find("not sent: "), std::string::npos) << "the workload is told that nobody listens";
+}
+
+TEST_F(Notify, BadAddressesAreRefused) {
+  bundle_.payload({"true"});
+  expect_refused(run(bundle_, {}, told("relative")), {"NOTIFY_SOCKET=relative: must be an absolute path"});
+  expect_refused(run(bundle_, {}, told("@")), {"NOTIFY_SOCKET=@: must be"});
+  expect_refused(run(bundle_, {}, told("/run/tests/nobody")), {"NOTIFY_SOCKET /run/tests/nobody", "no such file"});
+  expect_refused(run(bundle_, {}, told("@" + std::string(120, 'x'))), {"name too long"});
+  EXPECT_EQ(run(bundle_, {}, told("")).code, 0) << "as if it were not there";
+}
+
+// start is told by its own environment; what has no socket has nothing to wait for.
+TEST_F(Notify, StartWithoutAnybodyToTellDoesNotWait) {
+  Manager host(kHost);
+  create({"notify", "READY=1", "pause"});
+  Outcome outcome = call({"start", id()});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  end();
+  bundle_.config["process"]["args"] = {"/bin/payload", "pause"};
+  create({"pause"}, "");
+  EXPECT_EQ(call({"start", id()}, told()).code, 0);
+  end();
+  EXPECT_EQ(host.heard(), "");
+}
+
+}  // namespace
+}  // namespace minirun::testing
