@@ -166,6 +166,15 @@ TEST_F(CreateStart, WithoutAProcessItIsCreatedAndCannotBeStarted) {
   reap(container_pid());
 }
 
+// containerd's shim deletes a task that was never started so. The specification wants an error (see docs/conformance.md).
+TEST_F(CreateStart, DeleteTakesAContainerThatWasNeverStarted) {
+  ASSERT_EQ(create(bundle_, {"--pid-file", kPidFile}).code, 0);
+  EXPECT_EQ(status(), "created");
+  expect_deleted();
+  int end = reap(container_pid());
+  EXPECT_TRUE(WIFSIGNALED(end) && WTERMSIG(end) == SIGKILL) << end;
+}
+
 TEST_F(CreateStart, WrongUsesOfStartAreTold) {
   expect_refused(call({"start", id()}), {"container does not exist"});
   bundle_.payload({"pause"});

@@ -8,3 +8,13 @@ profile minirun-test flags=(attach_disconnected,mediate_deleted) {
   signal,
   deny /denied rwklx,
 }
+
+# The name that the OCI's validation suite expects a machine to have.
+profile acme_secure_profile flags=(attach_disconnected,mediate_deleted) {
+  file,
+  capability,
+  network,
+  mount,
+  umount,
+  signal,
+}
