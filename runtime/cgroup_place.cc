@@ -53,6 +53,12 @@ Result<std::string> place_nowhere(const Compiled& compiled) {
   return without_cgroup(compiled, "--cgroup-manager is disabled");
 }
 
+std::optional<std::string> delegated_cgroup(const oci::StringMap& annotations) {
+  for (const auto& [key, value] : annotations)
+    if (key == "run.oci.delegate-cgroup" && !value.empty()) return value;
+  return std::nullopt;
+}
+
 Result<std::string> place_cgroup(const Hierarchy& hierarchy, const oci::Spec& spec, const Compiled& compiled) {
   if (!compiled.ordinary_user || !spec.linux_.cgroups_path.empty()) return compiled.cgroup_path;
   return place_cgroup_of_user(hierarchy, compiled, TRY(read_file(AT_FDCWD, "/proc/self/cgroup")));

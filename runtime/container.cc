@@ -34,27 +34,38 @@ bool is_paused(const ContainerRecord& record) {
 
 }  // namespace
 
-Result<Container> look_at(StateDirectory state) {
+namespace {
+
+Result<Container> with_init(StateDirectory state, ContainerRecord record) {
+  Container found{std::move(state), std::move(record), "", UniqueFd()};
+  auto init = open_init(found.record);
+  if (init.ok())
+    found.init = std::move(init).value();
+  else if (init.error().code != ENOENT)
+    return init.error();
+  return found;
+}
+
+Result<ContainerRecord> read_record(const StateDirectory& state) {
   auto record = state.read();
-  if (!record.ok() && record.error().code == ENOENT) {
-    ContainerRecord bare = bare_record(state);
-    return Container{std::move(state), std::move(bare), "creating", UniqueFd()};
-  }
-  if (!record.ok()) return record.error();
-  return look_at(std::move(state), std::move(record).value());
+  return !record.ok() && record.error().code == ENOENT ? bare_record(state) : record;
+}
+
+}  // namespace
+
+Result<Container> look_at(StateDirectory state) {
+  ContainerRecord record = TRY(read_record(state));
+  return look_at(std::move(state), std::move(record));
 }
 
 Result<Container> look_at(StateDirectory state, ContainerRecord record) {
-  Container found{std::move(state), std::move(record), "stopped", UniqueFd()};
-  auto init = open_init(found.record);
-  if (init.ok()) {
-    found.status = is_paused(found.record) ? "paused" : waits_for_start(found.state.fd()) ? "created" : "running";
-    found.init = std::move(init).value();
-  } else if (init.error().code != ENOENT) {
-    return init.error();
-  } else if (found.record.init.pid == 0) {
-    found.status = "creating";  // or minirun was killed on the way
-  }
+  Container found = TRY(with_init(std::move(state), std::move(record)));
+  if (!found.init)
+    found.status = found.record.init.pid == 0 ? "creating" : "stopped";  // creating, or minirun was killed on the way
+  else if (is_paused(found.record))
+    found.status = "paused";
+  else
+    found.status = waits_for_start(found.state.fd()) ? "created" : "running";
   return found;
 }
 
@@ -64,10 +75,28 @@ Result<UniqueFd> open_existing_root(const GlobalOptions& global) {
   return root;
 }
 
+Result<Container> find_container(int root, const std::string& id) {
+  TRY(check_id(id));
+  return look_at(TRY(StateDirectory::open(root, id)));
+}
+
 Result<Container> find_container(const GlobalOptions& global, const std::string& id) {
   TRY(check_id(id));
   UniqueFd root = TRY(open_existing_root(global));
-  return look_at(TRY(StateDirectory::open(root.get(), id)));
+  return find_container(root.get(), id);
+}
+
+Result<Container> find_processes(const GlobalOptions& global, const std::string& id) {
+  TRY(check_id(id));
+  UniqueFd root = TRY(open_existing_root(global));
+  StateDirectory state = TRY(StateDirectory::open(root.get(), id));
+  ContainerRecord record = TRY(read_record(state));
+  if (record.init.pid == 0) {
+    TRY(state.lock());
+    record = TRY(read_record(state));
+    state.unlock();
+  }
+  return with_init(std::move(state), std::move(record));
 }
 
 Result<Container> find_locked(const GlobalOptions& global, const std::string& id) {

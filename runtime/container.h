@@ -23,6 +23,13 @@ struct Container {
 // The container of an id below --root. Errors: "container does not exist", an unreadable record.
 Result<Container> find_container(const GlobalOptions& global, const std::string& id);
 
+// The same below a state root that is open.
+Result<Container> find_container(int root, const std::string& id);
+
+// The same with an empty status, for a command that does not care whether it waits or is paused. One whose
+// first process is not recorded yet is waited for, as its workload may run by then: for at most kLockTime.
+Result<Container> find_processes(const GlobalOptions& global, const std::string& id);
+
 // The same for a command that changes the container: its lock is held as long as the result lives.
 Result<Container> find_locked(const GlobalOptions& global, const std::string& id);
 

@@ -211,9 +211,24 @@ Result<void> Creation::serve_listener() {
   return agent.serve(*launched_, record_, "created", record_.init.pid, supervisor_.signals());
 }
 
+// Below the container's own, which keeps the limits and is the root of the cgroup namespace that is there by now: a
+// process in it would keep the workload from passing controllers on (cgroup-v2.rst, "No Internal Process Constraint").
+Result<void> Creation::delegate_cgroup() {
+  auto name = delegated_cgroup(prepared_.bundle.spec.annotations);
+  if (!name) return {};
+  auto moved = [&]() -> Result<void> {
+    if (cgroup_path_.empty()) return fail(0, "the container has no cgroup, as this user may not make any");
+    Cgroup delegated = TRY(Cgroup::create(hierarchy_, cgroup_path_ + "/" + *name, {}));
+    if (prepared_.compiled.cgroup_owner) TRY(delegated.give_to(*prepared_.compiled.cgroup_owner));
+    return write_control(delegated.fd(), "cgroup.procs", std::to_string(record_.init.pid));
+  }();
+  return moved.ok() ? moved : wrap(moved.error(), "config.json: /annotations/run.oci.delegate-cgroup");
+}
+
 Result<void> Creation::at_gate(Gate gate) {
   const oci::Hooks& hooks = prepared_.bundle.spec.hooks;
   if (gate == Gate::setup) {
+    TRY(delegate_cgroup());
     TRY(host_side_->apply(prepared_.bundle.spec, record_.init.pid));
     hooked_ = !hooks.prestart.empty() || !hooks.create_runtime.empty() || !hooks.create_container.empty();
     return run_setup_hooks(hook_context());

@@ -62,6 +62,7 @@ class Creation {
   Result<Launched> spawn();
   Result<std::optional<LaunchFailure>> await();
   Result<void> at_gate(Gate gate);
+  Result<void> delegate_cgroup();
   Result<std::optional<LaunchFailure>> launch_to_the_end();
   HookContext hook_context();
   Result<void> serve_listener();

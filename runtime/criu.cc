@@ -109,16 +109,22 @@ Result<void> check_together(const CheckpointCommand& command) {
   return {};
 }
 
-void add_dump_flags(Arguments& arguments, const CheckpointCommand& command) {
-  add_if(arguments, command.leave_running && !command.pre_dump, "--leave-running");
+// What both directions have, of either command.
+template <typename Command>
+void add_shared_flags(Arguments& arguments, const Command& command) {
   add_if(arguments, command.tcp_established, "--tcp-established");
-  add_if(arguments, command.tcp_skip_in_flight, "--skip-in-flight");
-  add_if(arguments, command.link_remap, "--link-remap");
   add_if(arguments, command.ext_unix_sk, "--ext-unix-sk");
   add_if(arguments, command.shell_job, "--shell-job");
   add_if(arguments, command.file_locks, "--file-locks");
   add_if(arguments, command.auto_dedup, "--auto-dedup");
   add_if(arguments, command.lazy_pages, "--lazy-pages");
+}
+
+void add_dump_flags(Arguments& arguments, const CheckpointCommand& command) {
+  add_if(arguments, command.leave_running && !command.pre_dump, "--leave-running");
+  add_shared_flags(arguments, command);
+  add_if(arguments, command.tcp_skip_in_flight, "--skip-in-flight");
+  add_if(arguments, command.link_remap, "--link-remap");
   add_if(arguments, command.pre_dump || !command.parent_path.empty(), "--track-mem");
   if (!command.parent_path.empty()) add(arguments, "--prev-images-dir", command.parent_path);
   if (command.status_fd) add(arguments, "--status-fd", std::to_string(*command.status_fd));
@@ -212,12 +218,7 @@ Result<std::vector<std::string>> restore_arguments(const RestoreCommand& command
   for (const CriuNamespace& ns : facts.joined) add(arguments, "--join-ns", fmt::format("{}:{}", ns.type, ns.path));
   TRY(add_cgroups_mode(arguments, command.manage_cgroups_mode, facts.cgroup_path, true));
   TRY(add_empty_namespaces(arguments, command.empty_ns));
-  add_if(arguments, command.tcp_established, "--tcp-established");
-  add_if(arguments, command.ext_unix_sk, "--ext-unix-sk");
-  add_if(arguments, command.shell_job, "--shell-job");
-  add_if(arguments, command.file_locks, "--file-locks");
-  add_if(arguments, command.auto_dedup, "--auto-dedup");
-  add_if(arguments, command.lazy_pages, "--lazy-pages");
+  add_shared_flags(arguments, command);
   if (!command.lsm_profile.empty()) add(arguments, "--lsm-profile", command.lsm_profile);
   if (!command.lsm_mount_context.empty()) add(arguments, "--lsm-mount-context", command.lsm_mount_context);
   return arguments;

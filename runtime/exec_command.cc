@@ -2,15 +2,19 @@
 // of the first process; nothing of the host is open in it by then but what it was given as stdio.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <iterator>
 
 #include "cgroups/cpu_list.h"
+#include "cgroups/freezer.h"
 #include "cgroups/hierarchy.h"
 #include "runtime/bundle.h"
+#include "runtime/cgroup_place.h"
 #include "runtime/commands.h"
 #include "runtime/console.h"
 #include "runtime/container.h"
@@ -57,7 +61,8 @@ Result<Cgroup> exec_cgroup(const ContainerRecord& record, const std::vector<std:
     while (below.ends_with('/')) below.pop_back();
   } else {
     auto enabled = read_file(own.fd(), "cgroup.subtree_control");
-    if (!enabled.ok() || enabled->find_first_not_of(" \n") == std::string::npos) return own;
+    bool leaves_it = delegated_cgroup(record.annotations).has_value();  // so that it may pass them on later
+    if (!enabled.ok() || (enabled->find_first_not_of(" \n") == std::string::npos && !leaves_it)) return own;
     auto text = read_file(AT_FDCWD, fmt::format("/proc/{}/cgroup", record.init.pid));
     auto path = text.ok() ? own_cgroup_path(*text) : Result<std::string>(text.error());
     if (path.ok() && path->starts_with(record.cgroup.path + "/")) below = path->substr(record.cgroup.path.size() + 1);
@@ -67,6 +72,23 @@ Result<Cgroup> exec_cgroup(const ContainerRecord& record, const std::vector<std:
   auto opened = Cgroup::open(hierarchy, {record.cgroup.path + "/" + below, 0, 0, 0});
   if (!opened.ok() && !options.empty()) return wrap(opened.error(), "--cgroup " + options.back());
   return opened;
+}
+
+// --ignore-paused: until the container goes on or ends. A process that is born frozen would hold minirun in clone3(2),
+// where no signal is heard. Returns the signal to give up, or 0.
+Result<int> await_thaw(const Cgroup& cgroup, int init_pidfd, Signals& signals) {
+  constexpr int kLookAgainMs = 200;  // a freeze that is not complete yet ends without an event
+  UniqueFd events = TRY(open_at(cgroup.fd(), "cgroup.events", O_RDONLY));
+  for (;;) {
+    TRY(signals.collect());
+    if (auto signal = signals.abort_request()) return *signal;
+    char text[256];  // poll(2) waits for what changed since the last read
+    if (pread(events.get(), text, sizeof text, 0) < 0) return fail(errno, "read cgroup.events");
+    if (!TRY(is_frozen(cgroup.fd(), "."))) return 0;
+    pollfd polls[] = {{events.get(), POLLPRI, 0}, {init_pidfd, POLLIN, 0}, {signals.fd(), POLLIN, 0}};
+    if (poll(polls, std::size(polls), kLookAgainMs) < 0 && errno != EINTR) return fail(errno, "wait for the container");
+    if (polls[1].revents != 0) return fail(0, "cannot exec in a stopped container");
+  }
 }
 
 // One exec, from the container to the end of the process. Destroyed in reverse: what did not come to run is killed.
@@ -178,6 +200,12 @@ Result<Outcome> Exec::supervise() {
 Result<Outcome> Exec::perform(int state_root) {
   TRY(check_status(container_, command_.ignore_paused));
   TRY(prepare(state_root));
+  if (container_.status == "paused") {
+    Cgroup frozen = TRY(open_cgroup(container_.record));
+    int given_up = TRY(await_thaw(frozen, container_.init.get(), supervisor_.signals()));
+    if (given_up != 0)
+      return Outcome{128 + given_up, "", "", fail(0, "exec failed: {}: given up: signal {}", command_.id, given_up)};
+  }
   auto failure = launch();
   bool ran = failure.ok() && !*failure;
   if (!ran && !command_.pid_file.empty()) (void)unlink(command_.pid_file.c_str());  // of somebody else, soon
@@ -196,8 +224,9 @@ Result<Outcome> exec(const GlobalOptions& global, const ExecCommand& command) {
   options.preserve_fds = command.preserve_fds;
   TRY(check_launch_options(options));
   Supervisor supervisor = TRY(Supervisor::begin());
+  TRY(check_id(command.id));
   UniqueFd state_root = TRY(open_existing_root(global));
-  Container container = TRY(find_container(global, command.id));
+  Container container = TRY(find_container(state_root.get(), command.id));
   Exec exec(command, std::move(container), std::move(supervisor));
   return exec.perform(state_root.get());
 }

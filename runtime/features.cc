@@ -97,9 +97,15 @@ void write_annotations(JsonWriter& json) {
 
 std::span<const std::string_view> unsafe_annotations() {
   static constexpr std::string_view kAnnotations[] = {
-      "org.minirun.",           "org.systemd.property.",        "run.oci.hooks.stderr",
-      "run.oci.hooks.stdout",   "run.oci.keep_original_groups", "run.oci.mount_context_type",
-      "run.oci.pidfd_receiver", "run.oci.systemd.subgroup",
+      "org.minirun.",
+      "org.systemd.property.",
+      "run.oci.delegate-cgroup",
+      "run.oci.hooks.stderr",
+      "run.oci.hooks.stdout",
+      "run.oci.keep_original_groups",
+      "run.oci.mount_context_type",
+      "run.oci.pidfd_receiver",
+      "run.oci.systemd.subgroup",
   };
   return kAnnotations;
 }

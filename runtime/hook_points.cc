@@ -52,6 +52,7 @@ class Runner {
 
  private:
   std::string working_directory() const;
+  UniqueFd state_root() const;
 
   const HookContext& context_;
   const Point& point_;
@@ -69,11 +70,17 @@ Result<void> Runner::prepare() {
     facts_ = TRY(exec_facts(record.init.pid));
   }
   if (point_.side == HookSide::start_container && context_.spec.linux_.seccomp)
-    seccomp_ = TRY(cached_seccomp(-1, *context_.spec.linux_.seccomp));
+    seccomp_ = TRY(cached_seccomp(state_root().get(), *context_.spec.linux_.seccomp));
   JsonWriter json;
   append_state(json, record, point_.status, pid);
   state_ = json.take();
   return {};
+}
+
+// Where the container's own filter came from a moment ago. None (-1): it is compiled anew.
+UniqueFd Runner::state_root() const {
+  auto root = open_at(context_.state_fd, "..", O_RDONLY | O_DIRECTORY);
+  return root.ok() ? std::move(root).value() : UniqueFd();
 }
 
 std::string Runner::working_directory() const {

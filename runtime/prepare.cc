@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "runtime/cgroup_place.h"
 #include "runtime/console.h"
 #include "runtime/home.h"
 #include "runtime/host.h"
@@ -143,7 +144,7 @@ Result<bool> take_joined_mappings(oci::Spec* spec) {
 RunOptions with_gates(RunOptions options, const oci::Spec& spec) {
   const oci::Hooks& hooks = spec.hooks;
   bool hooked = !hooks.prestart.empty() || !hooks.create_runtime.empty() || !hooks.create_container.empty();
-  options.setup_gate = has_host_side(spec) || hooked;
+  options.setup_gate = has_host_side(spec) || hooked || delegated_cgroup(spec.annotations);
   return options;
 }
 

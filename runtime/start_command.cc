@@ -23,7 +23,7 @@ Result<void> check_status(const Container& container) {
   if (status == "stopped") return fail(0, "cannot start a container that has stopped");
   if (status == "creating") return fail(0, "cannot start a container that is being created");
   if (status == "paused") return fail(0, "cannot start a paused container");
-  if (!waits_for_start(container.state.fd())) return fail(0, "cannot start an already running container");
+  if (status != "created") return fail(0, "cannot start an already running container");
   return {};
 }
 

@@ -86,8 +86,17 @@ Result<bool> ask(const Container& found, const std::optional<Cgroup>& cgroup, co
   return await_end(found.init.get(), deadline);
 }
 
+// Whoever makes it holds the lock; its workload may run before its record says so.
+Result<Container> find_settled(const GlobalOptions& global, const std::string& id) {
+  Container found = TRY(find_container(global, id));
+  if (found.status != "creating") return found;
+  TRY(found.state.lock());
+  found.state.unlock();
+  return find_container(global, id);
+}
+
 Result<Outcome> stop(const GlobalOptions& global, const StopCommand& command) {
-  Container found = TRY(find_container(global, command.id));
+  Container found = TRY(find_settled(global, command.id));
   Request request = TRY(read_request(command, found.record));
   if (!found.init) return fail(0, "container not running");
   auto cgroup = TRY(find_cgroup(found.record));

@@ -242,5 +242,49 @@ TEST_F(Cgroups, UnifiedFileWithoutAnyController) {
   EXPECT_EQ(written({{"unified", {{"cgroup.max.depth", "3"}}}}, "cgroup.max.depth"), "3");
 }
 
+// run.oci.delegate-cgroup: the limits stay above, where the workload is not.
+TEST_F(Cgroups, DelegatedOneIsBelowTheOneWithTheLimits) {
+  Bundle bundle;
+  bundle.config["annotations"]["run.oci.delegate-cgroup"] = "payload/own";
+  bundle.payload({"pause"});
+  ASSERT_EQ(detach(bundle, {"--pid-file", kPidFile}).code, 0);
+  std::string own = content("/proc/" + std::to_string(container_pid()) + "/cgroup");
+  std::string below = "/minirun-" + id() + "/payload/own";
+  EXPECT_TRUE(own.ends_with(below)) << own;
+  own.erase(0, own.rfind("0::") + 3);
+  std::string above = kRoot + own.substr(0, own.size() - std::string("/payload/own").size());
+  EXPECT_EQ(content(above + "/cgroup.procs"), "") << "nobody is where the limits are";
+  // exec too, so that the container's cgroup stays without processes; its namespace begins above.
+  Outcome outcome = call({"exec", id(), "/bin/payload", "files", "/proc/self/cgroup"});
+  EXPECT_TRUE(outcome.out.ends_with("0::/payload/own\n")) << describe(outcome);
+  EXPECT_EQ(call({"pause", id()}).code, 0);
+  EXPECT_NE(content(above + "/payload/own/cgroup.events").find("frozen 1"), std::string::npos);
+  EXPECT_EQ(call({"resume", id()}).code, 0);
+  EXPECT_NE(call({"ps", "--format", "json", id()}).out.find(content(kPidFile)), std::string::npos);
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  EXPECT_NE(access(above.c_str(), F_OK), 0);
+}
+
+TEST_F(Cgroups, DelegatedOneIsTheUsersOfTheProcess) {
+  Bundle bundle;
+  bundle.config["annotations"]["run.oci.delegate-cgroup"] = "own";
+  bundle.config["process"]["user"] = {{"uid", 1000}, {"gid", 1000}};
+  bundle.add_mount("/sys/fs/cgroup", "cgroup2", "cgroup2", {"rw"});
+  bundle.payload({"stat", "/sys/fs/cgroup/own", "/sys/fs/cgroup/own/cgroup.procs"});
+  Outcome outcome = run(bundle);
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_NE(outcome.out.find("/sys/fs/cgroup/own dir 0755 1000 "), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("/sys/fs/cgroup/own/cgroup.procs file 0644 1000 "), std::string::npos) << outcome.out;
+}
+
+TEST_F(Cgroups, DelegatedOneCannotBeElsewhere) {
+  for (const char* bad : {"..", "../other", "a/../../b", "/", "a//b", "."}) {
+    Bundle bundle;
+    bundle.config["annotations"]["run.oci.delegate-cgroup"] = bad;
+    bundle.payload({"true"});
+    expect_refused(run(bundle), {"/annotations/run.oci.delegate-cgroup"});
+  }
+}
+
 }  // namespace
 }  // namespace minirun::testing

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "tests/integration/fixture.h"
+#include "tests/integration/input.h"
 #include "tests/integration/world.h"
 
 namespace minirun::testing {
@@ -111,20 +112,15 @@ TEST_F(Events, OomKillIsALineOfItsOwn) {
       "/bin/sh", "-c",
       "echo ready; read line; /bin/payload hog 268435456; echo killed; read line; exec /bin/payload hog 268435456"};
   bundle.config["linux"]["resources"]["memory"] = {{"limit", 33554432}, {"swap", 33554432}};
-  int ends[2];
-  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
-  UniqueFd read_end(ends[0]);
-  UniqueFd write_end(ends[1]);
-  StartOptions options;
-  options.stdin_fd = read_end.get();
-  Running container(run_command(bundle), options);
+  Input input;
+  Running container(run_command(bundle), input.options());
   ASSERT_TRUE(container.wait_for("ready")) << container.err();
   Running stream(minirun({"events", "--interval", "1h", id()}), {});
   usleep(300000 * static_cast<unsigned>(slowness()));  // it is to look before the first kill
-  ASSERT_EQ(write(write_end.get(), "\n", 1), 1);
+  input.line();
   EXPECT_TRUE(stream.wait_for("{\"type\":\"oom\",\"id\":\"" + id() + "\"}\n")) << stream.err();
   ASSERT_TRUE(container.wait_for("killed"));
-  ASSERT_EQ(write(write_end.get(), "\n", 1), 1);
+  input.line();
   EXPECT_EQ(container.finish().code, 128 + SIGKILL);
   Outcome outcome = stream.finish();
   EXPECT_EQ(outcome.code, 0) << describe(outcome);

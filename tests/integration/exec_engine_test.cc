@@ -2,13 +2,14 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
-#include <cstring>
 
-#include "tests/integration/fixture.h"
+#include "tests/integration/descriptors.h"
+#include "tests/integration/exec_fixture.h"
+#include "tests/integration/input.h"
 
 namespace minirun::testing {
 namespace {
@@ -17,57 +18,7 @@ using nlohmann::json;
 
 constexpr const char* kSocket = "/run/tests/exec-socket";
 
-class ExecEngine : public MinirunTest {
- protected:
-  void start() {
-    bundle_.payload({"pause"});
-    Outcome outcome = detach(bundle_, {"--pid-file", kPidFile});
-    ASSERT_EQ(outcome.code, 0) << describe(outcome);
-  }
-  Outcome exec(const std::vector<std::string>& flags, const std::vector<std::string>& command,
-               const StartOptions& options = {}) const {
-    std::vector<std::string> args = {"exec"};
-    args.insert(args.end(), flags.begin(), flags.end());
-    args.push_back(id());
-    args.insert(args.end(), command.begin(), command.end());
-    return call(args, options);
-  }
-  void end() const { EXPECT_EQ(call({"delete", "--force", id()}).code, 0); }
-  Bundle bundle_;
-};
-
-UniqueFd listen_at(const char* path) {
-  UniqueFd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  strncpy(address.sun_path, path, sizeof address.sun_path - 1);
-  EXPECT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  EXPECT_EQ(listen(listener.get(), 1), 0);
-  return listener;
-}
-
-// The one descriptor of the one message of the connection that waits; -1 when none does.
-UniqueFd receive_descriptor(int listener) {
-  EXPECT_EQ(fcntl(listener, F_SETFL, O_NONBLOCK), 0);
-  UniqueFd connection(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
-  std::array<char, 8192> name{};
-  iovec data{name.data(), name.size()};
-  alignas(cmsghdr) std::array<char, 256> control{};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  ssize_t n = recvmsg(connection.get(), &message, MSG_CMSG_CLOEXEC);
-  EXPECT_GT(n, 0);
-  EXPECT_LT(n, 4096);
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (n <= 0 || header == nullptr) return UniqueFd();
-  EXPECT_EQ(header->cmsg_len, CMSG_LEN(sizeof(int)));
-  int fd = -1;
-  memcpy(&fd, CMSG_DATA(header), sizeof fd);
-  return UniqueFd(fd);
-}
+class ExecEngine : public ExecTest {};
 
 std::string status_line(const std::string& text, const std::string& name) {
   size_t at = text.find("\n" + name + ":\t");
@@ -110,7 +61,7 @@ TEST_F(ExecEngine, FinalCpuAffinityIsTheProcesses) {
 
 TEST_F(ExecEngine, ConsoleSocketReceivesTheMaster) {
   start();
-  UniqueFd listener = listen_at(kSocket);
+  UniqueFd listener = listen_at(kSocket, SOCK_STREAM);
   Outcome outcome = exec({"-t", "-d", "--console-socket", kSocket}, {"/bin/payload", "tty"});
   ASSERT_EQ(outcome.code, 0) << describe(outcome);
   UniqueFd terminal = receive_descriptor(listener.get());
@@ -129,7 +80,7 @@ TEST_F(ExecEngine, ConsoleSocketReceivesTheMaster) {
 
 TEST_F(ExecEngine, PidfdSocketReceivesThePidfd) {
   start();
-  UniqueFd listener = listen_at(kSocket);
+  UniqueFd listener = listen_at(kSocket, SOCK_STREAM);
   std::string file = "/run/tests/exec-pid";
   UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
   StartOptions options;
@@ -163,15 +114,10 @@ TEST_F(ExecEngine, PreservedDescriptorsAndNoOthersArrive) {
 TEST_F(ExecEngine, StdinIsTheCallers) {
   if (!bundle_.add_busybox({"cat"})) GTEST_SKIP() << "no busybox";
   start();
-  int ends[2];
-  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
-  UniqueFd in(ends[0]);
-  UniqueFd out(ends[1]);
-  ASSERT_EQ(write(out.get(), "through\n", 8), 8);
-  out.reset();
-  StartOptions options;
-  options.stdin_fd = in.get();
-  Outcome outcome = exec({}, {"/bin/cat"}, options);
+  Input input;
+  input.line("through");
+  input.close();
+  Outcome outcome = exec({}, {"/bin/cat"}, input.options());
   EXPECT_EQ(outcome.code, 0) << describe(outcome);
   EXPECT_EQ(outcome.out, "through\n");
   end();
@@ -187,6 +133,23 @@ TEST_F(ExecEngine, CgroupIsBelowTheContainersAndThere) {
     EXPECT_NE(outcome.err.find(text), std::string::npos) << describe(outcome);
   }
   EXPECT_EQ(exec({"--cgroup", "/"}, {"/bin/payload", "true"}).code, 0);
+  end();
+}
+
+// As systemd in a container and a delegated cgroup have them.
+TEST_F(ExecEngine, CgroupBelowTheContainersIsJoined) {
+  start();
+  std::string own = content("/proc/" + std::to_string(container_pid()) + "/cgroup");
+  std::string folder = "/sys/fs/cgroup" + own.substr(own.rfind("0::") + 3);
+  ASSERT_EQ(mkdir((folder + "/jobs").c_str(), 0755) | mkdir((folder + "/jobs/one").c_str(), 0755), 0) << folder;
+  for (const auto& [name, seen] : {std::pair{"jobs", "0::/jobs\n"}, std::pair{"/jobs/one", "0::/jobs/one\n"},
+                                   std::pair{"jobs/one/", "0::/jobs/one\n"}}) {
+    Outcome outcome = exec({"--cgroup", name}, {"/bin/payload", "files", "/proc/self/cgroup"});
+    EXPECT_EQ(outcome.code, 0) << describe(outcome);
+    EXPECT_TRUE(outcome.out.ends_with(seen)) << outcome.out;
+  }
+  Outcome outcome = exec({"--cgroup", "jobs/two"}, {"/bin/payload", "true"});
+  EXPECT_EQ(outcome.code, 255) << describe(outcome);
   end();
 }
 
@@ -207,7 +170,7 @@ TEST_F(ExecEngine, SeccompProfileHoldsForItToo) {
 TEST_F(ExecEngine, CreateSendsAPidfdAndPassesDescriptorsOn) {
   bundle_.payload({"pause"});
   bundle_.write();
-  UniqueFd listener = listen_at(kSocket);
+  UniqueFd listener = listen_at(kSocket, SOCK_STREAM);
   UniqueFd nowhere(open("/dev/null", O_RDWR | O_CLOEXEC));
   StartOptions options;
   options.stdout_fd = nowhere.get();

@@ -5,28 +5,15 @@
 #include <csignal>
 #include <cstdlib>
 
-#include "tests/integration/fixture.h"
+#include "tests/integration/exec_fixture.h"
 
 namespace minirun::testing {
 namespace {
 
 using nlohmann::json;
 
-class Exec : public MinirunTest {
+class Exec : public ExecTest {
  protected:
-  void start(const std::vector<std::string>& payload = {"pause"}) {
-    bundle_.payload(payload);
-    Outcome outcome = detach(bundle_, {"--pid-file", kPidFile});
-    ASSERT_EQ(outcome.code, 0) << describe(outcome);
-  }
-  Outcome exec(const std::vector<std::string>& flags, const std::vector<std::string>& command,
-               const StartOptions& options = {}) const {
-    std::vector<std::string> args = {"exec"};
-    args.insert(args.end(), flags.begin(), flags.end());
-    args.push_back(id());
-    args.insert(args.end(), command.begin(), command.end());
-    return call(args, options);
-  }
   json exec_report(const std::vector<std::string>& flags) const {
     Outcome outcome = exec(flags, {"/bin/payload", "report"});
     EXPECT_EQ(outcome.code, 0) << describe(outcome);
@@ -40,8 +27,6 @@ class Exec : public MinirunTest {
     for (const std::string& text : texts)
       EXPECT_NE(outcome.err.find(text), std::string::npos) << "no \"" << text << "\" in " << describe(outcome);
   }
-  void end() const { EXPECT_EQ(call({"delete", "--force", id()}).code, 0); }
-  Bundle bundle_;
 };
 
 TEST_F(Exec, StatusIsTheCommands) {
@@ -146,14 +131,60 @@ TEST_F(Exec, SignalsAreForwardedAndKillingMinirunEndsIt) {
   end();
 }
 
+// CVE-2024-21626: descriptors of the host's that are open when the working directory is entered. Here those that
+// minirun opens itself, and more that its caller left open: on a folder outside, and on the host's root.
 TEST_F(Exec, CwdThroughADescriptorStaysInside) {
   start();
-  for (int fd = 3; fd < 12; ++fd) {
-    Outcome outcome = exec({"--cwd", "/proc/self/fd/" + std::to_string(fd)}, {"/bin/payload", "report"});
-    if (outcome.code == 255) continue;
-    ASSERT_EQ(outcome.code, 0) << fd << ": " << describe(outcome);
-    EXPECT_EQ(json::parse(outcome.out)["cwd"], "/") << fd;
+  write_new_file("/run/tests/outside", "the host's", 0644);
+  StartOptions options;
+  options.in_child = [] {
+    for (int fd = 3; fd < 40; ++fd)
+      if (int folder = open(fd % 2 == 0 ? "/run/tests" : "/", O_RDONLY | O_DIRECTORY);
+          folder != fd && dup2(folder, fd) < 0)
+        _exit(97);
+  };
+  for (const char* folder : {"/proc/self/fd", "/proc/thread-self/fd", "/proc/1/fd"}) {
+    for (int fd = 0; fd < 48; ++fd) {
+      std::string cwd = std::string(folder) + "/" + std::to_string(fd);
+      for (const std::string& path : {cwd, cwd + "/.", cwd + "/../../run/tests"}) {
+        // Refused, every one: nothing is reached through a magic link, not even what is the container's own.
+        Outcome outcome =
+            exec({"--cwd", path}, {"/bin/payload", "files", "outside"}, fd < 12 ? options : StartOptions());
+        ASSERT_EQ(outcome.code, 255) << path << ": " << describe(outcome);
+        ASSERT_EQ(outcome.out, "") << path;
+        ASSERT_NE(outcome.err.find("/process/cwd"), std::string::npos) << path << ": " << describe(outcome);
+      }
+    }
   }
+  // Also when a link of the image hides it.
+  bundle_.add_link("/srv/link", "/proc/self/fd/7");
+  EXPECT_EQ(exec({"--cwd", "/srv/link"}, {"/bin/payload", "true"}, options).code, 255);
+  end();
+  EXPECT_EQ(unlink("/run/tests/outside"), 0);
+}
+
+TEST_F(Exec, IgnorePausedWaitsForTheContainerToGoOn) {
+  start();
+  EXPECT_EQ(call({"pause", id()}).code, 0);
+  expect_failed(exec({}, {"/bin/payload", "true"}), {"paused", "--ignore-paused"});
+  Running waiting(exec_command({"--ignore-paused"}, {"/bin/payload", "exit", "6"}), {});
+  usleep(200000);
+  std::string stat = content("/proc/" + std::to_string(waiting.pid()) + "/stat");
+  EXPECT_EQ(stat.find(") Z "), std::string::npos) << stat;
+  EXPECT_EQ(call({"resume", id()}).code, 0);
+  EXPECT_EQ(waiting.finish().code, 6);
+  end();
+}
+
+TEST_F(Exec, IgnorePausedCanBeGivenUp) {
+  start();
+  EXPECT_EQ(call({"pause", id()}).code, 0);
+  Running waiting(exec_command({"--ignore-paused"}, {"/bin/payload", "true"}), {});
+  usleep(100000);
+  waiting.send(SIGTERM);
+  Outcome outcome = waiting.finish();
+  EXPECT_EQ(outcome.code, 128 + SIGTERM) << describe(outcome);
+  EXPECT_EQ(call({"resume", id()}).code, 0);
   end();
 }
 

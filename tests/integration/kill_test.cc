@@ -1,4 +1,8 @@
 // minirun kill: to the first process, to all of them, and to a container that is not there.
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <sstream>
 
@@ -144,6 +148,23 @@ TEST_F(Kill, OfAContainerThatIsOnlyADirectoryIsNotRunning) {
   expect_refused(call({"kill", id(), "9"}), {"container not running: no such process"});
   expect_refused(call({"kill", "--all", id(), "9"}), {"container not running: no such process"});
   EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+}
+
+// Its workload may run before its record says so: the lock is held until then.
+TEST_F(Kill, OneThatIsBeingMadeIsWaitedFor) {
+  std::string folder = std::string(kState) + "/" + id();
+  for (const char* command : {"kill", "stop"}) {
+    make_folders(folder);
+    UniqueFd state(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    ASSERT_EQ(syscall(SYS_flock, state.get(), LOCK_EX), 0);
+    Running waiting(minirun({command, id()}), {});
+    usleep(200000);
+    std::string stat = content("/proc/" + std::to_string(waiting.pid()) + "/stat");
+    EXPECT_EQ(stat.find(") Z "), std::string::npos) << command << ": " << stat;
+    ASSERT_EQ(syscall(SYS_flock, state.get(), LOCK_UN), 0);
+    expect_refused(waiting.finish(), {"container not running"});
+    EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  }
 }
 
 }  // namespace

@@ -7,16 +7,15 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <memory>
 #include <thread>
 
+#include "tests/integration/descriptors.h"
 #include "tests/integration/fixture.h"
 
 namespace minirun::testing {
@@ -30,13 +29,7 @@ constexpr const char* kAgent = "/run/tests/agent";
 // other call go on.
 class Agent {
  public:
-  Agent() : listener_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), stop_(eventfd(0, EFD_CLOEXEC)) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    strcpy(address.sun_path, kAgent);
-    bool listens = bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
-                   listen(listener_.get(), 4) == 0;
-    EXPECT_TRUE(listens);
+  Agent() : listener_(listen_at(kAgent, SOCK_STREAM)), stop_(eventfd(0, EFD_CLOEXEC)) {
     thread_ = std::thread([this] { serve(); });
   }
   ~Agent() {
@@ -74,22 +67,10 @@ class Agent {
   }
 
   UniqueFd receive(int connection) {
-    std::array<char, 65536> text{};
-    iovec data{text.data(), text.size()};
-    alignas(cmsghdr) std::array<char, 256> control{};
-    msghdr header{};
-    header.msg_iov = &data;
-    header.msg_iovlen = 1;
-    header.msg_control = control.data();
-    header.msg_controllen = control.size();
-    ssize_t n = recvmsg(connection, &header, MSG_CMSG_CLOEXEC);
-    cmsghdr* rights = CMSG_FIRSTHDR(&header);
-    if (n <= 0 || rights == nullptr || rights->cmsg_type != SCM_RIGHTS) return UniqueFd();
-    message_ = json::parse(std::string(text.data(), static_cast<size_t>(n)), nullptr, false);
-    descriptors_ = (rights->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    int fd = -1;
-    memcpy(&fd, CMSG_DATA(rights), sizeof fd);
-    return UniqueFd(fd);
+    Message message = receive_message(connection);
+    message_ = json::parse(message.text, nullptr, false);
+    descriptors_ = message.descriptors.size();
+    return message.descriptors.empty() ? UniqueFd() : std::move(message.descriptors[0]);
   }
 
   void answer(int fd) {

@@ -1,4 +1,5 @@
 // linux.seccomp: actions, operators and flags. runtime-spec config-linux.md, "Seccomp".
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -117,6 +118,25 @@ TEST_F(Seccomp, SecondRunIsAsTheFirst) {
   json filter = deny({{"names", {"getppid"}}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", ENOTTY}});
   EXPECT_EQ(call_with(filter, {number(SYS_getppid)}), "-1 25\n");
   EXPECT_EQ(call_with(filter, {number(SYS_getppid)}), "-1 25\n");
+}
+
+// A startContainer hook runs under the container's filter, which create has compiled a moment ago.
+TEST_F(Seccomp, HooksTakeTheFilterFromTheCacheToo) {
+  const std::string folder = std::string(kState) + "/.cache/seccomp";
+  Bundle bundle;
+  bundle.config["linux"]["seccomp"] = deny({{"names", {"getppid"}}, {"action", "SCMP_ACT_ERRNO"}});
+  bundle.config["hooks"]["startContainer"] = {{{"path", "/bin/payload"}, {"args", {"payload", "true"}}}};
+  bundle.payload({"pause"});
+  bundle.write();
+  UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  StartOptions options;
+  options.stdout_fd = nowhere.get();
+  ASSERT_EQ(call({"create", "--bundle", bundle.path(), id()}, options).code, 0);
+  remove_tree(folder);
+  Outcome outcome = call({"start", id()});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(access(folder.c_str(), F_OK), 0) << "the hook's was put where the next one finds it";
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
 }
 
 TEST_F(Seccomp, FilterThatForbidsSigprocmaskLeavesNoSignalBlocked) {

@@ -1,79 +1,22 @@
 // terminal: true, seen from a terminal as a person has it, and through --console-socket as engines do.
 #include <fcntl.h>
-#include <poll.h>
-#include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <array>
 #include <csignal>
-#include <cstring>
 
+#include "tests/integration/descriptors.h"
 #include "tests/integration/fixture.h"
+#include "tests/integration/screen.h"
 #include "tests/integration/world.h"
 
 namespace minirun::testing {
 namespace {
 
 using nlohmann::json;
-
-// A terminal: this side is the keyboard and the screen.
-class Screen {
- public:
-  Screen() : master_(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK)) {
-    EXPECT_EQ(grantpt(master_.get()), 0);
-    EXPECT_EQ(unlockpt(master_.get()), 0);
-    std::array<char, 64> name{};
-    EXPECT_EQ(ptsname_r(master_.get(), name.data(), name.size()), 0);
-    slave_ = UniqueFd(open(name.data(), O_RDWR | O_NOCTTY | O_CLOEXEC));
-    resize(33, 101);
-  }
-  // Makes it the controlling terminal of a program and its stdio.
-  StartOptions options() const {
-    StartOptions options;
-    options.stdin_fd = options.stdout_fd = options.stderr_fd = slave_.get();
-    options.in_child = [] {
-      if (setsid() < 0 || ioctl(0, TIOCSCTTY, 0) != 0) _exit(97);
-    };
-    return options;
-  }
-  void resize(unsigned short rows, unsigned short columns) {
-    winsize size{rows, columns, 0, 0};
-    EXPECT_EQ(ioctl(master_.get(), TIOCSWINSZ, &size), 0);
-  }
-  void type(const std::string& keys) const {
-    EXPECT_EQ(write(master_.get(), keys.data(), keys.size()), static_cast<ssize_t>(keys.size()));
-  }
-  bool wait_for(const std::string& text) {
-    return eventually([&] {
-      std::array<char, 4096> block;
-      for (ssize_t n = 0; (n = read(master_.get(), block.data(), block.size())) > 0;)
-        shown_.append(block.data(), static_cast<size_t>(n));
-      return shown_.find(text) != std::string::npos;
-    });
-  }
-  const std::string& shown() const { return shown_; }
-  void clear() { shown_.clear(); }
-  termios settings() const {
-    termios now{};
-    EXPECT_EQ(tcgetattr(slave_.get(), &now), 0);
-    return now;
-  }
-
- private:
-  UniqueFd master_;
-  UniqueFd slave_;
-  std::string shown_;
-};
-
-bool same(const termios& a, const termios& b) {
-  return a.c_iflag == b.c_iflag && a.c_oflag == b.c_oflag && a.c_cflag == b.c_cflag && a.c_lflag == b.c_lflag &&
-         memcmp(a.c_cc, b.c_cc, sizeof a.c_cc) == 0;
-}
 
 class Terminal : public MinirunTest {
  protected:
@@ -198,46 +141,16 @@ TEST_F(Terminal, ConsoleSocketThatNobodyListensOnIsNamed) {
   expect_refused(run(bundle_, {"--detach", "--console-socket", "/run/tests/nobody"}), {"/run/tests/nobody"});
 }
 
-// One message with a name and exactly one descriptor.
-UniqueFd receive_terminal(int listener) {
-  UniqueFd connection(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
-  std::array<char, 8192> name{};
-  iovec data{name.data(), name.size()};
-  alignas(cmsghdr) std::array<char, 256> control{};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  ssize_t n = recvmsg(connection.get(), &message, MSG_CMSG_CLOEXEC);
-  EXPECT_GT(n, 0);
-  EXPECT_LT(n, 4096);
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (header == nullptr) return UniqueFd();
-  EXPECT_EQ(header->cmsg_type, SCM_RIGHTS);
-  EXPECT_EQ(header->cmsg_len, CMSG_LEN(sizeof(int)));
-  int fd = -1;
-  memcpy(&fd, CMSG_DATA(header), sizeof fd);
-  return UniqueFd(fd);
-}
-
 TEST_F(Terminal, ConsoleSocketReceivesTheMaster) {
   with_terminal({"tty"});
   bundle_.config["process"]["consoleSize"] = {{"height", 21}, {"width", 51}};
   // Longer than the address of a socket can be.
   std::string folder = "/run/tests/" + std::string(120, 'd');
   make_folders(folder);
-  ASSERT_EQ(chdir(folder.c_str()), 0);
-  UniqueFd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  strcpy(address.sun_path, "console");
-  ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  ASSERT_EQ(chdir("/run/tests"), 0);
-  ASSERT_EQ(listen(listener.get(), 1), 0);
+  UniqueFd listener = listen_at(folder + "/console", SOCK_STREAM);
   Outcome outcome = run(bundle_, {"--detach", "--console-socket", folder + "/console"});
   ASSERT_EQ(outcome.code, 0) << describe(outcome);
-  UniqueFd terminal = receive_terminal(listener.get());
+  UniqueFd terminal = receive_descriptor(listener.get());
   ASSERT_EQ(isatty(terminal.get()), 1);
   ASSERT_EQ(fcntl(terminal.get(), F_SETFL, O_NONBLOCK), 0);
   std::string shown;
@@ -254,12 +167,7 @@ TEST_F(Terminal, ConsoleSocketReceivesTheMaster) {
 // The same message with a pidfd: --pidfd-socket, and crun's annotation for it.
 TEST_F(Terminal, PidfdSocketReceivesThePidfd) {
   constexpr const char* kPath = "/run/tests/pidfd";
-  UniqueFd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  strcpy(address.sun_path, kPath);
-  ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  ASSERT_EQ(listen(listener.get(), 1), 0);
+  UniqueFd listener = listen_at(kPath, SOCK_STREAM);
   Bundle bundle;
   bundle.payload({"pause"});
   for (bool annotation : {true, false}) {
@@ -267,7 +175,7 @@ TEST_F(Terminal, PidfdSocketReceivesThePidfd) {
     std::vector<std::string> flags = {"--pid-file", kPidFile};
     if (!annotation) flags.insert(flags.end(), {"--pidfd-socket", kPath});
     ASSERT_EQ(detach(bundle, flags).code, 0);
-    UniqueFd pidfd = receive_terminal(listener.get());
+    UniqueFd pidfd = receive_descriptor(listener.get());
     EXPECT_NE(content("/proc/self/fdinfo/" + std::to_string(pidfd.get())).find("Pid:\t" + content(kPidFile)),
               std::string::npos);
     EXPECT_EQ(call({"delete", "--force", id()}).code, 0);

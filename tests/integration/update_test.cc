@@ -8,6 +8,7 @@
 
 #include "sys/file.h"
 #include "tests/integration/fixture.h"
+#include "tests/integration/input.h"
 #include "tests/integration/world.h"
 
 namespace minirun::testing {
@@ -219,16 +220,11 @@ TEST_F(Update, PidsLimitStopsAForkBomb) {
   Bundle bundle;
   if (!bundle.add_busybox({"sh"})) GTEST_SKIP() << "no busybox";
   bundle.config["process"]["args"] = {"/bin/sh", "-c", "echo ready; read line; exec /bin/payload forkbomb 1000"};
-  int ends[2];
-  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
-  UniqueFd read_end(ends[0]);
-  UniqueFd write_end(ends[1]);
-  StartOptions options;
-  options.stdin_fd = read_end.get();
-  Running container(run_command(bundle), options);
+  Input input;
+  Running container(run_command(bundle), input.options());
   ASSERT_TRUE(container.wait_for("ready")) << container.err();
   expect_updated({"--pids-limit", "20"});
-  ASSERT_EQ(write(write_end.get(), "\n", 1), 1);
+  input.line();
   Outcome outcome = container.finish();
   EXPECT_EQ(outcome.out, "ready\nforked 19 errno 11\n") << describe(outcome);
 }
