@@ -12,6 +12,7 @@
 
 #include "runtime/cli_options.h"
 #include "runtime/criu.h"
+#include "runtime/host.h"
 #include "runtime/seccomp.h"
 #include "runtime/version.h"
 
@@ -109,9 +110,10 @@ PrintAndExit wrong_usage(const CLI::App& app, const CLI::ParseError& error, cons
 }  // namespace
 
 std::string default_root() {
-  if (geteuid() == 0) return "/run/minirun";
   const char* runtime = secure_getenv("XDG_RUNTIME_DIR");
-  if (runtime != nullptr && runtime[0] == '/') return std::string(runtime) + "/minirun";
+  bool known = runtime != nullptr && runtime[0] == '/';
+  if (geteuid() == 0 && (!known || !is_in_user_namespace())) return "/run/minirun";
+  if (known) return std::string(runtime) + "/minirun";
   return fmt::format("/tmp/minirun-{}", geteuid());
 }
 

@@ -213,7 +213,8 @@ struct Invocation {
 
 Invocation parse_command_line(int argc, char** argv);
 
-// /run/minirun for root; $XDG_RUNTIME_DIR/minirun for others, or /tmp/minirun-UID where that is not set.
+// /run/minirun for root; $XDG_RUNTIME_DIR/minirun for others and for root of a user's namespace (which engines without
+// root make), or /tmp/minirun-UID for others where that is not set.
 std::string default_root();
 
 }  // namespace minirun

@@ -53,7 +53,7 @@ static bool has_selinux() {
 }
 
 // The first one maps all ids onto themselves (user_namespaces(7)).
-static bool is_in_user_namespace() {
+bool is_in_user_namespace() {
   auto map = read_file(AT_FDCWD, "/proc/self/uid_map");
   if (!map.ok()) return false;  // a kernel without user namespaces
   std::string text;

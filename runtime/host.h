@@ -23,6 +23,9 @@ struct HostFacts {
   bool setgroups_denied = false;  // in it (user_namespaces(7))
 };
 
+// Whether this process is in another user namespace than the host's.
+bool is_in_user_namespace();
+
 // Takes a few system calls; a file is read only where "/" is in memory, and then only its beginning.
 HostFacts probe_host();
 

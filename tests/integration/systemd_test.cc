@@ -1,7 +1,10 @@
 // The systemd cgroup driver where there is no systemd: the tests' world has none. What it does with one is tested in a
 // guest (tests/engines/systemd_cases).
+#include <fcntl.h>
+#include <sched.h>
 #include <unistd.h>
 
+#include "sys/file.h"
 #include "tests/integration/fixture.h"
 
 namespace minirun::testing {
@@ -115,6 +118,20 @@ TEST_F(SystemdCgroup, DisabledIsNoCgroupAtAll) {
   bundle.drop_namespace("pid");
   expect_refused(run_with({"--cgroup-manager=disabled"}, bundle),
                  {"must have a new pid namespace", "--cgroup-manager is disabled"});
+}
+
+// Engines without root call minirun as root of the user's namespace.
+TEST_F(SystemdCgroup, StateOfRootOfAUserNamespaceIsTheUsers) {
+  StartOptions options;
+  options.env.emplace_back("XDG_RUNTIME_DIR=/run/tests/of-a-user");
+  const std::vector<std::string> help = {minirun({})[0], "--help"};
+  Outcome as_root = Running(help, options).finish();
+  EXPECT_NE(as_root.out.find("/run/minirun"), std::string::npos) << describe(as_root);
+  options.in_child = [] {
+    if (unshare(CLONE_NEWUSER) != 0 || !write_control(AT_FDCWD, "/proc/self/uid_map", "0 0 1")) _exit(97);
+  };
+  Outcome in_namespace = Running(help, options).finish();
+  EXPECT_NE(in_namespace.out.find("/run/tests/of-a-user/minirun"), std::string::npos) << describe(in_namespace);
 }
 
 }  // namespace
