@@ -77,6 +77,13 @@ class Calls {
     return 0;
   }
 
+  // The magic number of the filesystem (statfs(2)), or -errno.
+  long filesystem_of(long fd) {
+    uint64_t buffer[15] = {};  // struct statfs: 120 bytes, f_type first
+    long result = call(__NR_fstatfs, descriptor(fd), address(buffer));
+    return result < 0 ? result : static_cast<long>(buffer[0]);
+  }
+
   long clone_tree(long fd, unsigned flags) {
     return call(__NR_open_tree, descriptor(fd), address(""),
                 abi::kOpenTreeClone | abi::kCloexec | abi::kAtEmptyPath | flags);

@@ -67,7 +67,7 @@ class Executor : public ProcessSteps<Kernel> {
       case Op::mount_new:
         return this->mount_new(text(a[0]), text(a[1]), a[2], text(a[3]), a[4], a[5], step.flags, plan_->report.detail);
       case Op::attach:
-        return this->attach(slot(a[0]), text(a[1]), a[2], a[3], a[4], step.flags);
+        return this->attach(slot(a[0]), text(a[1]), a[2], a[3], a[4], step.flags, plan_->report.detail);
       case Op::set_attributes:
         return this->set_attributes(text(a[0]), a[1], a[2], a[3]);
       case Op::reconfigure:
@@ -89,7 +89,7 @@ class Executor : public ProcessSteps<Kernel> {
       case Op::terminal:
         return this->terminal(text(a[0]), a[1], a[2], a[3]);
       case Op::bind_console:
-        return this->bind_console(text(a[0]));
+        return this->bind_console(text(a[0]), plan_->report.detail);
       default:
         return perform_process(step, index);
     }

@@ -86,19 +86,20 @@ class MountSteps : public Calls<Kernel> {
     this->close(context);
     if (mount < 0) return mount;
     rc = change(mount, 0, 0, propagation & ~abi::kMsRecursive);  // a new mount has none below
-    if (rc >= 0) rc = place_on(mount, target, true, flags);
+    if (rc >= 0) rc = place_on(mount, target, true, flags, detail);
     this->close(mount);
     return rc;
   }
 
   // set, clear: MOUNT_ATTR_* of the mount itself in the low half, of it and all below it in the high half.
   // propagation: MS_* with MS_REC to reach those below.
-  long attach(long tree, const char* target, uint64_t set, uint64_t clear, uint64_t propagation, unsigned flags) {
+  long attach(long tree, const char* target, uint64_t set, uint64_t clear, uint64_t propagation, unsigned flags,
+              char* detail) {
     long rc = change(tree, set, clear, propagation);
     if (rc < 0) return rc;
     FileFacts facts{};
     rc = this->stat(tree, &facts);
-    return rc < 0 ? rc : place_on(tree, target, (facts.mode & kTypeMask) == kDirectoryType, flags);
+    return rc < 0 ? rc : place_on(tree, target, (facts.mode & kTypeMask) == kDirectoryType, flags, detail);
   }
 
   // The same for a mount that is there.
@@ -260,7 +261,18 @@ class MountSteps : public Calls<Kernel> {
     return rc < 0 ? rc : 0;
   }
 
-  long place_on(long tree, const char* path, bool is_directory, unsigned flags) {
+  // Only procfs itself and a few files may be mounted over or inside /proc. The parent has judged the path; a link of
+  // the image could lead it there all the same, and what the container's tools take for the kernel's word with it.
+  long refuse_procfs(long target, char* detail) {
+    constexpr long kProcfs = 0x9fa0;
+    long type = this->filesystem_of(target);
+    if (type != kProcfs) return type < 0 ? type : 0;
+    constexpr char kWhy[] = "a symbolic link of the image leads it into /proc";
+    for (unsigned i = 0; i < sizeof kWhy; i++) detail[i] = kWhy[i];
+    return this->failed(__NR_fstatfs, -EPERM);
+  }
+
+  long place_on(long tree, const char* path, bool is_directory, unsigned flags, char* detail) {
     long target = (flags & kTargetItself) != 0 ? resolve(path, abi::kOpenNofollow) : -ENOENT;
     if (target == -ENOENT) target = is_directory ? make_directories(path) : make_file(path);
     if (target >= 0 && (flags & kRealDirectory) != 0) {
@@ -269,7 +281,8 @@ class MountSteps : public Calls<Kernel> {
                              abi::kResolveInRoot | abi::kResolveNoSymlinks);
     }
     if (target < 0) return target;
-    long rc = this->place(tree, target);
+    long rc = (flags & kNotProcfs) != 0 ? refuse_procfs(target, detail) : 0;
+    if (rc >= 0) rc = this->place(tree, target);
     FileFacts facts{};
     if (rc == -EINVAL && !is_directory && this->stat(target, &facts) >= 0 && (facts.mode & kTypeMask) == kDirectoryType)
       rc = this->failed(__NR_move_mount, -EISDIR);  // which move_mount(2) does not say

@@ -68,6 +68,7 @@ constexpr Name kCalls[] = {
     {__NR_fchownat, "chown"},
     {__NR_fchown, "chown"},
     {__NR_statx, "statx"},
+    {__NR_fstatfs, "fstatfs"},
     {__NR_read, "read"},
     {__NR_write, "write"},
     {__NR_chdir, "chdir"},

@@ -145,9 +145,9 @@ class ProcessSteps : public MountSteps<Kernel> {
     return rc;
   }
 
-  long bind_console(const char* path) {
+  long bind_console(const char* path, char* detail) {
     long tree = this->clone_tree(terminal_, 0);
-    return tree < 0 ? tree : this->attach(tree, path, 0, 0, 0, 0);
+    return tree < 0 ? tree : this->attach(tree, path, 0, 0, 0, kNotProcfs, detail);
   }
 
   // So that a user other than root can open /dev/stdout. What cannot be given away (a pipe of another user namespace)

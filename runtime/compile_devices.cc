@@ -95,7 +95,7 @@ void emit_bound_device(Compilation& c, const Node& node) {
   uint64_t number = makedev(static_cast<unsigned>((node.number >> 8) & 0xfff),
                             static_cast<unsigned>((node.number & 0xff) | ((node.number >> 12) & 0xfff00)));
   uint32_t slot = c.plan.slot({SourceKind::device, path, false, number, node.origin});
-  c.add(Op::attach, node.origin, {slot, c.text(path), 0, 0, 0});
+  c.add(Op::attach, node.origin, {slot, c.text(path), 0, 0, 0}, kNotProcfs);
 }
 
 void emit_nodes(Compilation& c, const std::vector<Node>& nodes, const std::string& directory) {

@@ -25,7 +25,24 @@ struct MountEntry {
   std::string pointer;
   size_t index;
   MountIdMap id_map;
+  uint16_t flags;  // kNotProcfs, where its destination is not meant to be in a procfs
 };
+
+bool is_within(const std::string& path, const std::string& folder) {
+  return path == folder || path.starts_with(folder + "/");
+}
+
+// Whether the destination names a place in a procfs: in /proc (validate_mounts.cc says what may be there), or below an
+// earlier mount of one, such as the host's at /host/proc.
+bool meant_for_procfs(const oci::Spec& spec, size_t index) {
+  std::string path = clean_path(spec.mounts[index].destination);
+  if (is_within(path, "/proc")) return true;
+  return std::any_of(spec.mounts.begin(), spec.mounts.begin() + static_cast<ptrdiff_t>(index),
+                     [&](const auto& earlier) {
+                       bool procfs = earlier.type == "proc" || is_within(clean_path(earlier.source), "/proc");
+                       return procfs && is_within(path, clean_path(earlier.destination));
+                     });
+}
 
 bool made_in_container(std::string_view type) {
   return std::find(std::begin(kMadeInContainer), std::end(kMadeInContainer), type) != std::end(kMadeInContainer);
@@ -56,7 +73,7 @@ void emit_bind(Compilation& c, const MountEntry& entry) {
   uint32_t slot = c.plan.slot(std::move(source));
   c.add(Op::attach, entry.pointer,
         {slot, c.text(entry.mount.destination), packed_set(options), packed_clear(options), propagation},
-        options.target_nofollow ? static_cast<uint16_t>(kTargetItself) : uint16_t{0});
+        static_cast<uint16_t>(entry.flags | (options.target_nofollow ? kTargetItself : 0)));
 }
 
 // Attributes for fsmount(2): a new mount has nothing below it.
@@ -95,7 +112,8 @@ void emit_host_filesystem(Compilation& c, const MountEntry& entry) {
   // A device that is written to for a read-only mount: only the filesystem itself can be told not to.
   if ((source.detail & abi::kMountAttrReadonly) != 0) source.parameters.emplace_back("ro", "");
   uint32_t slot = c.plan.slot(std::move(source));
-  c.add(Op::attach, entry.pointer, {slot, c.text(entry.mount.destination), 0, 0, entry.options.propagation});
+  c.add(Op::attach, entry.pointer, {slot, c.text(entry.mount.destination), 0, 0, entry.options.propagation},
+        entry.flags);
 }
 
 void warn_of_covered_source(Compilation& c, const MountEntry& entry) {
@@ -121,7 +139,8 @@ void emit_tmpfs(Compilation& c, const MountEntry& entry) {
   source.copy_up = entry.options.copy_up;
   if (source.copy_up) warn_of_covered_source(c, entry);
   uint32_t slot = c.plan.slot(std::move(source));
-  c.add(Op::attach, entry.pointer, {slot, c.text(entry.mount.destination), readonly, 0, entry.options.propagation});
+  c.add(Op::attach, entry.pointer, {slot, c.text(entry.mount.destination), readonly, 0, entry.options.propagation},
+        entry.flags);
 }
 
 void emit_new(Compilation& c, const MountEntry& entry, const std::string& type) {
@@ -132,7 +151,8 @@ void emit_new(Compilation& c, const MountEntry& entry, const std::string& type) 
   auto has_mode = [](const auto& parameter) { return parameter.first == "mode"; };
   bool keeps_mode =
       type == "tmpfs" && std::none_of(parameters.begin(), parameters.end(), has_mode);  // as the image has it
-  uint16_t flags = static_cast<uint16_t>((kernel_view ? kRealDirectory : 0) | (keeps_mode ? kModeOfTarget : 0));
+  uint16_t flags =
+      static_cast<uint16_t>(entry.flags | (kernel_view ? kRealDirectory : 0) | (keeps_mode ? kModeOfTarget : 0));
   c.add(Op::mount_new, entry.pointer,
         {c.text(type), c.text(entry.mount.destination), new_attributes(entry.options), c.plan.list(parameters),
          parameters.size(), entry.options.propagation},
@@ -149,7 +169,8 @@ void emit_cgroup(Compilation& c, const MountEntry& entry) {
   uint32_t slot = c.plan.slot({SourceKind::cgroup_tree, "", false, 0, entry.pointer});
   uint64_t propagation = entry.options.propagation != 0 ? entry.options.propagation : abi::kMsSlave;
   c.add(Op::attach, entry.pointer,
-        {slot, c.text(entry.mount.destination), packed_set(entry.options), packed_clear(entry.options), propagation});
+        {slot, c.text(entry.mount.destination), packed_set(entry.options), packed_clear(entry.options), propagation},
+        entry.flags);
 }
 
 // A mount that is there already. "ro" and "rw" are for this mount alone: the filesystem may be the host's too (sysfs).
@@ -186,7 +207,8 @@ void emit_mounts(Compilation& c) {
     c.warn("/linux/mountLabel", "has no effect: SELinux is not enabled on this host");
   for (size_t i = 0; i < c.spec.mounts.size(); i++) {
     const oci::Mount& mount = c.spec.mounts[i];
-    MountEntry entry{mount, parse_mount_options(mount.options), pointer_at("/mounts", i), i, {}};
+    MountEntry entry{mount, parse_mount_options(mount.options), pointer_at("/mounts", i), i, {}, 0};
+    if (!meant_for_procfs(c.spec, i)) entry.flags = kNotProcfs;
     entry.id_map = mount_id_map(c.spec, mount, entry.options).map;
     if (entry.options.remount || (!entry.options.bind && mount.type.empty()))
       emit_change(c, entry);

@@ -27,6 +27,7 @@
 #include "runtime/labels.h"
 #include "runtime/launch.h"
 #include "runtime/log.h"
+#include "runtime/own_program.h"
 #include "runtime/seccomp_cache.h"
 #include "runtime/seccomp_listener.h"
 #include "runtime/systemd_driver.h"
@@ -223,6 +224,7 @@ Result<Outcome> exec(const GlobalOptions& global, const ExecCommand& command) {
   LaunchOptions options;
   options.preserve_fds = command.preserve_fds;
   TRY(check_launch_options(options));
+  TRY(leave_host_program());
   Supervisor supervisor = TRY(Supervisor::begin());
   TRY(check_id(command.id));
   UniqueFd state_root = TRY(open_existing_root(global));

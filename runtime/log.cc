@@ -25,6 +25,20 @@ void write_stderr(std::string_view line) {
   (void)!write(STDERR_FILENO, line.data(), line.size());
 }
 
+// Ids and paths of the command line may be anything: what a terminal obeys is shown as \xNN.
+std::string for_terminal(std::string_view text) {
+  std::string shown;
+  for (char c : text) {
+    auto byte = static_cast<unsigned char>(c);
+    bool obeyed = (byte < ' ' && c != '\n' && c != '\t') || byte == 0x7f;
+    if (obeyed)
+      shown += fmt::format("\\x{:02x}", byte);
+    else
+      shown += c;
+  }
+  return shown;
+}
+
 std::shared_ptr<spdlog::logger> make_logger(const LogOptions& options) {
   spdlog::sink_ptr sink;
   if (options.file.empty())
@@ -88,11 +102,11 @@ void log_debug_text(std::string_view text) {
 
 void report_error(std::string_view text) {
   if (!current_options().file.empty()) log(spdlog::level::err, text);
-  write_stderr(fmt::format("minirun: {}\n", text));
+  write_stderr(fmt::format("minirun: {}\n", for_terminal(text)));
 }
 
 void report_line(std::string_view line) {
-  write_stderr(fmt::format("{}\n", line));
+  write_stderr(fmt::format("{}\n", for_terminal(line)));
 }
 
 }  // namespace minirun

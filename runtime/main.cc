@@ -10,6 +10,7 @@
 #include "runtime/cli.h"
 #include "runtime/commands.h"
 #include "runtime/log.h"
+#include "runtime/own_program.h"
 
 namespace minirun {
 namespace {
@@ -44,6 +45,7 @@ int minirun_main(int argc, char** argv) {
     report_error("refusing to run setuid or with file capabilities");
     return 1;
   }
+  remember_arguments(argv);
   Invocation invocation = parse_command_line(argc, argv);
   auto logs = set_log_options({invocation.global.debug, invocation.global.log_format == "json", invocation.global.log});
   if (!logs.ok()) {

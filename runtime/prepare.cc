@@ -20,6 +20,7 @@
 #include "runtime/mount_id_maps.h"
 #include "runtime/mount_links.h"
 #include "runtime/notify.h"
+#include "runtime/own_program.h"
 #include "runtime/seccomp_cache.h"
 #include "runtime/state.h"
 #include "runtime/sysctl.h"
@@ -155,6 +156,13 @@ bool asks_for_init(const oci::Spec& spec) {
   });
 }
 
+// Whether a process of minirun's will be in a pid namespace where others may be at work.
+bool meets_others(const oci::Spec& spec) {
+  return !spec.hooks.start_container.empty() ||
+         std::any_of(spec.linux_.namespaces.begin(), spec.linux_.namespaces.end(),
+                     [](const oci::Namespace& n) { return n.type == CLONE_NEWPID && !n.path.empty(); });
+}
+
 Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, RunOptions options, int state_root) {
   Prepared prepared;
   prepared.id = id;
@@ -166,6 +174,7 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
   if (!spec.process && !waits) return fail(0, "config.json: /process: is required to run a container");
   if (spec.process && spec.process->terminal && !options.detach && !waits) take_window_size(&*spec.process);
   TRY(check_joined_namespaces(spec));
+  if (state_root >= 0 && !options.entered && meets_others(spec)) TRY(leave_host_program());
   HostFacts host = probe_host();
   if (!options.entered && TRY(take_joined_mappings(&spec))) host.setgroups_denied = true;
   if (spec.process) TRY(check_labels(*spec.process));

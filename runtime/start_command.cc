@@ -11,6 +11,7 @@
 #include "runtime/launch.h"
 #include "runtime/log.h"
 #include "runtime/notify_wait.h"
+#include "runtime/own_program.h"
 #include "runtime/removal.h"
 #include "runtime/seccomp_listener.h"
 #include "runtime/start_socket.h"
@@ -74,6 +75,8 @@ Result<Outcome> start(Container container) {
   std::string text = TRY(container.state.read_config());
   Bundle config = TRY(parse_config(text));
   if (!config.spec.process) return fail(0, "config.json has no /process: there is nothing to start");
+  // Each is the image's, and may leave somebody to wait for the next.
+  if (!config.spec.hooks.start_container.empty()) TRY(leave_host_program());
   Signals signals = TRY(Signals::block());
   auto relay = TRY(make_relay(container));
   bool hook_failed = false;

@@ -72,6 +72,8 @@ static void check_devices(Checker& checker) {
     const oci::Device& device = devices[i];
     std::string pointer = at("/linux/devices", i);
     checker.absolute_path(pointer + "/path", device.path);
+    if (!device.path.empty() && Checker::is_root(device.path))
+      checker.problem(pointer + "/path", "must be below the root: found {}", quoted(device.path));
     if (device.type == 'p' || device.type == 0) continue;
     // The kernel's dev_t has 12 bits for the major number and 20 for the minor one.
     const struct {

@@ -1,5 +1,7 @@
 // Rules for /linux/resources. What cgroup v1 alone has is in unsupported.cc.
 #include <algorithm>
+#include <charconv>
+#include <optional>
 
 #include "runtime/checker.h"
 #include "runtime/json.h"
@@ -30,9 +32,45 @@ static void check_memory(Checker& checker, const oci::Memory& memory) {
                     "is memory and swap together, so it must not be less than limit, {}: found {}", limit, swap);
 }
 
+// Takes the number from the front of the text.
+static std::optional<uint32_t> take_number(std::string_view* text) {
+  uint32_t number = 0;
+  auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+  if (error != std::errc()) return std::nullopt;
+  text->remove_prefix(static_cast<size_t>(end - text->data()));
+  return number;
+}
+
+static bool take_sign(std::string_view* text, char sign) {
+  if (!text->starts_with(sign)) return false;
+  text->remove_prefix(1);
+  return true;
+}
+
+// cpuset(7), "List format": 3, 0-3 or 0-31:2/16 (the first 2 of each 16).
+static bool is_cpu_range(std::string_view range) {
+  auto first = take_number(&range);
+  if (!first) return false;
+  if (!take_sign(&range, '-')) return range.empty();
+  auto last = take_number(&range);
+  if (!last || *last < *first) return false;
+  if (!take_sign(&range, ':')) return range.empty();
+  auto used = take_number(&range);
+  if (!used || !take_sign(&range, '/')) return false;
+  auto group = take_number(&range);
+  return group && *group > 0 && *used <= *group && range.empty();
+}
+
+// Between commas and blanks, as many as there are: the kernel skips them.
 static void check_cpu_list(Checker& checker, const std::string& name, const std::string& list) {
-  if (list.find_first_not_of("0123456789,-:/ ") != std::string::npos)
+  std::string_view rest = list;
+  while (!rest.empty()) {
+    std::string_view range = rest.substr(0, rest.find_first_of(", \n"));
+    rest.remove_prefix(std::min(rest.size(), range.size() + 1));
+    if (range.empty() || is_cpu_range(range)) continue;
     checker.problem("/linux/resources/cpu/" + name, "must be a list such as 0-3,7: found {}", quoted(list));
+    return;
+  }
 }
 
 // The kernel's bounds for cpu.max: a period from 1 ms to 1 s, a quota of at least 1 ms.

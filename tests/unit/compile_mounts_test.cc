@@ -66,16 +66,16 @@ TEST_F(CompileMounts, ProcAndSysWantARealDirectory) {
   EXPECT_EQ(step(Op::mount_new).flags, kRealDirectory);
   spec.mounts = {mount_of("/sys", "sysfs", "sysfs", {})};
   (void)lines();
-  EXPECT_EQ(step(Op::mount_new).flags, kRealDirectory);
+  EXPECT_EQ(step(Op::mount_new).flags, kRealDirectory | kNotProcfs);
 }
 
 TEST_F(CompileMounts, ATmpfsWithoutModeKeepsThatOfTheImage) {
   spec.mounts = {mount_of("/run", "tmpfs", "tmpfs", {})};
   (void)lines();
-  EXPECT_EQ(step(Op::mount_new).flags, kModeOfTarget);
+  EXPECT_EQ(step(Op::mount_new).flags, kModeOfTarget | kNotProcfs);
   spec.mounts = {mount_of("/run", "tmpfs", "tmpfs", {"mode=755"})};
   (void)lines();
-  EXPECT_EQ(step(Op::mount_new).flags, 0);
+  EXPECT_EQ(step(Op::mount_new).flags, kNotProcfs);
 }
 
 TEST_F(CompileMounts, CgroupIsANewMountWithACgroupNamespace) {
@@ -174,7 +174,7 @@ TEST_F(CompileMounts, SrcNofollowMountsTheLinkItself) {
   while (compiled.plan.slots[first].kind != SourceKind::tree) first++;
   EXPECT_TRUE(compiled.plan.slots[first].no_follow);
   EXPECT_FALSE(compiled.plan.slots[first + 1].no_follow) << last;
-  EXPECT_EQ(step(Op::attach).flags, kTargetItself);
+  EXPECT_EQ(step(Op::attach).flags, kTargetItself | kNotProcfs);
 }
 
 TEST_F(CompileMounts, MountLabelIsAContextOfNewFilesystems) {
@@ -202,6 +202,20 @@ TEST_F(CompileMounts, MountLabelWithoutSelinuxIsAWarning) {
   EXPECT_TRUE(has(lines(), "mount tmpfs on /a"));
   EXPECT_EQ(compiled.warnings,
             (std::vector<std::string>{"/linux/mountLabel: has no effect: SELinux is not enabled on this host"}));
+}
+
+TEST_F(CompileMounts, OnlyWhatIsNamedInProcfsMayLandThere) {
+  spec.mounts = {mount_of("/proc", "proc", "proc", {}),
+                 mount_of("/proc/uptime", "none", "/lxcfs/uptime", {"bind"}),
+                 mount_of("/data", "tmpfs", "", {}),
+                 mount_of("/host/proc", "none", "/proc", {"rbind"}),
+                 mount_of("/host/proc/stat", "none", "/lxcfs/stat", {"bind"}),
+                 mount_of("/procession", "none", "/srv", {"bind"})};
+  lines();
+  std::vector<bool> guarded;
+  for (const Step& step : compiled.plan.steps)
+    if (step.op == Op::mount_new || step.op == Op::attach) guarded.push_back((step.flags & kNotProcfs) != 0);
+  EXPECT_EQ(guarded, (std::vector<bool>{false, false, true, true, false, true}));
 }
 
 }  // namespace

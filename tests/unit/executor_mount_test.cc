@@ -148,5 +148,28 @@ TEST_F(ExecutorMounts, ATerminalIsGivenToTheUser) {
   }
 }
 
+TEST_F(ExecutorMounts, TargetInProcfsIsRefusedWhereItIsNotMeant) {
+  for (uint64_t magic : {uint64_t{0x9fa0}, uint64_t{0x01021994}})  // PROC_SUPER_MAGIC, TMPFS_MAGIC
+    for (bool meant : {true, false}) {
+      kernel = FakeKernel{};
+      kernel.answer = [&](const FakeKernel::Call& call, long*) {
+        if (call.number == __NR_fstatfs) memcpy(reinterpret_cast<void*>(call.argument[1]), &magic, sizeof magic);
+        return false;
+      };
+      PlanBuilder b;
+      uint32_t slot = b.slot({SourceKind::tree, "/data", true, 0, ""});
+      uint16_t flags = meant ? 0 : uint16_t{kNotProcfs};
+      b.add(Op::attach, "", {slot, b.text("/plink"), 0, 0, 0}, flags);
+      b.add(Op::mount_new, "", {b.text("tmpfs"), b.text("/plink"), 0, b.list(Parameters{}), 0, 0}, flags);
+      bool refused = run(b) != 0;
+      EXPECT_EQ(refused, magic == 0x9fa0 && !meant);
+      EXPECT_EQ(kernel.count(__NR_move_mount), refused ? 0U : 2U);
+      const auto* header = reinterpret_cast<const PlanHeader*>(image.data());
+      if (refused) {
+        EXPECT_EQ(std::string(header->report.detail), "a symbolic link of the image leads it into /proc");
+      }
+    }
+}
+
 }  // namespace
 }  // namespace minirun

@@ -36,6 +36,14 @@ TEST(ValidateResources, CpuBoundsAreTheKernels) {
   EXPECT_EQ(with_resource("cpu", R"({"period": 1000001})").size(), 1u);
 }
 
+TEST(ValidateResources, CpuListsAreAsTheKernelReadsThem) {
+  for (const char* fine : {"0", "0-3,7", "7,0-3", " 1, 2 ", "1,,2", "0-31:2/16", "3-3", ""})
+    EXPECT_EQ(with_resource("cpu/cpus", "\"" + std::string(fine) + "\""), Lines{}) << fine;
+  for (const char* wrong :
+       {"3-1", "-", "1-", "-1", "1-2-3", "0-3:2", "0-3:2/0", "0-3:5/4", "1:1/2", "4294967296", "1/2", "0--3"})
+    EXPECT_EQ(with_resource("cpu/mems", "\"" + std::string(wrong) + "\"").size(), 1U) << wrong;
+}
+
 TEST(ValidateResources, PidsLimitMayBeZeroOrNone) {
   for (const char* fine : {"-1", "0", "1"}) EXPECT_EQ(with_resource("pids/limit", fine), Lines{});
   EXPECT_EQ(with_resource("pids/limit", "-2").size(), 1u);

@@ -269,4 +269,10 @@ TEST(Validate, HundredLinesAreEnough) {
   EXPECT_EQ(lines.back(), "51 more problems");
 }
 
+TEST(Validate, NoDeviceIsTheRootItself) {
+  for (const char* path : {"/", "//", "/."})
+    EXPECT_EQ(problems_with("/linux/devices", R"([{"type": "p", "path": ")" + std::string(path) + "\"}]").size(), 1U)
+        << path;
+}
+
 }  // namespace minirun

@@ -97,6 +97,10 @@ constexpr Command kCommands[] = {
     {"files", print_files},
     // Of namespaces.
     {"clocks", clocks},
+    // Of attacks.
+    {"grab", grab},
+    {"overwrite", overwrite},
+    {"type-ahead", type_ahead},
     // Whatever else.
     {"notify", notify},
     {"syscall", call},

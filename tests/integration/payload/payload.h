@@ -59,6 +59,10 @@ int call(const Args& args);         // NUMBER [ARG...]: raw system call, prints 
 
 // notify.cc
 int notify(const Args& args);  // TEXT|WORD...: sends to NOTIFY_SOCKET; prints "socket PATH" and what could not be sent
+// attacks.cc: what a hostile workload does. Each prints what it got, in one line.
+int grab(const Args& args);  // until SIGTERM: looks at every descriptor of every other process; "looks N outside M"
+int overwrite(const Args& args);   // until SIGTERM: writes to every other process's program; "opened N written M"
+int type_ahead(const Args& args);  // types into its terminal; "TIOCSTI errno"
 
 // Under the names newuidmap and newgidmap. PID [ID ID SIZE]...: as those programs.
 int write_id_map(bool uids, const Args& args);

@@ -1,0 +1,78 @@
+#include "runtime/own_program.h"
+
+#include <fcntl.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string_view>
+
+#include "sys/fd.h"
+#include "sys/file.h"
+#include "sys/kernel_abi.h"
+
+namespace minirun {
+namespace {
+
+constexpr const char* kOwnProgram = "/proc/self/exe";
+constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+
+char** own_arguments = nullptr;
+
+bool can_be_written() {
+  // Not ETXTBSY, which would be over with this process.
+  if (faccessat(AT_FDCWD, kOwnProgram, W_OK, 0) < 0 && (errno == EROFS || errno == EACCES)) return false;
+  UniqueFd fd(open(kOwnProgram, O_RDONLY | O_CLOEXEC));
+  int seals = fcntl(fd.get(), F_GET_SEALS);  // EINVAL: not in memory
+  return seals < 0 || (seals & kSeals) != kSeals;
+}
+
+// The mount is in no namespace, and gone with the last that runs from it: nobody can change its flags.
+Result<UniqueFd> read_only_mount() {
+  UniqueFd tree(static_cast<int>(syscall(SYS_open_tree, AT_FDCWD, kOwnProgram, abi::kOpenTreeClone | abi::kCloexec)));
+  if (!tree) return fail(errno, "open_tree {}", kOwnProgram);
+  abi::MountAttributes readonly{abi::kMountAttrReadonly, 0, 0, 0};
+  if (syscall(SYS_mount_setattr, tree.get(), "", abi::kAtEmptyPath, &readonly, sizeof readonly) < 0)
+    return fail(errno, "make a mount of minirun's program read-only");
+  return tree;
+}
+
+Result<UniqueFd> sealed_copy() {
+  constexpr unsigned kFlags = abi::kMfdCloexec | abi::kMfdAllowSealing;
+  int number = static_cast<int>(syscall(SYS_memfd_create, "minirun", kFlags | abi::kMfdExec));
+  if (number < 0 && errno == EINVAL)  // before Linux 6.3
+    number = static_cast<int>(syscall(SYS_memfd_create, "minirun", kFlags));
+  UniqueFd copy(number);
+  if (!copy) return fail(errno, "memfd_create");
+  UniqueFd program = TRY(open_at(AT_FDCWD, kOwnProgram, O_RDONLY));
+  constexpr size_t kAtOnce = size_t{1} << 30;
+  ssize_t n = 0;
+  while ((n = sendfile(copy.get(), program.get(), nullptr, kAtOnce)) > 0) {
+  }
+  if (n < 0) return fail(errno, "copy minirun's program");
+  if (fcntl(copy.get(), F_ADD_SEALS, kSeals) < 0) return fail(errno, "seal the copy of minirun's program");
+  return copy;
+}
+
+}  // namespace
+
+void remember_arguments(char** arguments) {
+  own_arguments = arguments;
+  // By a descriptor it was executed under the descriptor's name.
+  const auto* name = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
+  if (name != nullptr && std::string_view(name).starts_with("/dev/fd/")) (void)prctl(PR_SET_NAME, "minirun");
+}
+
+Result<void> leave_host_program() {
+  if (own_arguments == nullptr || !can_be_written()) return {};
+  auto program = read_only_mount();
+  if (!program.ok()) program = sealed_copy();
+  if (!program.ok()) return program.error();
+  (void)syscall(SYS_execveat, program->get(), "", own_arguments, environ, AT_EMPTY_PATH);
+  return fail(errno, "execute minirun's program where it cannot be written to");
+}
+
+}  // namespace minirun

@@ -1,0 +1,139 @@
+// What a container can reach through the processes and the descriptors of minirun, and which files minirun opens at
+// all.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <regex>
+#include <sstream>
+
+#include "sys/file.h"
+#include "tests/attacks/attack.h"
+
+namespace minirun::testing {
+namespace {
+
+using nlohmann::json;
+
+class Descriptors : public Attack {
+ protected:
+  // Gives the workload of start() a signal and returns what it said on the file that is its stdout.
+  static constexpr const char* kSaid = "/run/tests/said";
+  void start_saying(Bundle& bundle, const std::vector<std::string>& payload,
+                    const std::vector<std::string>& flags = {}) {
+    bundle.payload(payload);
+    UniqueFd file(open(kSaid, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    StartOptions options;
+    options.stdout_fd = file.get();
+    std::vector<std::string> all = {"--detach", "--pid-file", kPidFile};
+    all.insert(all.end(), flags.begin(), flags.end());
+    Outcome outcome = run(bundle, all, options);
+    ASSERT_EQ(outcome.code, 0) << describe(outcome);
+    ASSERT_TRUE(eventually([] { return content(kSaid).find("ready") != std::string::npos; }));
+  }
+  // Refused, or at a place of the container: the init's own descriptors lead to some. What is outside has no path
+  // there.
+  static void expect_inside(const Outcome& outcome, int refusal) {
+    if (outcome.code == refusal) return;
+    ASSERT_EQ(outcome.code, 0) << describe(outcome);
+    std::string cwd = json::parse(outcome.out)["cwd"];
+    EXPECT_TRUE(cwd[0] == '/' && cwd.find("/run/tests") == std::string::npos) << cwd;
+  }
+  std::string end_and_hear() {
+    EXPECT_EQ(call({"kill", id(), "TERM"}).code, 0);
+    EXPECT_TRUE(eventually([] { return content(kSaid).find('\n') != std::string::npos; })) << content(kSaid);
+    std::string said = content(kSaid);
+    end();
+    EXPECT_EQ(unlink(kSaid), 0);
+    return said.substr(said.find('\n') + 1);
+  }
+};
+
+TEST_F(Descriptors, ProgramOfTheHostIsNotWritten) {
+  // CVE-2019-5736: the workload waits for minirun's processes in its pid namespace, and writes to their program.
+  std::string copy = "/run/tests/runtime";
+  ASSERT_TRUE(copy_program(program("MINIRUN", "minirun"), copy));
+  auto before = read_file(AT_FDCWD, copy, 1 << 24);
+  ASSERT_TRUE(before.ok());
+  for (const std::vector<std::string>& flags : {std::vector<std::string>{}, {"--no-init"}}) {
+    Bundle bundle;
+    bundle.config["process"]["capabilities"]["bounding"].push_back("CAP_SYS_PTRACE");
+    for (const char* set : {"effective", "permitted"})
+      bundle.config["process"]["capabilities"][set].push_back("CAP_SYS_PTRACE");
+    start_saying(bundle, {"overwrite"}, flags);
+    for (int i = 0; i < 30; ++i) {
+      Outcome outcome = Running({copy, "--root", kState, "exec", id(), "/bin/payload", "true"}, {}).finish();
+      EXPECT_EQ(outcome.code, 0) << describe(outcome);
+    }
+    std::string said = end_and_hear();
+    EXPECT_NE(said.find("written 0"), std::string::npos) << said;
+    EXPECT_EQ(said.find("opened 0 "), std::string::npos) << "nothing was tried: " << said;
+    auto after = read_file(AT_FDCWD, copy, 1 << 24);
+    EXPECT_TRUE(after.ok() && *after == *before) << "the program of the host was changed";
+  }
+  EXPECT_EQ(unlink(copy.c_str()), 0);
+}
+
+TEST_F(Descriptors, ProcSelfExeIsNotTheHosts) {
+  // CVE-2019-5736, its other forms: as the program, by a link, as a script's interpreter.
+  auto before = read_file(AT_FDCWD, program("MINIRUN", "minirun"), 1 << 24);
+  for (const char* form : {"/proc/self/exe", "/link", "/script", "/proc/1/exe", "/proc/thread-self/exe"}) {
+    Bundle bundle;
+    bundle.add_link("/link", "/proc/self/exe");
+    bundle.add_file("/script", "#!/proc/self/exe\n", 0755);
+    bundle.config["process"]["args"] = {form, "--version"};
+    Outcome outcome = run(bundle);
+    EXPECT_NE(outcome.code, 0) << form << describe(outcome);
+    EXPECT_EQ(outcome.out.find("spec:"), std::string::npos) << form << ": minirun itself ran in the container";
+    bundle.config["process"]["args"] = {"/bin/payload", "pause"};
+    start(bundle);
+    outcome = exec({}, {form, "--version"});
+    EXPECT_EQ(outcome.out.find("spec:"), std::string::npos) << form << ": minirun itself ran in the container";
+    end();
+  }
+  auto after = read_file(AT_FDCWD, program("MINIRUN", "minirun"), 1 << 24);
+  EXPECT_TRUE(before.ok() && after.ok() && *after == *before);
+}
+
+TEST_F(Descriptors, OfTheHostAreNotThereDuringExec) {
+  // CVE-2016-9962: a process that joins holds a descriptor of a folder of the host. (With CAP_SYS_PTRACE and without a
+  // user namespace the container may do worse to it than look.)
+  Bundle bundle;
+  start_saying(bundle, {"grab"});
+  for (int i = 0; i < 30; ++i) EXPECT_EQ(exec({}, {"/bin/payload", "true"}).code, 0);
+  std::string said = end_and_hear();
+  EXPECT_NE(said.find("outside 0"), std::string::npos) << said;
+}
+
+TEST_F(Descriptors, LeakedByTheCallerStayOutside) {
+  // CVE-2024-21626: a descriptor of a folder of the host, and a working directory that goes through it.
+  UniqueFd host(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  StartOptions options;
+  options.in_child = [&] {
+    for (int fd : {7, 8, 9, 10, 55})
+      if (dup2(host.get(), fd) < 0) _exit(97);
+  };
+  for (const char* end : {"", "/../../..", "/run/tests/host", "/proc/self/root"})
+    for (int fd : {3, 4, 5, 6, 7, 8, 9, 10, 11, 55}) {
+      Bundle bundle;
+      bundle.config["process"]["cwd"] = "/proc/self/fd/" + std::to_string(fd) + end;
+      bundle.payload({"report"});
+      Outcome outcome = run(bundle, {}, options);
+      expect_inside(outcome, 1);
+    }
+  Bundle bundle;
+  EXPECT_EQ(report(bundle, {}, options)["fds"].size(), 3U);
+  start(bundle);
+  Outcome outcome = exec({}, {"/bin/payload", "report"}, options);
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(json::parse(outcome.out)["fds"].size(), 3U);
+  for (int fd : {7, 8, 9}) {
+    outcome = exec({"--cwd", "/proc/self/fd/" + std::to_string(fd)}, {"/bin/payload", "report"}, options);
+    expect_inside(outcome, 255);
+  }
+  end();
+}
+
+}  // namespace
+}  // namespace minirun::testing
