@@ -166,7 +166,8 @@ TEST_F(CreateStart, WithoutAProcessItIsCreatedAndCannotBeStarted) {
   reap(container_pid());
 }
 
-// containerd's shim deletes a task that was never started so. The specification wants an error (see docs/conformance.md).
+// containerd's shim deletes a task that was never started so. The specification wants an error (see
+// docs/conformance.md).
 TEST_F(CreateStart, DeleteTakesAContainerThatWasNeverStarted) {
   ASSERT_EQ(create(bundle_, {"--pid-file", kPidFile}).code, 0);
   EXPECT_EQ(status(), "created");
