@@ -109,6 +109,8 @@ TEST_F(OpenedFiles, OfACreateAreTheListed) {
                  "/sys/fs/cgroup", "/sys/fs/cgroup minirun-ID(/cgroup.*)?", "/sys/fs/cgroup/minirun-ID cgroup.*",
                  // A procfs of its own, by its descriptor.
                  "/ self/oom_score_adj", "/ sys/net/ipv4/ip_forward",
+                 // Of the waiting init, to see whether the program can be executed.
+                 "/proc/N/root",
                  // Where things are mounted and made, and what the links of /dev lead to.
                  "in the root: (/|/proc|/dev|/dev/pts|/dev/shm|/sys|/proc/keys|/proc/kcore|/proc/sys)",
                  "in the root: /proc/self/fd(/[012])?", "in the root: /?bin/payload", "in the root: /?etc/passwd"});
