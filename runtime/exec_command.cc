@@ -26,6 +26,7 @@
 #include "runtime/seccomp_cache.h"
 #include "runtime/seccomp_listener.h"
 #include "sys/file.h"
+#include "sys/passing_error.h"
 
 namespace minirun {
 namespace {
@@ -111,10 +112,11 @@ Result<void> Exec::prepare(int state_root) {
   options.detach = command_.detach;
   options.preserve_fds = command_.preserve_fds;
   UniqueFd root(open(fmt::format("/proc/{}/root", pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root && is_passing(errno)) return fail(errno, "open the container's root");
   Place place{container_.record.id, container_.record.bundle, container_.record.rootfs,
-              root ? home_of(root.get(), process.user.uid) : "/"};
+              root ? TRY(home_of(root.get(), process.user.uid)) : "/"};
   ExecFacts facts = TRY(exec_facts(pid));
-  HostFacts host_facts = probe_host();
+  HostFacts host_facts = TRY(probe_host());
   if ((facts.namespaces & CLONE_NEWUSER) != 0) host_facts.setgroups_denied = facts.setgroups_denied;
   compiled_ = compile_exec(spec_, place, host_facts, options, seccomp ? &*seccomp : nullptr, facts);
   for (const std::string& warning : compiled_.warnings) report_line("minirun: warning: " + warning);

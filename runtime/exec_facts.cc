@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "sys/file.h"
+#include "sys/passing_error.h"
 
 namespace minirun {
 
@@ -22,12 +23,16 @@ Result<ExecFacts> exec_facts(pid_t pid) {
   for (const auto& [name, type] : kTypes) {
     struct stat theirs {
     }, own{};
-    if (stat(fmt::format("/proc/self/ns/{}", name).c_str(), &own) < 0) continue;  // a kernel without them
+    if (stat(fmt::format("/proc/self/ns/{}", name).c_str(), &own) < 0) {
+      if (errno == ENOENT) continue;  // a kernel without them
+      return fail(errno, "look at minirun's own {} namespace", name);
+    }
     if (stat(fmt::format("/proc/{}/ns/{}", pid, name).c_str(), &theirs) < 0)
       return fail(errno, "look at the {} namespace of the container", name);
     if (own.st_ino != theirs.st_ino || own.st_dev != theirs.st_dev) facts.namespaces |= type;
   }
   auto setgroups = read_file(AT_FDCWD, fmt::format("/proc/{}/setgroups", pid));
+  if (!setgroups.ok() && is_passing(setgroups.error().code)) return setgroups.error();
   facts.setgroups_denied = setgroups.ok() && setgroups->starts_with("deny");
   return facts;
 }
