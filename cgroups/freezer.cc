@@ -50,11 +50,14 @@ Result<bool> is_frozen(int dirfd, const std::string& path) {
 }
 
 Result<void> freeze(const Cgroup& cgroup, Cgroup::Deadline deadline) {
-  if (TRY(change(cgroup, "1", "frozen 1", deadline))) return {};
-  std::string who = describe_unfrozen_processes(cgroup.fd());
+  auto frozen = change(cgroup, "1", "frozen 1", deadline);
+  if (frozen.ok() && *frozen) return {};
+  std::string why = frozen.ok() ? describe_unfrozen_processes(cgroup.fd()) + " cannot be frozen" : "";
+  // Those that are frozen already: a pause that fails has done nothing.
   auto undone = write_control(cgroup.fd(), "cgroup.freeze", "0");
-  return fail(ETIMEDOUT, "cgroup {}: {} cannot be frozen{}", cgroup.record().path, who,
-              undone.ok() ? "" : ", nor can the others be thawed again");
+  const char* lost = undone.ok() ? "" : ", nor can the others be thawed again";
+  if (!frozen.ok()) return fail(0, "{}{}", frozen.error().text(), lost);
+  return fail(ETIMEDOUT, "cgroup {}: {}{}", cgroup.record().path, why, lost);
 }
 
 Result<void> thaw(const Cgroup& cgroup, Cgroup::Deadline deadline) {

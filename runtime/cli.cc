@@ -109,10 +109,10 @@ PrintAndExit wrong_usage(const CLI::App& app, const CLI::ParseError& error, cons
 
 }  // namespace
 
-std::string default_root() {
+Result<std::string> default_root() {
   const char* runtime = secure_getenv("XDG_RUNTIME_DIR");
   bool known = runtime != nullptr && runtime[0] == '/';
-  if (geteuid() == 0 && (!known || !is_in_user_namespace())) return "/run/minirun";
+  if (geteuid() == 0 && (!known || !TRY(is_in_user_namespace()))) return std::string("/run/minirun");
   if (known) return std::string(runtime) + "/minirun";
   return fmt::format("/tmp/minirun-{}", geteuid());
 }
@@ -121,7 +121,8 @@ Invocation parse_command_line(int argc, char** argv) {
   Invocation invocation;
   CommandOptions options;
   std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
-  invocation.global.root = default_root();
+  auto root = default_root();
+  if (root.ok()) invocation.global.root = *root;
   CLI::App app("minirun: an OCI container runtime", "minirun");
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.set_version_flag("-v,--version", version_text, "print the version");
@@ -132,6 +133,8 @@ Invocation parse_command_line(int argc, char** argv) {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 wants them reversed
     const CLI::App* chosen = app.get_subcommands()[0];
     invocation.command = find_command(chosen->get_name())->take(*chosen, options);
+    if (invocation.global.root.empty() && !root.ok())
+      invocation.command = PrintAndExit{"", root.error().text(), chosen->get_name() == "exec" ? 255 : 1};
   } catch (const CLI::CallForHelp&) {
     const CLI::App* chosen = app.get_subcommands().empty() ? &app : app.get_subcommands()[0];
     invocation.command = help(*chosen);

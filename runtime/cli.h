@@ -7,6 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "sys/result.h"
+
 namespace minirun {
 
 struct GlobalOptions {
@@ -215,6 +217,6 @@ Invocation parse_command_line(int argc, char** argv);
 
 // /run/minirun for root; $XDG_RUNTIME_DIR/minirun for others and for root of a user's namespace (which engines without
 // root make), or /tmp/minirun-UID for others where that is not set.
-std::string default_root();
+Result<std::string> default_root();
 
 }  // namespace minirun

@@ -32,6 +32,7 @@
 #include "runtime/seccomp_listener.h"
 #include "runtime/systemd_driver.h"
 #include "sys/file.h"
+#include "sys/passing_error.h"
 
 namespace minirun {
 namespace {
@@ -135,10 +136,12 @@ Result<void> Exec::prepare(int state_root) {
   options.detach = command_.detach;
   options.preserve_fds = command_.preserve_fds;
   UniqueFd root(open(fmt::format("/proc/{}/root", pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root && is_passing(errno)) return fail(errno, "open the container's root");
   Place place{container_.record.id, container_.record.bundle, container_.record.rootfs,
-              root ? home_of(root.get(), process.user.uid) : "/"};
+              root ? TRY(home_of(root.get(), process.user.uid)) : "/"};
   ExecFacts facts = TRY(exec_facts(pid));
-  compiled_ = compile_exec(spec_, place, host_of_joined(facts), options, seccomp ? &*seccomp : nullptr, facts);
+  HostFacts host = TRY(host_of_joined(facts));
+  compiled_ = compile_exec(spec_, place, host, options, seccomp ? &*seccomp : nullptr, facts);
   for (const std::string& warning : compiled_.warnings) report_line("minirun: warning: " + warning);
   cgroup_.emplace(TRY(exec_cgroup(container_.record, command_.cgroup)));
   if (container_.record.systemd) TRY(come_near(container_.record));

@@ -11,6 +11,7 @@
 
 #include "runtime/host.h"
 #include "sys/file.h"
+#include "sys/passing_error.h"
 
 namespace minirun {
 
@@ -23,19 +24,23 @@ Result<ExecFacts> exec_facts(pid_t pid) {
   for (const auto& [name, type] : kTypes) {
     struct stat theirs {
     }, own{};
-    if (stat(fmt::format("/proc/self/ns/{}", name).c_str(), &own) < 0) continue;  // a kernel without them
+    if (stat(fmt::format("/proc/self/ns/{}", name).c_str(), &own) < 0) {
+      if (errno == ENOENT) continue;  // a kernel without them
+      return fail(errno, "look at minirun's own {} namespace", name);
+    }
     if (stat(fmt::format("/proc/{}/ns/{}", pid, name).c_str(), &theirs) < 0)
       return fail(errno, "look at the {} namespace of the container", name);
     if (own.st_ino != theirs.st_ino || own.st_dev != theirs.st_dev) facts.namespaces |= type;
   }
   if ((facts.namespaces & CLONE_NEWUSER) == 0) return facts;
   auto setgroups = read_file(AT_FDCWD, fmt::format("/proc/{}/setgroups", pid));
+  if (!setgroups.ok() && is_passing(setgroups.error().code)) return setgroups.error();
   facts.setgroups_denied = setgroups.ok() && setgroups->starts_with("deny");
   return facts;
 }
 
-HostFacts host_of_joined(const ExecFacts& facts) {
-  HostFacts host = probe_host();
+Result<HostFacts> host_of_joined(const ExecFacts& facts) {
+  HostFacts host = TRY(probe_host());
   if ((facts.namespaces & CLONE_NEWUSER) != 0) host.setgroups_denied = facts.setgroups_denied;
   return host;
 }

@@ -12,6 +12,6 @@ namespace minirun {
 Result<ExecFacts> exec_facts(pid_t pid);
 
 // The host as a process finds it that has joined the container.
-HostFacts host_of_joined(const ExecFacts& facts);
+Result<HostFacts> host_of_joined(const ExecFacts& facts);
 
 }  // namespace minirun

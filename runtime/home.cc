@@ -10,6 +10,7 @@
 
 #include "sys/fd.h"
 #include "sys/kernel_abi.h"
+#include "sys/passing_error.h"
 
 namespace minirun {
 
@@ -44,19 +45,27 @@ std::string home_in_passwd(std::string_view passwd, uint32_t uid) {
   return "/";
 }
 
-std::string home_of(int rootfs_fd, uint32_t uid) {
+Result<std::string> home_of(int rootfs_fd, uint32_t uid) {
   // O_NONBLOCK: a FIFO of the image must not hold minirun up.
   abi::OpenHow how{O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0, abi::kResolveInRoot | abi::kResolveNoMagiclinks};
-  UniqueFd fd(static_cast<int>(syscall(SYS_openat2, rootfs_fd, "etc/passwd", &how, sizeof how)));
+  UniqueFd fd;
+  int tries = 0;
+  do {
+    fd.reset(static_cast<int>(syscall(SYS_openat2, rootfs_fd, "etc/passwd", &how, sizeof how)));
+  } while (!fd && errno == EAGAIN && ++tries < 64);  // a rename somewhere (openat2(2))
   struct stat facts {};
-  if (!fd || fstat(fd.get(), &facts) < 0 || !S_ISREG(facts.st_mode)) return "/";
+  if (!fd && is_passing(errno)) return fail(errno, "open /etc/passwd of the image");
+  if (!fd) return std::string("/");
+  if (fstat(fd.get(), &facts) < 0) return fail(errno, "stat /etc/passwd of the image");
+  if (!S_ISREG(facts.st_mode)) return std::string("/");
   std::string text(
       facts.st_size < static_cast<off_t>(kMaxPasswdBytes) ? static_cast<size_t>(facts.st_size) : kMaxPasswdBytes, '\0');
   size_t used = 0;
   while (used < text.size()) {
     ssize_t n = read(fd.get(), text.data() + used, text.size() - used);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
+    if (n < 0) return fail(errno, "read /etc/passwd of the image");
+    if (n == 0) break;
     used += static_cast<size_t>(n);
   }
   return home_in_passwd(std::string_view(text).substr(0, used), uid);

@@ -5,14 +5,16 @@
 #include <string>
 #include <string_view>
 
+#include "sys/result.h"
+
 namespace minirun {
 
 constexpr size_t kMaxPasswdBytes = 1 << 20;
 
 // The home directory of the first entry with this uid (passwd(5)), "/" when there is none. The file belongs to the
 // image: it is opened under the rootfs only (openat2(2)), must be a regular file, and kMaxPasswdBytes of it are read as
-// data; whatever else is found counts as no entry.
-std::string home_of(int rootfs_fd, uint32_t uid);
+// data; whatever else is found counts as no entry. An error only for want of an answer (sys/passing_error.h).
+Result<std::string> home_of(int rootfs_fd, uint32_t uid);
 
 // The same from the file's text. Lines that are not seven fields, and homes that are not absolute, are skipped.
 std::string home_in_passwd(std::string_view passwd, uint32_t uid);

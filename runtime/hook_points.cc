@@ -16,6 +16,7 @@
 #include "runtime/log.h"
 #include "runtime/seccomp_cache.h"
 #include "sys/file.h"
+#include "sys/passing_error.h"
 
 namespace minirun {
 namespace {
@@ -84,7 +85,8 @@ UniqueFd Runner::state_root() const {
 }
 
 std::string Runner::working_directory() const {
-  bool there = point_.side != HookSide::start_container && access(context_.record.bundle.c_str(), X_OK) == 0;
+  bool there = point_.side != HookSide::start_container &&
+               (access(context_.record.bundle.c_str(), X_OK) == 0 || is_passing(errno));
   return there ? context_.record.bundle : "/";
 }
 
@@ -93,8 +95,8 @@ Result<void> Runner::run(size_t index) const {
   const ContainerRecord& record = context_.record;
   Place place{record.id, record.bundle, record.rootfs};
   HookCall call{hook, fmt::format("{}/{}", point_.pointer, index), point_.side, working_directory()};
-  Compiled compiled =
-      compile_hook(context_.spec, place, host_of_joined(facts_), seccomp_ ? &*seccomp_ : nullptr, facts_, call);
+  HostFacts host = TRY(host_of_joined(facts_));
+  Compiled compiled = compile_hook(context_.spec, place, host, seccomp_ ? &*seccomp_ : nullptr, facts_, call);
   HookRun run;
   run.plan = &compiled.plan;
   run.path = hook.path;

@@ -13,6 +13,7 @@
 #include "sys/fd.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
+#include "sys/passing_error.h"
 
 namespace minirun {
 
@@ -36,9 +37,9 @@ bool root_is_rootfs(std::string_view mountinfo) {
 }
 
 // An initramfs is a ramfs or a tmpfs, but so is the root of many live systems, which is like any other.
-static bool is_initramfs_root() {
+static Result<bool> is_initramfs_root() {
   struct statfs facts {};
-  if (statfs("/", &facts) < 0) return false;
+  if (statfs("/", &facts) < 0) return fail(errno, "statfs /");
   if (facts.f_type != RAMFS_MAGIC && facts.f_type != TMPFS_MAGIC) return false;
   UniqueFd file(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
   char text[4096];  // the root is the first line
@@ -47,14 +48,16 @@ static bool is_initramfs_root() {
 }
 
 // As is_selinux_enabled(3): its filesystem is mounted.
-static bool has_selinux() {
+static Result<bool> has_selinux() {
   struct statfs facts {};
-  return statfs("/sys/fs/selinux", &facts) == 0 && static_cast<uint32_t>(facts.f_type) == SELINUX_MAGIC;
+  if (statfs("/sys/fs/selinux", &facts) == 0) return static_cast<uint32_t>(facts.f_type) == SELINUX_MAGIC;
+  return is_passing(errno) ? Result<bool>(fail(errno, "statfs /sys/fs/selinux")) : Result<bool>(false);
 }
 
 // The first one maps all ids onto themselves (user_namespaces(7)).
-bool is_in_user_namespace() {
+Result<bool> is_in_user_namespace() {
   auto map = read_file(AT_FDCWD, "/proc/self/uid_map");
+  if (!map.ok() && is_passing(map.error().code)) return map.error();
   if (!map.ok()) return false;  // a kernel without user namespaces
   std::string text;
   for (char c : *map)
@@ -62,17 +65,18 @@ bool is_in_user_namespace() {
   return text != "0 0 4294967295\n";
 }
 
-HostFacts probe_host() {
+Result<HostFacts> probe_host() {
   HostFacts facts;
   facts.ordinary_user = geteuid() != 0;
-  facts.in_user_namespace = is_in_user_namespace();
+  facts.in_user_namespace = TRY(is_in_user_namespace());
   if (facts.in_user_namespace) {
     auto setgroups = read_file(AT_FDCWD, "/proc/self/setgroups");
+    if (!setgroups.ok() && is_passing(setgroups.error().code)) return setgroups.error();
     facts.setgroups_denied = setgroups.ok() && setgroups->starts_with("deny");
   }
   facts.open_tree_namespace = knows_open_tree_namespace();
-  facts.root_needs_move = is_initramfs_root();
-  facts.selinux = has_selinux();
+  facts.root_needs_move = TRY(is_initramfs_root());
+  facts.selinux = TRY(has_selinux());
   facts.capabilities = grantable_capabilities();
   return facts;
 }

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "sys/result.h"
+
 namespace minirun {
 
 struct HostFacts {
@@ -23,11 +25,12 @@ struct HostFacts {
   bool setgroups_denied = false;  // in it (user_namespaces(7))
 };
 
-// Whether this process is in another user namespace than the host's.
-bool is_in_user_namespace();
+// Whether this process is in another user namespace than the host's. An error only for want of an answer
+// (sys/passing_error.h).
+Result<bool> is_in_user_namespace();
 
-// Takes a few system calls; a file is read only where "/" is in memory, and then only its beginning.
-HostFacts probe_host();
+// Takes a few system calls; a file is read only where "/" is in memory, and then only its beginning. Errors as above.
+Result<HostFacts> probe_host();
 
 // Whether the root of a mountinfo file (proc_pid_mountinfo(5)) is the kernel's own first mount, of type "rootfs".
 bool root_is_rootfs(std::string_view mountinfo);

@@ -24,6 +24,7 @@
 #include "runtime/seccomp_cache.h"
 #include "runtime/state.h"
 #include "runtime/sysctl.h"
+#include "sys/passing_error.h"
 
 namespace minirun {
 namespace {
@@ -45,10 +46,14 @@ void take_window_size(oci::Process* process) {
   if (window) process->console_size = oci::ConsoleSize{window->ws_row, window->ws_col};
 }
 
-bool same_file(const std::string& one, const char* other) {
+// One that is not there is told of when it is joined.
+Result<bool> same_file(const std::string& one, const char* other) {
   struct stat a {
   }, b{};
-  return stat(one.c_str(), &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+  if (stat(one.c_str(), &a) < 0)
+    return is_passing(errno) ? Result<bool>(fail(errno, "stat {}", one)) : Result<bool>(false);
+  if (stat(other, &b) < 0) return fail(errno, "stat {}", other);
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 // A namespace that is joined by path may be the host's own: then a kernel parameter of it would be set for the host.
@@ -60,7 +65,7 @@ Result<void> check_joined_namespaces(const oci::Spec& spec) {
     for (const oci::Namespace& joined : spec.linux_.namespaces) {
       if (joined.type != type || joined.path.empty()) continue;
       for (const auto& [own_type, own_path] : kOwn) {
-        if (own_type == type && same_file(joined.path, own_path))
+        if (own_type == type && TRY(same_file(joined.path, own_path)))
           return fail(0, "config.json: /linux/sysctl/{}: {} is the host's own {} namespace", key, joined.path,
                       namespace_names(type));
       }
@@ -121,6 +126,7 @@ Result<bool> take_joined_mappings(oci::Spec* spec) {
     const oci::Namespace& user = spec->linux_.namespaces[i];
     if (user.type != CLONE_NEWUSER || user.path.empty()) continue;
     UniqueFd file = open_file(user.path);
+    if (!file && is_passing(errno)) return fail(errno, "open {}", user.path);
     if (!file) return false;  // told of when it is joined
     auto found = read_id_maps(file.get());
     if (!found.ok()) return wrap(found.error(), fmt::format("config.json: /linux/namespaces/{}: {}", i, user.path));
@@ -175,7 +181,7 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
   if (spec.process && spec.process->terminal && !options.detach && !waits) take_window_size(&*spec.process);
   TRY(check_joined_namespaces(spec));
   if (state_root >= 0 && !options.entered && meets_others(spec)) TRY(leave_host_program());
-  HostFacts host = probe_host();
+  HostFacts host = TRY(probe_host());
   if (!options.entered && TRY(take_joined_mappings(&spec))) host.setgroups_denied = true;
   if (spec.process) TRY(check_labels(*spec.process));
   prepared.rootfs_path = rootfs_path(prepared.bundle);
@@ -189,7 +195,7 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
   Place place{id,
               prepared.bundle.path,
               prepared.rootfs_path,
-              spec.process ? home_of(prepared.bundle.rootfs.get(), spec.process->user.uid) : "/",
+              spec.process ? TRY(home_of(prepared.bundle.rootfs.get(), spec.process->user.uid)) : "/",
               mount_links(spec, prepared.bundle.path),
               namespaces_outside(spec)};
   prepared.compiled = TRY(compile(spec, place, host, with_gates(options, spec), seccomp ? &*seccomp : nullptr));

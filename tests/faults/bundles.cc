@@ -1,5 +1,7 @@
 #include "tests/faults/bundles.h"
 
+#include <unistd.h>
+
 namespace minirun::testing {
 namespace {
 
@@ -25,6 +27,8 @@ void restrict_process(json& config) {
 void add_mounts(Bundle& bundle) {
   make_folders(bundle.path() + "/volume");
   write_new_file(bundle.path() + "/volume/file", "of the host", 0666);
+  (void)unlink((bundle.rootfs() + "/etc/passwd").c_str());  // the tests' usual one
+  bundle.add_file("/etc/passwd", "user:x:1000:1001::/home/user:/bin/sh\n");
   bundle.add_file("/etc/canary", "of the image", 0666);
   bundle.add_folder("/volume");
   bundle.add_folder("/copied");

@@ -21,7 +21,7 @@ struct CallFacts {
 const CallFacts& call_of(long number);
 
 // CallFacts::errors, as far as they can come with these arguments: EMFILE takes a call that makes a descriptor, ENOSPC
-// one that makes a file.
+// one that makes a file, EINTR one that waits.
 std::vector<int> errors_of(long number, const uint64_t* arguments);
 
 }  // namespace minirun::testing

@@ -74,8 +74,11 @@ class Tracer {
   Traced follow();
 
  private:
+  // Of the call that it is in.
   struct Tracee {
-    std::optional<long> result;  // what the call that it is in is to return
+    std::optional<long> result;                  // what it is to return
+    std::optional<unsigned long long> restored;  // its first argument, which was changed: calls leave it as it was
+    bool is_refused() const { return result || restored; }
   };
 
   void start(const TracedCommand& command);
@@ -84,7 +87,7 @@ class Tracer {
   void on_entry(pid_t pid, const __ptrace_syscall_info& info);
   void do_fault(pid_t pid, const __ptrace_syscall_info& info);
   void refuse(pid_t pid, long result);
-  static void ask_for_break(pid_t pid);
+  void ask_for_break(pid_t pid);
   void resume(pid_t pid, int signal) const;
   void detach(pid_t pid, int signal);
   void kill_all();
@@ -128,7 +131,7 @@ void Tracer::start(const TracedCommand& command) {
 
 // All ptrace(2) calls on a tracee fail with ESRCH when it was killed meanwhile: its end is reported next.
 void Tracer::resume(pid_t pid, int signal) const {
-  bool calls_matter = !traced_.faulted || fault_.kind == Fault::Kind::missing || tracees_.at(pid).result.has_value();
+  bool calls_matter = !traced_.faulted || fault_.kind == Fault::Kind::missing || tracees_.at(pid).is_refused();
   (void)ptrace(calls_matter ? PTRACE_SYSCALL : PTRACE_CONT, pid, 0, signal);
 }
 
@@ -155,6 +158,7 @@ void Tracer::refuse(pid_t pid, long result) {
 void Tracer::ask_for_break(pid_t pid) {
   user_regs_struct registers{};
   if (ptrace(PTRACE_GETREGS, pid, 0, &registers) < 0) return;
+  tracees_[pid].restored = registers.rdi;
   registers.rdi = 0;
   (void)ptrace(PTRACE_SETREGS, pid, 0, &registers);
 }
@@ -203,13 +207,14 @@ void Tracer::on_call(pid_t pid) {
     return;
   }
   Tracee& tracee = tracees_[pid];
-  if (!tracee.result) return;
+  if (!tracee.is_refused()) return;
   user_regs_struct registers{};
   if (ptrace(PTRACE_GETREGS, pid, 0, &registers) == 0) {
-    registers.rax = static_cast<unsigned long long>(*tracee.result);
+    if (tracee.result) registers.rax = static_cast<unsigned long long>(*tracee.result);
+    if (tracee.restored) registers.rdi = *tracee.restored;
     (void)ptrace(PTRACE_SETREGS, pid, 0, &registers);
   }
-  tracee.result.reset();
+  tracee = Tracee();
 }
 
 // One report of waitpid(2). False when the command has ended.
@@ -266,7 +271,7 @@ void Tracer::let_go_of_the_rest() {
     if (born && ptrace(PTRACE_GETEVENTMSG, pid, 0, &child) == 0) tracees_[static_cast<pid_t>(child)];
     auto known = tracees_.find(pid);
     // The result of a call that was refused has still to be put in its place.
-    if (known != tracees_.end() && known->second.result && WSTOPSIG(status) == (SIGTRAP | 0x80)) on_call(pid);
+    if (known != tracees_.end() && known->second.is_refused() && WSTOPSIG(status) == (SIGTRAP | 0x80)) on_call(pid);
     bool plain = event == 0 && WSTOPSIG(status) != (SIGTRAP | 0x80);
     detach(pid, plain ? WSTOPSIG(status) : 0);
   }

@@ -54,26 +54,26 @@ class HomeOf : public testing::Test {
 
 TEST_F(HomeOf, ReadsTheImagesFile) {
   write_passwd("me:x:7:7::/home/me:/bin/sh\n");
-  EXPECT_EQ(home_of(root.get(), 7), "/home/me");
+  EXPECT_EQ(home_of(root.get(), 7).value(), "/home/me");
 }
 
 TEST_F(HomeOf, NoFileIsNoEntry) {
-  EXPECT_EQ(home_of(root.get(), 7), "/");
+  EXPECT_EQ(home_of(root.get(), 7).value(), "/");
 }
 
 TEST_F(HomeOf, AFifoDoesNotHoldItUp) {
   ASSERT_EQ(mkfifoat(root.get(), "etc/passwd", 0644), 0);
-  EXPECT_EQ(home_of(root.get(), 7), "/");
+  EXPECT_EQ(home_of(root.get(), 7).value(), "/");
 }
 
 TEST_F(HomeOf, ALinkStaysInsideTheImage) {
   ASSERT_EQ(symlinkat("/../../../../../../etc/passwd", root.get(), "etc/passwd"), 0);  // itself, seen from inside
-  EXPECT_EQ(home_of(root.get(), 0), "/");
+  EXPECT_EQ(home_of(root.get(), 0).value(), "/");
 }
 
 TEST_F(HomeOf, AHugeFileIsReadInPart) {
   write_passwd(std::string(kMaxPasswdBytes, '\n') + "me:x:7:7::/home/me:/bin/sh\n");
-  EXPECT_EQ(home_of(root.get(), 7), "/");
+  EXPECT_EQ(home_of(root.get(), 7).value(), "/");
 }
 
 }  // namespace

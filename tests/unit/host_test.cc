@@ -16,7 +16,7 @@ TEST(Host, OnlyTheKernelsFirstMountIsAnInitramfs) {
 }
 
 TEST(Host, ProbeTellsWhatThisProcessMayGive) {
-  HostFacts facts = probe_host();
+  HostFacts facts = probe_host().value();
   EXPECT_EQ(facts.capabilities, grantable_capabilities());
 }
 

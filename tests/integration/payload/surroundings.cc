@@ -22,9 +22,10 @@ int surroundings(const Args& args) {
               "/dev/core", "/dev/fuse", "/dev/console", "/proc/kcore", "/proc/keys", "/proc/acpi", "/volume/file"});
   print_files({"/proc/kcore", "/proc/keys", "/proc/sys/kernel/msgmax", "/proc/sys/net/ipv4/ip_forward",
                "/proc/self/timerslack_ns", "/proc/self/uid_map", "/proc/self/setgroups", "/proc/1/cgroup"});
-  make_node({"/dev/shm/node", "b", "254", "0"});
-  open_files({"r:/dev/shm/node"});
-  (void)unlink("/dev/shm/node");
+  std::string node = stays ? "/dev/shm/node" : "/dev/shm/other";  // both may run at the same time
+  make_node({node, "b", "254", "0"});
+  open_files({"r:" + node});
+  (void)unlink(node.c_str());
   call({"135", "0xffffffff"});  // personality(2), which a filter may refuse
   say("--end--\n");
   if (!stays) return kSurroundingsEnd;
