@@ -32,10 +32,6 @@ bool is_paused(const ContainerRecord& record) {
   return frozen.ok() && *frozen;
 }
 
-}  // namespace
-
-namespace {
-
 Result<Container> with_init(StateDirectory state, ContainerRecord record) {
   Container found{std::move(state), std::move(record), "", UniqueFd()};
   auto init = open_init(found.record);
@@ -66,6 +62,11 @@ Result<Container> look_at(StateDirectory state, ContainerRecord record) {
     found.status = "paused";
   else
     found.status = waits_for_start(found.state.fd()) ? "created" : "running";
+  // Killed before anybody let it go: the gate opens a little before its end can be seen.
+  if (found.status == "running" && has_start_socket(found.state.fd()) && is_exiting(found.record.init.pid)) {
+    found.status = "stopped";
+    found.init = UniqueFd();
+  }
   return found;
 }
 

@@ -74,6 +74,10 @@ Result<StartConnection> connect_for_start(int state_fd) {
   return StartConnection{std::move(control), std::move(memory)};
 }
 
+bool has_start_socket(int state_fd) {
+  return faccessat(state_fd, kGateName, F_OK, 0) == 0;
+}
+
 void remove_start_socket(int state_fd) {
   // What stays is removed with the directory.
   (void)unlinkat(state_fd, kSocketName, 0);

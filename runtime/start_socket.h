@@ -29,6 +29,10 @@ struct StartConnection {
 // Errors: nobody listens; it does not answer within ten seconds.
 Result<StartConnection> connect_for_start(int state_fd);
 
+// Whether what a created container waits behind is still there: between the moment it is let go, or ends, and the end
+// of start or the container's removal.
+bool has_start_socket(int state_fd);
+
 // After the start: the files are of no use any more.
 void remove_start_socket(int state_fd);
 

@@ -19,6 +19,7 @@
 
 #include "runtime/state_record.h"
 #include "sys/file.h"
+#include "sys/passing_error.h"
 #include "sys/tree.h"
 
 namespace minirun {
@@ -29,22 +30,24 @@ constexpr size_t kMaxRecordBytes = 1 << 20;
 constexpr const char* kConfigName = "config.json";
 constexpr size_t kMaxConfigBytes = 64 << 20;
 
-// Field 22 of /proc/PID/stat; the command name before it may hold anything, but ends at the last ')'.
-Result<uint64_t> read_start_ticks(pid_t pid) {
+// A field of /proc/PID/stat (proc_pid_stat(5)); the command name, field 2, may hold anything, but ends at the last ')'.
+Result<uint64_t> read_stat(pid_t pid, int number) {
   std::string path = fmt::format("/proc/{}/stat", pid);
   std::string stat = TRY(read_file(AT_FDCWD, path, 8192));
   size_t at = stat.rfind(')');
-  for (int field = 2; at != std::string::npos && field < 22; field++) at = stat.find(' ', at + 1);
+  for (int field = 2; at != std::string::npos && field < number; field++) at = stat.find(' ', at + 1);
   if (at == std::string::npos) return fail(EINVAL, "read {}", path);
   return static_cast<uint64_t>(strtoull(stat.c_str() + at, nullptr, 10));
 }
 
-uint64_t read_pidfd_inode(int pidfd) {
+Result<uint64_t> read_pidfd_inode(int pidfd) {
   constexpr long kPidfsMagic = 0x50494446;  // before Linux 6.9 all pidfds share one anonymous inode
   struct statfs filesystem {};
   struct stat facts {};
-  if (fstatfs(pidfd, &filesystem) < 0 || filesystem.f_type != kPidfsMagic || fstat(pidfd, &facts) < 0) return 0;
-  return facts.st_ino;
+  if (fstatfs(pidfd, &filesystem) < 0) return fail(errno, "statfs of a pidfd");
+  if (filesystem.f_type != kPidfsMagic) return uint64_t{0};
+  if (fstat(pidfd, &facts) < 0) return fail(errno, "stat of a pidfd");
+  return uint64_t{facts.st_ino};
 }
 
 Result<UniqueFd> duplicate(int fd) {
@@ -56,7 +59,15 @@ Result<UniqueFd> duplicate(int fd) {
 }  // namespace
 
 Result<ProcessIdentity> ProcessIdentity::of(pid_t pid, int pidfd) {
-  return ProcessIdentity{pid, TRY(read_start_ticks(pid)), read_pidfd_inode(pidfd)};
+  constexpr int kStartTime = 22;
+  return ProcessIdentity{pid, TRY(read_stat(pid, kStartTime)), TRY(read_pidfd_inode(pidfd))};
+}
+
+bool is_exiting(pid_t pid) {
+  constexpr int kFlags = 9;
+  constexpr uint64_t kExiting = 4;  // PF_EXITING in include/linux/sched.h
+  auto flags = read_stat(pid, kFlags);
+  return flags.ok() ? (*flags & kExiting) != 0 : !is_passing(flags.error().code);
 }
 
 Result<void> check_id(const std::string& id) {
@@ -147,7 +158,13 @@ Result<void> StateDirectory::write(const ContainerRecord& record) const {
 }
 
 Result<ContainerRecord> StateDirectory::read() const {
-  std::string text = TRY(read_file(fd_.get(), kRecordName, kMaxRecordBytes));
+  // Whatever is in its place: a FIFO must not hold minirun up, nor a link lead to another's record.
+  UniqueFd fd = TRY(open_at(fd_.get(), kRecordName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+  struct stat facts {};
+  if (fstat(fd.get(), &facts) < 0) return fail(errno, "stat {}", kRecordName);
+  if (S_ISDIR(facts.st_mode)) return fail(EISDIR, "read {}", kRecordName);
+  if (!S_ISREG(facts.st_mode)) return fail(EINVAL, "read {}: not a file", kRecordName);
+  std::string text = TRY(read_all(fd.get(), kMaxRecordBytes, kRecordName));
   auto record = record_from_json(text);
   if (!record.ok()) return wrap(record.error(), kRecordName);
   return record;
@@ -218,8 +235,7 @@ Result<UniqueFd> open_init_or_zombie(const ContainerRecord& record) {
   // Reaped since it was opened.
   if (!found.ok() && (found.error().code == ENOENT || found.error().code == ESRCH)) return fail(ENOENT, "no process");
   if (!found.ok()) return found.error();
-  bool same =
-      found->start_ticks == wanted.start_ticks && (wanted.pidfd_inode == 0 || found->pidfd_inode == wanted.pidfd_inode);
+  bool same = found->start_ticks == wanted.start_ticks && found->pidfd_inode == wanted.pidfd_inode;
   if (!same) return fail(ENOENT, "no process");
   return pidfd;
 }

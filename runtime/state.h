@@ -125,6 +125,9 @@ Result<UniqueFd> open_init(const ContainerRecord& record);
 // The same, also when it has ended and waits to be reaped.
 Result<UniqueFd> open_init_or_zombie(const ContainerRecord& record);
 
+// Whether a process is past its last step and on its way out, or gone: its descriptors are closed before a pidfd tells.
+bool is_exiting(pid_t pid);
+
 Result<std::string> current_boot_id();
 
 // RFC 3339 in UTC with nanoseconds, as engines parse it.

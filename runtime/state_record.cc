@@ -1,5 +1,7 @@
 #include "runtime/state_record.h"
 
+#include <fmt/format.h>
+
 #include <cerrno>
 
 #include "runtime/json.h"
@@ -102,6 +104,25 @@ Result<void> read_record(JsonValue root, ContainerRecord* record) {
   return {};
 }
 
+// FNV-1a, which every change of a single byte changes. Against disks, not against people: only root writes here.
+std::string checksum(std::string_view text) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return fmt::format("{:016x}", hash);
+}
+
+// Over everything before it. A record of an older minirun has none.
+constexpr std::string_view kChecksumKey = ",\n  \"checksum\": \"";
+constexpr std::string_view kEnd = "\n}";
+
+Result<void> check_sum(std::string_view text) {
+  size_t at = text.rfind(kChecksumKey);
+  if (at == text.npos) return {};
+  std::string_view sum = text.substr(at + kChecksumKey.size());
+  if (sum.starts_with(checksum(text.substr(0, at)) + "\"")) return {};
+  return fail(EINVAL, "state record: its checksum is not that of its content");
+}
+
 }  // namespace
 
 std::string record_to_json(const ContainerRecord& record) {
@@ -124,10 +145,13 @@ std::string record_to_json(const ContainerRecord& record) {
   json.key("annotations").begin_object();
   for (const auto& [key, value] : record.annotations) json.key(key).string(value);
   json.end_object().end_object();
-  return json.take();
+  std::string text = json.take();
+  size_t end = text.rfind(kEnd);
+  return text.insert(end, fmt::format("{}{}\"", kChecksumKey, checksum(std::string_view(text).substr(0, end))));
 }
 
 Result<ContainerRecord> record_from_json(std::string_view text) {
+  TRY(check_sum(text));
   auto document = TRY(JsonDocument::parse(text));
   if (document->root().type() != JsonType::object) return fail(EINVAL, "state record: not an object");
   ContainerRecord record;

@@ -19,6 +19,7 @@ using nlohmann::json;
 
 constexpr const char* kId = "faulty";
 const std::string kState = "/run/tests/state";
+constexpr const char* kRecord = "/run/tests/state/faulty/state.json";
 constexpr int kEnd = 7;  // of the payload's surroundings
 
 UniqueFd make_output(const char* name) {
@@ -189,7 +190,45 @@ std::vector<long> Scene::calls(Command command) {
   return attempt.traced.calls;
 }
 
+size_t Scene::record_bytes() {
+  std::string problem = prepare(Command::remove);
+  size_t bytes = read_file(AT_FDCWD, kRecord).value().size();
+  problem += remove_and_check();
+  if (!problem.empty()) give_up(problem);
+  return bytes;
+}
+
+// delete --force must do with what is left of the record.
+Verdict Scene::attempt_damaged(const Fault& fault) {
+  Verdict verdict{false, prepare(Command::remove)};
+  std::string text = read_file(AT_FDCWD, kRecord).value();
+  if (fault.at > text.size()) {
+    verdict.problem += remove_and_check();
+    return verdict;
+  }
+  verdict.tried = true;
+  size_t at = fault.at - 1;
+  if (fault.kind == Fault::Kind::cut_record)
+    text.resize(at);
+  else
+    text[at] = static_cast<char>(text[at] ^ (1 << at % 7));
+  if (unlink(kRecord) != 0) give_up("cannot damage the record");
+  write_new_file(kRecord, text, 0600);
+  verdict.problem += remove_and_check();
+  if (!verdict.problem.empty()) clear();
+  return verdict;
+}
+
+// So that the next attempt starts as this one did.
+void Scene::clear() const {
+  Traces more;
+  for (const std::string& trace : take_all_traces())
+    if (!before_.contains(trace)) more.insert(trace);
+  remove_traces(more);
+}
+
 Verdict Scene::attempt(Command command, const Fault& fault) {
+  if (fault.kind == Fault::Kind::cut_record || fault.kind == Fault::Kind::flip_record) return attempt_damaged(fault);
   std::string problem = prepare(command);
   if (!problem.empty()) return {true, problem};
   Attempt attempt = perform(command, fault);
@@ -201,10 +240,7 @@ Verdict Scene::attempt(Command command, const Fault& fault) {
     verdict.problem = check_outcome(attempt);
   }
   if (!verdict.problem.empty()) {
-    Traces more;
-    for (const std::string& trace : take_all_traces())
-      if (!before_.contains(trace)) more.insert(trace);
-    remove_traces(more);  // so that the next attempt starts as this one did
+    clear();
     std::string code = "; status " + std::to_string(attempt.traced.code);
     verdict.problem = attempt.traced.where + code + ", \"" + attempt.err + "\": " + verdict.problem;
   }

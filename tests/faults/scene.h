@@ -33,6 +33,9 @@ class Scene {
   // The numbers of the system calls of the command without a fault.
   std::vector<long> calls(Command command);
 
+  // The size of a container's record, in bytes.
+  size_t record_bytes();
+
   // One command with the fault. After a kill: delete --force says 0 and nothing is left. After a failing or missing
   // call: a clean refusal, or a success that is no different from one without the fault.
   Verdict attempt(Command command, const Fault& fault);
@@ -50,6 +53,7 @@ class Scene {
   std::vector<std::string> arguments_of(Command command) const;
   std::vector<std::string> arguments(Command command) const;  // the whole command line
   std::string prepare(Command command);
+  Verdict attempt_damaged(const Fault& fault);
   Attempt perform(Command command, const Fault& fault);
 
   // What is not as it must be, for people; "" when nothing is.
@@ -62,6 +66,7 @@ class Scene {
   std::string start_and_check();
   std::string remove_and_check();
   std::string check_clean(int milliseconds) const;
+  void clear() const;
   std::string status() const;
   std::string cgroup() const;
 

@@ -26,6 +26,25 @@ class Maker {
     add_missing(kind, command, calls);
   }
 
+  void add_damages(size_t bytes) {
+    for (auto [damage, what] :
+         {std::pair(Fault::Kind::cut_record, "delete --force with the record cut off at every byte"),
+          std::pair(Fault::Kind::flip_record,
+                    "delete --force with a bit flipped in every byte of the "
+                    "record")}) {
+      Sweep sweep{what, Kind::privileged, Command::remove, {}};
+      size_t step = options_.all ? 1 : kStride;
+      if (step > 1) sweep.name += " (each " + std::to_string(step) + "th)";
+      for (uint64_t at = 1; at <= bytes; at += step) {
+        Fault fault;
+        fault.kind = damage;
+        fault.at = at;
+        sweep.faults.push_back(fault);
+      }
+      keep(std::move(sweep));
+    }
+  }
+
   std::vector<Sweep> sweeps;
 
  private:
@@ -94,6 +113,7 @@ std::vector<Sweep> make_sweeps(const SweepOptions& options) {
   Maker maker(options);
   for (Kind kind : {Kind::privileged, Kind::user}) {
     Scene scene(kind);
+    if (kind == Kind::privileged) maker.add_damages(scene.record_bytes());
     for (int i = 0; i < kCommands; ++i) {
       auto command = static_cast<Command>(i);
       maker.add(kind, command, scene.calls(command));

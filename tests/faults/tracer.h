@@ -22,6 +22,9 @@ struct Fault {
     kill,     // SIGKILL to the victim at the entry of call `at`: the call itself is not done
     fail,     // call `at` fails with one of its errors (FailingCall in calls.h) and does nothing; close(2) closes
     missing,  // call number `number` fails with ENOSYS, always
+    // Not of a call: the container's record loses all from byte `at` on, or a bit of that byte is another.
+    cut_record,
+    flip_record,
   };
   Kind kind = Kind::none;
   uint64_t at = 0;  // counted from 1
