@@ -177,7 +177,8 @@ Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFa
   emit_setup_gate(c);
   if (c.late_pivot()) emit_pivot(c);
   emit_working_directory(c);  // is made where it is missing: before the root is read-only
-  emit_root_attributes(c);    // nothing is made in the rootfs from here on
+  emit_readonly_mounts(c);
+  emit_root_attributes(c);  // nothing is made in the rootfs from here on
   uint32_t first_told = emit_launch(c);
   TRY(compile_limits(c));
   c.out.init = options.init;

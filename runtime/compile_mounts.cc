@@ -126,10 +126,32 @@ void warn_of_covered_source(Compilation& c, const MountEntry& entry) {
   }
 }
 
+bool is_below(const std::string& path, const std::string& folder) {
+  return path.starts_with(folder == "/" ? folder : folder + "/");
+}
+
+// Engines send /dev as a read-only tmpfs, with what is mounted below it after it (podman run --read-only).
+bool becomes_readonly_later(const Compilation& c, const MountEntry& entry) {
+  const std::string target = clean_path(entry.mount.destination);
+  bool more = target == "/dev" || (c.spec.process && is_below(clean_path(c.spec.process->cwd), target));
+  for (size_t i = entry.index + 1; i < c.spec.mounts.size(); i++) {
+    const std::string later = clean_path(c.spec.mounts[i].destination);
+    if (later == target || is_below(target, later)) return false;  // it is covered: this path is another mount then
+    more = more || is_below(later, target);
+  }
+  return more;
+}
+
+uint64_t take_readonly(Compilation& c, const MountEntry& entry, uint64_t attributes) {
+  if ((attributes & abi::kMountAttrReadonly) == 0 || !becomes_readonly_later(c, entry)) return attributes;
+  c.readonly_later.push_back(entry.index);
+  return attributes & ~abi::kMountAttrReadonly;
+}
+
 // A tmpfs that the host has to do something for: it is filled, or has its ids mapped, before it is placed. It becomes
 // read-only when it is.
 void emit_tmpfs(Compilation& c, const MountEntry& entry) {
-  uint64_t attributes = new_attributes(entry.options);
+  uint64_t attributes = take_readonly(c, entry, new_attributes(entry.options));
   uint64_t readonly = attributes & abi::kMountAttrReadonly;
   Source source{SourceKind::filesystem, entry.mount.source, false, attributes & ~readonly, entry.pointer};
   source.type = entry.mount.type;
@@ -153,9 +175,11 @@ void emit_new(Compilation& c, const MountEntry& entry, const std::string& type) 
       type == "tmpfs" && std::none_of(parameters.begin(), parameters.end(), has_mode);  // as the image has it
   uint16_t flags =
       static_cast<uint16_t>(entry.flags | (kernel_view ? kRealDirectory : 0) | (keeps_mode ? kModeOfTarget : 0));
+  uint64_t attributes = new_attributes(entry.options);
+  if (type == "tmpfs") attributes = take_readonly(c, entry, attributes);
   c.add(Op::mount_new, entry.pointer,
-        {c.text(type), c.text(entry.mount.destination), new_attributes(entry.options), c.plan.list(parameters),
-         parameters.size(), entry.options.propagation},
+        {c.text(type), c.text(entry.mount.destination), attributes, c.plan.list(parameters), parameters.size(),
+         entry.options.propagation},
         flags);
 }
 
@@ -220,6 +244,13 @@ void emit_mounts(Compilation& c) {
       emit_new(c, entry, mount.type);
   }
   if (c.options.notify) emit_notify(c);
+}
+
+void emit_readonly_mounts(Compilation& c) {
+  for (size_t i : c.readonly_later) {
+    c.add(Op::set_attributes, pointer_at("/mounts", i),
+          {c.text(c.spec.mounts[i].destination), abi::kMountAttrReadonly, 0, 0});
+  }
 }
 
 }  // namespace minirun

@@ -29,6 +29,7 @@ struct Compilation {
   std::string program_origin{};
   PlanBuilder plan{};
   Compiled out{};
+  std::vector<size_t> readonly_later{};  // of spec.mounts: see emit_readonly_mounts
 
   // The config's namespace of a type, or nullptr when it is the caller's.
   const oci::Namespace* find(uint64_t type) const;
@@ -55,6 +56,9 @@ std::string pointer_at(std::string_view list, size_t index);
 
 // compile_mounts.cc
 void emit_mounts(Compilation& c);
+// A read-only tmpfs that more is made on (mount points, devices, the working directory) becomes so when all that is
+// done.
+void emit_readonly_mounts(Compilation& c);
 // compile_devices.cc
 void emit_devices(Compilation& c);
 void emit_protected_paths(Compilation& c);

@@ -176,6 +176,23 @@ TEST_F(Mounts, ReadonlyRootIsReadOnlyAndMountsStayWritable) {
             "/x 30\n/etc/x 30\n/made/for/it/x 0\n/dev/shm/x 0\n");
 }
 
+// As podman has it with --read-only.
+TEST_F(Mounts, ReadOnlyDevHasItsMountPointsAndDevices) {
+  Bundle bundle;
+  bool found = false;
+  for (json& mount : bundle.config["mounts"]) {
+    if (mount["destination"] != "/dev") continue;
+    mount["options"].push_back("ro");
+    found = true;
+  }
+  ASSERT_TRUE(found);
+  bundle.config["root"]["readonly"] = true;
+  auto mounts = table(bundle);
+  EXPECT_TRUE(has_option(mounts["/dev"], "ro")) << mounts["/dev"];
+  EXPECT_FALSE(has_option(mounts["/dev/shm"], "ro")) << mounts["/dev/shm"];
+  EXPECT_NE(output(bundle, {"stat", "/dev/null", "/dev/pts"}).find("/dev/null"), std::string::npos);
+}
+
 TEST_F(Mounts, MaskedPathsShowNothing) {
   Bundle bundle;
   bundle.add_file("/etc/secret", "secret\n");

@@ -12,6 +12,28 @@ TEST_F(CompileMounts, StandInTheListedOrder) {
   expect_order(lines(), {"mount tmpfs on /b ", "mount tmpfs on /a ", "bind /data on /b/c"});
 }
 
+TEST_F(CompileMounts, TmpfsWithSomethingOnItBecomesReadOnlyLast) {
+  spec.mounts = {mount_of("/dev", "tmpfs", "tmpfs", {"nosuid", "ro"}),
+                 mount_of("/a", "tmpfs", "a", {"ro", "tmpcopyup"}),
+                 mount_of("/alone", "tmpfs", "alone", {"ro"}),
+                 mount_of("/a/b", "", "/data", {"bind"}),
+                 mount_of("/c", "tmpfs", "c", {"ro"}),
+                 mount_of("/c/d", "", "/data", {"bind"}),
+                 mount_of("/c", "tmpfs", "over", {})};
+  spec.root->readonly = true;
+  auto all = lines();
+  expect_order(all, {"mount tmpfs on /dev (nosuid,source=tmpfs)", "on /a (", "mount tmpfs on /alone (ro,", "on /a/b ",
+                     "mount tmpfs on /c (ro,", "change /dev (ro)", "change /a (ro)", "change / (ro)"});
+  EXPECT_FALSE(has(all, "change /c (ro)")) << "what is there by then is another mount";
+  EXPECT_FALSE(has(all, "change /alone (ro)"));
+}
+
+TEST_F(CompileMounts, TmpfsOfTheWorkingDirectoryBecomesReadOnlyBehindIt) {
+  spec.mounts = {mount_of("/srv", "tmpfs", "tmpfs", {"ro"})};
+  spec.process->cwd = "/srv/app";
+  expect_order(lines(), {"mount tmpfs on /srv (source=tmpfs", "change /srv (ro)"});
+}
+
 TEST_F(CompileMounts, BindKeepsReadOnlyThroughRemount) {
   spec.mounts = {mount_of("/data", "", "/srv", {"rbind", "ro", "nosuid", "rprivate"}),
                  mount_of("/data", "", "", {"bind", "remount", "noexec"})};

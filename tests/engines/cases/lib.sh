@@ -1,0 +1,54 @@
+# shellcheck shell=bash
+# Read before every case, in the guest.
+
+export XDG_RUNTIME_DIR=/run/user/0
+mkdir -p /run/user/0
+
+skip() {
+  echo "skipped: $*"
+  exit 77
+}
+
+# wait_for SECONDS CONDITION...: true as soon as CONDITION succeeds.
+wait_for() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    [ $SECONDS -lt $end ] || return 1
+    sleep 0.2
+  done
+} 2>/dev/null
+
+# status_of COMMAND...: prints its exit status as the last line.
+status_of() {
+  local status=0
+  "$@" || status=$?
+  echo "$status"
+}
+
+# same A B: with both in the trace.
+same() { [ "$1" = "$2" ]; }
+
+# has PATTERN TEXT
+has() { grep -qE -- "$1" <<<"$2"; }
+
+# finds PATTERN: in its input, which it reads to the end.
+finds() { grep -E -- "$1" >/dev/null; }
+
+# fetch URL: what a server of this guest answers.
+fetch() { busybox wget -q -T 5 -O - "$1"; }
+
+# load URL COUNT SECONDS: so many requests at the same time, one after the other, until nobody listens any more. Fails
+# when a connection that was accepted is not answered in full.
+load() {
+  python3 "$HERE/load.py" "$@"
+}
+
+# What is installed in the guest before the first case: minirun and where the engines look for it.
+install_minirun() {
+  install -m 755 "$HERE"/minirun* /usr/bin/
+  mkdir -p /etc/containers/containers.conf.d
+  cp "$HERE/minirun.conf" /etc/containers/containers.conf.d/minirun.conf
+}
+
+cleanup() { :; }
