@@ -22,9 +22,9 @@ TEST_F(CompileMounts, TmpfsWithSomethingOnItBecomesReadOnlyLast) {
                  mount_of("/c", "tmpfs", "over", {})};
   spec.root->readonly = true;
   auto all = lines();
-  expect_order(
-      all, {"mount tmpfs on /dev (nosuid,source=tmpfs)", "filled from the image on /a", "mount tmpfs on /alone (ro,",
-            "on /a/b ", "mount tmpfs on /c (ro,", "change /dev (ro)", "change /a (ro)", "change / (ro)"});
+  expect_order(all, {"mount tmpfs on /dev (nosuid,source=tmpfs)", "bind tmpfs a filled from the image on /a",
+                     "mount tmpfs on /alone (ro,", "bind /data on /a/b ", "mount tmpfs on /c (ro,", "change /dev (ro)",
+                     "change /a (ro)", "change / (ro)"});
   EXPECT_FALSE(has(all, "change /c (ro)")) << "what is there by then is another mount";
   EXPECT_FALSE(has(all, "change /alone (ro)"));
 }
