@@ -156,7 +156,7 @@ std::optional<std::string> search(const ExecFailure& failure) {
     auto found = find_in_root(failure.root_fd, candidate);
     if (!found || S_ISDIR(found->status.st_mode)) continue;
     if (permission_hint(*found).empty()) return candidate;
-    if (!fallback) fallback = std::move(candidate);
+    if (!fallback) fallback = candidate;
   }
   return fallback;
 }
