@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "runtime/unix_socket.h"
 #include "sys/file.h"
@@ -233,7 +234,7 @@ Result<void> NotifyRelay::barrier(Signals& signals) {
   UniqueFd held(ends[1]);
   auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kBarrierMs);
   for (;;) {
-    if (held && !pending_) pending_ = Datagram{kBarrier, std::move(held)};
+    if (held && !pending_) pending_ = Datagram{kBarrier, std::exchange(held, UniqueFd())};
     TRY(turn());
     TRY(signals.collect());
     if (signals.abort_request()) return {};
