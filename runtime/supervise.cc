@@ -115,8 +115,8 @@ void Supervisor::relay_notifications() {
   if (!notify_) return;
   auto turned = notify_->turn();
   if (turned.ok()) return;
+  notify_.reset();  // from here on the workload is told, too
   report_line("minirun: warning: " + turned.error().text());
-  notify_.reset();
 }
 
 // Waits once and moves what is there to be moved. False when the container's init has ended.

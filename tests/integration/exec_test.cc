@@ -180,6 +180,13 @@ TEST_F(Exec, IgnorePausedCanBeGivenUp) {
   start();
   EXPECT_EQ(call({"pause", id()}).code, 0);
   Running waiting(exec_command({"--ignore-paused"}, {"/bin/payload", "true"}), {});
+  // It has its signals in hand, by a signalfd.
+  std::string descriptors = "/proc/" + std::to_string(waiting.pid()) + "/fd/";
+  ASSERT_TRUE(eventually([&] {
+    for (int fd = 3; fd < 16; fd++)
+      if (link_target(descriptors + std::to_string(fd)) == "anon_inode:[signalfd]") return true;
+    return false;
+  }));
   usleep(100000);
   waiting.send(SIGTERM);
   Outcome outcome = waiting.finish();

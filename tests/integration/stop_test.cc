@@ -36,8 +36,8 @@ class Wait : public Stop {
  protected:
   // So that what happens next is not missed.
   static bool holds_a_pidfd(pid_t pid) {
-    // Before its exec it has those of this program.
-    if (!link_target("/proc/" + std::to_string(pid) + "/exe").ends_with("/minirun")) return false;
+    // Before its exec it has those of this program; the kernel gives it its new name when it has closed them.
+    if (content("/proc/" + std::to_string(pid) + "/comm") == content("/proc/self/comm")) return false;
     for (int fd = 3; fd < 16; fd++) {
       std::string target = link_target("/proc/" + std::to_string(pid) + "/fd/" + std::to_string(fd));
       if (target.find("pidfd") != std::string::npos) return true;
