@@ -15,6 +15,7 @@
 #include <string_view>
 #include <utility>
 
+#include "runtime/seccomp_conditions.h"
 #include "runtime/seccomp_join.h"
 #include "sys/file.h"
 
@@ -37,7 +38,8 @@ struct SyscallTable {
   uint32_t token;  // SCMP_ARCH_*
   uint32_t audit_arch;
   uint32_t first;
-  uint32_t last;  // new calls are added up to here (and numbers from 2^30 on are none)
+  uint32_t last;                  // new calls are added up to here (and numbers from 2^30 on are none)
+  bool words_of_32_bits = false;  // see ConditionalCode
 };
 
 // The native one first: it is in every filter.
@@ -45,14 +47,14 @@ struct SyscallTable {
 constexpr uint32_t kX32Bit = 0x40000000;
 constexpr SyscallTable kTables[] = {
     {oci::SeccompArch::x86_64, SCMP_ARCH_X86_64, AUDIT_ARCH_X86_64, 0, kX32Bit - 1},
-    {oci::SeccompArch::x86, SCMP_ARCH_X86, AUDIT_ARCH_I386, 0, kX32Bit - 1},
+    {oci::SeccompArch::x86, SCMP_ARCH_X86, AUDIT_ARCH_I386, 0, kX32Bit - 1, true},
     // From 512 on x32 has variants of its own, which are not newer than the common calls below.
-    {oci::SeccompArch::x32, SCMP_ARCH_X32, AUDIT_ARCH_X86_64, kX32Bit, kX32Bit | 511},
+    {oci::SeccompArch::x32, SCMP_ARCH_X32, AUDIT_ARCH_X86_64, kX32Bit, kX32Bit | 511, true},
 };
 #elif defined(__aarch64__)
 constexpr SyscallTable kTables[] = {
     {oci::SeccompArch::aarch64, SCMP_ARCH_AARCH64, AUDIT_ARCH_AARCH64, 0, 0x3fffffff},
-    {oci::SeccompArch::arm, SCMP_ARCH_ARM, AUDIT_ARCH_ARM, 0, 0xeffff},  // private calls from 0xf0000 on
+    {oci::SeccompArch::arm, SCMP_ARCH_ARM, AUDIT_ARCH_ARM, 0, 0xeffff, true},  // private calls from 0xf0000 on
 };
 #else
 #error "name the tables of system calls that this machine's kernel has"
@@ -93,23 +95,19 @@ Result<uint32_t> action_value(oci::SeccompAction action, const std::optional<uin
   return fail(0, "unknown action");
 }
 
-using Conditions = std::vector<scmp_arg_cmp>;
+using Conditions = std::vector<oci::SeccompArg>;
 
-// The argument lists of the libseccomp rules that one rule of the config needs.
+// Of one rule of the config: conditions that must all hold, or those of another alternative.
 std::vector<Conditions> alternatives(const std::vector<oci::SeccompArg>& args) {
-  Conditions all;
   unsigned seen = 0;
   bool repeated = false;
   for (const oci::SeccompArg& arg : args) {
-    all.push_back({arg.index, kOperators.at(static_cast<size_t>(arg.op)), arg.value, arg.value_two});
-    // A value that is not read: libseccomp would take two rules that differ in it alone for different ones.
-    if (arg.op != oci::SeccompOperator::masked_eq) all.back().datum_b = 0;
     repeated = repeated || (seen >> arg.index & 1) != 0;
     seen |= 1U << arg.index;
   }
-  if (!repeated) return {all};
+  if (!repeated) return {args};
   std::vector<Conditions> one_each;
-  for (const scmp_arg_cmp& condition : all) one_each.push_back({condition});
+  for (const oci::SeccompArg& condition : args) one_each.push_back({condition});
   return one_each;
 }
 
@@ -151,13 +149,63 @@ Result<std::vector<Rule>> resolve_all(const oci::Seccomp& seccomp, std::vector<s
   return rules;
 }
 
-Result<void> add_rule(void* context, const Rule& rule) {
-  for (const auto& [name, number] : rule.syscalls) {
-    for (const Conditions& conditions : rule.alternatives) {
-      const int rc = seccomp_rule_add_array(context, rule.action, number, static_cast<unsigned>(conditions.size()),
-                                            conditions.data());
-      if (rc < 0) return fail(-rc, "/linux/seccomp/syscalls/{}: add a rule for {}", rule.index, name);
+// i386 has calls that are made through another one, socketcall(2) or ipc(2): libseccomp asks for the latter's first
+// argument, and gives them negative numbers.
+bool is_multiplexed(const SyscallTable& table, int number, const char* name) {
+  using std::string_view_literals::operator""sv;
+  return number < 0 || (table.arch == oci::SeccompArch::x86 && (name == "socketcall"sv || name == "ipc"sv));
+}
+
+Result<void> add_to_libseccomp(void* context, const Rule& rule, const char* name, int native) {
+  for (const Conditions& conditions : rule.alternatives) {
+    std::vector<scmp_arg_cmp> args;
+    for (const oci::SeccompArg& arg : conditions) {
+      // A value that is not read: libseccomp would take two rules that differ in it alone for different ones.
+      const uint64_t second = arg.op == oci::SeccompOperator::masked_eq ? arg.value_two : 0;
+      args.push_back({arg.index, kOperators.at(static_cast<size_t>(arg.op)), arg.value, second});
     }
+    const int rc =
+        seccomp_rule_add_array(context, rule.action, native, static_cast<unsigned>(args.size()), args.data());
+    if (rc < 0) return fail(-rc, "/linux/seccomp/syscalls/{}: add a rule for {}", rule.index, name);
+  }
+  return {};
+}
+
+// The rules with conditions, apart from libseccomp's, for the calls in the order of their first one. A rule without
+// conditions for the same call makes them idle, wherever it stands, as with libseccomp.
+class ConditionalCalls {
+ public:
+  void add(uint32_t number, const Rule& rule) {
+    auto call = std::find_if(calls_.begin(), calls_.end(), [&](const auto& one) { return one.number == number; });
+    if (call == calls_.end()) call = calls_.insert(call, {number, {}});
+    for (const Conditions& conditions : rule.alternatives) call->rules.push_back({conditions, rule.action});
+  }
+  void leave_out(uint32_t number) { idle_.push_back(number); }
+
+  std::vector<ConditionalCall> take() && {
+    auto is_idle = [this](const ConditionalCall& call) {
+      return std::find(idle_.begin(), idle_.end(), call.number) != idle_.end();
+    };
+    calls_.erase(std::remove_if(calls_.begin(), calls_.end(), is_idle), calls_.end());
+    return std::move(calls_);
+  }
+
+ private:
+  std::vector<ConditionalCall> calls_;
+  std::vector<uint32_t> idle_;
+};
+
+// To libseccomp what has no conditions or needs its knowledge, the rest to `conditional`.
+Result<void> add_rule(void* context, const SyscallTable& table, const Rule& rule, ConditionalCalls& conditional) {
+  const bool unconditional = rule.alternatives.size() == 1 && rule.alternatives[0].empty();
+  for (const auto& [name, native] : rule.syscalls) {
+    const int number = seccomp_syscall_resolve_name_arch(table.token, name);
+    if (!unconditional && !is_multiplexed(table, number, name)) {
+      conditional.add(static_cast<uint32_t>(number), rule);
+      continue;
+    }
+    if (unconditional && number >= 0) conditional.leave_out(static_cast<uint32_t>(number));
+    TRY(add_to_libseccomp(context, rule, name, native));
   }
   return {};
 }
@@ -215,9 +263,10 @@ Result<TableFilter> compile_table(const SyscallTable& table, uint32_t default_ac
     if (rc < 0) return fail(-rc, "/linux/seccomp/architectures: make a filter for architecture {:#x}", table.token);
   }
   size_t syscalls = 0;
+  ConditionalCalls conditional;
   for (const Rule& rule : rules) {
     syscalls += rule.syscalls.size();
-    if (rule.action != default_action) TRY(add_rule(context.get(), rule));
+    if (rule.action != default_action) TRY(add_rule(context.get(), table, rule, conditional));
   }
   if (syscalls > kTreePays) (void)seccomp_attr_set(context.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);  // for speed only
 
@@ -227,8 +276,11 @@ Result<TableFilter> compile_table(const SyscallTable& table, uint32_t default_ac
   filter.first = table.first;
   filter.last = table.last;
   if (wants_enosys(default_action)) filter.newest = newest_of(table, rules);
-  filter.code.resize(bytes.size() / sizeof(sock_filter));
-  std::memcpy(filter.code.data(), bytes.data(), filter.code.size() * sizeof(sock_filter));
+  filter.code =
+      conditional_code(std::move(conditional).take(), {table.audit_arch, default_action, table.words_of_32_bits});
+  const size_t before = filter.code.size();
+  filter.code.resize(before + bytes.size() / sizeof(sock_filter));
+  std::memcpy(filter.code.data() + before, bytes.data(), bytes.size());
   return filter;
 }
 

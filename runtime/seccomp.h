@@ -26,8 +26,9 @@ struct SeccompProgram {
 // an errnoRet for an action that takes none.
 //
 // - Architectures that this machine cannot run are left out: nothing can call the kernel as them.
-// - Several conditions on one argument are alternatives: each becomes a rule of its own, as libseccomp cannot join
-// them.
+// - Several conditions on one argument are alternatives, as runc and crun have it.
+// - Of the rules for one call whose conditions hold the first answers; a rule without conditions makes those with some
+//   idle, as with libseccomp, which gives no order else.
 // - A rule with the default action changes nothing and makes no rule.
 // - flags absent: SPEC_ALLOW, as runc and crun have it, since without it every workload pays for the mitigation of
 //   speculative store bypass; an empty list is none. SCMP_ACT_NOTIFY anywhere: NEW_LISTENER, and TSYNC_ESRCH

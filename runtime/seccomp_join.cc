@@ -6,23 +6,14 @@
 #include <cstddef>
 #include <utility>
 
+#include "runtime/seccomp_code.h"
+
 namespace minirun {
 namespace {
 
-using Code = std::vector<sock_filter>;
-
-sock_filter statement(unsigned code, uint32_t k) {
-  return {static_cast<uint16_t>(code), 0, 0, k};
-}
-
-sock_filter jump(unsigned code, uint32_t k, size_t if_true, size_t if_false) {
-  return {static_cast<uint16_t>(BPF_JMP | BPF_K | code), static_cast<uint8_t>(if_true), static_cast<uint8_t>(if_false),
-          k};
-}
-
 // Stands for a jump to the filter with this index until the place of all is known.
 sock_filter to_filter(size_t index) {
-  return statement(BPF_JMP | BPF_JA, static_cast<uint32_t>(index));
+  return jump_always(index);
 }
 
 // The number in the accumulator:
@@ -30,7 +21,7 @@ sock_filter to_filter(size_t index) {
 //     jgt last     else: ENOSYS
 //     ja           to the filter
 //     ret ENOSYS
-Code table_part(const TableFilter& table, size_t index) {
+BpfCode table_part(const TableFilter& table, size_t index) {
   if (!table.newest) return {to_filter(index)};
   return {jump(BPF_JGT, *table.newest, 0, 1), jump(BPF_JGT, table.last, 0, 1), to_filter(index),
           statement(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS)};
@@ -40,18 +31,17 @@ Code table_part(const TableFilter& table, size_t index) {
 //     jeq arch     else: behind the block, with the accumulator as it was
 //     ld nr
 //     jge first of the second table, else: the part of the first
-Code arch_block(const std::vector<TableFilter>& filters, size_t index) {
+BpfCode arch_block(const std::vector<TableFilter>& filters, size_t index) {
   const uint32_t arch = filters[index].audit_arch;
-  Code parts = table_part(filters[index], index);
+  BpfCode parts = table_part(filters[index], index);
   for (size_t second = index + 1; second < filters.size(); ++second) {
     if (filters[second].audit_arch != arch) continue;
     parts.insert(parts.begin(), jump(BPF_JGE, filters[second].first, parts.size(), 0));
-    const Code more = table_part(filters[second], second);
+    const BpfCode more = table_part(filters[second], second);
     parts.insert(parts.end(), more.begin(), more.end());
     break;
   }
-  Code block = {jump(BPF_JEQ, arch, 0, parts.size() + 1),
-                statement(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
+  BpfCode block = {jump(BPF_JEQ, arch, 0, parts.size() + 1), load(offsetof(seccomp_data, nr))};
   block.insert(block.end(), parts.begin(), parts.end());
   return block;
 }
@@ -66,10 +56,10 @@ bool is_second_table(const std::vector<TableFilter>& filters, size_t index) {
 
 std::vector<sock_filter> join_filters(const std::vector<TableFilter>& filters) {
   if (filters.size() == 1 && !filters[0].newest) return filters[0].code;
-  Code joined = {statement(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch))};
+  BpfCode joined = {load(offsetof(seccomp_data, arch))};
   for (size_t i = 0; i < filters.size(); ++i) {
     if (is_second_table(filters, i)) continue;
-    const Code block = arch_block(filters, i);
+    const BpfCode block = arch_block(filters, i);
     joined.insert(joined.end(), block.begin(), block.end());
   }
   const size_t dispatch = joined.size();

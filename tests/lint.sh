@@ -35,7 +35,9 @@ lint_tidy_file() { # FILE RULES_KEY
   local stamp
   stamp=build/tidy/$(cat "$1" <(echo "$1 $2") | sha256sum | cut -c1-32)
   [ ! -e "$stamp" ] || return 0
-  clang-tidy -p build/sanitize --quiet "$1" 2>/dev/null && touch "$stamp"
+  # The analyzer's depth: with the default of 225,000 nodes a function a run takes two and a half times as long.
+  clang-tidy -p build/sanitize --quiet --extra-arg=-Xclang --extra-arg=-analyzer-config --extra-arg=-Xclang \
+    --extra-arg=max-nodes=25000 "$1" 2>/dev/null && touch "$stamp"
 }
 export -f lint_tidy_file
 

@@ -1,5 +1,5 @@
 // Any profile: the filter is one that the kernel takes, and for every system call that it may be asked about it answers
-// what a matching rule says, or the default where none matches. The oracle is an interpreter of classic BPF.
+// what the first matching rule says, or the default where none matches. The oracle is an interpreter of classic BPF.
 #include "runtime/seccomp.h"
 
 #include <linux/audit.h>
@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <set>
 
 #include "tests/fuzz/fuzz.h"
@@ -150,13 +151,18 @@ class Reference {
 
   void check(const seccomp_data& call, uint32_t answer) const {
     uint32_t fallback = value_of(profile_.default_action, profile_.default_errno_ret);
-    std::set<uint32_t> allowed;
+    std::set<uint32_t> unconditional;  // of several libseccomp chooses
+    std::optional<uint32_t> first_met;
     for (const auto& rule : profile_.syscalls) {
+      uint32_t action = value_of(rule.action, rule.errno_ret);
       bool named =
           std::any_of(rule.names.begin(), rule.names.end(), [&](auto& name) { return number(name) == call.nr; });
-      if (named && args_match(rule.args, call.args)) allowed.insert(value_of(rule.action, rule.errno_ret));
+      if (!named || action == fallback) continue;
+      if (rule.args.empty()) unconditional.insert(action);
+      if (!first_met && args_match(rule.args, call.args)) first_met = action;
     }
-    if (allowed.empty()) allowed.insert(fallback);
+    std::set<uint32_t> allowed = unconditional;
+    if (allowed.empty()) allowed.insert(first_met.value_or(fallback));
     bool newer = newest_ >= 0 && call.nr > newest_ && static_cast<uint32_t>(call.nr) <= table_.last;
     if (newer && (fallback & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO) {
       allowed = {SECCOMP_RET_ERRNO | ENOSYS};

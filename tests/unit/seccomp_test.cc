@@ -10,55 +10,11 @@
 #include <array>
 #include <cerrno>
 
-#include "classic_bpf.h"
 #include "runtime/seccomp_join.h"
-#include "seccomp_profile.h"
+#include "seccomp_filter.h"
 
 namespace minirun {
 namespace {
-
-using Action = oci::SeccompAction;
-using Op = oci::SeccompOperator;
-using Args = std::array<uint64_t, 6>;
-
-#if defined(__x86_64__)
-constexpr uint32_t kNative = AUDIT_ARCH_X86_64;
-#else
-constexpr uint32_t kNative = AUDIT_ARCH_AARCH64;
-#endif
-constexpr uint32_t kX32Bit = 0x40000000;
-
-oci::Seccomp profile(Action default_action, std::vector<oci::SeccompRule> rules) {
-  oci::Seccomp seccomp;
-  seccomp.default_action = default_action;
-  seccomp.syscalls = std::move(rules);
-  return seccomp;
-}
-
-class Filter {
- public:
-  explicit Filter(const oci::Seccomp& seccomp) : program_(compile(seccomp)), bpf_(program_.filter) {}
-  uint32_t answer(uint32_t number, const Args& args = {}, uint32_t arch = kNative) const {
-    seccomp_data data = {};
-    data.nr = static_cast<int>(number);
-    data.arch = arch;
-    std::copy(args.begin(), args.end(), data.args);
-    auto result = bpf_.run(data);
-    EXPECT_TRUE(result.has_value());
-    return result.value_or(0xdeadbeef);
-  }
-  const SeccompProgram& program() const { return program_; }
-
- private:
-  static SeccompProgram compile(const oci::Seccomp& seccomp) {
-    auto program = compile_seccomp(seccomp);
-    if (program.ok()) return *program;
-    ADD_FAILURE() << program.error().text();
-    return {};
-  }
-  SeccompProgram program_;
-  ClassicBpf bpf_;
-};
 
 std::string error_of(const oci::Seccomp& seccomp) {
   auto program = compile_seccomp(seccomp);
@@ -99,53 +55,6 @@ TEST(CompileSeccomp, TakesEachActionAsTheDefault) {
     EXPECT_EQ(filter.answer(SYS_getppid), SECCOMP_RET_ALLOW);
     EXPECT_EQ(filter.answer(SYS_read), c.answer);  // 0 on x86-64, 63 on aarch64: known to any profile
   }
-}
-
-TEST(CompileSeccomp, ComparesArgumentsAsUnsigned64BitNumbers) {
-  struct Case {
-    Op op;
-    bool below, equal, above;  // is the rule met by an argument below, at, above the value?
-  };
-  const Case cases[] = {{Op::ne, true, false, true},  {Op::lt, true, false, false}, {Op::le, true, true, false},
-                        {Op::eq, false, true, false}, {Op::ge, false, true, true},  {Op::gt, false, false, true}};
-  for (const Case& c : cases) {
-    for (uint64_t value : {uint64_t{1}, uint64_t{0xffffffff}, uint64_t{0x100000000}, uint64_t{0x8000000000000000}}) {
-      for (uint32_t index : {0U, 5U}) {
-        Filter filter(profile(Action::allow, {rule({"kill"}, Action::error, {{index, value, 0, c.op}}, EXDEV)}));
-        auto met = [&](uint64_t argument) {
-          Args args = {};
-          args[index] = argument;
-          return filter.answer(SYS_kill, args) == (SECCOMP_RET_ERRNO | EXDEV);
-        };
-        EXPECT_EQ(met(value - 1), c.below) << "op " << int(c.op) << " value " << value;
-        EXPECT_EQ(met(value), c.equal) << "op " << int(c.op) << " value " << value;
-        EXPECT_EQ(met(value + 1), c.above) << "op " << int(c.op) << " value " << value;
-      }
-    }
-  }
-}
-
-TEST(CompileSeccomp, MasksAnArgumentWithTheFirstValueAndComparesWithTheSecond) {
-  Filter filter(profile(
-      Action::error, {rule({"clone"}, Action::allow, {{0, 0xff00ff00000000ff, 0x0100000000000001, Op::masked_eq}})}));
-  EXPECT_EQ(filter.answer(SYS_clone, {0x0100000000000001}), SECCOMP_RET_ALLOW);
-  EXPECT_EQ(filter.answer(SYS_clone, {0x01ab00cdffffff01}), SECCOMP_RET_ALLOW);
-  EXPECT_EQ(filter.answer(SYS_clone, {0x0100000000000003}), SECCOMP_RET_ERRNO | EPERM);
-  EXPECT_EQ(filter.answer(SYS_clone, {0x0300000000000001}), SECCOMP_RET_ERRNO | EPERM);
-}
-
-TEST(CompileSeccomp, JoinsConditionsOnDifferentArgumentsWithAnd) {
-  Filter filter(profile(Action::error, {rule({"socket"}, Action::allow, {{0, 2, 0, Op::eq}, {1, 1, 0, Op::eq}})}));
-  EXPECT_EQ(filter.answer(SYS_socket, {2, 1}), SECCOMP_RET_ALLOW);
-  EXPECT_EQ(filter.answer(SYS_socket, {2, 3}), SECCOMP_RET_ERRNO | EPERM);
-  EXPECT_EQ(filter.answer(SYS_socket, {3, 1}), SECCOMP_RET_ERRNO | EPERM);
-}
-
-TEST(CompileSeccomp, TakesConditionsOnOneArgumentAsAlternatives) {
-  Filter filter(profile(Action::error, {rule({"personality"}, Action::allow, {{0, 0, 0, Op::eq}, {0, 8, 0, Op::eq}})}));
-  EXPECT_EQ(filter.answer(SYS_personality, {0}), SECCOMP_RET_ALLOW);
-  EXPECT_EQ(filter.answer(SYS_personality, {8}), SECCOMP_RET_ALLOW);
-  EXPECT_EQ(filter.answer(SYS_personality, {4}), SECCOMP_RET_ERRNO | EPERM);
 }
 
 TEST(CompileSeccomp, TakesTheSameRuleTwice) {
