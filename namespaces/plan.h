@@ -154,6 +154,17 @@ struct Report {
 
 enum ReportState : uint32_t { kWalking = 0, kExecuting = 1, kFailed = 2 };
 
+// A pid namespace where others are at work already. Until its exec a new process shows the program and the memory of
+// the one that cloned it, and minirun's own are not for them to see or to write to (CVE-2019-5736): so the init program
+// is started out here, clones the child in there as minirun's (CLONE_PARENT), and ends.
+struct Entrance {
+  int32_t pid_namespace;  // descriptor; -1: the child is where it has to be
+  int32_t cgroup;         // descriptor of the one that the child is born in; -1: in that of minirun
+  uint64_t clone_flags;   // CLONE_NEW*
+  int32_t child;          // the kernel's answer: its pid as minirun sees it, 0 as long as there is none
+  uint32_t pad;
+};
+
 struct PlanHeader {
   uint64_t magic;
   uint32_t total_bytes;
@@ -165,9 +176,10 @@ struct PlanHeader {
   int32_t memory;          // the memfd of this image
   uint32_t first_kept_fd;  // descriptors from here on are closed in the workload (3, or more with preserved ones)
   uint32_t listener;       // SeccompListener
+  Entrance entrance;
   Report report;
 };
 
-constexpr uint64_t kPlanMagic = 0x314e4c505552494dULL;  // "MIRUPLN1"
+constexpr uint64_t kPlanMagic = 0x324e4c505552494dULL;  // "MIRUPLN2"
 
 }  // namespace minirun

@@ -2,107 +2,21 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 
 #include "namespaces/kernel.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
 
 namespace minirun {
-
-constexpr int kPlanSeals = F_SEAL_SHRINK | F_SEAL_GROW;
-
-Result<PlanMemory> PlanMemory::create(const std::string& image) {
-  // A host may refuse memfds that do not promise never to be executed (vm.memfd_noexec=2).
-  int number = static_cast<int>(syscall(SYS_memfd_create, "minirun-plan", abi::kMfdCloexec | abi::kMfdNoexecSeal));
-  if (number < 0 && errno == EINVAL)  // before Linux 6.3
-    number = static_cast<int>(syscall(SYS_memfd_create, "minirun-plan", abi::kMfdCloexec | abi::kMfdAllowSealing));
-  UniqueFd fd(number);
-  if (!fd) return fail(errno, "memfd_create");
-  if (write(fd.get(), image.data(), image.size()) != static_cast<ssize_t>(image.size()))
-    return fail(errno, "write the plan ({} bytes)", image.size());
-  // Nobody can make it shorter under those who map it.
-  if (fcntl(fd.get(), F_ADD_SEALS, kPlanSeals) < 0) return fail(errno, "seal the plan");
-  void* at = mmap(nullptr, image.size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
-  if (at == MAP_FAILED) return fail(errno, "map the plan");
-  return PlanMemory(std::move(fd), static_cast<PlanHeader*>(at), image.size());
-}
-
-PlanMemory::PlanMemory(PlanMemory&& other) noexcept
-    : fd_(std::move(other.fd_)),
-      header_(std::exchange(other.header_, nullptr)),
-      bytes_(other.bytes_),
-      steps_(other.steps_),
-      step_count_(other.step_count_) {}
-
-PlanMemory& PlanMemory::operator=(PlanMemory&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  std::swap(header_, other.header_);
-  std::swap(bytes_, other.bytes_);
-  std::swap(steps_, other.steps_);
-  std::swap(step_count_, other.step_count_);
-  return *this;
-}
-
-PlanMemory::~PlanMemory() {
-  if (header_ != nullptr) munmap(header_, bytes_);
-}
-
-Result<PlanMemory> PlanMemory::map(UniqueFd fd) {
-  struct stat facts {};
-  if (fstat(fd.get(), &facts) < 0) return fail(errno, "stat the plan");
-  auto bytes = static_cast<size_t>(facts.st_size);
-  int seals = fcntl(fd.get(), F_GET_SEALS);  // EINVAL: no memfd
-  if (bytes < sizeof(PlanHeader) || seals < 0 || (seals & kPlanSeals) != kPlanSeals)
-    return fail(EPROTO, "the container's init sends no plan");
-  void* at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
-  if (at == MAP_FAILED) return fail(errno, "map the plan");
-  PlanMemory memory(std::move(fd), static_cast<PlanHeader*>(at), bytes);
-  bool sound = memory.header_->magic == kPlanMagic && memory.steps_ <= bytes && memory.steps_ % alignof(Step) == 0 &&
-               memory.step_count_ <= (bytes - memory.steps_) / sizeof(Step);
-  if (!sound) return fail(EPROTO, "the container's init sends no plan");
-  return memory;
-}
-
-uint32_t PlanMemory::step_count() const {
-  return step_count_;
-}
-
-std::optional<std::pair<Op, std::string>> PlanMemory::told(uint32_t step) const {
-  if (step >= step_count_) return std::nullopt;
-  const char* base = reinterpret_cast<const char*>(header_);
-  Step found{};
-  memcpy(&found, base + steps_ + step * sizeof found, sizeof found);
-  if (found.told == kNoText || found.told >= bytes_) return std::nullopt;
-  return std::pair(found.op, std::string(base + found.told, strnlen(base + found.told, bytes_ - found.told)));
-}
-
-std::optional<int> PlanMemory::offered_listener() const {
-  uint32_t value = __atomic_load_n(&header_->listener, __ATOMIC_ACQUIRE);
-  if (value < kListenerOffered) return std::nullopt;
-  return static_cast<int>(value - kListenerOffered);
-}
-
-void PlanMemory::answer_listener(SeccompListener answer) {
-  __atomic_store_n(&header_->listener, static_cast<uint32_t>(answer), __ATOMIC_RELEASE);
-}
-
-Report PlanMemory::report() const {
-  Report copy = header_->report;
-  copy.detail[kDetailBytes - 1] = '\0';
-  return copy;
-}
 
 namespace {
 
@@ -161,27 +75,6 @@ void become_root(const Far& far) {
                       reinterpret_cast<uint64_t>(far.argv), reinterpret_cast<uint64_t>(environment), AT_EMPTY_PATH);
   give_up(far, SYS_execveat, rc);
 }
-
-// While it lives, children are born in the pid namespace behind the descriptor (setns(2): for children only).
-class PidNamespace {
- public:
-  static Result<PidNamespace> enter(int fd) {
-    PidNamespace entered;
-    if (fd < 0) return entered;
-    entered.own_ = TRY(open_at(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY));
-    if (setns(fd, CLONE_NEWPID) < 0) return fail(errno, "join the pid namespace");
-    return entered;
-  }
-  PidNamespace(PidNamespace&&) = default;
-  PidNamespace& operator=(PidNamespace&&) = delete;
-  ~PidNamespace() {
-    if (own_) (void)setns(own_.get(), CLONE_NEWPID);  // back to where this process is: cannot be refused
-  }
-
- private:
-  PidNamespace() = default;
-  UniqueFd own_;
-};
 
 // The stage: a process that enters what the child is to be born in, clones it as this process's child (CLONE_PARENT)
 // and ends. In this process's memory, with this process suspended: the same rules as for the child.
@@ -272,10 +165,15 @@ Result<pid_t> clone_through_stage(const SpawnRequest& request, abi::CloneArgumen
   return fail(static_cast<int>(-stage.pid), "{} the {} namespace", stage.failed, namespace_names(stage.failed_types));
 }
 
-// This process may enter a pid namespace for its children alone, and come back: that needs no stage.
-bool needs_stage(const Plan& plan) {
-  if (plan.new_time || plan.joins.size() > 1) return true;
-  return plan.joins.size() == 1 && plan.joins[0].types != CLONE_NEWPID;
+// How the child comes to be in the namespaces that are joined before it is born.
+enum class Way { direct, through_init, through_stage };
+
+Way way_of(const Plan& plan) {
+  if (plan.joins.empty() && !plan.new_time) return Way::direct;
+  bool pid_alone = plan.joins.size() == 1 && plan.joins[0].types == CLONE_NEWPID && !plan.new_time;
+  // Where ids change before the exec of the init program, that is the last that the child does out here.
+  bool same_user = (plan.clone_flags & CLONE_NEWUSER) == 0 && !plan.becomes_root;
+  return pid_alone && same_user ? Way::through_init : Way::through_stage;
 }
 
 struct Born {
@@ -283,28 +181,64 @@ struct Born {
   UniqueFd pidfd;
 };
 
-Result<Born> clone_far(const SpawnRequest& request, Far* far) {
+void end_child(pid_t pid) {
+  (void)kill(pid, SIGKILL);  // it is this process's child and not waited for yet
+  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+// Of a child that another process has made for this one: the number is its own until it is waited for.
+Result<Born> take(pid_t pid) {
+  Born born{pid, UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)))};
+  if (born.pidfd) return born;
+  Error error = fail(errno, "pidfd_open {}", pid);
+  end_child(pid);
+  return error;
+}
+
+// The init program has ended without a child.
+Error entrance_error(const Plan& plan, const Report& report) {
+  if (report.state != kFailed) return fail(0, "the init program ended before it had joined the pid namespace");
+  if (report.syscall == SYS_setns) return fail(report.error, "join the pid namespace");
+  if (report.syscall == SYS_clone3) return fail(report.error, "clone3 ({})", namespace_names(plan.clone_flags));
+  return fail(report.error, "start the init program: {}", call_name(report.syscall));
+}
+
+// See Entrance.
+Result<Born> clone_through_init(const SpawnRequest& request, abi::CloneArguments arguments, Far* far,
+                                PlanMemory* memory) {
+  const Plan& plan = *request.plan;
+  Entrance& entrance = memory->header()->entrance;
+  entrance.pid_namespace = request.sources[plan.joins[0].slot].get();
+  entrance.cgroup = request.cgroup_fd;
+  entrance.clone_flags = plan.clone_flags;
+  arguments.flags = CLONE_VM | CLONE_VFORK;
+  long pid = clone_into(&arguments, sizeof arguments, far_entry, far);
+  if (pid < 0) return fail(static_cast<int>(-pid), "clone3");
+  while (waitpid(static_cast<pid_t>(pid), nullptr, 0) < 0 && errno == EINTR) {
+  }
+  int32_t child = __atomic_load_n(&entrance.child, __ATOMIC_ACQUIRE);
+  return child > 0 ? take(child) : Result<Born>(entrance_error(plan, memory->report()));
+}
+
+Result<Born> clone_far(const SpawnRequest& request, Far* far, PlanMemory* memory) {
   alignas(16) static char stack[16384];
   const Plan& plan = *request.plan;
   int pidfd = -1;
   abi::CloneArguments arguments{};
+  give_stack(&arguments, stack, sizeof stack);
+  arguments.exit_signal = SIGCHLD;
+  Way way = way_of(plan);
+  if (way == Way::through_init) return clone_through_init(request, arguments, far, memory);
   arguments.flags = plan.clone_flags | CLONE_PIDFD;
   // With memory of its own where this process has something to do before its exec.
   if (!far->waits_for_maps && !plan.new_time) arguments.flags |= CLONE_VM | CLONE_VFORK;
   arguments.pidfd = reinterpret_cast<uint64_t>(&pidfd);
-  arguments.exit_signal = SIGCHLD;
-  give_stack(&arguments, stack, sizeof stack);
   if (request.cgroup_fd >= 0) {
     arguments.flags |= 0x200000000ULL;  // CLONE_INTO_CGROUP
     arguments.cgroup = static_cast<uint64_t>(request.cgroup_fd);
   }
-  if (needs_stage(plan)) {
-    Born born{TRY(clone_through_stage(request, &arguments, far)), UniqueFd()};
-    // It is this process's child, so the number is its own until it is waited for.
-    born.pidfd.reset(static_cast<int>(syscall(SYS_pidfd_open, born.pid, 0)));
-    return born.pidfd ? Result<Born>(std::move(born)) : Result<Born>(fail(errno, "pidfd_open {}", born.pid));
-  }
-  PidNamespace joined = TRY(PidNamespace::enter(plan.joins.empty() ? -1 : request.sources[plan.joins[0].slot].get()));
+  if (way == Way::through_stage) return take(TRY(clone_through_stage(request, &arguments, far)));
   long pid = clone_into(&arguments, sizeof arguments, far_entry, far);
   if (pid < 0) return fail(static_cast<int>(-pid), "clone3 ({})", namespace_names(plan.clone_flags));
   return Born{static_cast<pid_t>(pid), UniqueFd(pidfd)};
@@ -337,12 +271,6 @@ Result<void> let_into_user_namespace(const Plan& plan, pid_t pid, int control) {
   return {};
 }
 
-void end_child(pid_t pid) {
-  (void)kill(pid, SIGKILL);  // it is this process's child and not waited for yet
-  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-  }
-}
-
 }  // namespace
 
 Result<Child> spawn(SpawnRequest request) {
@@ -355,6 +283,7 @@ Result<Child> spawn(SpawnRequest request) {
   PlanMemory memory = TRY(PlanMemory::create(serialize(*request.plan, keep, theirs.get())));
   keep.push_back(theirs.get());
   keep.push_back(memory.fd());
+  if (way_of(*request.plan) == Way::through_init && request.cgroup_fd >= 0) keep.push_back(request.cgroup_fd);
   memory.header()->memory = memory.fd();
 
   std::string plan_fd = std::to_string(memory.fd());
@@ -362,7 +291,7 @@ Result<Child> spawn(SpawnRequest request) {
   bool maps = (request.plan->clone_flags & CLONE_NEWUSER) != 0;
   Far far{keep.data(), keep.size(), request.init_program.get(), argv, &memory.header()->report, theirs.get(),
           ours.get(),  maps,        request.plan->becomes_root};
-  Born born = TRY(clone_far(request, &far));
+  Born born = TRY(clone_far(request, &far, &memory));
   if (maps) {
     auto let_in = let_into_user_namespace(*request.plan, born.pid, ours.get());
     if (!let_in.ok()) end_child(born.pid);
@@ -370,29 +299,6 @@ Result<Child> spawn(SpawnRequest request) {
   }
   memory.close_fd();
   return Child{born.pid, std::move(born.pidfd), std::move(ours), std::move(memory)};
-}
-
-static std::string why_step_failed(const Report& report) {
-  std::string why = report.detail[0] != '\0' ? report.detail : call_name(report.syscall);
-  while (!why.empty() && (why.back() == '\n' || why.back() == ' ')) why.pop_back();
-  if (why.starts_with("e ")) why.erase(0, 2);  // fscontext log: severity first (fsopen(2))
-  return why + ": " + errno_text(report.error);
-}
-
-static Error step_error(const Report& report, const std::string& told, size_t count) {
-  if (told.empty()) return fail(0, "start the init program: {}", why_step_failed(report));
-  return fail(0, "{}: {} [step {} of {}]", told, why_step_failed(report), report.step + 1, count);
-}
-
-Error step_error(const Plan& plan, const Report& report) {
-  bool known = report.step < plan.steps.size();
-  return step_error(report, known ? told_step(plan, report.step) : "", plan.steps.size());
-}
-
-Error step_error(const PlanMemory& memory) {
-  Report report = memory.report();
-  auto told = memory.told(report.step);
-  return step_error(report, told ? told->second : "", memory.step_count());
 }
 
 }  // namespace minirun
