@@ -8,6 +8,7 @@
 
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
+#include "sys/memory_file.h"
 
 extern "C" {
 extern const char minirun_init_image[];      // NOLINT(modernize-avoid-c-arrays): symbols of image.S
@@ -26,15 +27,9 @@ Result<void> write_program(int fd) {
 }
 
 Result<UniqueFd> open_memfd() {
-  constexpr unsigned kFlags = abi::kMfdCloexec | abi::kMfdAllowSealing;
-  int number = static_cast<int>(syscall(SYS_memfd_create, "minirun-init", kFlags | abi::kMfdExec));
-  if (number < 0 && errno == EINVAL)  // before Linux 6.3
-    number = static_cast<int>(syscall(SYS_memfd_create, "minirun-init", kFlags));
-  UniqueFd fd(number);
-  if (!fd) return fail(errno, "memfd_create");
+  UniqueFd fd = TRY(executable_memory_file("minirun-init"));
   TRY(write_program(fd.get()));
-  constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-  if (fcntl(fd.get(), F_ADD_SEALS, kSeals) < 0) return fail(errno, "seal the init program");
+  TRY(seal_memory_file(fd.get()));
   return fd;
 }
 

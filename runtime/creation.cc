@@ -99,6 +99,16 @@ Result<void> Creation::launch_by(bool guarded, const std::function<Result<Starte
   return tell_pid();
 }
 
+Result<void> Creation::run_restore_hooks(pid_t pid) {
+  UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd) return fail(errno, "pidfd_open {}", pid);
+  record_.init = TRY(ProcessIdentity::of(pid, pidfd.get()));
+  TRY(state_.write(record_));
+  const oci::Hooks& hooks = prepared_.bundle.spec.hooks;
+  hooked_ = !hooks.prestart.empty() || !hooks.create_runtime.empty();
+  return minirun::run_restore_hooks(hook_context());
+}
+
 Result<std::optional<LaunchFailure>> Creation::launch_to_the_end() {
   auto failure = TRY(await());
   const auto& process = prepared_.bundle.spec.process;

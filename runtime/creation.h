@@ -39,6 +39,8 @@ class Creation {
     UniqueFd terminal;  // the far end of the container's, where it has one
   };
   Result<void> launch_by(bool guarded, const std::function<Result<Started>()>& start);
+  // For its `start`: the first process is there with its namespaces. Other commands find the container from here on.
+  Result<void> run_restore_hooks(pid_t pid);
   // The container is gone but for its state directory: its last hooks.
   void run_poststop();
   // It lives on without this process, or is somebody else's to remove: also its last hooks.

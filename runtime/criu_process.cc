@@ -1,6 +1,7 @@
 #include "runtime/criu_process.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -12,11 +13,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
+#include <optional>
+#include <string_view>
 
 #include "runtime/criu.h"
 #include "sys/fd.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
+#include "sys/memory_file.h"
 
 namespace minirun {
 namespace {
@@ -135,6 +140,65 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   return list;
 }
 
+// A way for criu to say where it is and to wait for an answer.
+class Rendezvous {
+ public:
+  static Result<Rendezvous> make() {
+    Rendezvous made;
+    int word[2], answer[2];
+    if (pipe2(word, O_CLOEXEC) < 0) return fail(errno, "pipe");
+    made.word_.reset(word[0]);
+    made.their_word_.reset(word[1]);
+    if (pipe2(answer, O_CLOEXEC) < 0) return fail(errno, "pipe");
+    made.their_answer_.reset(answer[0]);
+    made.answer_.reset(answer[1]);
+    // criu closes all descriptors of those that it starts: they find these as minirun's.
+    std::string script = fmt::format(
+        "#!/bin/sh\n[ \"$CRTOOLS_SCRIPT_ACTION\" != setup-namespaces ] || {{\n"
+        "echo \"$CRTOOLS_INIT_PID\" > {} && read -r answer < {} && [ \"$answer\" = go ]\n}}\n",
+        own_file(word[1]), own_file(answer[0]));
+    made.script_ = TRY(executable_memory_file("restore"));
+    if (write(made.script_.get(), script.data(), script.size()) != static_cast<ssize_t>(script.size()))
+      return fail(errno, "write a script for criu");
+    TRY(seal_memory_file(made.script_.get()));
+    return made;
+  }
+
+  // A program that criu calls, with CRTOOLS_SCRIPT_ACTION and CRTOOLS_INIT_PID (criu(8), "--action-script").
+  std::string script() const { return own_file(script_.get()); }
+
+  // Until criu has said it once or has ended. It has an answer in any case: with one of no it ends the restore itself.
+  Result<void> serve(pid_t criu, const std::function<Result<void>(pid_t)>& namespaces_made) {
+    auto done = listen(criu, namespaces_made);
+    std::string_view answer = done.ok() ? "go\n" : "no\n";
+    if (write(answer_.get(), answer.data(), answer.size()) != static_cast<ssize_t>(answer.size()) && done.ok())
+      return fail(errno, "answer criu");
+    return done;
+  }
+
+ private:
+  Rendezvous() = default;
+
+  static std::string own_file(int fd) { return fmt::format("/proc/{}/fd/{}", getpid(), fd); }
+
+  Result<void> listen(pid_t criu, const std::function<Result<void>(pid_t)>& namespaces_made) {
+    UniqueFd ended(static_cast<int>(syscall(SYS_pidfd_open, criu, 0)));
+    if (!ended) return fail(errno, "pidfd_open {}", criu);
+    pollfd polls[] = {{word_.get(), POLLIN, 0}, {ended.get(), POLLIN, 0}};
+    while (poll(polls, 2, -1) < 0)
+      if (errno != EINTR) return fail(errno, "wait for criu");
+    if ((polls[0].revents & POLLIN) == 0) return {};
+    char text[32];
+    ssize_t n = read(word_.get(), text, sizeof text - 1);
+    text[n < 0 ? 0 : n] = '\0';
+    long pid = strtol(text, nullptr, 10);
+    if (pid <= 1) return fail(0, "criu says that the container's first process is \"{}\"", text);
+    return namespaces_made(static_cast<pid_t>(pid));
+  }
+
+  UniqueFd word_, their_word_, their_answer_, answer_, script_;
+};
+
 }  // namespace
 
 Result<void> run_criu(const CriuRun& run) {
@@ -148,6 +212,11 @@ Result<void> run_criu(const CriuRun& run) {
   (void)unlink(run.log.c_str());  // what an earlier one has said is not to be told again
   std::vector<std::string> words = run.arguments;
   words.insert(words.begin(), run.program);
+  std::optional<Rendezvous> rendezvous;
+  if (run.namespaces_made) {
+    rendezvous.emplace(TRY(Rendezvous::make()));
+    words.insert(words.end(), {"--action-script", rendezvous->script()});
+  }
   std::vector<std::string> variables = environment();
   ChildFacts facts{run, pointers(words), pointers(variables), null.get(), errors.get(), theirs.get()};
   pid_t pid = TRY(fork_into(run.cgroup_fd));
@@ -158,6 +227,7 @@ Result<void> run_criu(const CriuRun& run) {
   do {
     n = read(report.get(), &failure, sizeof failure);
   } while (n < 0 && errno == EINTR);
+  auto served = rendezvous ? rendezvous->serve(pid, run.namespaces_made) : Result<void>();
   int status = 0;
   pid_t reaped = -1;
   do {
@@ -165,6 +235,7 @@ Result<void> run_criu(const CriuRun& run) {
   } while (reaped < 0 && errno == EINTR);
   if (reaped < 0) return fail(errno, "wait for criu");
   if (n == static_cast<ssize_t>(sizeof failure)) return fail(failure.code, "{}", describe(failure.stage));
+  TRY(std::move(served));
   return judge(run, status, errors.get());
 }
 

@@ -1,6 +1,9 @@
 // Running criu(8), and waiting for it.
 #pragma once
 
+#include <sys/types.h>
+
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,6 +22,9 @@ struct CriuRun {
   std::string rootfs;
   int cgroup_fd = -1;             // borrowed; criu, and so what it restores, is born in it. -1: in the caller's
   bool cgroup_namespace = false;  // a new one, rooted there
+  // Called while criu waits with the first process and its namespaces made, and nothing restored in it; its error ends
+  // the restore and is the one that is told. Empty: criu does not wait. criu asks by a shell (--action-script).
+  std::function<Result<void>(pid_t)> namespaces_made{};
 };
 
 // Until criu has ended. Whatever the caller's signal mask is, criu has an empty one; it dies with minirun, and has

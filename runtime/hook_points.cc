@@ -131,10 +131,15 @@ void warn(const ContainerRecord& record, const Error& error) {
 
 }  // namespace
 
-Result<void> run_setup_hooks(const HookContext& context) {
+Result<void> run_restore_hooks(const HookContext& context) {
   const oci::Hooks& hooks = context.spec.hooks;
   TRY(run_all(context, {"/hooks/prestart", hooks.prestart, HookSide::runtime, "creating"}));
-  TRY(run_all(context, {"/hooks/createRuntime", hooks.create_runtime, HookSide::runtime, "creating"}));
+  return run_all(context, {"/hooks/createRuntime", hooks.create_runtime, HookSide::runtime, "creating"});
+}
+
+Result<void> run_setup_hooks(const HookContext& context) {
+  const oci::Hooks& hooks = context.spec.hooks;
+  TRY(run_restore_hooks(context));
   return run_all(context, {"/hooks/createContainer", hooks.create_container, HookSide::create_container, "creating"});
 }
 

@@ -22,6 +22,8 @@ struct HookContext {
 
 // prestart, createRuntime, createContainer: while the container waits with its namespaces and mounts made.
 Result<void> run_setup_hooks(const HookContext& context);
+// The first two kinds alone, while criu waits with the namespaces made: what the others would prepare is in the images.
+Result<void> run_restore_hooks(const HookContext& context);
 // While it waits for the last time before its workload.
 Result<void> run_start_container_hooks(const HookContext& context);
 // Once the workload runs.

@@ -13,6 +13,7 @@
 #include "sys/fd.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
+#include "sys/memory_file.h"
 
 namespace minirun {
 namespace {
@@ -41,19 +42,14 @@ Result<UniqueFd> read_only_mount() {
 }
 
 Result<UniqueFd> sealed_copy() {
-  constexpr unsigned kFlags = abi::kMfdCloexec | abi::kMfdAllowSealing;
-  int number = static_cast<int>(syscall(SYS_memfd_create, "minirun", kFlags | abi::kMfdExec));
-  if (number < 0 && errno == EINVAL)  // before Linux 6.3
-    number = static_cast<int>(syscall(SYS_memfd_create, "minirun", kFlags));
-  UniqueFd copy(number);
-  if (!copy) return fail(errno, "memfd_create");
+  UniqueFd copy = TRY(executable_memory_file("minirun"));
   UniqueFd program = TRY(open_at(AT_FDCWD, kOwnProgram, O_RDONLY));
   constexpr size_t kAtOnce = size_t{1} << 30;
   ssize_t n = 0;
   while ((n = sendfile(copy.get(), program.get(), nullptr, kAtOnce)) > 0) {
   }
   if (n < 0) return fail(errno, "copy minirun's program");
-  if (fcntl(copy.get(), F_ADD_SEALS, kSeals) < 0) return fail(errno, "seal the copy of minirun's program");
+  TRY(seal_memory_file(copy.get()));
   return copy;
 }
 

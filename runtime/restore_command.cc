@@ -136,6 +136,8 @@ Result<pid_t> Restoration::run(const std::string& criu, const ImagePaths& paths)
     run.cgroup_namespace = std::any_of(all.begin(), all.end(),
                                        [](const auto& ns) { return ns.type == CLONE_NEWCGROUP && ns.path.empty(); });
   }
+  if (!spec.hooks.prestart.empty() || !spec.hooks.create_runtime.empty())
+    run.namespaces_made = [this](pid_t pid) { return creation_.run_restore_hooks(pid); };
   TRY(run_criu(run));
   std::string text = TRY(read_file(state, kPidFile));
   (void)unlinkat(state, kPidFile, 0);  // goes with the directory at the latest

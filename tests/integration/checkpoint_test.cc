@@ -216,6 +216,42 @@ TEST_F(RealCheckpoint, CounterGoesOnWhereItWasAfterARestore) {
   EXPECT_NE(call({"state", id()}).code, 0) << "it has cleaned up";
 }
 
+TEST_F(RealCheckpoint, HooksRunWhileTheNamespacesAreMade) {
+  Bundle bundle;
+  auto hook = [](const std::string& script) {
+    return nlohmann::json{{"path", "/bin/sh"}, {"args", {"sh", "-c", script}}};
+  };
+  const std::string state = "; cat >> /run/tests/criu/states; echo >> /run/tests/criu/states";
+  bundle.config["hooks"]["prestart"] = {hook("echo prestart >> /run/tests/criu/log" + state)};
+  bundle.config["hooks"]["createRuntime"] = {hook("echo createRuntime >> /run/tests/criu/log" + state)};
+  bundle.config["hooks"]["poststop"] = {hook("echo poststop >> /run/tests/criu/log")};
+  count_in(bundle);
+  if (HasFatalFailure()) return;
+  ASSERT_EQ(call_real({"checkpoint", "--image-path", images_, id()}).code, 0);
+  ASSERT_EQ(call({"delete", id()}).code, 0);
+  (void)unlink("/run/tests/criu/log");
+  (void)unlink("/run/tests/criu/states");
+  int saved = count();
+  Outcome outcome =
+      call_real({"restore", "-d", "--bundle", bundle.path(), "--image-path", images_, "--pid-file", kPidFile, id()});
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(content("/run/tests/criu/log"), "prestart\ncreateRuntime");
+  std::string told = content("/run/tests/criu/states");
+  EXPECT_TRUE(contains(told, "\"pid\":" + std::to_string(container_pid()))) << told;
+  EXPECT_TRUE(contains(told, "\"status\":\"creating\"")) << told;
+  EXPECT_TRUE(eventually([&] { return count() >= saved + 10; })) << count();
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  EXPECT_EQ(content("/run/tests/criu/log"), "prestart\ncreateRuntime\npoststop");
+
+  bundle.config["hooks"]["createRuntime"].push_back(hook("echo no such network >&2; exit 3"));
+  bundle.write();
+  outcome = call_real({"restore", "-d", "--bundle", bundle.path(), "--image-path", images_, id()});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_TRUE(contains(outcome.err, "/hooks/createRuntime/1: ") && contains(outcome.err, "no such network"))
+      << describe(outcome);
+  EXPECT_EQ(call({"list", "-q"}).out, "");
+}
+
 // What has not changed since is in the images of before.
 TEST_F(RealCheckpoint, MemoryIsSavedInStepsByPreDump) {
   if (!tracks_memory()) GTEST_SKIP() << "no tracking of written pages (CONFIG_MEM_SOFT_DIRTY)";

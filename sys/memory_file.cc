@@ -1,0 +1,27 @@
+#include "sys/memory_file.h"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "sys/kernel_abi.h"
+
+namespace minirun {
+
+Result<UniqueFd> executable_memory_file(const char* name) {
+  constexpr unsigned kFlags = abi::kMfdCloexec | abi::kMfdAllowSealing;
+  int number = static_cast<int>(syscall(SYS_memfd_create, name, kFlags | abi::kMfdExec));
+  if (number < 0 && errno == EINVAL)  // before Linux 6.3
+    number = static_cast<int>(syscall(SYS_memfd_create, name, kFlags));
+  return number < 0 ? Result<UniqueFd>(fail(errno, "memfd_create")) : UniqueFd(number);
+}
+
+Result<void> seal_memory_file(int fd) {
+  constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+  if (fcntl(fd, F_ADD_SEALS, kSeals) < 0) return fail(errno, "seal a file in memory");
+  return {};
+}
+
+}  // namespace minirun

@@ -1,0 +1,15 @@
+// Files without a name, in memory only: memfd_create(2).
+#pragma once
+
+#include "sys/fd.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+// One that may be executed and sealed. name: for /proc/PID/fd alone. EACCES: the host allows none (vm.memfd_noexec=2).
+Result<UniqueFd> executable_memory_file(const char* name);
+
+// Nobody changes it from here on.
+Result<void> seal_memory_file(int fd);
+
+}  // namespace minirun
