@@ -212,7 +212,8 @@ TEST_F(RealCheckpoint, CounterGoesOnWhereItWasAfterARestore) {
   Running running(minirun({"restore", "--bundle", bundle.path(), "--image-path", images_, id()}), options);
   EXPECT_TRUE(eventually([&] { return call({"state", id()}).code == 0 && status() == "running"; }));
   EXPECT_EQ(call({"kill", id(), "KILL"}).code, 0);
-  EXPECT_EQ(running.finish().code, 128 + SIGKILL);
+  outcome = running.finish();
+  EXPECT_EQ(outcome.code, 128 + SIGKILL) << describe(outcome);
   EXPECT_NE(call({"state", id()}).code, 0) << "it has cleaned up";
 }
 
