@@ -164,7 +164,9 @@ Result<Launched> Creation::spawn() {
   HostDescriptors host{prepared_.bundle.rootfs.get(), cgroup_->cgroup().fd(), {}};
   StartSocket socket;
   if (prepared_.compiled.start_socket) {
-    socket = TRY(make_start_socket(state_.fd()));
+    auto made = make_start_socket(state_.fd());
+    if (!made.ok()) return in_state_directory(state_.fd(), made.error());
+    socket = std::move(made).value();
     host.given = {socket.listener.get(), socket.gate.get()};
   }
   UniqueFd notify;

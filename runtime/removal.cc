@@ -29,6 +29,12 @@ Result<void> remove_cgroup(Cgroup& cgroup) {
   return cgroup.remove(Cgroup::Processes::kill, std::chrono::steady_clock::now() + kRemovalTime);
 }
 
+Result<void> remove_directory(StateDirectory& state) {
+  auto removed = state.remove();
+  if (removed.ok()) return removed;
+  return fail(0, "{} (nothing else of the container is left)", removed.error().text());
+}
+
 // Of another boot nothing is left.
 static bool of_this_boot(const ContainerRecord& record) {
   auto boot = current_boot_id();
@@ -42,7 +48,7 @@ Result<void> remove_container(Container& container) {
   if (container.record.systemd && of_this_boot(container.record)) TRY(stop_scope(*container.record.systemd));
   TRY(remove_host_side(container.record.rdt));
   run_recorded_poststop_hooks(container.state, container.record);
-  return container.state.remove();
+  return remove_directory(container.state);
 }
 
 }  // namespace minirun

@@ -9,6 +9,10 @@ namespace minirun {
 // container's lock is held.
 Result<void> remove_container(Container& container);
 
+// The last of a container, its state directory. The error says that there is no more of it: on a filesystem that has
+// become read-only the directory stays.
+Result<void> remove_directory(StateDirectory& state);
+
 // A cgroup with all that is in it.
 Result<void> remove_cgroup(Cgroup& cgroup);
 
