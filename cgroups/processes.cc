@@ -56,11 +56,20 @@ std::string proc_text(const std::string& pid, const char* file) {
   return text ? *text : std::string();
 }
 
+std::string tracer_of(const std::string& pid) {
+  constexpr std::string_view kField = "\nTracerPid:\t";
+  std::string status = proc_text(pid, "status");
+  size_t at = status.find(kField);
+  long tracer = at == status.npos ? 0 : strtol(status.c_str() + at + kField.size(), nullptr, 10);
+  return tracer > 0 ? fmt::format(" traced by pid {}", tracer) : "";
+}
+
 std::string describe(const std::vector<std::string>& pids) {
   std::string text;
   for (size_t i = 0; i < pids.size() && i < kMostProcesses; ++i) {
     if (i > 0) text += ", ";
     text += describe_process(pids[i], proc_text(pids[i], "stat"), proc_text(pids[i], "wchan"));
+    text += tracer_of(pids[i]);
   }
   if (text.empty()) return "processes that cannot be seen from here";
   if (pids.size() > kMostProcesses) text += " and more";
@@ -116,6 +125,12 @@ std::string describe_processes(int cgroup_fd) {
   Finder finder(kMostProcesses + 1);
   finder.search(cgroup_fd, 16);
   return describe(finder.pids);
+}
+
+std::string describe_processes(const std::vector<pid_t>& pids) {
+  std::vector<std::string> names;
+  for (pid_t pid : pids) names.push_back(std::to_string(pid));
+  return describe(names);
 }
 
 std::string describe_unfrozen_processes(int cgroup_fd) {

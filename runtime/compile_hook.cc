@@ -44,7 +44,6 @@ Compiled compile_hook(const oci::Spec& spec, const Place& place, const HostFacts
   if (call.side != HookSide::runtime) emit_joins(c, facts);
   emit_stdio(c);  // before the user of the process is to own it
   if (confined) {
-    emit_exec_proc(c);
     emit_working_directory(c);
     emit_last_steps(c, emit_privileges(c));
   } else {

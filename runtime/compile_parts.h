@@ -78,10 +78,9 @@ void emit_working_directory(Compilation& c);
 uint64_t emit_environment(Compilation& c);
 void emit_execute(Compilation& c, uint64_t environment);
 
-// compile_exec.cc: into the namespaces of a container, and to its root.
+// compile_exec.cc: into the namespaces of a container, and to its root; with a procfs of minirun's own, and what is to be
+// written there, where the process asks for that.
 void emit_joins(Compilation& c, const ExecFacts& facts);
-// What such a process needs a procfs of minirun's own for.
-void emit_exec_proc(Compilation& c);
 
 // compile_limits.cc
 Result<void> compile_limits(Compilation& c);

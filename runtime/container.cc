@@ -120,8 +120,13 @@ Result<Cgroup> open_cgroup(const ContainerRecord& record) {
   return Cgroup::open(hierarchy, record.cgroup);
 }
 
+bool of_this_boot(const ContainerRecord& record) {
+  auto boot = current_boot_id();
+  return !boot.ok() || *boot == record.boot_id;
+}
+
 Result<std::optional<Cgroup>> find_cgroup(const ContainerRecord& record) {
-  if (record.cgroup.path.empty()) return std::optional<Cgroup>();
+  if (record.cgroup.path.empty() || !of_this_boot(record)) return std::optional<Cgroup>();
   auto cgroup = open_cgroup(record);
   if (cgroup.ok()) return std::optional<Cgroup>(std::move(cgroup).value());
   int code = cgroup.error().code;

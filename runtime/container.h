@@ -47,7 +47,11 @@ ContainerRecord bare_record(const StateDirectory& state);
 // (never touch that one).
 Result<Cgroup> open_cgroup(const ContainerRecord& record);
 
-// The same: absent when it is gone, was never made, or another one has its place.
+// Of another boot nothing is left, whatever has its numbers now: they are given out anew, cgroups' inodes in the same
+// order.
+bool of_this_boot(const ContainerRecord& record);
+
+// The same: absent when it is gone, was never made, is of another boot, or another one has its place.
 Result<std::optional<Cgroup>> find_cgroup(const ContainerRecord& record);
 
 // The same of a container whose init lives; else "container not running".

@@ -27,13 +27,25 @@ Creation::Creation(const LaunchOptions& options, const Prepared& prepared, const
       driver_(driver) {}
 
 Creation::~Creation() {
-  if (!hooked_) return;
-  launched_.reset();
-  cgroup_.reset();
+  bool gone = undo();
   host_side_.reset();
+  if (!gone) state_.keep();
+  if (!gone || !hooked_) return;
   auto locked = state_.lock();
   bool deleted = !locked.ok() && locked.error().code == ENOENT;  // by another command, hooks and all
   if (!deleted) run_poststop();
+}
+
+// The processes and the cgroup, as far as they are this object's. False: the kernel does not let a process die. Then
+// what is known of it stays, for delete --force.
+bool Creation::undo() {
+  bool ended = !launched_ || launched_->end();
+  Result<void> removed;
+  if (cgroup_ && cgroup_->is_owned()) removed = cgroup_->remove();
+  if (ended && removed.ok()) return true;
+  std::string why = removed.ok() ? "its first process does not end after SIGKILL" : removed.error().text();
+  report_line(fmt::format("minirun: warning: {}: {}: what is left is for delete --force", prepared_.id, why));
+  return false;
 }
 
 HookContext Creation::hook_context() {
@@ -174,7 +186,9 @@ Result<Launched> Creation::spawn() {
   HostDescriptors host{prepared_.bundle.rootfs.get(), cgroup_->cgroup().fd(), {}};
   StartSocket socket;
   if (prepared_.compiled.start_socket) {
-    socket = TRY(make_start_socket(state_.fd()));
+    auto made = make_start_socket(state_.fd());
+    if (!made.ok()) return in_state_directory(state_.fd(), made.error());
+    socket = std::move(made).value();
     host.given = {socket.listener.get(), socket.gate.get()};
   }
   UniqueFd notify;

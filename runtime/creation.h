@@ -57,6 +57,7 @@ class Creation {
   ContainerRecord& record() { return record_; }
 
  private:
+  bool undo();
   Result<void> record_intent();
   Result<void> place();
   Result<void> make_cgroup();

@@ -31,7 +31,7 @@ Result<void> remove_unknown(StateDirectory state, const std::string& why, bool f
                 cgroups[0].record().path);
   }
   for (Cgroup& cgroup : cgroups) TRY(remove_cgroup(cgroup));
-  return state.remove();
+  return remove_directory(state);
 }
 
 Result<void> remove_locked(StateDirectory state, bool force) {

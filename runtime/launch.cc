@@ -7,7 +7,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <functional>
 
@@ -74,11 +76,21 @@ Launched::Launched(Launched&& other) noexcept
     : child_(std::move(other.child_)), owned_(std::exchange(other.owned_, false)) {}
 
 Launched::~Launched() {
-  if (!owned_) return;
+  (void)end();  // what is left of it is told by the removal of its cgroup
+}
+
+bool Launched::end() {
+  if (!std::exchange(owned_, false)) return true;
   // SIGKILL to the init of a pid namespace ends all of it; without one the cgroup's removal sees to the rest.
   (void)syscall(SYS_pidfd_send_signal, child_.pidfd.get(), SIGKILL, nullptr, 0);  // ESRCH: it has ended by itself
-  while (waitpid(child_.pid, nullptr, 0) < 0 && errno == EINTR) {
+  auto deadline = std::chrono::steady_clock::now() + kRemovalTime;
+  for (;;) {
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    pollfd ended{child_.pidfd.get(), POLLIN, 0};
+    int n = poll(&ended, 1, static_cast<int>(std::max<int64_t>(left, 0)));
+    if (n >= 0 || errno != EINTR) break;
   }
+  return waitpid(child_.pid, nullptr, WNOHANG) != 0;
 }
 
 namespace {

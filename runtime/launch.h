@@ -35,6 +35,8 @@ class LimitedCgroup {
   Cgroup& cgroup() { return cgroup_; }
   // It lives on: a detached container.
   void keep() { owned_ = false; }
+  // Whether its removal is still to be done, and is this object's to do.
+  bool is_owned() const { return owned_; }
   // Kills what is left inside and removes it, within kRemovalTime; the error names who would not go.
   Result<void> remove();
 
@@ -47,7 +49,7 @@ class LimitedCgroup {
 
 constexpr std::chrono::seconds kRemovalTime{10};
 
-// The child on the far side. Killed and reaped on destruction, unless it was waited for or is let go.
+// The child on the far side. Killed and reaped on destruction, as by end(), unless it was waited for or is let go.
 class Launched {
  public:
   // Opens the sources, embeds the init and clones. Errors of clone3 that the cgroup explains say so.
@@ -69,6 +71,8 @@ class Launched {
   Child& child() { return child_; }
   // The child is not this process's to kill any more: it has ended, or it is detached.
   void let_go() { owned_ = false; }
+  // Kills it and waits for its end, for at most kRemovalTime. False: the kernel does not let it die.
+  bool end();
 
  private:
   explicit Launched(Child child) : child_(std::move(child)) {}

@@ -5,44 +5,74 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <set>
+#include <string>
+#include <vector>
 
+#include "cgroups/processes.h"
 #include "runtime/hook_points.h"
 #include "runtime/host_side.h"
 #include "runtime/launch.h"
+#include "runtime/pid_namespace.h"
 #include "runtime/systemd_driver.h"
 
 namespace minirun {
+namespace {
 
-static Result<void> kill_init(int pidfd) {
-  // ESRCH: it has ended since. The wait tells.
-  if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0) < 0 && errno != ESRCH)
+// The first process of a pid namespace ends after all others: then they are meant.
+std::string who_stays(const Container& container, const Cgroup* cgroup) {
+  pid_t init = container.record.init.pid;
+  std::set<pid_t> pids;
+  auto inside = cgroup != nullptr ? list_processes(cgroup->fd()) : Result<std::vector<pid_t>>(std::vector<pid_t>());
+  if (inside.ok()) pids.insert(inside->begin(), inside->end());
+  if (container.record.own_pid_namespace) {
+    auto members = pid_namespace_members(init);
+    if (members.ok())
+      for (const PidNamespaceMember& member : *members) pids.insert(member.pid);
+  }
+  pids.erase(init);
+  if (pids.empty()) pids.insert(init);
+  return describe_processes({pids.begin(), pids.end()});
+}
+
+}  // namespace
+
+Result<void> end_processes(const Container& container, const Cgroup* cgroup) {
+  // ESRCH: it has ended since. The wait tells. In a pid namespace its end is everybody's.
+  if (syscall(SYS_pidfd_send_signal, container.init.get(), SIGKILL, nullptr, 0) < 0 && errno != ESRCH)
     return fail(errno, "kill the container's first process");
-  pollfd ended{pidfd, POLLIN, 0};
-  constexpr int kTimeoutMs = 10000;
-  int n = poll(&ended, 1, kTimeoutMs);
+  if (cgroup != nullptr && !container.record.own_pid_namespace) TRY(cgroup->kill());
+  pollfd ended{container.init.get(), POLLIN, 0};
+  int n = poll(&ended, 1, static_cast<int>(std::chrono::milliseconds(kRemovalTime).count()));
   if (n < 0) return fail(errno, "wait for the container's first process");
-  return n > 0 ? Result<void>() : fail(ETIMEDOUT, "the container's first process does not end after SIGKILL");
+  if (n > 0) return {};
+  return fail(0, "does not end after SIGKILL: {}", who_stays(container, cgroup));
 }
 
 Result<void> remove_cgroup(Cgroup& cgroup) {
   return cgroup.remove(Cgroup::Processes::kill, std::chrono::steady_clock::now() + kRemovalTime);
 }
 
-// Of another boot nothing is left.
-static bool of_this_boot(const ContainerRecord& record) {
-  auto boot = current_boot_id();
-  return !boot.ok() || *boot == record.boot_id;
+Result<void> remove_directory(StateDirectory& state) {
+  auto removed = state.remove();
+  if (removed.ok()) return removed;
+  return fail(0, "{} (nothing else of the container is left)", removed.error().text());
 }
 
 Result<void> remove_container(Container& container) {
-  if (container.init) TRY(kill_init(container.init.get()));
-  auto cgroup = TRY(find_cgroup(container.record));
-  if (cgroup) TRY(remove_cgroup(*cgroup));
-  if (container.record.systemd && of_this_boot(container.record)) TRY(stop_scope(*container.record.systemd));
-  TRY(remove_host_side(container.record.rdt));
+  auto cgroup = find_cgroup(container.record);
+  const Cgroup* found = cgroup.ok() && *cgroup ? &**cgroup : nullptr;
+  if (container.init) TRY(end_processes(container, found));
+  if (!cgroup.ok()) return cgroup.error();
+  if (*cgroup) TRY(remove_cgroup(**cgroup));
+  if (of_this_boot(container.record)) {
+    if (container.record.systemd) TRY(stop_scope(*container.record.systemd));
+    TRY(remove_host_side(container.record.rdt));
+  }
   run_recorded_poststop_hooks(container.state, container.record);
-  return container.state.remove();
+  return remove_directory(container.state);
 }
 
 }  // namespace minirun

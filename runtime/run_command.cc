@@ -128,8 +128,12 @@ Result<void> Run::clean_up() {
     creation_.host_side().keep();
     creation_.leave_hooks();
   }
-  TRY(creation_.cgroup().remove());
-  if (deleted) return {};
+  auto removed = creation_.cgroup().remove();
+  if (!removed.ok()) {  // for delete --force, once the kernel lets them die
+    state.keep();
+    creation_.leave_hooks();
+  }
+  if (deleted || !removed.ok()) return removed;
   if (!locked.ok()) return locked.error();
   TRY(creation_.host_side().remove());
   if (!keep_) {

@@ -110,7 +110,7 @@ Result<StateDirectory> StateDirectory::claim(int root_fd, const std::string& id)
   UniqueFd root = TRY(duplicate(root_fd));
   if (mkdirat(root_fd, id.c_str(), 0700) < 0) {
     if (errno == EEXIST) return fail(0, "container with given ID already exists");
-    return fail(errno, "make the state directory");
+    return in_state_directory(root_fd, fail(errno, "mkdir {}", id));
   }
   auto fd = open_at(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (!fd.ok()) {
@@ -153,8 +153,16 @@ StateDirectory::~StateDirectory() {
   if (fd_ && !kept_) (void)remove();  // on the way out of an error, which is the one to tell
 }
 
+Error in_state_directory(int dirfd, Error error) {
+  struct statfs facts {};
+  bool no_inodes = error.code == ENOSPC && fstatfs(dirfd, &facts) == 0 && facts.f_files > 0 && facts.f_ffree == 0;
+  if (no_inodes) error.message += " (no inode is free)";
+  return wrap(std::move(error), "state directory");
+}
+
 Result<void> StateDirectory::write(const ContainerRecord& record) const {
-  return replace_file(fd_.get(), kRecordName, record_to_json(record), 0600);
+  auto written = replace_file(fd_.get(), kRecordName, record_to_json(record), 0600);
+  return written.ok() ? written : in_state_directory(fd_.get(), written.error());
 }
 
 Result<ContainerRecord> StateDirectory::read() const {
@@ -171,10 +179,9 @@ Result<ContainerRecord> StateDirectory::read() const {
 }
 
 Result<void> StateDirectory::write_config(std::string_view text) const {
-  UniqueFd fd = TRY(open_at(fd_.get(), kConfigName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-  ssize_t n = ::write(fd.get(), text.data(), text.size());
-  if (n != static_cast<ssize_t>(text.size())) return fail(n < 0 ? errno : ENOSPC, "write the copy of config.json");
-  return {};
+  auto fd = open_at(fd_.get(), kConfigName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+  auto written = fd.ok() ? write_all(fd->get(), text, "the copy of config.json") : Result<void>(fd.error());
+  return written.ok() ? written : in_state_directory(fd_.get(), written.error());
 }
 
 Result<std::string> StateDirectory::read_config() const {

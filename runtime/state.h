@@ -117,6 +117,10 @@ class StateDirectory {
   bool kept_;
 };
 
+// An error of making something in a state directory, in these words; it tells a filesystem without inodes from a full
+// one.
+Error in_state_directory(int dirfd, Error error);
+
 // Ids of all containers under the root, sorted.
 Result<std::vector<std::string>> list_ids(int root_fd);
 

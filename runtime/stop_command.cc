@@ -12,6 +12,7 @@
 #include "runtime/container.h"
 #include "runtime/duration.h"
 #include "runtime/launch.h"
+#include "runtime/removal.h"
 #include "runtime/signal_name.h"
 #include "sys/file.h"
 
@@ -67,12 +68,7 @@ Result<void> thaw(const Cgroup& cgroup) {
 }
 
 Result<void> kill_all(const Container& found, const std::optional<Cgroup>& cgroup) {
-  // ESRCH: it has ended since. Alone this ends all of a pid namespace, even where the cgroup cannot be killed.
-  if (syscall(SYS_pidfd_send_signal, found.init.get(), SIGKILL, nullptr, 0) < 0 && errno != ESRCH)
-    return fail(errno, "kill the container's first process");
-  if (cgroup) TRY(cgroup->kill());
-  if (!TRY(await_end(found.init.get(), Clock::now() + kRemovalTime)))
-    return fail(ETIMEDOUT, "the container's first process does not end after SIGKILL");
+  TRY(end_processes(found, cgroup ? &*cgroup : nullptr));
   return cgroup ? cgroup->wait_until_empty(Clock::now() + kRemovalTime) : Result<void>();
 }
 

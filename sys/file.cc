@@ -34,22 +34,28 @@ Result<std::string> read_file(int dirfd, const std::string& path, size_t max_byt
   return read_all(fd.get(), max_bytes, path);
 }
 
-static Result<void> write_once(int fd, std::string_view data, const std::string& path, const std::string& what) {
-  ssize_t n = write(fd, data.data(), data.size());
-  if (n < 0) return fail(errno, "write {}", what);
+Result<void> write_control(int dirfd, const std::string& path, std::string_view data) {
+  UniqueFd fd = TRY(open_at(dirfd, path, O_WRONLY));
+  ssize_t n = write(fd.get(), data.data(), data.size());
+  if (n < 0) return fail(errno, "write \"{}\" to {}", data.substr(0, 200), path);
   if (static_cast<size_t>(n) != data.size()) return fail(EIO, "write {}: {} of {} bytes", path, n, data.size());
   return {};
 }
 
-Result<void> write_control(int dirfd, const std::string& path, std::string_view data) {
-  UniqueFd fd = TRY(open_at(dirfd, path, O_WRONLY));
-  return write_once(fd.get(), data, path, fmt::format("\"{}\" to {}", data.substr(0, 200), path));
+Result<void> write_all(int fd, std::string_view data, const std::string& name) {
+  for (size_t done = 0; done < data.size();) {
+    ssize_t n = write(fd, data.data() + done, data.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return fail(n < 0 ? errno : EIO, "write {}", name);
+    done += static_cast<size_t>(n);  // a part: the next one says why there is no room for the rest
+  }
+  return {};
 }
 
 Result<void> replace_file(int dirfd, const std::string& name, std::string_view data, unsigned mode) {
   std::string temporary = name + ".new";
   UniqueFd fd = TRY(open_at(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
-  auto written = write_once(fd.get(), data, temporary, temporary);
+  auto written = write_all(fd.get(), data, temporary);
   if (written.ok() && renameat(dirfd, temporary.c_str(), dirfd, name.c_str()) < 0)
     written = fail(errno, "rename {} to {}", temporary, name);
   if (!written.ok()) (void)unlinkat(dirfd, temporary.c_str(), 0);  // the first error is the one to tell

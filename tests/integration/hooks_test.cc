@@ -145,9 +145,12 @@ TEST_F(Hooks, WorkInAUserNamespaceAndWithoutAPidNamespace) {
   bundle_.config["linux"]["namespaces"].push_back({{"type", "user"}});
   bundle_.config["linux"]["uidMappings"] = {{{"containerID", 0}, {"hostID", 0}, {"size", 65536}}};
   bundle_.config["linux"]["gidMappings"] = bundle_.config["linux"]["uidMappings"];
+  bundle_.config["process"]["oomScoreAdj"] = 321;
+  add("startContainer", shell("$b cat /proc/self/oom_score_adj > adjustment"));
   Outcome outcome = run(bundle_);
   EXPECT_EQ(outcome.code, 0) << describe(outcome);
   EXPECT_EQ(log(), "prestart createRuntime createContainer startContainer poststart workload poststop");
+  EXPECT_EQ(content(bundle_.path() + "/adjustment"), "321");
   EXPECT_EQ(state_of("createContainer")["pid"], 1);
 
   start_over();

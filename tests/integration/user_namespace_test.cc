@@ -192,6 +192,7 @@ TEST_F(UserNamespace, FilterIsLoadedWithAndWithoutNoNewPrivileges) {
 TEST_F(UserNamespace, LifeOfOneInSteps) {
   Bundle bundle;
   add_user_namespace(bundle);
+  bundle.config["process"]["oomScoreAdj"] = 300;
   bundle.payload({"pause"});
   bundle.write();
   ASSERT_EQ(call({"create", "--bundle", bundle.path(), id()}).code, 0);
@@ -200,6 +201,7 @@ TEST_F(UserNamespace, LifeOfOneInSteps) {
   Outcome inside = call({"exec", id(), "/bin/payload", "report"});
   ASSERT_EQ(inside.code, 0) << describe(inside);
   json seen = json::parse(inside.out);
+  EXPECT_EQ(seen["oom_score_adj"], "300\n");
   EXPECT_EQ(seen["uids"], json::array({0, 0, 0}));
   EXPECT_EQ(seen["cap_effective"], "0000000008000421");
   EXPECT_EQ(seen["cap_bounding"], "0000000008000421");

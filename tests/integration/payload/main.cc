@@ -102,6 +102,7 @@ constexpr Command kCommands[] = {
     {"overwrite", overwrite},
     {"type-ahead", type_ahead},
     // Whatever else.
+    {"stubborn", stubborn},
     {"notify", notify},
     {"syscall", call},
     {"tsc-khz", time_stamp_frequency},

@@ -64,6 +64,10 @@ int grab(const Args& args);  // until SIGTERM: looks at every descriptor of ever
 int overwrite(const Args& args);   // until SIGTERM: writes to every other process's program; "opened N written M"
 int type_ahead(const Args& args);  // types into its terminal; "TIOCSTI errno"
 
+// stubborn.cc: KIND..., of stopped, traced, vfork, nested, cwd: leaves such processes, makes /tmp/ready, prints "ready"
+// and waits for SIGKILL.
+int stubborn(const Args& args);
+
 // Under the names newuidmap and newgidmap. PID [ID ID SIZE]...: as those programs.
 int write_id_map(bool uids, const Args& args);
 

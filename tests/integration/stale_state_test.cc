@@ -1,0 +1,155 @@
+// Records that name what is not the container's any more: a process or a cgroup of somebody else. minirun says
+// "stopped", refuses what needs a process, deletes the container, and touches nobody.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <sstream>
+
+#include "sys/file.h"
+#include "tests/integration/fixture.h"
+
+namespace minirun::testing {
+namespace {
+
+using nlohmann::json;
+
+// A process of somebody else in a cgroup of its own.
+class Bystander {
+ public:
+  static constexpr const char* kCgroup = "/sys/fs/cgroup/bystander";
+
+  Bystander() : process_({program("PAYLOAD", "payload"), "pause"}, {}) {
+    EXPECT_TRUE(process_.wait_for("ready"));
+    EXPECT_EQ(mkdir(kCgroup, 0755), 0);
+    EXPECT_TRUE(write_control(AT_FDCWD, std::string(kCgroup) + "/cgroup.procs", std::to_string(pid())).ok());
+  }
+  ~Bystander() {
+    EXPECT_TRUE(is_untouched());
+    process_.send(SIGKILL);
+    EXPECT_EQ(process_.finish().code, -SIGKILL);
+    EXPECT_TRUE(eventually([] { return rmdir(kCgroup) == 0 || errno == ENOENT; }));
+  }
+  Bystander(const Bystander&) = delete;
+  Bystander& operator=(const Bystander&) = delete;
+
+  pid_t pid() const { return process_.pid(); }
+  bool is_untouched() const {
+    return kill(pid(), 0) == 0 && content(std::string(kCgroup) + "/cgroup.procs") == std::to_string(pid());
+  }
+  // As a record has them.
+  json identity() const {
+    std::string stat = content("/proc/" + std::to_string(pid()) + "/stat");
+    std::istringstream fields(stat.substr(stat.rfind(')') + 2));
+    std::string word;
+    for (int field = 3; field <= 22; ++field) fields >> word;
+    return {{"pid", pid()}, {"startTicks", strtoull(word.c_str(), nullptr, 10)}, {"pidfdInode", pidfd_inode()}};
+  }
+  // 0: the kernel has no pidfs (Linux 6.9).
+  uint64_t pidfd_inode() const {
+    UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid(), 0)));
+    struct statfs filesystem {};
+    struct stat info {};
+    EXPECT_EQ(fstatfs(pidfd.get(), &filesystem), 0);
+    EXPECT_EQ(fstat(pidfd.get(), &info), 0);
+    return filesystem.f_type == 0x50494446 ? info.st_ino : 0;
+  }
+  static json cgroup() {
+    struct stat info {};
+    EXPECT_EQ(stat(kCgroup, &info), 0);
+    return {{"path", "/bystander"}, {"device", info.st_dev}, {"inode", info.st_ino}, {"made", 1}};
+  }
+
+ private:
+  Running process_;
+};
+
+class StaleState : public MinirunTest {
+ protected:
+  std::string record_path() const { return std::string(kState) + "/" + id() + "/state.json"; }
+  // A container that has ended, with a record that is changed so; it is deleted, and the bystander lives on.
+  void expect_stopped_and_deleted(const std::string& how, const std::function<void(json&)>& change) {
+    SCOPED_TRACE(how);
+    Bundle bundle;
+    bundle.payload({"true"});
+    ASSERT_EQ(run(bundle, {"--keep"}).code, 0);
+    json record = json::parse(content(record_path()));
+    record.erase("checksum");
+    change(record);
+    ASSERT_EQ(unlink(record_path().c_str()), 0);
+    write_new_file(record_path(), record.dump(), 0600);
+
+    json state = json::parse(call({"state", id()}).out, nullptr, false);
+    ASSERT_TRUE(state.is_object());
+    EXPECT_EQ(state["status"], "stopped");
+    EXPECT_EQ(state["pid"], 0);
+    for (const char* signal : {"KILL", "TERM", "STOP", "0"})
+      for (const std::vector<std::string>& args :
+           {std::vector<std::string>{"kill", id(), signal}, {"kill", "--all", id(), signal}})
+        expect_refused(call(args), {"container not running"});
+    Outcome outcome = call({"exec", id(), "/bin/payload", "true"});
+    EXPECT_EQ(outcome.code, 255) << describe(outcome);
+    EXPECT_NE(outcome.err.find("cannot exec in a stopped container"), std::string::npos) << outcome.err;
+    for (const char* command : {"pause", "stop"}) expect_refused(call({command, id()}), {"container not running"});
+    EXPECT_TRUE(bystander_.is_untouched());
+    outcome = call({"delete", "--force", id()});
+    EXPECT_EQ(outcome.code, 0) << describe(outcome);
+    EXPECT_EQ(outcome.err, "");
+    EXPECT_TRUE(bystander_.is_untouched());
+    expect_refused(call({"state", id()}), {"container does not exist"});
+  }
+  Bystander bystander_;
+};
+
+// Numbers are given out anew with each boot: all of them may be somebody's.
+TEST_F(StaleState, OfAnotherBootNothingIsTheContainers) {
+  const std::string other = "11111111-2222-3333-4444-555555555555";
+  for (bool own_pid_namespace : {true, false}) {
+    expect_stopped_and_deleted("another boot", [&](json& record) {
+      record["bootId"] = other;
+      record["cgroup"] = Bystander::cgroup();
+      record["init"].update(bystander_.identity());
+      record["init"]["ownPidNamespace"] = own_pid_namespace;
+    });
+  }
+  expect_stopped_and_deleted("another boot, killed before it knew its cgroup", [&](json& record) {
+    record["bootId"] = other;
+    record["cgroup"] = {{"path", "/bystander"}, {"device", 0}, {"inode", 0}, {"made", 1}};
+  });
+}
+
+TEST_F(StaleState, RecycledPidIsNotTheContainers) {
+  expect_stopped_and_deleted("an older start", [&](json& record) {
+    record["init"].update(bystander_.identity());
+    record["init"]["startTicks"] = record["init"]["startTicks"].get<uint64_t>() - 1;
+  });
+  expect_stopped_and_deleted("a zombie's number or nobody's", [&](json& record) { record["init"]["pid"] = 4194303; });
+  if (bystander_.pidfd_inode() == 0) return;
+  for (long difference : {-1L, 1L}) {
+    expect_stopped_and_deleted("in the same tick", [&](json& record) {
+      record["init"].update(bystander_.identity());
+      record["init"]["pidfdInode"] = bystander_.pidfd_inode() + static_cast<uint64_t>(difference);
+    });
+  }
+  expect_stopped_and_deleted("written without pidfs", [&](json& record) {
+    record["init"].update(bystander_.identity());
+    record["init"]["pidfdInode"] = 0;
+  });
+}
+
+TEST_F(StaleState, CgroupThatHasComeInItsPlaceIsNotTheContainers) {
+  for (const char* key : {"inode", "device"}) {
+    expect_stopped_and_deleted(key, [&](json& record) {
+      record["cgroup"] = Bystander::cgroup();
+      record["cgroup"][key] = record["cgroup"][key].get<uint64_t>() + 1;
+    });
+  }
+}
+
+}  // namespace
+}  // namespace minirun::testing
