@@ -130,6 +130,14 @@ int fork_bomb(const Args& args) {
   return 0;
 }
 
+int bomb(const Args&) {
+  for (int number : {SIGTERM, SIGINT, SIGHUP}) (void)signal(number, SIG_IGN);
+  say("ready\n");
+  for (;;) {
+    if (fork() == 0) setsid();
+  }
+}
+
 int leave_child(const Args&) {
   pid_t middle = must_fork();
   if (middle == 0) {

@@ -32,15 +32,18 @@ int surroundings(const Args& args);
 constexpr int kSurroundingsEnd = 7;
 
 // load.cc
-int hog(const Args& args);          // BYTES: allocates and touches them, prints "touched", waits for a signal
-int burn(const Args& args);         // SECONDS: keeps one CPU busy, prints "CPU_US WALL_US"
-int orphans(const Args& args);      // N: leaves N dead grandchildren to init, prints "zombies COUNT" when all is quiet
-int fork_bomb(const Args& args);    // MAX: forks until refused or MAX, prints "forked N errno E"
+int hog(const Args& args);        // BYTES: allocates and touches them, prints "touched", waits for a signal
+int burn(const Args& args);       // SECONDS: keeps one CPU busy, prints "CPU_US WALL_US"
+int orphans(const Args& args);    // N: leaves N dead grandchildren to init, prints "zombies COUNT" when all is quiet
+int fork_bomb(const Args& args);  // MAX: forks until refused or MAX, prints "forked N errno E"
+int bomb(const Args& args);       // prints "ready"; it and all its descendants fork for ever, each a session of its own
 int leave_child(const Args& args);  // leaves a sleeping grandchild in a session of its own and ends
 
 // signals.cc
 int signals(const Args& args);  // LAST: prints "ready", then "got N" per signal; ends after the signal LAST
 int die_by(const Args& args);   // SIGNAL: dies by it
+int queued(
+    const Args& args);  // N: prints "ready", takes N queued signals, prints "queued M in order": values 0, 1, ...
 int exit_on(const Args& args);  // SIGNAL CODE: prints "ready", exits with CODE when SIGNAL comes
 int tty(const Args& args);      // prints "tty ROWS COLS", "ready", and again at each SIGWINCH; ends at SIGTERM or EOF
 

@@ -48,6 +48,28 @@ int signals(const Args& args) {
   }
 }
 
+int queued(const Args& args) {
+  constexpr timespec kPatience{10, 0};
+  int wanted = atoi(args.at(0).c_str());
+  sigset_t all;
+  block_all(all);
+  say("ready\n");
+  int next = 0, others = 0;
+  while (next + others < wanted) {
+    siginfo_t info{};
+    int number = sigtimedwait(&all, &info, &kPatience);
+    if (number < 0 && errno == EINTR) continue;
+    if (number < 0) break;
+    if (number < SIGRTMIN) continue;
+    if (info.si_code == SI_QUEUE && info.si_value.sival_int == next)
+      ++next;
+    else
+      ++others;
+  }
+  say("queued " + std::to_string(next) + " in order\n");
+  return 0;
+}
+
 int die_by(const Args& args) {
   int number = atoi(args.at(0).c_str());
   (void)signal(number, SIG_DFL);

@@ -1,0 +1,80 @@
+// Many who want the same id at the same moment.
+#include <unistd.h>
+
+#include <memory>
+
+#include "sys/fd.h"
+#include "tests/load/figure.h"
+
+namespace minirun::testing {
+namespace {
+
+constexpr int kRounds = 1000;
+constexpr int kCreates = 12;
+constexpr const char* kId = "wanted";
+
+struct Barrier {
+  UniqueFd wait, open;
+  Barrier() {
+    int ends[2];
+    if (pipe(ends) != 0) abort();
+    wait.reset(ends[0]);
+    open.reset(ends[1]);
+  }
+};
+
+// What is wrong with the outcomes: one is 0, all others are refusals for the right reason.
+std::string judge(const std::vector<Outcome>& outcomes) {
+  int winners = 0;
+  for (const Outcome& outcome : outcomes) {
+    if (outcome.code == 0 && outcome.err.empty()) {
+      ++winners;
+      continue;
+    }
+    if (outcome.code != 1 || outcome.err.find("container with given ID already exists") == std::string::npos)
+      return describe(outcome);
+  }
+  return winners == 1 ? "" : std::to_string(winners) + " of them won";
+}
+
+std::string round(const Place& place, const Bundle& bundle) {
+  Barrier barrier;
+  StartOptions options;
+  // Closing the writing end in each leaves this program's as the last.
+  options.in_child = [&] {
+    (void)close(barrier.open.get());
+    char byte = 0;
+    if (read(barrier.wait.get(), &byte, 1) != 0) _exit(97);
+    (void)close(barrier.wait.get());
+  };
+  std::vector<std::unique_ptr<Running>> all;
+  for (int i = 0; i < kCreates; ++i)
+    all.push_back(std::make_unique<Running>(place.minirun({"create", "--bundle", bundle.path(), kId}), options));
+  barrier.open.reset();
+  std::vector<Outcome> outcomes;
+  for (auto& one : all) outcomes.push_back(one->finish());
+  all.clear();
+  barrier.wait.reset();
+  std::string problem = judge(outcomes);
+  // The one that won has a whole container.
+  if (problem.empty()) problem = unless(0, place.call({"start", kId}));
+  std::string removed = unless(0, place.call({"delete", "--force", kId}));
+  return problem + removed + place.left();
+}
+
+}  // namespace
+
+void creates_of_one_id(Figures& figures) {
+  Bundle bundle;
+  bundle.payload({"pause"});
+  bundle.write();
+  Place place;
+  Figure figure{"rounds of 12 creates of one id at once, exactly one wins"};
+  int rounds = part_of(kRounds);
+  Clock clock;
+  for (int i = 0; i < rounds; ++i) figure.count(round(place, bundle));
+  figure.note = clock.each(rounds);
+  figures.push_back(figure);
+}
+
+}  // namespace minirun::testing
