@@ -44,7 +44,7 @@ class Rootless : public MinirunTest {
   }
 
   // Any program as that user, with the runtime directory, in the cgroup.
-  Outcome as_user(const std::vector<std::string>& argv) const {
+  StartOptions user_options() const {
     StartOptions options;
     std::string cgroup = cgroup_;
     options.in_child = [cgroup] {
@@ -54,6 +54,10 @@ class Rootless : public MinirunTest {
     options.env.push_back("XDG_RUNTIME_DIR=" + kHome);
     if (!notify_.empty()) options.env.push_back("NOTIFY_SOCKET=" + notify_);
     options.env[0].insert(5, path_);  // "PATH="
+    return options;
+  }
+  Outcome as_user(const std::vector<std::string>& argv) const {
+    StartOptions options = user_options();
     UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
     bool detached = std::find(argv.begin(), argv.end(), "--detach") != argv.end() || argv[1] == "create";
     if (detached) options.stdout_fd = nowhere.get();
@@ -330,6 +334,26 @@ TEST_F(Rootless, SeveralRangesByNewuidmap) {
   EXPECT_EQ(user_minirun({"kill", "mine", "KILL"}).code, 0);
   EXPECT_TRUE(eventually([&] { return user_minirun({"state", "mine"}).out.find("stopped") != std::string::npos; }));
   EXPECT_EQ(user_minirun({"delete", "mine"}).code, 0);
+}
+
+// Which the user may write to, but not through what a container can come to see of it.
+TEST_F(Rootless, ExecOfOnesOwnProgramIsFromASealedCopy) {
+  ASSERT_EQ(chown(kProgram.c_str(), kUser, kGroup), 0);
+  Bundle bundle;
+  make_rootless(bundle, {"pause"});
+  ASSERT_EQ(user_run(bundle, {"--detach"}).code, 0);
+  Running exec({kProgram, "exec", "mine", "/bin/payload", "pause"}, user_options());
+  ASSERT_TRUE(exec.wait_for("ready")) << exec.err();
+  std::string program = "/proc/" + std::to_string(exec.pid()) + "/exe";
+  EXPECT_EQ(link_target(program), "/memfd:minirun (deleted)");
+  EXPECT_EQ(content("/proc/" + std::to_string(exec.pid()) + "/comm"), "minirun");
+  UniqueFd copy(open(program.c_str(), O_RDONLY | O_CLOEXEC));
+  constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+  EXPECT_EQ(fcntl(copy.get(), F_GET_SEALS) & kSeals, kSeals);
+  // The same program with the same arguments: it does what was asked for.
+  exec.send(SIGTERM);
+  EXPECT_EQ(exec.finish().code, 128 + SIGTERM) << exec.err();
+  EXPECT_EQ(user_minirun({"delete", "--force", "mine"}).code, 0);
 }
 
 }  // namespace
