@@ -84,13 +84,14 @@ bool Launched::end() {
   // SIGKILL to the init of a pid namespace ends all of it; without one the cgroup's removal sees to the rest.
   (void)syscall(SYS_pidfd_send_signal, child_.pidfd.get(), SIGKILL, nullptr, 0);  // ESRCH: it has ended by itself
   auto deadline = std::chrono::steady_clock::now() + kRemovalTime;
-  for (;;) {
+  int ready = -1;
+  do {
     auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
     pollfd ended{child_.pidfd.get(), POLLIN, 0};
-    int n = poll(&ended, 1, static_cast<int>(std::max<int64_t>(left, 0)));
-    if (n >= 0 || errno != EINTR) break;
-  }
-  return waitpid(child_.pid, nullptr, WNOHANG) != 0;
+    ready = poll(&ended, 1, static_cast<int>(std::max<int64_t>(left, 0)));
+  } while (ready < 0 && errno == EINTR);
+  // One that is traced has ended, but is the tracer's to reap first.
+  return waitpid(child_.pid, nullptr, WNOHANG) != 0 || ready > 0;
 }
 
 namespace {

@@ -2,6 +2,10 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
+
+#include "tests/faults/device.h"
+
 namespace minirun::testing {
 namespace {
 
@@ -71,10 +75,23 @@ void add_hooks(json& config) {
   config["hooks"] = {{"createRuntime", {outside}}, {"startContainer", {inside}}, {"poststop", {outside}}};
 }
 
+void attach(json& config) {
+  config["process"]["terminal"] = true;
+  if (provide_device().ok()) config["linux"]["netDevices"] = {{kDevice, {{"name", "moved7"}}}};
+}
+
 }  // namespace
 
 const char* name_of(Kind kind) {
-  return kind == Kind::privileged ? "" : " with a user namespace and hooks";
+  switch (kind) {
+    case Kind::privileged:
+      return "";
+    case Kind::user:
+      return " with a user namespace and hooks";
+    case Kind::attached:
+      return " with a terminal and a network device";
+  }
+  abort();
 }
 
 void write_bundles(Kind kind, Bundle& bundle) {
@@ -83,10 +100,11 @@ void write_bundles(Kind kind, Bundle& bundle) {
   add_mounts(bundle);
   if (kind == Kind::privileged) {
     add_devices(bundle.config);
-  } else {
+  } else if (kind == Kind::user) {
     add_user_namespace(bundle.config);
-    bundle.config["process"].erase("oomScoreAdj");
     add_hooks(bundle.config);
+  } else {
+    attach(bundle.config);
   }
   bundle.payload({"surroundings", "pause"});
   bundle.write();

@@ -48,7 +48,9 @@ void add_report(const json& report, Dump& dump) {
     if (key == "pid" || key == "ppid" || key == "pgid" || key == "sid" || key == "status" || key == "mounts" ||
         key == "fds" || key == "namespaces")
       continue;
-    dump.insert(key + ": " + value.dump());
+    json sorted = value;
+    if (key == "interfaces") std::sort(sorted.begin(), sorted.end());  // the kernel has them in no order
+    dump.insert(key + ": " + sorted.dump());
   }
   for (const json& line : report["status"])
     if (!varies(line.get<std::string>())) dump.insert("status " + line.get<std::string>());

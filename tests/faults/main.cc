@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/faults/device.h"
 #include "tests/faults/sweeps.h"
 #include "tests/integration/world.h"
 
@@ -111,6 +112,8 @@ int print_results(const std::vector<Sweep>& sweeps, const Board& board, const st
 
 int sweep_all(const Options& options) {
   if (unshare(CLONE_NEWNET) != 0) return 2;
+  auto device = provide_device();
+  if (!device.ok()) (void)printf("SKIP a network device that is moved: %s\n", device.error().text().c_str());
   std::vector<Sweep> sweeps = make_sweeps(options.sweeps);
   std::vector<Job> jobs;
   for (size_t i = 0; i < sweeps.size(); ++i)

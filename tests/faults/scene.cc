@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 #include "sys/file.h"
+#include "tests/faults/device.h"
 #include "tests/faults/traces.h"
 
 namespace minirun::testing {
@@ -17,7 +18,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kId = "faulty";
 const std::string kState = "/run/tests/state";
 constexpr const char* kRecord = "/run/tests/state/faulty/state.json";
 constexpr int kEnd = 7;  // of the payload's surroundings
@@ -35,11 +35,6 @@ std::string text_of(int fd) {
   return text;
 }
 
-// Exit status of the command when all is well.
-int good_code(Command command) {
-  return command == Command::run || command == Command::exec ? kEnd : 0;
-}
-
 bool makes_container(Command command) {
   return command == Command::create || command == Command::run || command == Command::run_detached;
 }
@@ -55,54 +50,61 @@ std::string list(const Traces& before, const Traces& now) {
 
 }  // namespace
 
-const char* name_of(Command command) {
-  switch (command) {
-    case Command::create:
-      return "create";
-    case Command::start:
-      return "start";
-    case Command::run:
-      return "run";
-    case Command::run_detached:
-      return "run --detach";
-    case Command::exec:
-      return "exec";
-    case Command::kill:
-      return "kill";
-    case Command::remove:
-      return "delete --force";
-    case Command::pause:
-      return "pause";
-    case Command::update:
-      return "update";
-  }
-  abort();
-}
-
-Scene::Scene(Kind kind) {
+Scene::Scene(Kind kind) : kind_(kind) {
   make_folders(kState);
   write_bundles(kind, bundle_);
+  if (kind == Kind::attached) console_.emplace();
   // The first one fills minirun's cache of compiled filters, which is meant to stay.
   for (Command command : {Command::create, Command::run_detached, Command::create}) {
-    before_ = take_all_traces();
+    std::string problem = prepare(command);
+    before_ = traces();
     Outcome made = Running(arguments(command), output_to(container_out_)).finish();
-    if (made.code != 0) give_up("cannot make a container: " + made.err);
-    if (command == Command::create) (void)call({"start", kId});
-    (void)eventually([&] { return parse_dump(text_of(container_out_.get())).has_value(); });
-    inside_[static_cast<size_t>(command)] = parse_dump(text_of(container_out_.get())).value_or(Dump());
+    if (!problem.empty() || made.code != 0) give_up("cannot make a container: " + problem + made.err);
+    if (command == Command::create) (void)call({"start", kSceneId});
+    (void)eventually([&] { return parse_dump(said()).has_value(); });
+    inside_[static_cast<size_t>(command)] = parse_dump(said()).value_or(Dump());
     limits_ = cgroup_dump(cgroup());
-    if (command == Command::run_detached) {
-      exec_inside_ = parse_dump(call(arguments_of(Command::exec)).out).value_or(Dump());
-      (void)call(arguments_of(Command::update));
-      updated_limits_ = cgroup_dump(cgroup());
-    }
-    std::string problem = remove_and_check();
+    if (command == Command::run_detached) learn();
+    problem = remove_and_check();
     if (!problem.empty()) give_up(problem);
   }
   inside_[static_cast<size_t>(Command::start)] = inside_[static_cast<size_t>(Command::create)];
-  inside_[static_cast<size_t>(Command::run)] = parse_dump(call(arguments_of(Command::run)).out).value_or(Dump());
-  if (inside_[0].empty() || inside_[static_cast<size_t>(Command::run)].empty() || exec_inside_.empty())
+  bool runs = !console_;  // in the foreground minirun holds the terminal itself
+  if (runs)
+    inside_[static_cast<size_t>(Command::run)] = parse_dump(call(arguments_of(Command::run)).out).value_or(Dump());
+  if (inside_[0].empty() || (runs && inside_[static_cast<size_t>(Command::run)].empty()) || exec_inside_.empty())
     give_up("the container does not tell of itself");
+}
+
+// What exec and update do to the container that there is.
+void Scene::learn() {
+  if (console_) console_->listen_anew();
+  Outcome executed = call(arguments_of(Command::exec));
+  if (console_) (void)eventually([&] { return parse_dump(said()).has_value(); });
+  exec_inside_ = parse_dump(console_ ? said() : executed.out).value_or(Dump());
+  (void)call(arguments_of(Command::update));
+  updated_limits_ = cgroup_dump(cgroup());
+}
+
+// Exit status of the command when all is well.
+int Scene::good_code(Command command) const {
+  bool waits = command == Command::run || (command == Command::exec && !console_);
+  return waits ? kEnd : 0;
+}
+
+// Of the container, or in a terminal of the last command.
+std::string Scene::said() {
+  return console_ ? console_->text() : text_of(container_out_.get());
+}
+
+// The device that a container takes along is gone with it.
+Traces Scene::traces() const {
+  Traces all = take_all_traces();
+  if (kind_ == Kind::attached)
+    std::erase_if(all, [](const std::string& trace) {
+      return trace.starts_with("network device ") && (trace.ends_with(kDevice) || trace.ends_with(kOtherEnd));
+    });
+  return all;
 }
 
 void Scene::give_up(const std::string& why) {
@@ -123,30 +125,6 @@ Outcome Scene::call(const std::vector<std::string>& args) const {
   return Running(argv, {}).finish(20000);
 }
 
-std::vector<std::string> Scene::arguments_of(Command command) const {
-  switch (command) {
-    case Command::create:
-      return {"create", "--bundle", bundle_.path(), kId};
-    case Command::start:
-      return {"start", kId};
-    case Command::run:
-      return {"run", "--bundle", bundle_.path() + "/ends", kId};
-    case Command::run_detached:
-      return {"run", "--detach", "--bundle", bundle_.path(), kId};
-    case Command::exec:
-      return {"exec", kId, "/bin/payload", "surroundings"};
-    case Command::kill:
-      return {"kill", kId, "TERM"};
-    case Command::remove:
-      return {"delete", "--force", kId};
-    case Command::pause:
-      return {"pause", kId};
-    case Command::update:
-      return {"update", "--resources", bundle_.path() + "/update.json", kId};
-  }
-  abort();
-}
-
 std::vector<std::string> Scene::arguments(Command command) const {
   std::vector<std::string> argv = {minirun_, "--root", kState};
   std::vector<std::string> rest = arguments_of(command);
@@ -155,16 +133,21 @@ std::vector<std::string> Scene::arguments(Command command) const {
 }
 
 std::string Scene::cgroup() const {
-  return std::string("/sys/fs/cgroup/minirun-") + kId;
+  return std::string("/sys/fs/cgroup/minirun-") + kSceneId;
 }
 
 std::string Scene::status() const {
-  json state = json::parse(call({"state", kId}).out, nullptr, false);
+  json state = json::parse(call({"state", kSceneId}).out, nullptr, false);
   return state.is_object() ? state.value("status", "none") : "none";
 }
 
 // What the command finds.
 std::string Scene::prepare(Command command) {
+  if (console_) console_->forget();
+  if (bundle_.config["linux"].contains("netDevices")) {
+    auto provided = provide_device();
+    if (!provided.ok()) return provided.error().text();
+  }
   if (makes_container(command)) return "";
   Command maker = command == Command::start ? Command::create : Command::run_detached;
   Outcome made = Running(arguments(maker), output_to(container_out_)).finish(20000);
@@ -172,11 +155,12 @@ std::string Scene::prepare(Command command) {
 }
 
 Scene::Attempt Scene::perform(Command command, const Fault& fault) {
+  if (console_) console_->listen_anew();
   UniqueFd out = make_output("out"), err = make_output("err");
   TracedCommand traced{arguments(command), out.get(), err.get()};
   Attempt attempt{command, run_traced(traced, fault), "", text_of(err.get())};
   if (makes_container(command)) container_out_ = std::move(out);
-  attempt.out = text_of(out ? out.get() : container_out_.get());
+  attempt.out = out && !console_ ? text_of(out.get()) : said();
   return attempt;
 }
 
@@ -220,9 +204,10 @@ Verdict Scene::attempt_damaged(const Fault& fault) {
 }
 
 // So that the next attempt starts as this one did.
-void Scene::clear() const {
+void Scene::clear() {
+  if (console_) console_->forget();
   Traces more;
-  for (const std::string& trace : take_all_traces())
+  for (const std::string& trace : traces())
     if (!before_.contains(trace)) more.insert(trace);
   remove_traces(more);
 }
@@ -266,9 +251,9 @@ std::string Scene::check_inside(Command command, const std::string& text) const 
 }
 
 // A container that runs, and stays: from inside and from outside.
-std::string Scene::check_container(Command command) const {
-  (void)eventually([&] { return text_of(container_out_.get()).find("\n--end--\n") != std::string::npos; });
-  std::string problem = check_inside(command, text_of(container_out_.get()));
+std::string Scene::check_container(Command command) {
+  (void)eventually([&] { return said().find("\n--end--\n") != std::string::npos; });
+  std::string problem = check_inside(command, said());
   if (!problem.empty()) return problem;
   std::string differs = difference(limits_, cgroup_dump(cgroup()));
   return differs.empty() ? "" : "the limits are others:" + differs;
@@ -291,7 +276,7 @@ std::string Scene::check_unchanged() const {
 }
 
 std::string Scene::start_and_check() {
-  Outcome started = call({"start", kId});
+  Outcome started = call({"start", kSceneId});
   if (started.code != 0) return "cannot be started: " + describe(started);
   return check_container(Command::create);
 }
@@ -310,7 +295,8 @@ std::string Scene::check_success(const Attempt& attempt) {
       problem = check_inside(Command::run, attempt.out);
       return problem.empty() ? check_clean(2000) : problem;
     case Command::exec:
-      problem = check_inside(Command::exec, attempt.out);
+      if (console_) (void)eventually([&] { return said().find("\n--end--\n") != std::string::npos; });
+      problem = check_inside(Command::exec, console_ ? said() : attempt.out);
       if (problem.empty()) problem = check_unchanged();
       break;
     case Command::kill:
@@ -357,14 +343,14 @@ std::string Scene::check_refusal(const Attempt& attempt) {
 }
 
 std::string Scene::remove_and_check() {
-  Outcome removed = call({"delete", "--force", kId});
+  Outcome removed = call({"delete", "--force", kSceneId});
   if (removed.code == 0 && removed.err.empty()) return check_clean(3000);
   return "\n     delete --force: " + describe(removed) + check_clean(100);
 }
 
 std::string Scene::check_clean(int milliseconds) const {
   Traces now;
-  if (eventually([&] { return (now = take_all_traces()) == before_; }, milliseconds)) return "";
+  if (eventually([&] { return (now = traces()) == before_; }, milliseconds)) return "";
   return list(before_, now);
 }
 

@@ -4,10 +4,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "tests/faults/bundles.h"
+#include "tests/faults/console.h"
 #include "tests/faults/dump.h"
 #include "tests/faults/tracer.h"
 #include "tests/integration/bundle.h"
@@ -19,6 +21,9 @@ enum class Command : uint8_t { create, start, run, run_detached, exec, kill, rem
 constexpr int kCommands = 9;
 // As users know it: "run --detach".
 const char* name_of(Command command);
+
+// The container's id.
+constexpr const char* kSceneId = "faulty";
 
 struct Verdict {
   bool tried = false;   // the fault took place
@@ -50,6 +55,10 @@ class Scene {
   [[noreturn]] static void give_up(const std::string& why);
   static StartOptions output_to(UniqueFd& fd);
   Outcome call(const std::vector<std::string>& args) const;
+  void learn();
+  Traces traces() const;
+  int good_code(Command command) const;
+  std::string said();
   std::vector<std::string> arguments_of(Command command) const;
   std::vector<std::string> arguments(Command command) const;  // the whole command line
   std::string prepare(Command command);
@@ -61,16 +70,18 @@ class Scene {
   std::string check_refusal(const Attempt& attempt);
   std::string check_success(const Attempt& attempt);
   std::string check_inside(Command command, const std::string& text) const;
-  std::string check_container(Command command) const;
+  std::string check_container(Command command);
   std::string check_unchanged() const;
   std::string start_and_check();
   std::string remove_and_check();
   std::string check_clean(int milliseconds) const;
-  void clear() const;
+  void clear();
   std::string status() const;
   std::string cgroup() const;
 
   std::string minirun_ = program("MINIRUN", "minirun");
+  Kind kind_;
+  std::optional<Console> console_;  // of the attached kind
   Bundle bundle_;
   Traces before_;
   UniqueFd container_out_;              // stdout of the container

@@ -11,7 +11,7 @@ namespace {
 
 constexpr uint64_t kMore = 6;  // points after those of the first run
 
-// The user namespace's commands have more than 1,000 calls, mostly those of the other kind: without --all every k-th.
+// The other kinds' commands have up to 1,000 calls and more, mostly those of the first: without --all every k-th.
 constexpr size_t kStride = 8;
 
 class Maker {
@@ -94,7 +94,7 @@ class Maker {
 
   void keep(Sweep sweep) {
     if (!std::regex_search(sweep.name, std::regex(options_.only))) return;
-    if (sweep.kind == Kind::user && !options_.all && !options_.at && sweep.faults.size() > 10 * kStride) {
+    if (sweep.kind != Kind::privileged && !options_.all && !options_.at && sweep.faults.size() > 10 * kStride) {
       std::vector<Fault> some;
       for (size_t i = 0; i < sweep.faults.size(); i += kStride) some.push_back(sweep.faults[i]);
       sweep.faults = std::move(some);
@@ -107,16 +107,21 @@ class Maker {
   const SweepOptions& options_;
 };
 
+// The commands that have to do with a terminal that is sent, or with a device.
+bool is_attached(Command command) {
+  return command == Command::create || command == Command::run_detached || command == Command::exec;
+}
+
 }  // namespace
 
 std::vector<Sweep> make_sweeps(const SweepOptions& options) {
   Maker maker(options);
-  for (Kind kind : {Kind::privileged, Kind::user}) {
+  for (Kind kind : {Kind::privileged, Kind::user, Kind::attached}) {
     Scene scene(kind);
     if (kind == Kind::privileged) maker.add_damages(scene.record_bytes());
     for (int i = 0; i < kCommands; ++i) {
       auto command = static_cast<Command>(i);
-      maker.add(kind, command, scene.calls(command));
+      if (kind != Kind::attached || is_attached(command)) maker.add(kind, command, scene.calls(command));
     }
   }
   return std::move(maker.sweeps);

@@ -19,11 +19,15 @@ namespace {
 
 class Fallback : public MinirunTest {};
 
-// As where a seccomp filter or an LSM keeps minirun from making mounts: no copy of one.
-void forbid_open_tree() {
+// As where a seccomp filter or an LSM keeps minirun from making a mount of its own program: the flags are those of no
+// other open_tree(2) here.
+void forbid_mounts_of_programs() {
+  constexpr uint32_t kClone = 1;
   sock_filter filter[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_open_tree, 0, 1),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_open_tree, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args) + 2 * sizeof(uint64_t)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kClone | O_CLOEXEC, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
@@ -73,27 +77,27 @@ TEST_F(Fallback, InitRunsFromAMemfdOtherwise) {
   EXPECT_EQ(container.finish().code, 5);
 }
 
-// A run in the pid namespace of a container's processes starts again from where its file cannot be written to.
+// A run that joins a pid namespace where others are at work does so from where minirun's file cannot be written to.
 class OwnProgram : public Fallback {
  protected:
   void SetUp() override {
     Fallback::SetUp();
-    bundle_.payload({"pause"});
-    ASSERT_EQ(detach(bundle_, {"--pid-file", kPidFile}).code, 0);
-    second_.payload({"pause"});
-    second_.join_namespace("pid", "/proc/" + std::to_string(container_pid()) + "/ns/pid");
-    second_.write();
+    others_.payload({"pause"});
+    ASSERT_EQ(detach(others_, {"--pid-file", kPidFile}).code, 0);
+    joining_.payload({"exit-on", std::to_string(SIGTERM), "5"});
+    joining_.join_namespace("pid", "/proc/" + std::to_string(container_pid()) + "/ns/pid");
+    joining_.write();
   }
   void TearDown() override {
     EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
     Fallback::TearDown();
   }
-  std::vector<std::string> run_second() const { return minirun({"run", "--bundle", second_.path(), id() + "b"}); }
-  Bundle bundle_, second_;
+  std::vector<std::string> join() const { return minirun({"run", "--bundle", joining_.path(), "joining"}); }
+  Bundle others_, joining_;
 };
 
 TEST_F(OwnProgram, IsAReadOnlyMountOfItsOwn) {
-  Running run(run_second(), {});
+  Running run(join(), {});
   ASSERT_TRUE(run.wait_for("ready")) << run.err();
   std::string program = "/proc/" + std::to_string(run.pid()) + "/exe";
   EXPECT_EQ(link_target(program), "/");
@@ -101,23 +105,35 @@ TEST_F(OwnProgram, IsAReadOnlyMountOfItsOwn) {
   UniqueFd held(open(program.c_str(), O_PATH | O_CLOEXEC));
   ASSERT_TRUE(held);
   run.send(SIGTERM);
-  EXPECT_EQ(run.finish().code, 128 + SIGTERM) << run.err();
-  UniqueFd written(open(("/proc/self/fd/" + std::to_string(held.get())).c_str(), O_WRONLY | O_CLOEXEC));
-  EXPECT_FALSE(written);
+  EXPECT_EQ(run.finish().code, 5) << run.err();
+  EXPECT_LT(open(("/proc/self/fd/" + std::to_string(held.get())).c_str(), O_WRONLY | O_CLOEXEC), 0);
   EXPECT_EQ(errno, EROFS);
 }
 
-// The sealed copy in its place: Rootless.ExecOfOnesOwnProgramIsFromASealedCopy.
-TEST_F(OwnProgram, WithNeitherItIsRefused) {
+TEST_F(OwnProgram, IsASealedCopyWhereThereCanBeNoMount) {
+  StartOptions options;
+  options.in_child = forbid_mounts_of_programs;
+  Running run(join(), options);
+  ASSERT_TRUE(run.wait_for("ready")) << run.err();
+  std::string program = "/proc/" + std::to_string(run.pid()) + "/exe";
+  EXPECT_EQ(link_target(program), "/memfd:minirun (deleted)");
+  EXPECT_EQ(content("/proc/" + std::to_string(run.pid()) + "/comm"), "minirun");
+  UniqueFd copy(open(program.c_str(), O_RDONLY | O_CLOEXEC));
+  constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+  EXPECT_EQ(fcntl(copy.get(), F_GET_SEALS) & kSeals, kSeals);
+  // The same program with the same arguments: it does what was asked for.
+  run.send(SIGTERM);
+  EXPECT_EQ(run.finish().code, 5) << run.err();
+}
+
+TEST_F(OwnProgram, WithNeitherTheRunIsRefused) {
   StartOptions options;
   options.in_child = [] {
-    forbid_open_tree();
+    forbid_mounts_of_programs();
     forbid_executable_memfds();
   };
-  Outcome outcome = Running(run_second(), options).finish();
-  EXPECT_EQ(outcome.code, 1) << describe(outcome);
-  for (const char* part : {"memfd_create", "permission denied"})
-    EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
+  Outcome outcome = Running(join(), options).finish();
+  expect_refused(outcome, {"memfd_create", "permission denied"});
 }
 
 }  // namespace

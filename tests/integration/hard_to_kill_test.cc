@@ -159,7 +159,7 @@ TEST_F(HardToKill, WhoWaitsInTheKernelIsNamedAndStaysKnown) {
   pid_t waits = 0;
   ASSERT_TRUE(eventually([&] {
     for (pid_t pid : pids())
-      if (HungFilesystem::is_waited_for_by(pid)) waits = pid;
+      if (hung.is_waited_for_by(pid)) waits = pid;
     return waits != 0;
   }));
   expect_refused(remove(20),
@@ -180,7 +180,7 @@ TEST_F(HardToKill, LaunchThatHangsCanBeGivenUp) {
   Running launch(run_command(bundle_), {});
   ASSERT_TRUE(eventually([&] {
     std::vector<pid_t> inside = pids();
-    return inside.size() == 1 && HungFilesystem::is_waited_for_by(inside[0]);
+    return inside.size() == 1 && hung.is_waited_for_by(inside[0]);
   })) << launch.err();
   launch.send(SIGTERM);
   Outcome outcome = launch.finish(40000);

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <string>
 
 namespace minirun::testing {
@@ -19,12 +20,14 @@ class HungFilesystem {
 
   // Whether this machine has FUSE.
   static bool is_possible();
-  static bool is_waited_for_by(pid_t pid);
+  // And cannot be left any more, also by SIGKILL: the server has the request.
+  bool is_waited_for_by(pid_t pid) const;
   // The end of the server: all that waits fails.
   void abort();
 
  private:
   std::string path_;
+  std::atomic<int>* held_ = nullptr;  // requests that the server has and will not answer: memory of both
   pid_t server_ = -1;
 };
 

@@ -1,0 +1,62 @@
+// The commands that faults happen in: their names and arguments.
+#include <cstdlib>
+
+#include "tests/faults/scene.h"
+
+namespace minirun::testing {
+
+const char* name_of(Command command) {
+  switch (command) {
+    case Command::create:
+      return "create";
+    case Command::start:
+      return "start";
+    case Command::run:
+      return "run";
+    case Command::run_detached:
+      return "run --detach";
+    case Command::exec:
+      return "exec";
+    case Command::kill:
+      return "kill";
+    case Command::remove:
+      return "delete --force";
+    case Command::pause:
+      return "pause";
+    case Command::update:
+      return "update";
+  }
+  abort();
+}
+
+std::vector<std::string> Scene::arguments_of(Command command) const {
+  switch (command) {
+    case Command::create:
+      if (console_) return {"create", "--console-socket", Console::kPath, "--bundle", bundle_.path(), kSceneId};
+      return {"create", "--bundle", bundle_.path(), kSceneId};
+    case Command::start:
+      return {"start", kSceneId};
+    case Command::run:
+      return {"run", "--bundle", bundle_.path() + "/ends", kSceneId};
+    case Command::run_detached:
+      if (console_)
+        return {"run", "--detach", "--console-socket", Console::kPath, "--bundle", bundle_.path(), kSceneId};
+      return {"run", "--detach", "--bundle", bundle_.path(), kSceneId};
+    case Command::exec:
+      if (console_)
+        return {"exec",         "--detach", "--tty",        "--console-socket",
+                Console::kPath, kSceneId,   "/bin/payload", "surroundings"};
+      return {"exec", kSceneId, "/bin/payload", "surroundings"};
+    case Command::kill:
+      return {"kill", kSceneId, "TERM"};
+    case Command::remove:
+      return {"delete", "--force", kSceneId};
+    case Command::pause:
+      return {"pause", kSceneId};
+    case Command::update:
+      return {"update", "--resources", bundle_.path() + "/update.json", kSceneId};
+  }
+  abort();
+}
+
+}  // namespace minirun::testing
