@@ -78,8 +78,8 @@ void emit_working_directory(Compilation& c);
 uint64_t emit_environment(Compilation& c);
 void emit_execute(Compilation& c, uint64_t environment);
 
-// compile_exec.cc: into the namespaces of a container, and to its root; with a procfs of minirun's own, and what is to be
-// written there, where the process asks for that.
+// compile_exec.cc: into the namespaces of a container, and to its root; with a procfs of minirun's own, and what is to
+// be written there, where the process asks for that.
 void emit_joins(Compilation& c, const ExecFacts& facts);
 
 // compile_limits.cc

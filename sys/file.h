@@ -23,8 +23,8 @@ Result<std::string> read_file(int dirfd, const std::string& path, size_t max_byt
 // an error with code EIO. The file must be there already: nothing is created.
 Result<void> write_control(int dirfd, const std::string& path, std::string_view data);
 
-// Writes all of data to an open file, in as many calls as it takes: where a disk is full the kernel writes a part first.
-// `name` is for the message only.
+// Writes all of data to an open file, in as many calls as it takes: where a disk is full the kernel writes a part
+// first. `name` is for the message only.
 Result<void> write_all(int fd, std::string_view data, const std::string& name);
 
 // Creates or replaces dir/name with the data so that a reader sees the old or the new content, never a part: writes
