@@ -115,6 +115,9 @@ std::string describe(const DeathFacts& facts) {
     text += "; " + note;
   };
   if (oom) add("while it ran, part of it was killed by " + oom_cause(*facts.memory));
+  // Nobody was killed, and yet memory was not given: to an exec past the point of no return, it ends in a SIGSEGV then.
+  if (!oom && is_crash(ending.signal) && facts.memory && facts.memory->local.oom > 0)
+    add("its memory limit was reached: " + limit_and_peak(*facts.memory));
   if (ending.exit_code != 0 && facts.pids_limit_hits > 0) add(pids_note(facts));
   return text;
 }

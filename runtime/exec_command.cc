@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,12 +14,14 @@
 #include "cgroups/cpu_list.h"
 #include "cgroups/freezer.h"
 #include "cgroups/hierarchy.h"
+#include "cgroups/stats.h"
 #include "runtime/bundle.h"
 #include "runtime/cgroup_place.h"
 #include "runtime/commands.h"
 #include "runtime/console.h"
 #include "runtime/container.h"
 #include "runtime/creation.h"
+#include "runtime/death.h"
 #include "runtime/exec_facts.h"
 #include "runtime/exec_process.h"
 #include "runtime/exit_status.h"
@@ -102,10 +105,13 @@ class Exec {
   Result<Outcome> perform(int state_root);
 
  private:
+  Result<Outcome> attempt(int state_root);
+  Error explain(const Error& error) const;
   Result<void> prepare(int state_root);
   Result<std::optional<LaunchFailure>> launch();
   Result<void> tell_pid();
   Result<Outcome> supervise();
+  std::string why_killed(int wait_status) const;
 
   const ExecCommand& command_;
   Container container_;
@@ -191,17 +197,42 @@ Result<void> Exec::tell_pid() {
   return write_pid_file(command_.pid_file, launched_->child().pid);
 }
 
+// The counts are those of the container's whole life: they tell what may have been, and that is said.
+std::string Exec::why_killed(int wait_status) const {
+  if (!WIFSIGNALED(wait_status) || WTERMSIG(wait_status) != SIGKILL) return "";
+  auto stats = read_stats(cgroup_->fd());
+  if (!stats.ok() || stats->oom_kills.value_or(0) == 0) return "";
+  std::string limit = stats->memory_max_bytes ? human_bytes(*stats->memory_max_bytes) : "of a cgroup above";
+  return fmt::format(
+      "minirun: exec {}: killed by SIGKILL; the container lacks memory: memory.max {}, killed for it so far: {}",
+      command_.id, limit, *stats->oom_kills);
+}
+
 Result<Outcome> Exec::supervise() {
   Child& child = launched_->child();
   Ended ended = TRY(supervisor_.run(child.pidfd.get(), child.control.get()));
   launched_->let_go();
-  Outcome outcome{shell_status(ended.wait_status), "", "", {}};
+  Outcome outcome{shell_status(ended.wait_status), "", why_killed(ended.wait_status), {}};
   if (ended.output_error != 0 && ended.output_error != EPIPE)
     outcome.error = fail(ended.output_error, "exec {}: copy the terminal's output to stdout", command_.id);
   return outcome;
 }
 
+// The container may end at any moment: then it is not the step that failed which tells why.
+Error Exec::explain(const Error& error) const {
+  pollfd ended{container_.init.get(), POLLIN, 0};
+  constexpr const char* kStopped = "cannot exec in a stopped container";
+  if (!container_.init || poll(&ended, 1, 0) != 1 || error.message == kStopped) return error;
+  return fail(0, "{} ({})", kStopped, error.text());
+}
+
 Result<Outcome> Exec::perform(int state_root) {
+  auto outcome = attempt(state_root);
+  if (outcome.ok()) return outcome;
+  return explain(outcome.error());
+}
+
+Result<Outcome> Exec::attempt(int state_root) {
   TRY(check_status(container_, command_.ignore_paused));
   TRY(prepare(state_root));
   if (container_.status == "paused") {
@@ -216,7 +247,8 @@ Result<Outcome> Exec::perform(int state_root) {
   if (!failure.ok()) return failure.error();
   if (*failure) {
     int status = (*failure)->exit_status == 1 ? kOwnFailure : (*failure)->exit_status;
-    return Outcome{status, "", "", wrap((*failure)->error, "exec failed: " + command_.id)};
+    Error error = status == kOwnFailure ? explain((*failure)->error) : (*failure)->error;
+    return Outcome{status, "", "", wrap(error, "exec failed: " + command_.id)};
   }
   if (!command_.detach) return supervise();
   launched_->let_go();

@@ -58,6 +58,25 @@ Result<void> LimitedCgroup::remove() {
   return last_ ? last_() : Result<void>();
 }
 
+namespace {
+
+// When the kernel could not give the cgroup more memory: why the container lacks it; else "". The first processes are
+// so small that there may be nobody to be killed: then a system call fails, or an exec ends in SIGSEGV.
+std::string lack_of_memory(const Cgroup& cgroup) {
+  auto stats = read_stats(cgroup.fd());
+  if (!stats.ok() || (stats->oom_kills.value_or(0) == 0 && stats->oom_events.value_or(0) == 0)) return "";
+  return fmt::format("memory.max {} is too low to start a container",
+                     stats->memory_max_bytes ? human_bytes(*stats->memory_max_bytes) : "of a cgroup above");
+}
+
+// The errors by which a system call tells that it got no memory: exec says that its arguments are too long (E2BIG), or
+// that they cannot be read (EFAULT).
+bool may_be_lack_of_memory(int code) {
+  return code == ENOMEM || code == E2BIG || code == EFAULT || code == ENOBUFS || code == EAGAIN;
+}
+
+}  // namespace
+
 Result<Launched> Launched::start(const Compiled& compiled, const HostDescriptors& host, int state_fd, Cgroup& cgroup) {
   SpawnRequest request;
   request.plan = &compiled.plan;
@@ -68,6 +87,7 @@ Result<Launched> Launched::start(const Compiled& compiled, const HostDescriptors
   if (child.ok()) return Launched(std::move(child).value());
   Error error = child.error();
   std::string reason = cgroup.explain_join(error.code);
+  if (reason.empty() && may_be_lack_of_memory(error.code)) reason = lack_of_memory(cgroup);
   if (!reason.empty()) error = Error{0, error.text() + " (" + reason + ")"};
   return error;
 }
@@ -141,6 +161,12 @@ LaunchFailure explain(Launched& launched, const FailedStep& failed, const oci::P
   return {fail(0, "{}", diagnosis.message), diagnosis.exit_status};
 }
 
+LaunchFailure with_memory(LaunchFailure failure, int code, const Cgroup& cgroup) {
+  std::string lack = may_be_lack_of_memory(code) ? lack_of_memory(cgroup) : "";
+  if (!lack.empty()) failure.error = fail(0, "{} ({})", failure.error.text(), lack);
+  return failure;
+}
+
 // The init is gone without a word: the memory limit, or somebody's signal.
 LaunchFailure died_early(Launched& launched, const Cgroup& cgroup) {
   int status = 0;
@@ -149,14 +175,11 @@ LaunchFailure died_early(Launched& launched, const Cgroup& cgroup) {
     reaped = waitpid(launched.child().pid, &status, 0);
   } while (reaped < 0 && errno == EINTR);
   launched.let_go();
-  auto stats = read_stats(cgroup.fd());
   std::string how = reaped < 0            ? "its first process is gone"
                     : WIFSIGNALED(status) ? fmt::format("killed by signal {}", WTERMSIG(status))
                                           : fmt::format("exit status {}", WEXITSTATUS(status));
-  if (stats.ok() && stats->oom_kills.value_or(0) > 0) {
-    how = fmt::format("killed by the memory limit: memory.max {} is too low to start a container",
-                      stats->memory_max_bytes ? human_bytes(*stats->memory_max_bytes) : "of a cgroup above");
-  }
+  std::string lack = lack_of_memory(cgroup);
+  if (!lack.empty()) how = "killed by the memory limit: " + lack;
   return {fail(0, "the container ended before the workload started: {}", how)};
 }
 
@@ -211,7 +234,7 @@ std::optional<LaunchFailure> await_messages(Launched& launched, bool resident, c
   if (!ending.ok()) return LaunchFailure{ending.error(), abort_signal != 0 ? 128 + abort_signal : 1};
   Report report = child.memory.report();
   if (*ending == Ending::failed || (*ending == Ending::closed && report.state == kFailed))
-    return explain(launched, failed(), process);
+    return with_memory(explain(launched, failed(), process), report.error, cgroup);
   if (*ending != Ending::closed) return std::nullopt;
   if (report.state == kExecuting && !resident) return std::nullopt;
   return died_early(launched, cgroup);

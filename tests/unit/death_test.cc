@@ -92,6 +92,12 @@ TEST(DeathLine, TellsOfAChildThatWasKilledWhileTheWorkloadWentOn) {
             "limit: memory.max 64 MiB, peak 64 MiB, 2 processes killed (oom_kill)");
 }
 
+TEST(DeathLine, TellsOfAMemoryLimitThatOnlyCrashedIt) {
+  EXPECT_EQ(line(with_oom(facts(killed(SIGSEGV)), {1, 0, 0}, {1, 0, 0})),
+            "minirun: web1: crashed: SIGSEGV (Segmentation fault); its memory limit was reached: memory.max 64 MiB, "
+            "peak 64 MiB");
+}
+
 TEST(DeathLine, TellsAKillFromOutsideFromTheMemoryLimit) {
   EXPECT_EQ(line(facts(killed(SIGKILL))), "minirun: web1: killed by SIGKILL from outside, not by a memory limit");
   DeathFacts blind = facts(killed(SIGKILL));
