@@ -123,8 +123,7 @@ std::string describe(const Source& source);
 std::string told_step(const Plan& plan, uint32_t step);
 std::string_view op_name(Op op);
 
-// "nosuid,nodev" from MOUNT_ATTR_* bits; "network" from a CLONE_NEW* bit (several: joined by commas).
-std::string mount_attribute_names(uint64_t attributes);
+// "network" from a CLONE_NEW* bit (several: joined by commas).
 std::string namespace_names(uint64_t flags);
 
 // Name of a system call of the kind that steps make, for error messages ("openat2"); "syscall 999" when unknown.

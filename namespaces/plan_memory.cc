@@ -38,15 +38,6 @@ PlanMemory::PlanMemory(PlanMemory&& other) noexcept
       steps_(other.steps_),
       step_count_(other.step_count_) {}
 
-PlanMemory& PlanMemory::operator=(PlanMemory&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  std::swap(header_, other.header_);
-  std::swap(bytes_, other.bytes_);
-  std::swap(steps_, other.steps_);
-  std::swap(step_count_, other.step_count_);
-  return *this;
-}
-
 PlanMemory::~PlanMemory() {
   if (header_ != nullptr) munmap(header_, bytes_);
 }

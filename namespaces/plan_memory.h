@@ -18,7 +18,7 @@ class PlanMemory {
   // That of a container that waits for start, as its init sends it. EPROTO: it is no plan.
   static Result<PlanMemory> map(UniqueFd fd);
   PlanMemory(PlanMemory&& other) noexcept;
-  PlanMemory& operator=(PlanMemory&& other) noexcept;
+  PlanMemory& operator=(PlanMemory&&) = delete;
   PlanMemory(const PlanMemory&) = delete;
   PlanMemory& operator=(const PlanMemory&) = delete;
   ~PlanMemory();

@@ -190,9 +190,6 @@ std::string argument(const Plan& plan, const Step& step, unsigned index, char ki
 std::string_view op_name(Op op) {
   return kOps[static_cast<size_t>(op)].name;
 }
-std::string mount_attribute_names(uint64_t attributes) {
-  return names_of(kAttributes, attributes);
-}
 std::string namespace_names(uint64_t flags) {
   return names_of(kNamespaces, flags);
 }

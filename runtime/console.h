@@ -38,7 +38,6 @@ class RawTerminal {
   explicit operator bool() const { return fd_ >= 0; }
   int fd() const { return fd_; }
   const termios& saved() const { return saved_; }
-  bool is_raw() const { return raw_; }
 
   // False while minirun is a background job: its settings are then for the shell to choose (tcsetattr would work, as
   // SIGTTOU is blocked) and reading fails with EIO. True also where the terminal is not the controlling one.

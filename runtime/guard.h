@@ -26,7 +26,6 @@ class Guard {
   Guard& operator=(Guard&& other) noexcept;
   ~Guard() { stop(); }
 
-  explicit operator bool() const { return pid_ > 0; }
   pid_t pid() const { return pid_; }
 
   // Whether the terminal is to be given back; no until told so. Say yes before the settings change.

@@ -1,4 +1,7 @@
 /* The init program, whole, inside minirun. */
+#ifdef __CET__
+#include <cet.h> /* data alone, but an object without the marks takes them from the whole */
+#endif
     .section .rodata.minirun_init, "a"
     .balign 16
     .globl minirun_init_image

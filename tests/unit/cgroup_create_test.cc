@@ -133,5 +133,49 @@ TEST_F(CgroupCreate, ExplainsWhyNobodyCanBeBornInIt) {
   ASSERT_TRUE(child->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
 }
 
+TEST_F(CgroupCreate, RefusesPathsThatTheKernelCouldNotMake) {
+  const std::string component(NAME_MAX + 1, 'a');
+  std::string deep;
+  while (deep.size() < PATH_MAX) deep += "/directory";
+  for (const std::string& path : {"/" + component, deep, base_ + "/a\nb", base_ + std::string("/a\0b", 4)}) {
+    auto made = Cgroup::create(hierarchy_, path, {});
+    ASSERT_FALSE(made.ok()) << path;
+    EXPECT_EQ(made.error().code, EINVAL) << made.error().text();
+  }
+}
+
+TEST_F(CgroupCreate, ExplainsWhatItsFilesDoNotSay) {
+  auto cgroup = Cgroup::create(hierarchy_, base_ + "/a", {});
+  ASSERT_TRUE(cgroup.ok()) << cgroup.error().text();
+  EXPECT_EQ(cgroup->explain_join(ENODEV), "cgroup " + base_ + "/a was removed");
+  EXPECT_EQ(cgroup->explain_join(EOPNOTSUPP), "cgroup " + base_ + "/a is of type \"domain\": an ancestor is threaded");
+  EXPECT_EQ(cgroup->explain_join(EAGAIN), "") << "it has no limit of processes";
+  EXPECT_NE(cgroup->explain_join(EACCES).find("the right to write its cgroup.procs"), std::string::npos);
+  EXPECT_EQ(Cgroup::none().explain_join(EAGAIN), "");
+  ASSERT_TRUE(cgroup->remove(Cgroup::Processes::wait, in(seconds(5))).ok());
+}
+
+TEST_F(CgroupCreate, AdoptsOneOfSomebodyElsesWithItsProcess) {
+  ASSERT_EQ(mkdirat(root(), (base_ + "/scope").c_str() + 1, 0755), 0);
+  auto scope = Cgroup::open(hierarchy_, {.path = base_ + "/scope", .made = 1});
+  pid_t process = spawn_sleeper(scope->fd());
+  ASSERT_GT(process, 0);
+  auto itself = Cgroup::adopt(hierarchy_, {base_ + "/scope", "", process}, {});
+  ASSERT_TRUE(itself.ok()) << itself.error().text();
+  EXPECT_EQ(itself->record().made, 1u);
+
+  auto below = Cgroup::adopt(hierarchy_, {base_ + "/scope", "container", process}, {});
+  ASSERT_TRUE(below.ok()) << below.error().text();
+  EXPECT_EQ(below->record().path, base_ + "/scope/container");
+  EXPECT_EQ(*read_file(below->fd(), "cgroup.procs"), std::to_string(process) + "\n");
+
+  for (const char* name : {"..", "a/", "/a"}) EXPECT_FALSE(Cgroup::adopt(hierarchy_, {base_, name, process}, {}).ok());
+  ASSERT_TRUE(below->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
+  EXPECT_FALSE(exists(base_ + "/scope")) << "it is removed with what is in it";
+  auto gone = Cgroup::adopt(hierarchy_, {base_ + "/scope", "", process}, {});
+  ASSERT_FALSE(gone.ok());
+  EXPECT_EQ(gone.error().code, ENOENT);
+}
+
 }  // namespace
 }  // namespace minirun

@@ -31,9 +31,15 @@ TEST(Cgroup2MountPoints, DecodesBlanksInAPath) {
   EXPECT_EQ(cgroup2_mount_points("1 2 0:3 / /my\\040cgroups\\134x rw - cgroup2 x rw\n"), Strings{"/my cgroups\\x"});
 }
 
+TEST(Cgroup2MountPoints, TakesABackslashWithoutThreeOctalDigitsAsItIs) {
+  for (const char* path : {"/a\\", "/a\\04", "/a\\x40", "/a\\0x0", "/a\\04x", "/a\\840", "/a\\080", "/a\\048"})
+    EXPECT_EQ(cgroup2_mount_points(std::string("1 2 0:3 / ") + path + " rw - cgroup2 x rw\n"), Strings{path}) << path;
+}
+
 TEST(Cgroup2MountPoints, LeavesOutPartsOfTheTree) {
   EXPECT_EQ(cgroup2_mount_points("1 2 0:3 /user.slice /mnt rw - cgroup2 x rw\n"
-                                 "1 2 0:3 /.. /mnt2 rw - cgroup2 x rw\n"),
+                                 "1 2 0:3 /.. /mnt2 rw - cgroup2 x rw\n"
+                                 "1 2 0:3 / relative rw - cgroup2 x rw\n"),
             Strings{});
 }
 

@@ -165,6 +165,16 @@ TEST(PlanCpu, IdleReplacesTheWeight) {
   EXPECT_EQ(problem(limits), "cpu.idle: 2 is neither 0 nor 1");
 }
 
+TEST(PlanCpu, BurstNeedsNoQuotaBesideItAndZeroTakesItAway) {
+  Limits limits;
+  limits.cpu = {.burst = 1001};
+  EXPECT_EQ(lines(limits), Lines{"cpu.max.burst=1001"});
+  limits.cpu = {.quota = -1, .burst = 1001};
+  EXPECT_EQ(lines(limits).back(), "cpu.max.burst=1001");
+  limits.cpu = {.burst = 0};
+  EXPECT_EQ(lines(limits), Lines{"cpu.max.burst=0"});
+}
+
 TEST(PlanCpu, BurstAboveQuotaIsRefused) {
   Limits limits;
   limits.cpu = {.quota = 1000, .burst = 1001};
@@ -271,6 +281,8 @@ TEST(PlanRdma, OneLineForEachDevice) {
   EXPECT_EQ(lines(limits), (Lines{"rdma.max=mlx5_1 hca_handle=3 hca_object=10000", "rdma.max=rxe3 hca_object=0"}));
   limits.rdma = {{"mlx5_1", {}, {}}};
   EXPECT_EQ(problem(limits), "rdma.mlx5_1: neither hcaHandles nor hcaObjects is given");
+  limits.rdma = {{"", 1, {}}};
+  EXPECT_EQ(problem(limits), "rdma.: not the name of a device");
   limits.rdma = {{"a hca_handle=1", 1, {}}};
   EXPECT_NE(problem(limits), "no problem");
 }
@@ -296,6 +308,8 @@ TEST(PlanUnified, CoreLimitsNeedNoController) {
   Limits limits;
   limits.unified = {{"cgroup.max.descendants", "10"}};
   EXPECT_EQ(lines(limits), Lines{"cgroup.max.descendants=10"});
+  limits.unified = {{"cgroup.max.depth", "10"}, {"cgroup.pressure", "0"}};
+  EXPECT_EQ(lines(limits), (Lines{"cgroup.max.depth=10", "cgroup.pressure=0"}));
   EXPECT_EQ(controllers(limits), "");
 }
 

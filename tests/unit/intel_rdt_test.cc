@@ -198,6 +198,8 @@ TEST(RdtSchemata, OldAndNewPropertiesAreWrittenOneAfterTheOther) {
   EXPECT_EQ(schemata_to_write(rdt), Parts{"L3:0=7f0\nMB:0=20\n"}) << "memBwSchema is the one that counts";
   rdt.schemata = {"L2:0=f", "L3:0=1"};
   EXPECT_EQ(schemata_to_write(rdt), (Parts{"L3:0=7f0\nMB:0=20\n", "L2:0=f\nL3:0=1\n"}));
+  rdt.l3_cache_schema = "L3:0=7f0\n\nMB:0=10\nL3:1=f";
+  EXPECT_EQ(schemata_to_write(rdt)[0], "L3:0=7f0\nL3:1=f\nMB:0=20\n") << "an empty line is none";
 }
 
 TEST(RdtSchemata, AreComparedByValue) {
@@ -216,6 +218,9 @@ TEST(RdtSchemata, AreComparedByValue) {
   EXPECT_EQ(mismatch({"L3:1=f"}), "it has L3:1=0001f, f is asked for");
   EXPECT_EQ(mismatch({"L3:2=f"}), "it has no L3:2, f is asked for");
   EXPECT_EQ(mismatch({"L3:1=f", "L3:1=1f"}), "none") << "the later one counts";
+  EXPECT_EQ(mismatch({"\tL3:0=7f0 \t\r", "", "L3:", "L3:=5", "L3:1=0X1F"}), "none") << "blanks, and nothing asked for";
+  EXPECT_EQ(mismatch({"L3:0=x"}), "it has L3:0=007f0, x is asked for");
+  EXPECT_EQ(mismatch({"MB:0=30x"}), "it has MB:0=30, 30x is asked for");
 }
 
 TEST(ResctrlMount, IsFoundInTheMountTable) {

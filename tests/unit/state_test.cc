@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <ctime>
+#include <nlohmann/json.hpp>
 
 #include "runtime/state_record.h"
 #include "sys/file.h"
@@ -115,12 +116,60 @@ TEST(StateRecord, CutAtAnyOffsetIsAnErrorOrWhole) {
     EXPECT_FALSE(record_from_json(whole.substr(0, n)).ok()) << "cut at " << n;
 }
 
+// As an older minirun wrote it: without the checksum, which would refuse every change.
+nlohmann::json unsealed() {
+  nlohmann::json record = nlohmann::json::parse(record_to_json(example()));
+  record.erase("checksum");
+  return record;
+}
+
 TEST(StateRecord, PidsThatCannotBeAreRefused) {
+  nlohmann::json record = unsealed();
   for (const char* pid : {"-1", "4194305", "1099511627776", "\"1\""}) {
-    std::string text = record_to_json(example());
-    text.replace(text.find("4242"), 4, pid);
-    EXPECT_FALSE(record_from_json(text).ok()) << pid;
+    record["init"]["pid"] = nlohmann::json::parse(pid);
+    EXPECT_FALSE(record_from_json(record.dump()).ok()) << pid;
   }
+  record["init"]["pid"] = 4194304;
+  EXPECT_TRUE(record_from_json(record.dump()).ok());
+}
+
+TEST(StateRecord, MembersThatAreMissingOrOfAnotherTypeAreRefused) {
+  const nlohmann::json whole = unsealed();
+  ASSERT_TRUE(record_from_json(whole.dump()).ok());
+  for (const char* place :
+       {"/id",           "/bundle",         "/rootfs",           "/created",         "/bootId",
+        "/cgroup",       "/cgroup/path",    "/cgroup/device",    "/cgroup/inode",    "/cgroup/made",
+        "/init",         "/init/pid",       "/init/startTicks",  "/init/pidfdInode", "/rdt/group",
+        "/rdt/monitor",  "/rdt/makesGroup", "/rdt/makesMonitor", "/rdt/ownGroup",    "/systemd/unit",
+        "/systemd/mark", "/systemd/user",   "/annotations"}) {
+    nlohmann::json::json_pointer pointer(place);
+    nlohmann::json record = whole;
+    record[pointer] = nlohmann::json::array();
+    EXPECT_FALSE(record_from_json(record.dump()).ok()) << place;
+    record = whole;
+    record.at(pointer.parent_pointer()).erase(pointer.back());
+    EXPECT_FALSE(record_from_json(record.dump()).ok()) << place;
+  }
+  for (const char* place : {"/rdt", "/systemd"}) {  // these need not be there
+    nlohmann::json record = whole;
+    record[nlohmann::json::json_pointer(place)] = 1;
+    EXPECT_FALSE(record_from_json(record.dump()).ok()) << place;
+  }
+  EXPECT_FALSE(record_from_json("[]").ok());
+}
+
+TEST(StateRecord, MembersOfNewerOnesThatMakeNoSenseAreAsIfTheyWereNotThere) {
+  nlohmann::json record = unsealed();
+  record["terminal"] = 1;
+  record["exitStatus"] = 256;
+  record["annotations"]["number"] = 1;
+  auto read = record_from_json(record.dump());
+  ASSERT_TRUE(read.ok()) << read.error().text();
+  EXPECT_FALSE(read->terminal);
+  EXPECT_FALSE(read->exit_status);
+  EXPECT_EQ(read->annotations, example().annotations);
+  record["exitStatus"] = "1";
+  EXPECT_FALSE(record_from_json(record.dump())->exit_status);
 }
 
 TEST_F(State, AnIdIsClaimedOnce) {

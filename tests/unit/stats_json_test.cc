@@ -66,6 +66,27 @@ TEST(StatsEvent, HasWhatTheFilesSayInRuncsWords) {
   EXPECT_TRUE(data["network_interfaces"].is_null());
 }
 
+// A directory cannot be read as a file: an error that is none of "it is not counted here".
+TEST(StatsEvent, AFileThatCannotBeReadIsAnErrorThatNamesIt) {
+  for (const char* file :
+       {"cpu.stat", "cpu.pressure", "cpuset.cpus.effective", "cpuset.mems.effective", "memory.stat", "memory.current",
+        "memory.max", "memory.peak", "memory.swap.current", "memory.swap.max", "memory.pressure", "memory.events",
+        "pids.current", "pids.max", "io.stat", "io.pressure", "hugetlb.2MB.current", "hugetlb.2MB.events"}) {
+    TemporaryDirectory cgroup;
+    cgroup.write("cgroup.events", "populated 1\nfrozen 0\n");
+    cgroup.write("memory.current", "1\n");
+    cgroup.write("pids.current", "1\n");
+    cgroup.write("io.stat", "");
+    if (std::string(file) != "hugetlb.2MB.current") cgroup.write("hugetlb.2MB.current", "0\n");
+    (void)unlinkat(cgroup.fd(), file, 0);  // most are not there
+    cgroup.make_directory(file);
+    auto text = stats_event("web1", cgroup.fd());
+    ASSERT_FALSE(text.ok()) << file << ": " << *text;
+    EXPECT_EQ(text.error().code, EISDIR) << file;
+    EXPECT_NE(text.error().text().find(file), std::string::npos) << text.error().text();
+  }
+}
+
 TEST(StatsEvent, NoLimitIsTheLargestNumberAsInRunc) {
   TemporaryDirectory cgroup;
   cgroup.write("cgroup.events", "");

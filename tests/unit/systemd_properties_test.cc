@@ -79,6 +79,37 @@ TEST(SystemdLimits, WithoutAPropertyAreForTheFilesAlone) {
   EXPECT_EQ(properties_of({write("memory.zswap.max", "1")}, 253), "MemoryZSwapMax=1");
 }
 
+// The kernel's files take them; systemd is told nothing that it would not understand.
+TEST(SystemdLimits, ThatAreNoNumbersAreForTheFilesAlone) {
+  for (const auto& [file, value] :
+       std::initializer_list<std::pair<const char*, const char*>>{{"memory.max", "1M"},
+                                                                  {"cpu.max", "x 100000"},
+                                                                  {"cpu.max", "1 x"},
+                                                                  {"cpu.max", "1 0"},
+                                                                  {"cpu.max", "1 max"},
+                                                                  {"cpuset.cpus", "0-x"},
+                                                                  {"io.weight", "default x"},
+                                                                  {"io.weight", "x"},
+                                                                  {"io.weight", "8:0 x"},
+                                                                  {"io.max", "8:0"},
+                                                                  {"io.max", "8:0 rbps"},
+                                                                  {"io.max", "8:0 rbps=x"},
+                                                                  {"io.max", "8:0 other=1"}})
+    EXPECT_EQ(properties_of({write(file, value)}), "") << file << " " << value;
+}
+
+TEST(SystemdLimits, OfBlockDevicesHaveAWeightForAllOrForOne) {
+  EXPECT_EQ(properties_of({write("io.weight", "200")}), "IOWeight=200");
+  EXPECT_EQ(properties_of({write("io.weight", "default 300")}), "IOWeight=300");
+  EXPECT_NE(properties_of({write("io.weight", "8:0 400")}).find("400"), std::string::npos);
+}
+
+TEST(SystemdLimits, OfOlderManagersAreFewer) {
+  EXPECT_EQ(properties_of({write("cpu.max", "50000 100000"), write("cpuset.cpus", "0"), write("cpu.idle", "1")}, 241),
+            "CPUQuotaPerSecUSec=500000");
+  EXPECT_EQ(properties_of({write("cpu.idle", "0")}), "");
+}
+
 TEST(SystemdLimits, OfTwoWritesTheLaterOneCounts) {
   EXPECT_EQ(properties_of({write("memory.max", "1"), write("memory.max", "2")}), "MemoryMax=2");
 }
@@ -110,6 +141,16 @@ TEST(SystemdAnnotation, IsAPropertyInTheTextFormOfGVariant) {
   EXPECT_EQ(annotated("After", "['a.service', \"b.service\"]"), "After=[a.service, b.service]");
   EXPECT_EQ(annotated("Before", "@as []"), "Before=[]");
   EXPECT_EQ(annotated("AllowedCPUs", "[0x0f, 255]"), "AllowedCPUs=[0x0f, 0xff]");
+}
+
+TEST(SystemdAnnotation, MayHaveSpacesSignsAndEscapes) {
+  EXPECT_EQ(annotated("KillSignal", "\t -1 "), "KillSignal=-1");
+  EXPECT_EQ(annotated("SendSIGHUP", "false"), "SendSIGHUP=false");
+  EXPECT_EQ(annotated("SendSIGHUP", "boolean true"), "SendSIGHUP=true");
+  EXPECT_EQ(annotated("CollectMode", "@s 'a\\tb\\nc\\\\d'"), "CollectMode=a\tb\nc\\d");
+  EXPECT_NE(annotated("CollectMode", "'x\\").find("must be "), std::string::npos);
+  for (const char* type : {"double ", "uint64 ", "uint32 ", "int64 ", "int32 "})
+    EXPECT_EQ(annotated("TimeoutStopSec", std::string(type) + "3"), "TimeoutStopUSec=3000000") << type;
 }
 
 TEST(SystemdAnnotation, InSecondsIsOneInMicroseconds) {
@@ -170,6 +211,27 @@ TEST(SystemdAnnotation, ThatActsOnOthersOrIsMinirunsOwnIsRefused) {
                            "AddRef"})
     EXPECT_NE(annotated(name, "'reboot'").find("not a property of a scope that a container may set"), std::string::npos)
         << name;
+}
+
+TEST(SystemdProperty, OfEachTypeHasAText) {
+  auto words = [](const char* signature, const std::string& data) {
+    auto text = to_text(Property{"P", signature, data});
+    return text.ok() ? *text : "error";
+  };
+  const std::string eight("\xff\xff\xff\xff\xff\xff\xff\xff", 8), four(eight, 0, 4);
+  EXPECT_EQ(words("x", eight), "P=-1");
+  EXPECT_EQ(words("t", eight), "P=infinity");
+  EXPECT_EQ(words("i", four), "P=-1");
+  EXPECT_EQ(words("u", four), "P=4294967295");
+  EXPECT_EQ(words("b", four), "P=true");
+  EXPECT_EQ(words("b", std::string(4, '\0')), "P=false");
+  EXPECT_EQ(words("y", "\x0f"), "P=0x0f");
+  EXPECT_EQ(words("(yy)", "\x01\x02"), "P=0x01 0x02");
+  for (const char* type : {"x", "t", "i", "u", "b", "y", "s", "au", "(yu)"})
+    EXPECT_EQ(words(type, ""), "error") << type << ": torn";
+  EXPECT_EQ(words("y", "12"), "error") << "more than one";
+  for (const char* type : {"", "v", "aau", "(", "()", "(y", "(v)", "yy", "a"})
+    EXPECT_EQ(words(type, "1"), "error") << type << " is no type";
 }
 
 }  // namespace
