@@ -47,6 +47,7 @@ load() {
 # The Debian package, installed in the guest before the first case, with nothing put beside it.
 install_minirun() {
   DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$HERE/minirun.deb"
+  mkdir -p /etc/containers/containers.conf.d # for settings of the cases' own
 }
 
 cleanup() { :; }
