@@ -90,6 +90,8 @@ class Executor : public ProcessSteps<Kernel> {
         return this->terminal(text(a[0]), a[1], a[2], a[3]);
       case Op::bind_console:
         return this->bind_console(text(a[0]), plan_->report.detail);
+      case Op::take_terminal:
+        return this->take_terminal();
       default:
         return perform_process(step, index);
     }

@@ -42,6 +42,7 @@ namespace minirun {
   X(domainname, "set the domainname to {0s}")                   \
   X(terminal, "open a terminal in {0s} and send it to minirun") \
   X(bind_console, "bind the terminal on {0s}")                  \
+  X(take_terminal, "read from and write to the terminal")       \
   X(own_stdio, "give stdio to uid {0d}")                        \
   X(rlimit, "limit {3s}: soft {1d}, hard {2d}")                 \
   X(personality, "set the personality to {0x}")                 \

@@ -150,6 +150,12 @@ class ProcessSteps : public MountSteps<Kernel> {
     return tree < 0 ? tree : this->attach(tree, path, 0, 0, 0, kNotProcfs, detail);
   }
 
+  long take_terminal() {
+    long rc = 0;
+    for (long fd = 0; rc >= 0 && fd < 3; fd++) rc = this->call(__NR_dup3, descriptor(terminal_), descriptor(fd), 0);
+    return rc < 0 ? rc : 0;
+  }
+
   // So that a user other than root can open /dev/stdout. What cannot be given away (a pipe of another user namespace)
   // stays as it is.
   long own_stdio(uint64_t uid) {
@@ -260,8 +266,7 @@ class ProcessSteps : public MountSteps<Kernel> {
     if (rc < 0 || !with_terminal) return rc < 0 ? rc : 0;
     constexpr uint64_t kSetControlling = 0x540e;
     rc = this->call(__NR_ioctl, descriptor(terminal_), kSetControlling, 0);
-    for (long fd = 0; rc >= 0 && fd < 3; fd++) rc = this->call(__NR_dup3, descriptor(terminal_), descriptor(fd), 0);
-    return rc < 0 ? rc : 0;
+    return rc < 0 ? rc : take_terminal();
   }
 
   long close_on_exec(uint64_t first) {

@@ -304,6 +304,9 @@ uint32_t emit_gates(Compilation& c) {
     emit_gate(c, "the state is to be committed");
   else if (!c.spec.hooks.start_container.empty())
     emit_gate(c, "startContainer hooks");
+  // Who called for create or run may read their output to its end, as containerd does: a container that has a terminal
+  // must not hold it until it is started, nor its init for longer.
+  if (outlives && c.spec.process && c.spec.process->terminal) c.add(Op::take_terminal, "/process/terminal");
   if (outlives) c.add(Op::outlive, "");
   if (!c.options.create) return kNoStep;
   c.out.start_socket = true;

@@ -1,5 +1,6 @@
 // terminal: true, seen from a terminal as a person has it, and through --console-socket as engines do.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
@@ -8,6 +9,7 @@
 #include <array>
 #include <csignal>
 
+#include "sys/file.h"
 #include "tests/integration/descriptors.h"
 #include "tests/integration/fixture.h"
 #include "tests/integration/screen.h"
@@ -162,6 +164,35 @@ TEST_F(Terminal, ConsoleSocketReceivesTheMaster) {
   })) << shown;
   EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
   remove_tree(folder);
+}
+
+// containerd reads create's output to its end before it goes on: what waits for start must not hold it, nor an init.
+TEST_F(Terminal, CallersOutputEndsWithCreateAndWithADetachedRun) {
+  with_terminal({"tty"});
+  constexpr const char* kPath = "/run/tests/console";
+  UniqueFd listener = listen_at(kPath, SOCK_STREAM);
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{{"create"}, {"create", "--init"}, {"run", "--detach"}}) {
+    bundle_.write();
+    std::vector<std::string> args = command;
+    args.insert(args.end(), {"--console-socket", kPath, "--bundle", bundle_.path(), id()});
+    std::array<int, 2> ends{};
+    ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
+    UniqueFd output(ends[0]);
+    UniqueFd caller(ends[1]);
+    Outcome outcome = call(args, {.stdout_fd = caller.get(), .stderr_fd = caller.get()});
+    caller = UniqueFd();
+    ASSERT_EQ(outcome.code, 0) << command.back() << ": " << *read_all(output.get(), 4096, "output");
+    UniqueFd terminal = receive_descriptor(listener.get());
+    pollfd end = {output.get(), POLLIN, 0};
+    EXPECT_EQ(poll(&end, 1, 5000), 1) << command.front() << " " << command.back();
+    EXPECT_EQ(end.revents, POLLHUP);
+    if (command.front() == "create") {
+      EXPECT_EQ(call({"start", id()}).code, 0);
+    }
+    EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  }
+  EXPECT_EQ(unlink(kPath), 0);
 }
 
 // The same message with a pidfd: --pidfd-socket, and crun's annotation for it.

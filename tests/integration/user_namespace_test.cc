@@ -114,6 +114,18 @@ TEST_F(UserNamespace, HasAllElseThatAContainerHas) {
   EXPECT_EQ(outcome.out, "1\n12345\n") << describe(outcome);
 }
 
+// As docker has it with userns-remap: every exec of its containers names the score.
+TEST_F(UserNamespace, ExecHasTheOomScoreToo) {
+  Bundle bundle;
+  add_user_namespace(bundle);
+  bundle.config["process"]["oomScoreAdj"] = 500;
+  bundle.payload({"pause"});
+  ASSERT_EQ(detach(bundle).code, 0);
+  Outcome outcome = call({"exec", id(), bundle.config["process"]["args"][0], "files", "/proc/self/oom_score_adj"});
+  EXPECT_EQ(outcome.out, "500\n") << describe(outcome);
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+}
+
 TEST_F(UserNamespace, CapabilitiesAreWorthNothingOnTheHost) {
   Bundle bundle;
   add_user_namespace(bundle);

@@ -117,6 +117,13 @@ TEST_F(CompileProcess, ATerminalBelongsToTheUser) {
   EXPECT_TRUE(compiled.terminal);
 }
 
+TEST_F(CompileProcess, ATerminalTakesThePlaceOfTheCallersOutputBeforeTheWait) {
+  spec.process->terminal = true;
+  EXPECT_EQ(find(lines(), "read from and write to the terminal"), -1) << "minirun's messages still go there";
+  options.create = true;
+  expect_order(lines(), {"wait for minirun", "read from and write to the terminal", "outlive", "wait for start"});
+}
+
 TEST_F(CompileProcess, PreservedDescriptorsAreKept) {
   options.preserve_fds = 2;
   EXPECT_TRUE(has(lines(), "close descriptors from 5 on at exec"));

@@ -9,9 +9,9 @@ skip() {
   exit 77
 }
 
-# wait_for SECONDS CONDITION...: true as soon as CONDITION succeeds.
+# wait_for SECONDS CONDITION...: true as soon as CONDITION succeeds. The seconds are a real machine's.
 wait_for() {
-  local end=$((SECONDS + $1))
+  local end=$((SECONDS + $1 * SLOWNESS))
   shift
   until "$@"; do
     [ $SECONDS -lt $end ] || return 1
@@ -44,11 +44,10 @@ load() {
   python3 "$HERE/load.py" "$@"
 }
 
-# What is installed in the guest before the first case: minirun and where the engines look for it.
+# The Debian package, installed in the guest before the first case, with nothing put beside it.
 install_minirun() {
-  install -m 755 "$HERE"/minirun* /usr/bin/
-  mkdir -p /etc/containers/containers.conf.d
-  cp "$HERE/minirun.conf" /etc/containers/containers.conf.d/minirun.conf
+  DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$HERE/minirun.deb"
+  mkdir -p /etc/containers/containers.conf.d # for settings of the cases' own
 }
 
 cleanup() { :; }

@@ -1,5 +1,6 @@
 # session.py COMMAND...: runs an interactive shell by COMMAND in a terminal, asks for its size, changes the size, asks again,
-# interrupts a sleep with ctrl-C, and ends it with status 5.
+# interrupts a sleep with ctrl-C, and ends it with status 5. Waits for each as long as a real machine may take, times
+# $SLOWNESS.
 import fcntl
 import os
 import re
@@ -8,6 +9,8 @@ import struct
 import sys
 import termios
 import time
+
+SLOWNESS = int(os.environ.get("SLOWNESS", "1"))
 
 pid, master = os.forkpty()
 if pid == 0:
@@ -21,7 +24,7 @@ def resize(rows, columns):
 
 def expect(pattern, seconds=30):
     global seen
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * SLOWNESS
     while not re.search(pattern, seen):
         if time.monotonic() > end:
             sys.exit(f"no {pattern!r} in {seen!r}")
@@ -50,15 +53,19 @@ def be_ready():
 
 
 def ask_size(rows, columns):
-    """Asked until it is so: the new size travels through several programs."""
-    for _ in range(20):
+    """Asked until it is so: the new size travels through several programs. An engine that is only about to watch its
+    terminal misses a change, as it would miss the first of many when a window is drawn bigger: there are more."""
+    for attempt in range(20):
+        if attempt:
+            resize(rows + 1, columns)
+            resize(rows, columns)
         say("stty size; echo as''ked\n")
         try:
             expect(rf"\n{rows} {columns}\r", 2)
             return
         except SystemExit:
             pass
-    sys.exit(f"the size never was {rows} {columns}")
+    sys.exit(f"the size never was {rows} {columns}: {seen!r}")
 
 
 resize(33, 99)
