@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -15,7 +14,7 @@
 #include <vector>
 
 #include "sys/fd.h"
-#include "sys/kernel_abi.h"
+#include "sys/file.h"
 
 namespace minirun {
 namespace {
@@ -178,8 +177,7 @@ Result<void> Copier::finish(int from, int to, const struct stat& facts) {
 }  // namespace
 
 Result<void> copy_up(int rootfs_fd, int mount_fd, const CopyUp& what) {
-  abi::OpenHow how{O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, abi::kResolveInRoot | abi::kResolveNoMagiclinks};
-  UniqueFd from(static_cast<int>(syscall(SYS_openat2, rootfs_fd, what.directory.c_str(), &how, sizeof how)));
+  UniqueFd from = open_in_image(rootfs_fd, what.directory.c_str(), O_RDONLY | O_DIRECTORY);
   if (!from && errno == ENOENT) return {};
   struct stat facts {};
   if (!from || fstat(from.get(), &facts) < 0) return fail(errno, "copy {} of the rootfs", what.directory);

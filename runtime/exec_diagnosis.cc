@@ -2,11 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 
 #include <cerrno>
 #include <cstring>
@@ -16,6 +14,7 @@
 
 #include "runtime/program_file.h"
 #include "sys/fd.h"
+#include "sys/file.h"
 #include "sys/result.h"
 
 namespace minirun {
@@ -30,11 +29,7 @@ struct Found {
 };
 
 std::optional<Found> find_in_root(int root_fd, const std::string& path, int flags = 0) {
-  struct open_how how = {};
-  how.flags = static_cast<uint64_t>(O_PATH | O_CLOEXEC | flags);
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  Found found;
-  found.fd.reset(static_cast<int>(syscall(SYS_openat2, root_fd, path.c_str(), &how, sizeof how)));
+  Found found{open_in_image(root_fd, path.c_str(), O_PATH | flags)};
   if (!found.fd || fstat(found.fd.get(), &found.status) < 0) return std::nullopt;
   return found;
 }

@@ -2,14 +2,13 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
 
 #include "sys/fd.h"
-#include "sys/kernel_abi.h"
+#include "sys/file.h"
 #include "sys/passing_error.h"
 
 namespace minirun {
@@ -47,12 +46,7 @@ std::string home_in_passwd(std::string_view passwd, uint32_t uid) {
 
 Result<std::string> home_of(int rootfs_fd, uint32_t uid) {
   // O_NONBLOCK: a FIFO of the image must not hold minirun up.
-  abi::OpenHow how{O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0, abi::kResolveInRoot | abi::kResolveNoMagiclinks};
-  UniqueFd fd;
-  int tries = 0;
-  do {
-    fd.reset(static_cast<int>(syscall(SYS_openat2, rootfs_fd, "etc/passwd", &how, sizeof how)));
-  } while (!fd && errno == EAGAIN && ++tries < 64);  // a rename somewhere (openat2(2))
+  UniqueFd fd = open_in_image(rootfs_fd, "etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY);
   struct stat facts {};
   if (!fd && is_passing(errno)) return fail(errno, "open /etc/passwd of the image");
   if (!fd) return std::string("/");

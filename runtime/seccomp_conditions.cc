@@ -46,7 +46,7 @@ BpfCode order(const oci::SeccompArg& arg, bool low_only, unsigned comparison, bo
   const size_t yes = negated ? kFails : kHolds;
   const size_t no = negated ? kHolds : kFails;
   const auto high = static_cast<uint32_t>(arg.value >> 32);
-  const BpfCode low = {load_low(arg.index), jump(comparison, static_cast<uint32_t>(arg.value), yes, no)};
+  BpfCode low = {load_low(arg.index), jump(comparison, static_cast<uint32_t>(arg.value), yes, no)};
   if (low_only) return low;
   BpfCode code = {load_high(arg.index), jump(BPF_JGT, high, 1 + low.size() + yes, 0),
                   jump(BPF_JEQ, high, 0, low.size() + no)};
