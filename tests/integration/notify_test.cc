@@ -36,10 +36,14 @@ class Manager {
   Manager(const Manager&) = delete;
   Manager& operator=(const Manager&) = delete;
 
-  // One line for each datagram: the text, with "|" for a newline, and "+N" where it had descriptors.
+  // One line for each datagram that was sent until now: the text, with "|" for a newline, and "+N" where it had
+  // descriptors.
   std::string heard() {
-    std::lock_guard<std::mutex> lock(mutex_);
-    return heard_;
+    for (;;) {
+      std::lock_guard<std::mutex> lock(mutex_);
+      pollfd waits{socket_.get(), POLLIN, 0};
+      if (poll(&waits, 1, 0) <= 0) return heard_;
+    }
   }
   bool has_heard(const std::string& text) {
     return eventually([&] { return heard().find(text) != std::string::npos; });
@@ -50,10 +54,11 @@ class Manager {
     for (;;) {
       std::array<pollfd, 2> polls = {{{socket_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}}};
       if (poll(polls.data(), polls.size(), -1) < 0 || polls[1].revents != 0) return;
+      // What is received is heard at once: see heard().
+      std::lock_guard<std::mutex> lock(mutex_);
       Message message = receive_message(socket_.get());
       for (char& c : message.text)
         if (c == '\n') c = '|';
-      std::lock_guard<std::mutex> lock(mutex_);
       heard_ += message.text;
       if (!message.descriptors.empty()) heard_ += "+" + std::to_string(message.descriptors.size());
       heard_ += "\n";
