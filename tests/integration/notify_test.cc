@@ -40,9 +40,12 @@ class Manager {
   // descriptors.
   std::string heard() {
     for (;;) {
-      std::lock_guard<std::mutex> lock(mutex_);
-      pollfd waits{socket_.get(), POLLIN, 0};
-      if (poll(&waits, 1, 0) <= 0) return heard_;
+      {
+        std::lock_guard<std::mutex> lock(mutex_);
+        pollfd waits{socket_.get(), POLLIN, 0};
+        if (poll(&waits, 1, 0) <= 0) return heard_;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   }
   bool has_heard(const std::string& text) {
