@@ -1,7 +1,6 @@
 #include "namespaces/id_map.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <spawn.h>
 #include <sys/syscall.h>
@@ -10,12 +9,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 
 #include "namespaces/kernel.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
+#include "sys/pidfd.h"
 
 namespace minirun {
 
@@ -54,7 +55,7 @@ std::optional<std::string> id_map_problem(const IdMaps& maps) {
 
 namespace {
 
-constexpr int kProgramMilliseconds = 10000;
+constexpr std::chrono::seconds kProgramTime{10};
 
 // newuidmap(1) as a process. Killed and waited for on destruction, unless it has ended.
 class Program {
@@ -70,14 +71,9 @@ class Program {
 
   // The wait status; ETIMEDOUT when it does not end in time.
   Result<int> finish() {
-    UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
-    if (!pidfd) return fail(errno, "pidfd_open");
-    pollfd ended{pidfd.get(), POLLIN, 0};
-    int n = 0;
-    while ((n = poll(&ended, 1, kProgramMilliseconds)) < 0 && errno == EINTR) {
-    }
-    if (n < 0) return fail(errno, "poll");
-    if (n == 0) return fail(0, "did not end within {} seconds", kProgramMilliseconds / 1000);
+    UniqueFd pidfd = TRY(open_pidfd(pid_));
+    if (!TRY(await_end(pidfd.get(), std::chrono::steady_clock::now() + kProgramTime)))
+      return fail(0, "did not end within {} seconds", kProgramTime.count());
     return wait();
   }
 

@@ -19,11 +19,7 @@ namespace minirun {
 namespace {
 
 Result<void> write_program(int fd) {
-  std::string_view program = init_program();
-  ssize_t n = write(fd, program.data(), program.size());
-  if (n < 0) return fail(errno, "write the init program");
-  if (static_cast<size_t>(n) != program.size()) return fail(ENOSPC, "write the init program");
-  return {};
+  return write_all(fd, init_program(), "the init program");
 }
 
 Result<UniqueFd> open_memfd() {

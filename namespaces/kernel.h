@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "namespaces/plan.h"
+
 namespace minirun {
 
 // clone3(2) for a child with memory of the caller's (CLONE_VM) and a stack of its own: the child enters `entry` with
@@ -107,5 +109,14 @@ class RawKernel {
     for (;;) __builtin_trap();
   }
 };
+
+// The end of a child that fails before its first step. result: -errno.
+[[noreturn]] inline void give_up(Report* report, long call, long result) {
+  report->step = kNoStep;
+  report->syscall = static_cast<uint32_t>(call);
+  report->error = static_cast<int32_t>(-result);
+  report->state = kFailed;
+  RawKernel::exit(127);
+}
 
 }  // namespace minirun

@@ -15,6 +15,7 @@
 #include "namespaces/kernel.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
+#include "sys/pidfd.h"
 
 namespace minirun {
 
@@ -34,23 +35,15 @@ struct Far {
   bool becomes_root;
 };
 
-[[noreturn]] void give_up(const Far& far, uint32_t call, long error) {
-  far.report->step = kNoStep;
-  far.report->syscall = call;
-  far.report->error = static_cast<int32_t>(-error);
-  far.report->state = kFailed;
-  RawKernel::exit(127);
-}
-
 // An exec as somebody who is not root of the user namespace would lose all capabilities in it.
 void become_root(const Far& far) {
   long rc = RawKernel::call(SYS_setgroups, 0, 0);
   if (rc < 0 && rc != -EPERM)
-    give_up(far, SYS_setgroups, rc);  // EPERM: denied to the unprivileged (user_namespaces(7))
+    give_up(far.report, SYS_setgroups, rc);  // EPERM: denied to the unprivileged (user_namespaces(7))
   rc = RawKernel::call(SYS_setresgid, 0, 0, 0);
-  if (rc < 0) give_up(far, SYS_setresgid, rc);
+  if (rc < 0) give_up(far.report, SYS_setresgid, rc);
   rc = RawKernel::call(SYS_setresuid, 0, 0, 0);
-  if (rc < 0) give_up(far, SYS_setresuid, rc);
+  if (rc < 0) give_up(far.report, SYS_setresuid, rc);
 }
 
 [[noreturn]] void far_entry(void* pointer) {
@@ -63,7 +56,8 @@ void become_root(const Far& far) {
     Envelope envelope{};
     long rc = RawKernel::call(SYS_recvfrom, static_cast<uint64_t>(far.control), reinterpret_cast<uint64_t>(&envelope),
                               sizeof envelope);
-    if (rc != sizeof envelope || envelope.message != Message::mapped) give_up(far, SYS_recvfrom, rc < 0 ? rc : -EPROTO);
+    if (rc != sizeof envelope || envelope.message != Message::mapped)
+      give_up(far.report, SYS_recvfrom, rc < 0 ? rc : -EPROTO);
   }
   if (far.becomes_root) become_root(far);
   for (size_t i = 0; i < far.keep_count; i++)
@@ -73,7 +67,7 @@ void become_root(const Far& far) {
   long rc =
       RawKernel::call(SYS_execveat, static_cast<uint64_t>(far.program), reinterpret_cast<uint64_t>(""),
                       reinterpret_cast<uint64_t>(far.argv), reinterpret_cast<uint64_t>(environment), AT_EMPTY_PATH);
-  give_up(far, SYS_execveat, rc);
+  give_up(far.report, SYS_execveat, rc);
 }
 
 // The stage: a process that enters what the child is to be born in, clones it as this process's child (CLONE_PARENT)
@@ -189,11 +183,10 @@ void end_child(pid_t pid) {
 
 // Of a child that another process has made for this one: the number is its own until it is waited for.
 Result<Born> take(pid_t pid) {
-  Born born{pid, UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)))};
-  if (born.pidfd) return born;
-  Error error = fail(errno, "pidfd_open {}", pid);
+  auto pidfd = open_pidfd(pid);
+  if (pidfd.ok()) return Born{pid, std::move(pidfd).value()};
   end_child(pid);
-  return error;
+  return pidfd.error();
 }
 
 // The init program has ended without a child.

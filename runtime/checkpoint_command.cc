@@ -1,10 +1,10 @@
 // `minirun checkpoint`: a running container into files, by criu.
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 
 #include "cgroups/hierarchy.h"
@@ -15,6 +15,7 @@
 #include "runtime/criu_images.h"
 #include "runtime/criu_process.h"
 #include "sys/file.h"
+#include "sys/pidfd.h"
 
 namespace minirun {
 namespace {
@@ -74,11 +75,9 @@ Result<DumpFacts> dump_facts(const Container& container, const ImagePaths& paths
 
 // criu has killed it; whoever its parent is may be slow to reap it.
 Result<void> wait_for_end(int pidfd) {
-  pollfd ended{pidfd, POLLIN, 0};
-  constexpr int kTimeoutMs = 10000;
-  int n = poll(&ended, 1, kTimeoutMs);
-  if (n < 0) return fail(errno, "wait for the container's first process");
-  return n > 0 ? Result<void>() : fail(ETIMEDOUT, "the container is saved, but its first process does not end");
+  constexpr std::chrono::seconds kTimeout{10};
+  bool ended = TRY(await_end(pidfd, std::chrono::steady_clock::now() + kTimeout));
+  return ended ? Result<void>() : fail(ETIMEDOUT, "the container is saved, but its first process does not end");
 }
 
 Result<void> checkpoint(const GlobalOptions& global, const CheckpointCommand& command) {

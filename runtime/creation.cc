@@ -14,6 +14,7 @@
 #include "runtime/seccomp_listener.h"
 #include "runtime/start_socket.h"
 #include "sys/file.h"
+#include "sys/pidfd.h"
 
 namespace minirun {
 
@@ -112,8 +113,7 @@ Result<void> Creation::launch_by(bool guarded, const std::function<Result<Starte
 }
 
 Result<void> Creation::run_restore_hooks(pid_t pid) {
-  UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-  if (!pidfd) return fail(errno, "pidfd_open {}", pid);
+  UniqueFd pidfd = TRY(open_pidfd(pid));
   record_.init = TRY(ProcessIdentity::of(pid, pidfd.get()));
   TRY(state_.write(record_));
   const oci::Hooks& hooks = prepared_.bundle.spec.hooks;

@@ -22,6 +22,7 @@
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
 #include "sys/memory_file.h"
+#include "sys/pidfd.h"
 
 namespace minirun {
 namespace {
@@ -158,8 +159,7 @@ class Rendezvous {
         "echo \"$CRTOOLS_INIT_PID\" > {} && read -r answer < {} && [ \"$answer\" = go ]\n}}\n",
         own_file(word[1]), own_file(answer[0]));
     made.script_ = TRY(executable_memory_file("restore"));
-    if (write(made.script_.get(), script.data(), script.size()) != static_cast<ssize_t>(script.size()))
-      return fail(errno, "write a script for criu");
+    TRY(write_all(made.script_.get(), script, "a script for criu"));
     TRY(seal_memory_file(made.script_.get()));
     return made;
   }
@@ -170,10 +170,8 @@ class Rendezvous {
   // Until criu has said it once or has ended. It has an answer in any case: with one of no it ends the restore itself.
   Result<void> serve(pid_t criu, const std::function<Result<void>(pid_t)>& namespaces_made) {
     auto done = listen(criu, namespaces_made);
-    std::string_view answer = done.ok() ? "go\n" : "no\n";
-    if (write(answer_.get(), answer.data(), answer.size()) != static_cast<ssize_t>(answer.size()) && done.ok())
-      return fail(errno, "answer criu");
-    return done;
+    auto answered = write_all(answer_.get(), done.ok() ? "go\n" : "no\n", "the answer to criu");
+    return done.ok() ? answered : done;
   }
 
  private:
@@ -182,8 +180,7 @@ class Rendezvous {
   static std::string own_file(int fd) { return fmt::format("/proc/{}/fd/{}", getpid(), fd); }
 
   Result<void> listen(pid_t criu, const std::function<Result<void>(pid_t)>& namespaces_made) {
-    UniqueFd ended(static_cast<int>(syscall(SYS_pidfd_open, criu, 0)));
-    if (!ended) return fail(errno, "pidfd_open {}", criu);
+    UniqueFd ended = TRY(open_pidfd(criu));
     pollfd polls[] = {{word_.get(), POLLIN, 0}, {ended.get(), POLLIN, 0}};
     while (poll(polls, 2, -1) < 0)
       if (errno != EINTR) return fail(errno, "wait for criu");

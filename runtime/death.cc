@@ -139,6 +139,10 @@ std::string human_bytes(uint64_t bytes) {
   return fmt::format("{}.{} {} ({} bytes)", tenths / 10, tenths % 10, kUnits[unit], bytes);
 }
 
+std::string limit_reached(const std::optional<uint64_t>& memory_max_bytes) {
+  return memory_max_bytes ? human_bytes(*memory_max_bytes) : "of a cgroup above";
+}
+
 std::optional<std::string> death_line(const DeathFacts& facts) {
   std::string text = describe(facts);
   if (text.empty()) return std::nullopt;

@@ -41,4 +41,7 @@ std::optional<std::string> death_line(const DeathFacts& facts);
 // "64 MiB" where that is exact, else "63.9 MiB (67000000 bytes)".
 std::string human_bytes(uint64_t bytes);
 
+// Behind "memory.max ", where a limit was reached: that of this cgroup, or without one the words "of a cgroup above".
+std::string limit_reached(const std::optional<uint64_t>& memory_max_bytes);
+
 }  // namespace minirun

@@ -202,10 +202,9 @@ std::string Exec::why_killed(int wait_status) const {
   if (!WIFSIGNALED(wait_status) || WTERMSIG(wait_status) != SIGKILL) return "";
   auto stats = read_stats(cgroup_->fd());
   if (!stats.ok() || stats->oom_kills.value_or(0) == 0) return "";
-  std::string limit = stats->memory_max_bytes ? human_bytes(*stats->memory_max_bytes) : "of a cgroup above";
   return fmt::format(
       "minirun: exec {}: killed by SIGKILL; the container lacks memory: memory.max {}, killed for it so far: {}",
-      command_.id, limit, *stats->oom_kills);
+      command_.id, limit_reached(stats->memory_max_bytes), *stats->oom_kills);
 }
 
 Result<Outcome> Exec::supervise() {

@@ -23,6 +23,7 @@
 #include "runtime/control.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
+#include "sys/pidfd.h"
 
 namespace minirun {
 namespace {
@@ -50,10 +51,8 @@ std::vector<pid_t> own_children() {
 
 // Whether the child has ended by the deadline; then it is reaped.
 bool reap_by(pid_t pid, Clock::time_point deadline) {
-  UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-  pollfd ended{pidfd.get(), POLLIN, 0};
-  auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
-  if (pidfd) (void)poll(&ended, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
+  auto pidfd = open_pidfd(pid);
+  if (pidfd.ok()) (void)await_end(pidfd->get(), deadline);  // whether it did, waitpid tells
   return waitpid(pid, nullptr, WNOHANG) != 0;
 }
 

@@ -7,7 +7,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -21,6 +20,7 @@
 #include "runtime/death.h"
 #include "runtime/exec_diagnosis.h"
 #include "runtime/labels.h"
+#include "sys/pidfd.h"
 
 namespace minirun {
 
@@ -65,8 +65,7 @@ namespace {
 std::string lack_of_memory(const Cgroup& cgroup) {
   auto stats = read_stats(cgroup.fd());
   if (!stats.ok() || (stats->oom_kills.value_or(0) == 0 && stats->oom_events.value_or(0) == 0)) return "";
-  return fmt::format("memory.max {} is too low to start a container",
-                     stats->memory_max_bytes ? human_bytes(*stats->memory_max_bytes) : "of a cgroup above");
+  return fmt::format("memory.max {} is too low to start a container", limit_reached(stats->memory_max_bytes));
 }
 
 // The errors by which a system call tells that it got no memory: exec says that its arguments are too long (E2BIG), or
@@ -103,15 +102,9 @@ bool Launched::end() {
   if (!std::exchange(owned_, false)) return true;
   // SIGKILL to the init of a pid namespace ends all of it; without one the cgroup's removal sees to the rest.
   (void)syscall(SYS_pidfd_send_signal, child_.pidfd.get(), SIGKILL, nullptr, 0);  // ESRCH: it has ended by itself
-  auto deadline = std::chrono::steady_clock::now() + kRemovalTime;
-  int ready = -1;
-  do {
-    auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-    pollfd ended{child_.pidfd.get(), POLLIN, 0};
-    ready = poll(&ended, 1, static_cast<int>(std::max<int64_t>(left, 0)));
-  } while (ready < 0 && errno == EINTR);
+  auto ended = await_end(child_.pidfd.get(), std::chrono::steady_clock::now() + kRemovalTime);
   // One that is traced has ended, but is the tracer's to reap first.
-  return waitpid(child_.pid, nullptr, WNOHANG) != 0 || ready > 0;
+  return waitpid(child_.pid, nullptr, WNOHANG) != 0 || (ended.ok() && *ended);
 }
 
 namespace {

@@ -19,7 +19,6 @@ namespace minirun {
 namespace {
 
 constexpr const char* kOwnProgram = "/proc/self/exe";
-constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 
 char** own_arguments = nullptr;
 
@@ -27,8 +26,7 @@ bool can_be_written() {
   // Not ETXTBSY, which would be over with this process.
   if (faccessat(AT_FDCWD, kOwnProgram, W_OK, 0) < 0 && (errno == EROFS || errno == EACCES)) return false;
   UniqueFd fd(open(kOwnProgram, O_RDONLY | O_CLOEXEC));
-  int seals = fcntl(fd.get(), F_GET_SEALS);  // EINVAL: not in memory
-  return seals < 0 || (seals & kSeals) != kSeals;
+  return !is_sealed_memory_file(fd.get());
 }
 
 // The mount is in no namespace, and gone with the last that runs from it: nobody can change its flags.

@@ -1,6 +1,5 @@
 #include "runtime/removal.h"
 
-#include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include "runtime/launch.h"
 #include "runtime/pid_namespace.h"
 #include "runtime/systemd_driver.h"
+#include "sys/pidfd.h"
 
 namespace minirun {
 namespace {
@@ -44,10 +44,7 @@ Result<void> end_processes(const Container& container, const Cgroup* cgroup) {
   if (syscall(SYS_pidfd_send_signal, container.init.get(), SIGKILL, nullptr, 0) < 0 && errno != ESRCH)
     return fail(errno, "kill the container's first process");
   if (cgroup != nullptr && !container.record.own_pid_namespace) TRY(cgroup->kill());
-  pollfd ended{container.init.get(), POLLIN, 0};
-  int n = poll(&ended, 1, static_cast<int>(std::chrono::milliseconds(kRemovalTime).count()));
-  if (n < 0) return fail(errno, "wait for the container's first process");
-  if (n > 0) return {};
+  if (TRY(await_end(container.init.get(), std::chrono::steady_clock::now() + kRemovalTime))) return {};
   return fail(0, "does not end after SIGKILL: {}", who_stays(container, cgroup));
 }
 

@@ -20,6 +20,7 @@
 #include "runtime/criu_mount_points.h"
 #include "runtime/criu_process.h"
 #include "sys/file.h"
+#include "sys/pidfd.h"
 
 namespace minirun {
 namespace {
@@ -149,8 +150,7 @@ Result<pid_t> Restoration::run(const std::string& criu, const ImagePaths& paths)
 
 // There is no plan and nobody at the control socket: as with a workload that has been executed.
 Result<Launched> Restoration::adopt(pid_t pid) {
-  UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-  if (!pidfd) return fail(errno, "pidfd_open {}", pid);
+  UniqueFd pidfd = TRY(open_pidfd(pid));
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return fail(errno, "socketpair");
   UniqueFd ours(ends[0]);

@@ -24,19 +24,21 @@ sock_filter load_high(uint32_t index) {
 constexpr size_t kHolds = 1;
 constexpr size_t kFails = 0;
 
-// eq, ne and masked_eq, `mask` all ones but for the last: both halves, each masked, equal the value's.
-BpfCode equality(const oci::SeccompArg& arg, bool low_only, uint64_t mask, uint64_t value, bool negated) {
-  const size_t equal = negated ? kFails : kHolds;
-  const size_t unequal = negated ? kHolds : kFails;
+// eq, ne and masked_eq: both halves, with the last each masked, equal the value's.
+BpfCode equality(const oci::SeccompArg& arg, bool low_only) {
+  const size_t equal = arg.op == Op::ne ? kFails : kHolds;
+  const size_t unequal = arg.op == Op::ne ? kHolds : kFails;
   const bool masked = arg.op == Op::masked_eq;
-  const auto low_mask = static_cast<uint32_t>(mask), high_mask = static_cast<uint32_t>(mask >> 32);
-  BpfCode low = {load_low(arg.index)};
-  if (masked) low.push_back(statement(BPF_ALU | BPF_AND | BPF_K, low_mask));
-  low.push_back(jump(BPF_JEQ, static_cast<uint32_t>(value), equal, unequal));
+  const uint64_t value = masked ? arg.value_two & arg.value : arg.value;
+  auto half = [&](sock_filter load_half, unsigned shift, size_t if_equal, size_t if_unequal) {
+    BpfCode code = {load_half};
+    if (masked) code.push_back(statement(BPF_ALU | BPF_AND | BPF_K, static_cast<uint32_t>(arg.value >> shift)));
+    code.push_back(jump(BPF_JEQ, static_cast<uint32_t>(value >> shift), if_equal, if_unequal));
+    return code;
+  };
+  BpfCode low = half(load_low(arg.index), 0, equal, unequal);
   if (low_only) return low;
-  BpfCode code = {load_high(arg.index)};
-  if (masked) code.push_back(statement(BPF_ALU | BPF_AND | BPF_K, high_mask));
-  code.push_back(jump(BPF_JEQ, static_cast<uint32_t>(value >> 32), 0, low.size() + unequal));
+  BpfCode code = half(load_high(arg.index), 32, 0, low.size() + unequal);
   code.insert(code.end(), low.begin(), low.end());
   return code;
 }
@@ -56,22 +58,19 @@ BpfCode order(const oci::SeccompArg& arg, bool low_only, unsigned comparison, bo
 
 // Falls out behind its last instruction when the condition fails, and one further on when it holds.
 BpfCode comparison(const oci::SeccompArg& arg, bool low_only) {
-  constexpr uint64_t kAll = ~uint64_t{0};
   switch (arg.op) {
     case Op::ne:
-      return equality(arg, low_only, kAll, arg.value, true);
+    case Op::eq:
+    case Op::masked_eq:
+      return equality(arg, low_only);
     case Op::lt:
       return order(arg, low_only, BPF_JGE, true);
     case Op::le:
       return order(arg, low_only, BPF_JGT, true);
-    case Op::eq:
-      return equality(arg, low_only, kAll, arg.value, false);
     case Op::ge:
       return order(arg, low_only, BPF_JGE, false);
     case Op::gt:
       return order(arg, low_only, BPF_JGT, false);
-    case Op::masked_eq:
-      return equality(arg, low_only, arg.value, arg.value_two & arg.value, false);
   }
   return {};
 }

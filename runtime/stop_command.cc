@@ -15,6 +15,7 @@
 #include "runtime/removal.h"
 #include "runtime/signal_name.h"
 #include "sys/file.h"
+#include "sys/pidfd.h"
 
 namespace minirun {
 namespace {
@@ -46,18 +47,6 @@ Result<Request> read_request(const StopCommand& command, const ContainerRecord& 
   if (!signal.ok()) return wrap(signal.error(), origin);
   request.signal = *signal;
   return request;
-}
-
-// Whether the process has ended by the deadline.
-Result<bool> await_end(int pidfd, Clock::time_point deadline) {
-  for (;;) {
-    auto left = std::max(std::chrono::nanoseconds(deadline - Clock::now()), std::chrono::nanoseconds(0));
-    timespec time{left / std::chrono::seconds(1), (left % std::chrono::seconds(1)).count()};
-    pollfd ended{pidfd, POLLIN, 0};
-    int n = ppoll(&ended, 1, &time, nullptr);
-    if (n >= 0) return n > 0;
-    if (errno != EINTR) return fail(errno, "wait for the container's first process");
-  }
 }
 
 // A paused container cannot act on its signal: it is let go on, with the signal waiting for it.

@@ -10,6 +10,8 @@
 
 namespace minirun {
 
+static constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+
 Result<UniqueFd> executable_memory_file(const char* name) {
   constexpr unsigned kFlags = abi::kMfdCloexec | abi::kMfdAllowSealing;
   int number = static_cast<int>(syscall(SYS_memfd_create, name, kFlags | abi::kMfdExec));
@@ -19,9 +21,13 @@ Result<UniqueFd> executable_memory_file(const char* name) {
 }
 
 Result<void> seal_memory_file(int fd) {
-  constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
   if (fcntl(fd, F_ADD_SEALS, kSeals) < 0) return fail(errno, "seal a file in memory");
   return {};
+}
+
+bool is_sealed_memory_file(int fd) {
+  int seals = fcntl(fd, F_GET_SEALS);  // EINVAL: not in memory
+  return seals >= 0 && (seals & kSeals) == kSeals;
 }
 
 }  // namespace minirun

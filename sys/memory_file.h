@@ -11,5 +11,7 @@ Result<UniqueFd> executable_memory_file(const char* name);
 
 // Nobody changes it from here on.
 Result<void> seal_memory_file(int fd);
+// Whether that was done. Of any other file: no.
+bool is_sealed_memory_file(int fd);
 
 }  // namespace minirun

@@ -38,21 +38,13 @@ void reset_signals() {
     (void)RawKernel::call(__NR_rt_sigaction, signal, address(&defaults), 0, sizeof(uint64_t));  // KILL and STOP: EINVAL
 }
 
-[[noreturn]] void give_up(PlanHeader* plan, long number, long result) {
-  plan->report.step = kNoStep;
-  plan->report.syscall = static_cast<uint32_t>(number);
-  plan->report.error = static_cast<int32_t>(-result);
-  plan->report.state = kFailed;
-  RawKernel::exit(127);
-}
-
 // Returns in the child that is in there. What it is born with besides: see Entrance.
 void enter(PlanHeader* plan) {
   const Entrance& entrance = plan->entrance;
   constexpr uint64_t kParent = 0x8000, kParentSetTid = 0x100000, kIntoCgroup = 0x200000000;
   constexpr uint64_t kNewPid = 0x20000000;
   long rc = RawKernel::call(__NR_setns, descriptor(entrance.pid_namespace), kNewPid);
-  if (rc < 0) give_up(plan, __NR_setns, rc);
+  if (rc < 0) give_up(&plan->report, __NR_setns, rc);
   abi::CloneArguments arguments{};
   arguments.flags = entrance.clone_flags | kParent | kParentSetTid;
   arguments.parent_tid = address(&entrance.child);  // written before the child runs, so minirun cannot miss it
@@ -61,7 +53,7 @@ void enter(PlanHeader* plan) {
     arguments.cgroup = descriptor(entrance.cgroup);
   }
   rc = RawKernel::call(__NR_clone3, address(&arguments), sizeof arguments);
-  if (rc < 0) give_up(plan, __NR_clone3, rc);
+  if (rc < 0) give_up(&plan->report, __NR_clone3, rc);
   if (rc > 0) RawKernel::exit(0);
   (void)RawKernel::call(__NR_prctl, kPrSetPdeathsig, 9);
   if (entrance.cgroup >= 0) (void)RawKernel::call(__NR_close, descriptor(entrance.cgroup));

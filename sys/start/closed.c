@@ -7,7 +7,7 @@
  * tests/binary.sh sees to that by the link map.
  *
  * The names that begin with two underscores are internal to glibc; CMake links this file only where a program that has it
- * passes sys/start/check.c. */
+ * passes sys/start/closed_check.c. */
 #include <errno.h>
 #include <iconv.h>
 #include <locale.h>

@@ -10,6 +10,8 @@
 
 #include <cstdint>
 
+#include "namespaces/kernel.h"
+
 extern "C" {
 // Made by the linker: where the compiler's counters lie in the program.
 extern __attribute__((visibility("hidden"))) char __start___llvm_prf_cnts[];
@@ -20,29 +22,16 @@ extern __attribute__((visibility("hidden"))) intptr_t __llvm_profile_counter_bia
 void minirun_map_counters();
 }
 
-namespace {
-
-long call(long number, uint64_t a, uint64_t b = 0, uint64_t c = 0, uint64_t d = 0, uint64_t e = 0, uint64_t f = 0) {
-  long result = 0;
-  register uint64_t r10 __asm__("r10") = d;
-  register uint64_t r8 __asm__("r8") = e;
-  register uint64_t r9 __asm__("r9") = f;
-  __asm__ volatile("syscall"
-                   : "=a"(result)
-                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                   : "rcx", "r11", "memory");
-  return result;
-}
-
-}  // namespace
+using minirun::RawKernel;
 
 extern "C" void minirun_map_counters() {
   const char* path = MINIRUN_COUNTERS;
-  long fd = call(SYS_openat, static_cast<uint64_t>(AT_FDCWD), reinterpret_cast<uint64_t>(path), O_RDWR | O_CLOEXEC);
+  long fd = RawKernel::call(SYS_openat, static_cast<uint64_t>(AT_FDCWD), reinterpret_cast<uint64_t>(path),
+                            O_RDWR | O_CLOEXEC);
   if (fd < 0) return;
   auto bytes = static_cast<uint64_t>(__stop___llvm_prf_cnts - __start___llvm_prf_cnts);
-  long at = call(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, static_cast<uint64_t>(fd), 0);
-  (void)call(SYS_close, static_cast<uint64_t>(fd));
+  long at = RawKernel::call(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, static_cast<uint64_t>(fd), 0);
+  (void)RawKernel::call(SYS_close, static_cast<uint64_t>(fd));
   if (at > 0) __llvm_profile_counter_bias = at - reinterpret_cast<intptr_t>(__start___llvm_prf_cnts);
 }
 

@@ -43,13 +43,8 @@ class Crash : public MinirunTest {
       EXPECT_NE(outcome.code, kTimedOut) << "after " << delay << " us: " << describe(outcome);
       outcome = call({"delete", "--force", id()});
       EXPECT_EQ(outcome.code, 0) << "after " << delay << " us: " << describe(outcome);
-      Traces now;
-      bool clean = eventually([&] { return (now = take_traces()) == before; }, 3000);
-      std::string list;
-      for (const std::string& trace : now) {
-        if (!before.contains(trace)) list += "\n  " + trace;
-      }
-      ASSERT_TRUE(clean) << "left behind when interrupted after " << delay << " us of " << whole << ":" << list;
+      ASSERT_NO_FATAL_FAILURE(expect_as_before(
+          before, "when interrupted after " + std::to_string(delay) + " us of " + std::to_string(whole)));
     }
   }
 };

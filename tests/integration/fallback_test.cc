@@ -115,12 +115,7 @@ TEST_F(OwnProgram, IsASealedCopyWhereThereCanBeNoMount) {
   options.in_child = forbid_mounts_of_programs;
   Running run(join(), options);
   ASSERT_TRUE(run.wait_for("ready")) << run.err();
-  std::string program = "/proc/" + std::to_string(run.pid()) + "/exe";
-  EXPECT_EQ(link_target(program), "/memfd:minirun (deleted)");
-  EXPECT_EQ(content("/proc/" + std::to_string(run.pid()) + "/comm"), "minirun");
-  UniqueFd copy(open(program.c_str(), O_RDONLY | O_CLOEXEC));
-  constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-  EXPECT_EQ(fcntl(copy.get(), F_GET_SEALS) & kSeals, kSeals);
+  expect_sealed_copy(run.pid());
   // The same program with the same arguments: it does what was asked for.
   run.send(SIGTERM);
   EXPECT_EQ(run.finish().code, 5) << run.err();

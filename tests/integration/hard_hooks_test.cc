@@ -8,7 +8,7 @@
 #include <csignal>
 #include <cstdlib>
 
-#include "tests/integration/fixture.h"
+#include "tests/integration/hook_fixture.h"
 #include "tests/integration/world.h"
 
 namespace minirun::testing {
@@ -17,26 +17,18 @@ namespace {
 using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* kAllKinds[] = {"prestart",       "createRuntime", "createContainer",
-                                     "startContainer", "poststart",     "poststop"};
 constexpr const char* kOnTheHost[] = {"prestart", "createRuntime", "poststart", "poststop"};
 
-class HardHooks : public MinirunTest {
+class HardHooks : public HookTest {
  protected:
   void SetUp() override {
-    MinirunTest::SetUp();
-    if (access("/bin/busybox", X_OK) != 0) GTEST_SKIP() << "no busybox";
-    ASSERT_TRUE(bundle_.add_busybox({"sh"}));
-    bundle_.add_folder("/b");
-    bundle_.add_mount("/b", "", bundle_.path(), {"bind"});
+    HookTest::SetUp();
     workload("exit 0");
   }
-  void workload(const std::string& script) { bundle_.config["process"]["args"] = {"/bin/busybox", "sh", "-c", script}; }
-  // Runs in the bundle, which is /b in the container; $b is busybox.
   void add(const std::string& kind, const std::string& script, int timeout = 0) {
-    json hook = {{"path", "/bin/busybox"}, {"args", {"sh", "-c", "b=/bin/busybox; [ ! -d /b ] || cd /b; " + script}}};
+    json hook = shell(script);
     if (timeout > 0) hook["timeout"] = timeout;
-    bundle_.config["hooks"][kind].push_back(hook);
+    HookTest::add(kind, hook);
   }
   // Runs the bundle within the time. That of a poststop hook is a warning, any other a refusal.
   void expect_told(const std::string& kind, const std::vector<std::string>& texts, int most_seconds) {
@@ -50,12 +42,11 @@ class HardHooks : public MinirunTest {
     EXPECT_LT(outcome.err.size(), 6000U);
     expect_refused(call({"state", id()}), {"container does not exist"});
   }
-  Bundle bundle_;
 };
 
 // That its grandchildren are gone, in whatever session, the fixture sees.
 TEST_F(HardHooks, TimeoutHoldsForThoseThatDoAllToLiveOn) {
-  for (const std::string kind : kAllKinds) {
+  for (const std::string kind : kAllHooks) {
     SCOPED_TRACE(kind);
     bundle_.config["hooks"] = json::object();
     workload(kind == "poststop" ? "exit 0" : "exec /bin/busybox sleep 1000");
@@ -69,7 +60,7 @@ TEST_F(HardHooks, TimeoutHoldsForThoseThatDoAllToLiveOn) {
 }
 
 TEST_F(HardHooks, FloodOfAFailedOneIsCutAndItsWritersAreKilled) {
-  for (const std::string kind : kAllKinds) {
+  for (const std::string kind : kAllHooks) {
     SCOPED_TRACE(kind);
     bundle_.config["hooks"] = json::object();
     workload(kind == "poststop" ? "exit 0" : "exec /bin/busybox sleep 1000");
@@ -83,7 +74,7 @@ TEST_F(HardHooks, FloodOfAFailedOneIsCutAndItsWritersAreKilled) {
 }
 
 TEST_F(HardHooks, MegabytesOfOutputAreNoFailure) {
-  for (const std::string kind : kAllKinds)
+  for (const std::string kind : kAllHooks)
     add(kind, "$b yes flood | $b head -c 2000000; $b yes flood | $b head -c 2000000 >&2; echo " + kind + " >> log", 60);
   // poststart hooks run beside the workload.
   workload("b=/bin/busybox; until $b grep -q poststart /b/log; do $b sleep 0.01; done; exit 7");
@@ -97,7 +88,7 @@ TEST_F(HardHooks, MegabytesOfOutputAreNoFailure) {
 // Without having read the state, and with somebody who keeps the pipes open: those on the host live on, as the daemon
 // that a network hook starts; those in the container go with it.
 TEST_F(HardHooks, PipesThatAreClosedOrKeptOpenHoldNobodyUp) {
-  for (const std::string kind : kAllKinds) {
+  for (const std::string kind : kAllHooks) {
     add(kind, "exec <&- >&- 2>&-; exit 0", 60);
     add(kind, fmt::format("$b setsid $b sleep 1000 & echo $! > {}.daemon; exit 0", kind), 60);
   }

@@ -8,7 +8,7 @@
 #include <csignal>
 
 #include "sys/file.h"
-#include "tests/integration/fixture.h"
+#include "tests/integration/hook_fixture.h"
 #include "tests/integration/world.h"
 
 namespace minirun::testing {
@@ -16,29 +16,16 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kAllKinds[] = {"prestart",       "createRuntime", "createContainer",
-                                     "startContainer", "poststart",     "poststop"};
-
-class Hooks : public MinirunTest {
+class Hooks : public HookTest {
  protected:
   void SetUp() override {
-    MinirunTest::SetUp();
-    if (access("/bin/busybox", X_OK) != 0) GTEST_SKIP() << "no busybox";
-    ASSERT_TRUE(bundle_.add_busybox({"sh"}));
-    bundle_.add_folder("/b");
-    bundle_.add_mount("/b", "", bundle_.path(), {"bind"});
+    HookTest::SetUp();
     workload("b=/bin/busybox; until $b grep -q poststart /b/log; do $b sleep 0.01; done; echo workload >> /b/log");
   }
 
-  void workload(const std::string& script) { bundle_.config["process"]["args"] = {"/bin/busybox", "sh", "-c", script}; }
-  // Runs in the bundle, which is /b in the container; $b is busybox.
-  static json shell(const std::string& script) {
-    return {{"path", "/bin/busybox"}, {"args", {"sh", "-c", "b=/bin/busybox; [ ! -d /b ] || cd /b; " + script}}};
-  }
-  void add(const std::string& kind, const json& hook) { bundle_.config["hooks"][kind].push_back(hook); }
   // Each says in `log` that it ran, and writes down what it sees.
   void add_all() {
-    for (const std::string kind : kAllKinds) {
+    for (const std::string kind : kAllHooks) {
       add(kind, shell(fmt::format("echo {0} >> log; $b cat > {0}.state; for n in mnt net pid; do "
                                   "$b readlink /proc/self/ns/$n; done > {0}.ns",
                                   kind)));
@@ -66,8 +53,6 @@ class Hooks : public MinirunTest {
     return call({"create", "--bundle", bundle_.path(), id()}, options);
   }
   void expect_gone() const { expect_refused(call({"state", id()}), {"container does not exist"}); }
-
-  Bundle bundle_;
 };
 
 void expect_state(const json& state, const std::string& id, const std::string& status) {

@@ -4,7 +4,6 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
-#include <linux/veth.h>
 #include <sched.h>
 #include <sys/socket.h>
 
@@ -13,6 +12,7 @@
 #include "sys/file.h"
 #include "sys/netlink.h"
 #include "tests/integration/fixture.h"
+#include "tests/unit/veth.h"
 
 namespace minirun::testing {
 namespace {
@@ -38,14 +38,7 @@ class NetDevices : public MinirunTest {
   }
 
   Result<void> make_pair(const std::string& name, const std::string& peer) {
-    NetlinkRequest request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
-    request.body(ifinfomsg{}).text(IFLA_IFNAME, name);
-    size_t info = request.begin(IFLA_LINKINFO);
-    request.text(IFLA_INFO_KIND, "veth");
-    size_t data = request.begin(IFLA_INFO_DATA);
-    size_t other = request.begin(VETH_INFO_PEER);
-    request.body(ifinfomsg{}).text(IFLA_IFNAME, peer).end(other).end(data).end(info);
-    return host_->call(request, "make a veth device");
+    return host_->call(veth_pair(name, peer), "make a veth device");
   }
 
   // 0: there is none of that name on the tests' host.

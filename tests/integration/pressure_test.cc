@@ -23,14 +23,7 @@ class Pressure : public MinirunTest {
     alarm(600 * static_cast<unsigned>(slowness()));
     before_ = take_traces();
   }
-  void expect_nothing_left(const std::string& after) {
-    Traces now;
-    bool clean = eventually([&] { return (now = take_traces()) == before_; }, 3000);
-    std::string list;
-    for (const std::string& trace : now)
-      if (!before_.contains(trace)) list.append("\n  ").append(trace);
-    ASSERT_TRUE(clean) << "left behind after " << after << ":" << list;
-  }
+  void expect_nothing_left(const std::string& after) { expect_as_before(before_, "after " + after); }
   Traces before_;
 };
 

@@ -344,12 +344,7 @@ TEST_F(Rootless, ExecOfOnesOwnProgramIsFromASealedCopy) {
   ASSERT_EQ(user_run(bundle, {"--detach"}).code, 0);
   Running exec({kProgram, "exec", "mine", "/bin/payload", "pause"}, user_options());
   ASSERT_TRUE(exec.wait_for("ready")) << exec.err();
-  std::string program = "/proc/" + std::to_string(exec.pid()) + "/exe";
-  EXPECT_EQ(link_target(program), "/memfd:minirun (deleted)");
-  EXPECT_EQ(content("/proc/" + std::to_string(exec.pid()) + "/comm"), "minirun");
-  UniqueFd copy(open(program.c_str(), O_RDONLY | O_CLOEXEC));
-  constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-  EXPECT_EQ(fcntl(copy.get(), F_GET_SEALS) & kSeals, kSeals);
+  expect_sealed_copy(exec.pid());
   // The same program with the same arguments: it does what was asked for.
   exec.send(SIGTERM);
   EXPECT_EQ(exec.finish().code, 128 + SIGTERM) << exec.err();

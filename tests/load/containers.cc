@@ -1,4 +1,5 @@
 // Many containers at the same time.
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "tests/faults/bundles.h"
@@ -54,36 +55,41 @@ Figure list(const Place& place, int count) {
   return figure;
 }
 
-Figure exec(const Place& place, int count) {
-  Figure figure{"containers at once, executed a process in"};
+// The command for each of them, in crowds; good: whether its outcome is as it should be.
+Figure each(const char* name, const Place& place, int count,
+            const std::function<std::vector<std::string>(int)>& command,
+            const std::function<bool(int, const Outcome&)>& good) {
+  Figure figure{name};
   Clock clock;
-  place.many(
-      count,
-      [&](int i) {
-        return std::vector<std::string>{"exec", id(i), "/bin/payload", "print", id(i)};
-      },
-      [&](int i, const Outcome& outcome) {
-        bool good = outcome.code == 0 && outcome.out == id(i) + "\n" && outcome.err.empty();
-        figure.count(good ? "" : id(i) + ": " + describe(outcome));
-      });
+  place.many(count, command, [&](int i, const Outcome& outcome) {
+    figure.count(good(i, outcome) ? "" : id(i) + ": " + describe(outcome));
+  });
   figure.note = clock.each(count);
+  return figure;
+}
+
+using Words = std::vector<std::string>;
+
+Figure exec(const Place& place, int count) {
+  Figure figure = each(
+      "containers at once, executed a process in", place, count,
+      [](int i) {
+        return Words{"exec", id(i), "/bin/payload", "print", id(i)};
+      },
+      [](int i, const Outcome& outcome) {
+        return outcome.code == 0 && outcome.out == id(i) + "\n" && outcome.err.empty();
+      });
   for (int i = 0; i < count; ++i) figure.fail(check_alive(i));
   return figure;
 }
 
 Figure remove(const Place& place, int count) {
-  Figure figure{"containers at once, deleted with nothing left"};
-  Clock clock;
-  place.many(
-      count,
-      [&](int i) {
-        return std::vector<std::string>{"delete", "--force", id(i)};
+  Figure figure = each(
+      "containers at once, deleted with nothing left", place, count,
+      [](int i) {
+        return Words{"delete", "--force", id(i)};
       },
-      [&](int i, const Outcome& outcome) {
-        bool good = outcome.code == 0 && outcome.err.empty() && outcome.out.empty();
-        figure.count(good ? "" : id(i) + ": " + describe(outcome));
-      });
-  figure.note = clock.each(count);
+      [](int, const Outcome& outcome) { return outcome.code == 0 && outcome.err.empty() && outcome.out.empty(); });
   figure.fail(place.left());
   return figure;
 }

@@ -6,7 +6,6 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
-#include <linux/veth.h>
 #include <net/if.h>
 #include <sched.h>
 
@@ -16,23 +15,13 @@
 #include "sys/file.h"
 #include "sys/netlink.h"
 #include "tests/unit/config_edit.h"
+#include "tests/unit/veth.h"
 
 namespace minirun {
 namespace {
 
 UniqueFd own_network() {
   return open_at(AT_FDCWD, "/proc/self/ns/net", O_RDONLY).value();
-}
-
-NetlinkRequest veth_pair(const std::string& name, const std::string& peer) {
-  NetlinkRequest request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
-  request.body(ifinfomsg{}).text(IFLA_IFNAME, name);
-  size_t info = request.begin(IFLA_LINKINFO);
-  request.text(IFLA_INFO_KIND, "veth");
-  size_t data = request.begin(IFLA_INFO_DATA);
-  size_t other = request.begin(VETH_INFO_PEER);
-  request.body(ifinfomsg{}).text(IFLA_IFNAME, peer).end(other).end(data).end(info);
-  return request;
 }
 
 struct LinkFacts {

@@ -1,0 +1,20 @@
+// Processes by descriptors: pidfd_open(2), Linux 5.3.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+
+#include "sys/fd.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+// Of a process whose number cannot be another's yet: a child of the caller's, or one that was told of just now. ESRCH:
+// there is none.
+Result<UniqueFd> open_pidfd(pid_t pid);
+
+// Whether the process has ended by the deadline; it may still wait to be reaped.
+Result<bool> await_end(int pidfd, std::chrono::steady_clock::time_point deadline);
+
+}  // namespace minirun
