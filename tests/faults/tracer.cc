@@ -251,16 +251,18 @@ bool Tracer::look(pid_t pid, int status) {
   return true;
 }
 
+// Until there is nobody left to wait for (ECHILD), not until all known ones are let go: the report of a birth is lost when
+// the parent is killed in that call, and whoever was killed when it was to be detached still has an end to be collected.
 void Tracer::let_go_of_the_rest() {
   for (const auto& [pid, tracee] : tracees_) (void)ptrace(PTRACE_INTERRUPT, pid, 0, 0);
-  while (!tracees_.empty()) {
+  for (;;) {
     int status = 0;
     pid_t pid = waitpid(-1, &status, __WALL);
     if (pid < 0 && errno == EINTR) {
       if (g_time_is_over != 0) kill_all();
       continue;
     }
-    if (pid < 0) break;  // ECHILD: the numbers that are left were never attached
+    if (pid < 0) break;
     if (!WIFSTOPPED(status)) {
       tracees_.erase(pid);
       continue;
