@@ -185,6 +185,7 @@ MountOptions parse_mount_options(const oci::Strings& options) {
   MountOptions out;
   for (size_t i = 0; i < options.size(); i++) {
     std::string_view text = options[i];
+    if (text.empty()) continue;
     std::string_view name = text.substr(0, text.find('='));
     // "mode=755" is a parameter whatever the table says of "mode"; "idmap=..." is a mapping of a mount.
     Found found = find(text);

@@ -38,6 +38,7 @@ struct MountOptions {
   size_t special_index = 0;      // of the last of these four in the list
 };
 
+// An empty text is no option: podman 5 writes one into the mounts of a container that runs systemd.
 MountOptions parse_mount_options(const oci::Strings& options);
 
 // Which parameter linux.mountLabel is given in: "context", or what the annotation run.oci.mount_context_type says.

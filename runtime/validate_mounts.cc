@@ -96,8 +96,6 @@ static void check_mount(Checker& checker, const std::string& pointer, const oci:
     checker.problem(pointer + "/type", "is required unless options has bind or rbind: not there");
   if (!options.bind && mount.type == "bind")
     checker.problem(pointer + "/options", "must have bind or rbind for a bind mount: the type alone does not make one");
-  for (size_t i = 0; i < mount.options.size(); ++i)
-    if (mount.options[i].empty()) checker.problem(at(pointer + "/options", i), "must not be empty");
   // The kernel would ignore it, and with it what somebody meant.
   if (options.bind && !options.parameters.empty())
     checker.problem(at(pointer + "/options", options.first_parameter),

@@ -90,6 +90,14 @@ TEST(MountOptions, FlagsOfTheFilesystemKeepTheLastOfEachKind) {
   EXPECT_EQ(parse_mount_options({"sync", "lazytime", "async"}).superblock, (P{{"lazytime", ""}, {"async", ""}}));
 }
 
+TEST(MountOptions, AnEmptyTextIsNoOption) {
+  MountOptions options = parse_mount_options({"", "ro", "", "mode=755", ""});
+  EXPECT_EQ(packed_set(options), packed_set(parse_mount_options({"ro"})));
+  EXPECT_EQ(options.parameters, (Parameters{{"mode", "=755"}}));
+  EXPECT_EQ(options.first_parameter, 3u);
+  EXPECT_TRUE(parse_mount_options({"rbind", "ro", ""}).parameters.empty());
+}
+
 TEST(MountOptions, WhatIsSoAnywayChangesNothing) {
   for (const char* name : {"defaults", "iversion", "noiversion", "silent", "loud", "mand", "nomand"}) {
     MountOptions options = parse_mount_options({name});
@@ -133,7 +141,7 @@ TEST(MountOptions, TheRestGoesToTheFilesystemInOrder) {
 }
 
 TEST(MountOptions, NamesAreExact) {
-  for (const char* name : {"RO", "rbin", "rsync", "rdefaults", "rremount", "ro=recursive", "r", ""})
+  for (const char* name : {"RO", "rbin", "rsync", "rdefaults", "rremount", "ro=recursive", "r"})
     EXPECT_EQ(parse_mount_options({name}).parameters.size(), 1u) << name;
 }
 

@@ -145,7 +145,7 @@ TEST(Validate, MountsHaveWhatTheirKindNeeds) {
   EXPECT_EQ(lines(R"([{"destination": "/a", "source": "/b", "options": ["ro", "rbind", "mode=755", "size=1m"]}])"),
             Lines{"/mounts/0/options/2: must be an option that a bind mount can have: found \"mode=755\""});
   EXPECT_EQ(lines(R"([{"destination": "", "type": "proc", "options": [""]}])"),
-            (Lines{"/mounts/0/destination: must not be empty", "/mounts/0/options/0: must not be empty"}));
+            Lines{"/mounts/0/destination: must not be empty"});
 }
 
 TEST(Validate, NothingIsMountedInsideProc) {  // CVE-2019-16884
