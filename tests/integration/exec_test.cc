@@ -143,17 +143,18 @@ TEST_F(Exec, CwdThroughADescriptorStaysInside) {
           folder != fd && dup2(folder, fd) < 0)
         _exit(97);
   };
-  for (const char* folder : {"/proc/self/fd", "/proc/thread-self/fd", "/proc/1/fd"}) {
-    for (int fd = 0; fd < 48; ++fd) {
-      std::string cwd = std::string(folder) + "/" + std::to_string(fd);
-      for (const std::string& path : {cwd, cwd + "/.", cwd + "/../../run/tests"}) {
-        // Refused, every one: nothing is reached through a magic link, not even what is the container's own.
-        Outcome outcome =
-            exec({"--cwd", path}, {"/bin/payload", "files", "outside"}, fd < 12 ? options : StartOptions());
-        ASSERT_EQ(outcome.code, 255) << path << ": " << describe(outcome);
-        ASSERT_EQ(outcome.out, "") << path;
-        ASSERT_NE(outcome.err.find("/process/cwd"), std::string::npos) << path << ": " << describe(outcome);
-      }
+  // Each descriptor in one of the spellings, and all spellings of those that a runtime is likely to have open.
+  const char* folders[] = {"/proc/self/fd/", "/proc/thread-self/fd/", "/proc/1/fd/"};
+  const char* tails[] = {"", "/.", "/../../run/tests"};
+  for (int fd = 0; fd < 48; ++fd) {
+    for (int spelling = 0; spelling < 9; ++spelling) {
+      if (fd % 9 != spelling && (fd < 5 || fd > 9)) continue;
+      std::string path = folders[spelling / 3] + std::to_string(fd) + tails[spelling % 3];
+      // Refused, every one: nothing is reached through a magic link, not even what is the container's own.
+      Outcome outcome = exec({"--cwd", path}, {"/bin/payload", "files", "outside"}, fd < 12 ? options : StartOptions());
+      ASSERT_EQ(outcome.code, 255) << path << ": " << describe(outcome);
+      ASSERT_EQ(outcome.out, "") << path;
+      ASSERT_NE(outcome.err.find("/process/cwd"), std::string::npos) << path << ": " << describe(outcome);
     }
   }
   // Also when a link of the image hides it.
