@@ -15,15 +15,14 @@
 #include <string_view>
 #include <utility>
 
+#include "runtime/seccomp_code.h"
 #include "runtime/seccomp_conditions.h"
 #include "runtime/seccomp_join.h"
+#include "runtime/seccomp_ranges.h"
 #include "sys/file.h"
 
 namespace minirun {
 namespace {
-
-// libseccomp <= 2.5.4 builds a wrong tree of no rules at all, and below some tens of system calls a tree saves nothing.
-constexpr size_t kTreePays = 32;
 
 struct ReleaseContext {
   void operator()(void* context) const { seccomp_release(context); }
@@ -262,15 +261,14 @@ Result<TableFilter> compile_table(const SyscallTable& table, uint32_t default_ac
     if (rc == 0) rc = seccomp_arch_remove(context.get(), SCMP_ARCH_NATIVE);
     if (rc < 0) return fail(-rc, "/linux/seccomp/architectures: make a filter for architecture {:#x}", table.token);
   }
-  size_t syscalls = 0;
   ConditionalCalls conditional;
-  for (const Rule& rule : rules) {
-    syscalls += rule.syscalls.size();
+  for (const Rule& rule : rules)
     if (rule.action != default_action) TRY(add_rule(context.get(), table, rule, conditional));
-  }
-  if (syscalls > kTreePays) (void)seccomp_attr_set(context.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);  // for speed only
 
   const std::string bytes = TRY(export_bpf(context.get()));
+  BpfCode code(bytes.size() / sizeof(sock_filter));
+  std::memcpy(code.data(), bytes.data(), code.size() * sizeof(sock_filter));
+  code = search_by_ranges(code, table.audit_arch);
   TableFilter filter;
   filter.audit_arch = table.audit_arch;
   filter.first = table.first;
@@ -278,9 +276,7 @@ Result<TableFilter> compile_table(const SyscallTable& table, uint32_t default_ac
   if (wants_enosys(default_action)) filter.newest = newest_of(table, rules);
   filter.code =
       conditional_code(std::move(conditional).take(), {table.audit_arch, default_action, table.words_of_32_bits});
-  const size_t before = filter.code.size();
-  filter.code.resize(before + bytes.size() / sizeof(sock_filter));
-  std::memcpy(filter.code.data() + before, bytes.data(), bytes.size());
+  filter.code.insert(filter.code.end(), code.begin(), code.end());
   return filter;
 }
 

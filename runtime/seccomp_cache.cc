@@ -24,7 +24,7 @@ namespace minirun {
 namespace {
 
 constexpr size_t kMaxFile = size_t{4} << 20;  // the longest filter is 32 KiB; the key is as long as the profile
-constexpr char kMagic[8] = {'m', 'r', 's', 'e', 'c', 'c', '0', '1'};
+constexpr char kMagic[8] = {'m', 'r', 's', 'e', 'c', 'c', '0', '2'};
 
 // The file: this, then key, filter, skipped names (each with a NUL behind it). In the machine's own byte order: the key
 // names the machine.
