@@ -251,8 +251,8 @@ bool Tracer::look(pid_t pid, int status) {
   return true;
 }
 
-// Until there is nobody left to wait for (ECHILD), not until all known ones are let go: the report of a birth is lost when
-// the parent is killed in that call, and whoever was killed when it was to be detached still has an end to be collected.
+// Until there is nobody left to wait for (ECHILD), not until all known ones are let go: the report of a birth is lost
+// when the parent is killed in that call, and whoever was killed when it was to be detached has an end to be collected.
 void Tracer::let_go_of_the_rest() {
   for (const auto& [pid, tracee] : tracees_) (void)ptrace(PTRACE_INTERRUPT, pid, 0, 0);
   for (;;) {
