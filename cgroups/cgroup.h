@@ -99,6 +99,9 @@ class Cgroup {
   // before: it would keep the mark. ENOTSUP: a kernel without extended attributes there.
   Result<void> mark(const std::string& owner) const;
 
+  // Whether another owner is written on it. One without a mark is nobody's that is known.
+  bool is_marked_by_another(const std::string& owner) const;
+
   // The cgroups with exactly this mark: mostly none or one. Walks the whole tree, but not into containers.
   static Result<std::vector<Cgroup>> find_marked(const Hierarchy& hierarchy, const std::string& owner);
 

@@ -29,6 +29,12 @@ std::string read_mark(int cgroup_fd) {
   return "";
 }
 
+// Behind the number of directories that were made: "2 web 26:1".
+std::string_view owner_in(std::string_view mark) {
+  size_t blank = mark.find(' ');
+  return blank == mark.npos ? std::string_view() : mark.substr(blank + 1);
+}
+
 }  // namespace
 
 Result<void> Cgroup::mark(const std::string& owner) const {
@@ -40,6 +46,11 @@ Result<void> Cgroup::mark(const std::string& owner) const {
   return fail(errno, "mark cgroup {}", record_.path);
 }
 
+bool Cgroup::is_marked_by_another(const std::string& owner) const {
+  std::string mark = read_mark(leaf_.get());
+  return !mark.empty() && owner_in(mark) != owner;
+}
+
 Result<std::vector<Cgroup>> Cgroup::find_marked(const Hierarchy& hierarchy, const std::string& owner) {
   std::vector<CgroupRecord> records;
   TRY(walk_cgroups(hierarchy.root.get(), [&](const std::string& path, int fd) {
@@ -48,7 +59,7 @@ Result<std::vector<Cgroup>> Cgroup::find_marked(const Hierarchy& hierarchy, cons
     uint32_t made = 0;
     auto [end, error] = std::from_chars(mark.data(), mark.data() + mark.size(), made);
     struct stat info {};
-    bool same = error == std::errc{} && mark.substr(static_cast<size_t>(end - mark.data())) == " " + owner;
+    bool same = error == std::errc{} && *end == ' ' && owner_in(mark) == owner;
     if (same && made > 0 && fstat(fd, &info) == 0) records.push_back({path.substr(1), info.st_dev, info.st_ino, made});
     return false;  // what is below is some container's own
   }));

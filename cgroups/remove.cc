@@ -140,8 +140,9 @@ Result<void> Cgroup::remove(Processes processes, Deadline deadline) {
     return {};
   }
   auto opened = open_at(leaf_.get(), "cgroup.events", O_RDONLY);
-  if (!opened && (opened.error().code == ENOENT || opened.error().code == ENODEV)) {  // somebody else removed it
-    remove_parents(root_.get(), record_);
+  if (!opened) {
+    if (opened.error().code != ENOENT && opened.error().code != ENODEV) return opened.error();
+    remove_parents(root_.get(), record_);  // somebody else removed it
     return {};
   }
   UniqueFd events = std::move(opened).value();

@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <string>
 
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
@@ -30,17 +33,20 @@ Result<UniqueFd> open_memfd() {
 }
 
 Result<UniqueFd> open_private_copy(int directory) {
-  constexpr const char* kName = "init";
-  Result<UniqueFd> file = open_at(directory, kName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0500);
+  // A name of its own: several `exec` may be at it, and one that was killed leaves its file.
+  uint64_t random = 0;
+  if (getrandom(&random, sizeof random, 0) != sizeof random) return fail(errno, "getrandom");
+  const std::string name = fmt::format("init.{:016x}", random);
+  Result<UniqueFd> file = open_at(directory, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0500);
   if (!file.ok()) return file.error();
   auto written = write_program(file->get());
   file->reset();  // a file that is open for writing cannot be executed
   UniqueFd tree;
   if (written.ok()) {
-    tree.reset(static_cast<int>(syscall(SYS_open_tree, directory, kName, abi::kOpenTreeClone | abi::kCloexec)));
+    tree.reset(static_cast<int>(syscall(SYS_open_tree, directory, name.c_str(), abi::kOpenTreeClone | abi::kCloexec)));
     if (!tree) written = fail(errno, "open_tree of the init program");
   }
-  (void)unlinkat(directory, kName, 0);  // made above; the state directory's removal would tell of it
+  (void)unlinkat(directory, name.c_str(), 0);  // made above; the state directory's removal would tell of it
   if (!written.ok()) return written.error();
   abi::MountAttributes attributes{abi::kMountAttrReadonly, abi::kMountAttrNoexec, abi::kMsPrivate, 0};
   if (syscall(SYS_mount_setattr, tree.get(), "", abi::kAtEmptyPath, &attributes, sizeof attributes) < 0)

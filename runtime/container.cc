@@ -125,10 +125,15 @@ bool of_this_boot(const ContainerRecord& record) {
   return !boot.ok() || *boot == record.boot_id;
 }
 
-Result<std::optional<Cgroup>> find_cgroup(const ContainerRecord& record) {
+Result<std::optional<Cgroup>> find_cgroup(const Container& container) {
+  const ContainerRecord& record = container.record;
   if (record.cgroup.path.empty() || !of_this_boot(record)) return std::optional<Cgroup>();
   auto cgroup = open_cgroup(record);
-  if (cgroup.ok()) return std::optional<Cgroup>(std::move(cgroup).value());
+  if (cgroup.ok()) {
+    if (record.cgroup.inode == 0 && cgroup->is_marked_by_another(TRY(container.state.mark())))
+      return std::optional<Cgroup>();
+    return std::optional<Cgroup>(std::move(cgroup).value());
+  }
   int code = cgroup.error().code;
   if (code == ENOENT || code == ESTALE) return std::optional<Cgroup>();
   return cgroup.error();

@@ -51,8 +51,9 @@ Result<Cgroup> open_cgroup(const ContainerRecord& record);
 // order.
 bool of_this_boot(const ContainerRecord& record);
 
-// The same: absent when it is gone, was never made, is of another boot, or another one has its place.
-Result<std::optional<Cgroup>> find_cgroup(const ContainerRecord& record);
+// The same: absent when it is gone, was never made, is of another boot, or another one has its place. Of a container
+// whose cgroup is not recorded yet (minirun was killed before) also when another container's mark is on it.
+Result<std::optional<Cgroup>> find_cgroup(const Container& container);
 
 // The same of a container whose init lives; else "container not running".
 Result<Cgroup> open_running_cgroup(const Container& container);

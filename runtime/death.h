@@ -12,7 +12,6 @@ namespace minirun {
 struct OomCounts {
   uint64_t oom = 0;       // a limit of this cgroup (events: or of one below it) was reached and reclaim did not help
   uint64_t oom_kill = 0;  // processes killed by any OOM killer, whosever limit it was
-  uint64_t oom_group_kill = 0;  // whole cgroups killed: memory.oom.group (5.17)
 };
 
 // Read after the workload ended and before its cgroup is removed.

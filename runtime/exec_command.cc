@@ -145,7 +145,7 @@ Result<void> Exec::prepare(int state_root) {
   if (!root && is_passing(errno)) return fail(errno, "open the container's root");
   Place place{container_.record.id, container_.record.bundle, container_.record.rootfs,
               root ? TRY(home_of(root.get(), process.user.uid)) : "/"};
-  ExecFacts facts = TRY(exec_facts(pid));
+  ExecFacts facts = TRY(exec_facts(pid, container_.init.get()));
   HostFacts host = TRY(host_of_joined(facts));
   compiled_ = compile_exec(spec_, place, host, options, seccomp ? &*seccomp : nullptr, facts);
   for (const std::string& warning : compiled_.warnings) report_line("minirun: warning: " + warning);

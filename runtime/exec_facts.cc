@@ -7,15 +7,19 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include "runtime/host.h"
 #include "sys/file.h"
 #include "sys/passing_error.h"
+#include "sys/pidfd.h"
 
 namespace minirun {
 
-Result<ExecFacts> exec_facts(pid_t pid) {
+namespace {
+
+Result<ExecFacts> read_facts(pid_t pid) {
   constexpr std::pair<const char*, uint64_t> kTypes[] = {
       {"user", CLONE_NEWUSER}, {"mnt", CLONE_NEWNS},  {"pid", CLONE_NEWPID},   {"net", CLONE_NEWNET},
       {"ipc", CLONE_NEWIPC},   {"uts", CLONE_NEWUTS}, {"time", CLONE_NEWTIME}, {"cgroup", CLONE_NEWCGROUP}};
@@ -36,6 +40,14 @@ Result<ExecFacts> exec_facts(pid_t pid) {
   auto setgroups = read_file(AT_FDCWD, fmt::format("/proc/{}/setgroups", pid));
   if (!setgroups.ok() && is_passing(setgroups.error().code)) return setgroups.error();
   facts.setgroups_denied = setgroups.ok() && setgroups->starts_with("deny");
+  return facts;
+}
+
+}  // namespace
+
+Result<ExecFacts> exec_facts(pid_t pid, int pidfd) {
+  auto facts = read_facts(pid);
+  if (TRY(await_end(pidfd, std::chrono::steady_clock::time_point()))) return fail(0, "container not running");
   return facts;
 }
 

@@ -68,7 +68,7 @@ Result<void> Runner::prepare() {
   pid_t pid = record.init.pid;
   if (point_.side != HookSide::runtime) {
     pid = TRY(innermost_pid(record.init.pid));
-    facts_ = TRY(exec_facts(record.init.pid));
+    facts_ = TRY(exec_facts(record.init.pid, context_.init_pidfd));
   }
   if (point_.side == HookSide::start_container && context_.spec.linux_.seccomp)
     seccomp_ = TRY(cached_seccomp(state_root().get(), *context_.spec.linux_.seccomp));

@@ -19,7 +19,7 @@ namespace {
 Result<bool> signal_members(const Container& container, int signal, pid_t spared) {
   if (!container.init) return false;
   bool any = false;
-  for (const PidNamespaceMember& member : TRY(pid_namespace_members(container.record.init.pid))) {
+  for (const PidNamespaceMember& member : TRY(pid_namespace_members(container.record.init.pid, container.init.get()))) {
     if (member.pid == spared) continue;
     if (syscall(SYS_pidfd_send_signal, member.pidfd.get(), signal, nullptr, 0) == 0)
       any = true;
@@ -32,7 +32,7 @@ Result<bool> signal_members(const Container& container, int signal, pid_t spared
 // Whether there was somebody. What is in the cgroup is the container's, also when its first process has ended.
 Result<bool> signal_all(const Container& container, int signal, pid_t spared) {
   if (container.record.cgroup.path.empty()) return signal_members(container, signal, spared);
-  auto cgroup = TRY(find_cgroup(container.record));
+  auto cgroup = TRY(find_cgroup(container));
   if (!cgroup) return false;
   size_t count = TRY(signal_processes(cgroup->fd(), signal == SIGKILL ? 0 : signal, spared));
   if (count > 0 && signal == SIGKILL) TRY(cgroup->kill());  // at once, against those that fork meanwhile

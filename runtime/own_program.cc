@@ -7,7 +7,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <string>
 #include <string_view>
 
 #include "sys/fd.h"
@@ -20,7 +24,17 @@ namespace {
 
 constexpr const char* kOwnProgram = "/proc/self/exe";
 
+// In the environment of a program that was started again, which cannot find out by itself where its file was.
+constexpr const char* kPathVariable = "_MINIRUN_PROGRAM";
+
 char** own_arguments = nullptr;
+std::string own_path;  // of a program that was started again; else empty
+
+std::string link_of_program() {
+  std::array<char, PATH_MAX> path{};
+  ssize_t n = readlink(kOwnProgram, path.data(), path.size());
+  return {path.data(), n < 0 ? 0 : static_cast<size_t>(n)};
+}
 
 bool can_be_written() {
   // Not ETXTBSY, which would be over with this process.
@@ -57,7 +71,14 @@ void remember_arguments(char** arguments) {
   own_arguments = arguments;
   // By a descriptor it was executed under the descriptor's name.
   const auto* name = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
-  if (name != nullptr && std::string_view(name).starts_with("/dev/fd/")) (void)prctl(PR_SET_NAME, "minirun");
+  if (name == nullptr || !std::string_view(name).starts_with("/dev/fd/")) return;
+  (void)prctl(PR_SET_NAME, "minirun");
+  if (const char* path = getenv(kPathVariable)) own_path = path;
+  (void)unsetenv(kPathVariable);
+}
+
+std::string own_program_path() {
+  return own_path.empty() ? link_of_program() : own_path;
 }
 
 Result<void> leave_host_program() {
@@ -65,6 +86,7 @@ Result<void> leave_host_program() {
   auto program = read_only_mount();
   if (!program.ok()) program = sealed_copy();
   if (!program.ok()) return program.error();
+  if (setenv(kPathVariable, own_program_path().c_str(), 1) < 0) return fail(errno, "setenv");
   (void)syscall(SYS_execveat, program->get(), "", own_arguments, environ, AT_EMPTY_PATH);
   return fail(errno, "execute minirun's program where it cannot be written to");
 }

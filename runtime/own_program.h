@@ -1,12 +1,17 @@
 // minirun's own program file, as processes in a container can come to see it.
 #pragma once
 
+#include <string>
+
 #include "sys/result.h"
 
 namespace minirun {
 
 // Of main(): what leave_host_program() starts again.
 void remember_arguments(char** arguments);
+
+// Where its file is, also when leave_host_program() has started it from somewhere else; empty when that is unknown.
+std::string own_program_path();
 
 // To be called before anything is done, by a command that is going to be in a pid namespace where others are at work
 // already: between clone and exec, /proc/PID/exe there is minirun's own program, and who may trace it can write to the

@@ -8,9 +8,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string_view>
+
+#include "sys/pidfd.h"
 
 namespace minirun {
 namespace {
@@ -44,9 +47,10 @@ Result<std::vector<pid_t>> all_pids() {
 
 }  // namespace
 
-Result<std::vector<PidNamespaceMember>> pid_namespace_members(pid_t init) {
+Result<std::vector<PidNamespaceMember>> pid_namespace_members(pid_t init, int init_pidfd) {
   auto wanted = pid_namespace_of(init);
-  if (!wanted) return fail(ENOENT, "no process");
+  bool ended = TRY(await_end(init_pidfd, std::chrono::steady_clock::time_point()));
+  if (!wanted || ended) return fail(ENOENT, "no process");
   std::vector<PidNamespaceMember> members;
   for (pid_t pid : TRY(all_pids())) {
     if (pid_namespace_of(pid) != wanted) continue;

@@ -18,7 +18,7 @@ struct PidNamespaceMember {
 
 // Those that are in the pid namespace of the container's first process, by rising pid, and held by their pidfds: each
 // was in it when it was looked at, after its pidfd was opened. Not in it are those of namespaces below it. Errors:
-// ENOENT when the first process is gone.
-Result<std::vector<PidNamespaceMember>> pid_namespace_members(pid_t init);
+// ENOENT when the first process, which `init_pidfd` is of, has ended: its number may be another's by then.
+Result<std::vector<PidNamespaceMember>> pid_namespace_members(pid_t init, int init_pidfd);
 
 }  // namespace minirun

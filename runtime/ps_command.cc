@@ -21,7 +21,7 @@ Result<std::vector<pid_t>> processes_of(const Container& container) {
   if (container.record.cgroup.path.empty()) {
     if (!container.init) return fail(0, "container not running");
     std::vector<pid_t> pids;
-    for (const PidNamespaceMember& member : TRY(pid_namespace_members(container.record.init.pid)))
+    for (const PidNamespaceMember& member : TRY(pid_namespace_members(container.record.init.pid, container.init.get())))
       pids.push_back(member.pid);
     return pids;
   }

@@ -28,7 +28,7 @@ std::string who_stays(const Container& container, const Cgroup* cgroup) {
   auto inside = cgroup != nullptr ? list_processes(cgroup->fd()) : Result<std::vector<pid_t>>(std::vector<pid_t>());
   if (inside.ok()) pids.insert(inside->begin(), inside->end());
   if (container.record.own_pid_namespace) {
-    auto members = pid_namespace_members(init);
+    auto members = pid_namespace_members(init, container.init.get());
     if (members.ok())
       for (const PidNamespaceMember& member : *members) pids.insert(member.pid);
   }
@@ -59,7 +59,7 @@ Result<void> remove_directory(StateDirectory& state) {
 }
 
 Result<void> remove_container(Container& container) {
-  auto cgroup = find_cgroup(container.record);
+  auto cgroup = find_cgroup(container);
   const Cgroup* found = cgroup.ok() && *cgroup ? &**cgroup : nullptr;
   if (container.init) TRY(end_processes(container, found));
   if (!cgroup.ok()) return cgroup.error();

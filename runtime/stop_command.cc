@@ -84,7 +84,7 @@ Result<Outcome> stop(const GlobalOptions& global, const StopCommand& command) {
   Container found = TRY(find_settled(global, command.id));
   Request request = TRY(read_request(command, found.record));
   if (!found.init) return fail(0, "container not running");
-  auto cgroup = TRY(find_cgroup(found.record));
+  auto cgroup = TRY(find_cgroup(found));
   if (TRY(ask(found, cgroup, request))) {
     // Whoever its first process leaves behind: in a pid namespace the kernel has ended them with it.
     if (!found.record.own_pid_namespace && cgroup) TRY(cgroup->kill());

@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <cstdlib>
 
 #include "cgroups/systemd/annotation.h"
 #include "cgroups/systemd/limit_properties.h"
 #include "cgroups/systemd/unit_name.h"
+#include "runtime/own_program.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -126,9 +126,7 @@ CgroupDriver cgroup_driver(const GlobalOptions& global) {
 }
 
 Result<std::string> find_systemd_helper() {
-  char self[PATH_MAX];
-  ssize_t n = readlink("/proc/self/exe", self, sizeof self);
-  std::string path(self, n < 0 ? 0 : static_cast<size_t>(n));
+  std::string path = own_program_path();
   std::string folder = path.substr(0, path.rfind('/') == path.npos ? 0 : path.rfind('/'));
   const std::string candidates[] = {fmt::format("{}/{}", folder, kHelper),
                                     fmt::format("{}/../libexec/minirun/{}", folder, kHelper),

@@ -91,10 +91,11 @@ Result<void> update(const GlobalOptions& global, const UpdateCommand& command) {
   auto schemata = TRY(change_schemata(command, container.record.rdt));
   std::vector<Write> before = container.record.systemd ? present_values(cgroup, plan.writes) : std::vector<Write>();
   auto changed = cgroup.change(plan.writes, [&]() -> Result<void> {
-    TRY(change_scope(container.record, cgroup, plan.writes));
-    auto replaced = new_filter ? replace_device_filter(cgroup.fd(), filter) : Result<void>();
-    if (!replaced.ok()) (void)update_scope(container.record, before);  // the error is the one to tell
-    return replaced;
+    auto done = change_scope(container.record, cgroup, plan.writes);
+    if (done.ok() && new_filter) done = replace_device_filter(cgroup.fd(), filter);
+    // The error is the one to tell. systemd may have taken the change also when its answer did not come.
+    if (!done.ok()) (void)update_scope(container.record, before);
+    return done;
   });
   if (!changed.ok()) put_back(container.record.rdt, schemata);
   return changed;

@@ -131,5 +131,25 @@ TEST_F(OwnProgram, WithNeitherTheRunIsRefused) {
   expect_refused(outcome, {"memfd_create", "permission denied"});
 }
 
+// Each exec has a file of its own: others may be at it at the same time, and one that was killed leaves its file.
+TEST_F(Fallback, ExecsDoNotShareAFileWhereMemfdsMustNotBeExecuted) {
+  Bundle bundle;
+  bundle.payload({"pause"});
+  ASSERT_EQ(detach(bundle).code, 0);
+  write_new_file(std::string(kState) + "/" + id() + "/init", "of one that was killed", 0500);
+  StartOptions options;
+  options.in_child = forbid_executable_memfds;
+  for (int round = 0; round < 5; ++round) {
+    std::vector<std::unique_ptr<Running>> execs;
+    for (int i = 0; i < 4; ++i)
+      execs.push_back(std::make_unique<Running>(minirun({"exec", id(), "/bin/payload", "true"}), options));
+    for (auto& exec : execs) {
+      Outcome outcome = exec->finish();
+      EXPECT_EQ(outcome.code, 0) << describe(outcome);
+    }
+  }
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+}
+
 }  // namespace
 }  // namespace minirun::testing

@@ -151,5 +151,32 @@ TEST_F(StaleState, CgroupThatHasComeInItsPlaceIsNotTheContainers) {
   }
 }
 
+// minirun was killed before it had made a cgroup at the path that it had written down; then another container came
+// there.
+TEST_F(StaleState, CgroupOfAnotherContainerAtTheIntendedPathIsNotTheContainers) {
+  Bundle bundle;
+  bundle.payload({"pause"});
+  bundle.config["linux"]["cgroupsPath"] = "/intended";
+  ASSERT_EQ(detach(bundle).code, 0);
+  std::string folder = std::string(kState) + "/dead";
+  json record = json::parse(content(record_path()));
+  record.erase("checksum");
+  record["id"] = "dead";
+  record["cgroup"] = {{"path", "/intended"}, {"device", 0}, {"inode", 0}, {"made", 1}};
+  record["init"].update({{"pid", 0}, {"startTicks", 0}, {"pidfdInode", 0}});
+  ASSERT_EQ(mkdir(folder.c_str(), 0700), 0);
+  write_new_file(folder + "/state.json", record.dump(), 0600);
+  write_new_file(folder + "/config.json", bundle.config.dump(), 0600);
+  expect_refused(call({"kill", "--all", "dead", "KILL"}), {"container not running"});
+  Outcome outcome = call({"delete", "--force", "dead"});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_NE(access(folder.c_str(), F_OK), 0);
+  json state = json::parse(call({"state", id()}).out, nullptr, false);
+  EXPECT_EQ(state["status"], "running");
+  EXPECT_EQ(access("/sys/fs/cgroup/intended", F_OK), 0);
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  EXPECT_NE(access("/sys/fs/cgroup/intended", F_OK), 0);
+}
+
 }  // namespace
 }  // namespace minirun::testing

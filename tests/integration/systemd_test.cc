@@ -40,6 +40,14 @@ TEST_F(SystemdCgroup, WithoutSystemdSaysWhereItWasLookedFor) {
   expect_refused(run_with({"--cgroup-manager", "systemd"}, bundle), {"systemd cgroup: connect to systemd's"});
 }
 
+// minirun starts itself again from elsewhere, and finds its helper all the same.
+TEST_F(SystemdCgroup, HelperIsFoundWhenAPidNamespaceIsJoined) {
+  if (!has_helper()) GTEST_SKIP() << "no minirun-systemd";
+  Bundle bundle;
+  bundle.join_namespace("pid", "/proc/self/ns/pid");
+  expect_refused(run_with({"--systemd-cgroup"}, bundle), {"systemd cgroup: connect to systemd's system manager"});
+}
+
 TEST_F(SystemdCgroup, NeedsItsHelper) {
   if (!has_helper()) GTEST_SKIP() << "no minirun-systemd";
   auto features = [&](const std::string& program) {

@@ -29,6 +29,9 @@ TEST_F(CgroupMark, IsFoundByItsExactOwnerWithAllThatWasMade) {
   EXPECT_EQ((*found)[0].record().path, base_ + "/deep/one");
   EXPECT_EQ((*found)[0].record().inode, one.record().inode);
   EXPECT_EQ((*found)[0].record().made, 2U);
+  EXPECT_FALSE(one.is_marked_by_another("web 1:2"));
+  EXPECT_TRUE(one.is_marked_by_another("web 1:23"));
+  EXPECT_FALSE(bare.is_marked_by_another("web 1:2"));
   EXPECT_TRUE(Cgroup::find_marked(hierarchy_, "web 1:")->empty());
   EXPECT_TRUE(Cgroup::find_marked(hierarchy_, "")->empty());
   expect_removed((*found)[0]);

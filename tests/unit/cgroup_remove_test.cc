@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include "tests/unit/cgroup_root.h"
 
 namespace minirun {
@@ -163,6 +165,21 @@ TEST_F(CgroupRemove, SharedParentThatVanishesMeanwhileIsMadeAgain) {
   ::kill(remover, SIGKILL);
   wait_for(remover);
   unlinkat(root(), parent.c_str() + 1, AT_REMOVEDIR);
+}
+
+TEST_F(CgroupRemove, WithoutADescriptorLeftIsAnErrorAndNoCrash) {
+  auto cgroup = Cgroup::create(hierarchy_, base_ + "/a", {});
+  ASSERT_TRUE(cgroup.ok()) << cgroup.error().text();
+  pid_t child = spawn_sleeper(cgroup->fd());
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none{0, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  auto removed = cgroup->remove(Cgroup::Processes::kill, in(seconds(5)));
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(removed.error().code, EMFILE) << removed.error().text();
+  EXPECT_TRUE(cgroup->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
+  EXPECT_EQ(wait_for(child), SIGKILL);
 }
 
 }  // namespace

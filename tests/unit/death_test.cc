@@ -45,21 +45,21 @@ TEST(DeathLine, SaysNothingOfAnOrdinaryEnd) {
 }
 
 TEST(DeathLine, TellsOfTheOwnMemoryLimitWithLimitAndPeak) {
-  EXPECT_EQ(line(with_oom(facts(killed(SIGKILL)), {1, 1, 0}, {1, 1, 0})),
+  EXPECT_EQ(line(with_oom(facts(killed(SIGKILL)), {1, 1}, {1, 1})),
             "minirun: web1: killed by the memory limit: memory.max 64 MiB, peak 64 MiB, 1 process killed (oom_kill)");
   // The same through an init, and through a shell that tells of its child.
-  DeathFacts through_init = with_oom(facts(exited(137)), {2, 2, 0}, {2, 2, 0});
+  DeathFacts through_init = with_oom(facts(exited(137)), {2, 2}, {2, 2});
   through_init.under_init = true;
   through_init.memory->peak_bytes = 64 * kMiB - 4096;
   EXPECT_EQ(line(through_init),
             "minirun: web1: killed by the memory limit: memory.max 64 MiB, peak 63.9 MiB (67104768 bytes), 2 processes "
             "killed (oom_kill)");
-  EXPECT_EQ(line(with_oom(facts(exited(137)), {1, 1, 0}, {1, 1, 0})),
+  EXPECT_EQ(line(with_oom(facts(exited(137)), {1, 1}, {1, 1})),
             "minirun: web1: killed by the memory limit: memory.max 64 MiB, peak 64 MiB, 1 process killed (oom_kill)");
 }
 
 TEST(DeathLine, LeavesOutAPeakThatTheKernelDoesNotTell) {
-  DeathFacts old_kernel = with_oom(facts(killed(SIGKILL)), {1, 1, 0}, {1, 1, 0});
+  DeathFacts old_kernel = with_oom(facts(killed(SIGKILL)), {1, 1}, {1, 1});
   old_kernel.memory->peak_bytes.reset();
   EXPECT_EQ(line(old_kernel),
             "minirun: web1: killed by the memory limit: memory.max 64 MiB, 1 process killed (oom_kill)");
@@ -67,33 +67,33 @@ TEST(DeathLine, LeavesOutAPeakThatTheKernelDoesNotTell) {
 
 TEST(DeathLine, TellsALimitAboveFromItsOwn) {
   EXPECT_EQ(
-      line(with_oom(facts(killed(SIGKILL)), {0, 1, 0}, {0, 1, 0})),
+      line(with_oom(facts(killed(SIGKILL)), {0, 1}, {0, 1})),
       "minirun: web1: killed by the OOM killer, though not by its own limit: a cgroup above it or the whole host ran "
       "out of memory; memory.max 64 MiB, peak 64 MiB, 1 process killed (oom_kill)");
-  DeathFacts unlimited = with_oom(facts(killed(SIGKILL)), {0, 1, 0}, {0, 1, 0});
+  DeathFacts unlimited = with_oom(facts(killed(SIGKILL)), {0, 1}, {0, 1});
   unlimited.memory->limit_bytes.reset();
   EXPECT_NE(line(unlimited).find("; memory.max max, peak 64 MiB"), std::string::npos);
 }
 
 TEST(DeathLine, TellsALimitThatTheWorkloadSetBelow) {
   EXPECT_EQ(
-      line(with_oom(facts(killed(SIGKILL)), {1, 1, 0}, {0, 0, 0})),
+      line(with_oom(facts(killed(SIGKILL)), {1, 1}, {0, 0})),
       "minirun: web1: killed by a memory limit that the workload set on a cgroup of its own below the container's: 1 "
       "process killed (oom_kill)");
 }
 
 TEST(DeathLine, TellsOfAChildThatWasKilledWhileTheWorkloadWentOn) {
   EXPECT_EQ(
-      line(with_oom(facts(exited(0)), {3, 1, 0}, {3, 1, 0})),
+      line(with_oom(facts(exited(0)), {3, 1}, {3, 1})),
       "minirun: web1: ended with code 0; while it ran, part of it was killed by the memory limit: memory.max 64 MiB, "
       "peak 64 MiB, 1 process killed (oom_kill)");
-  EXPECT_EQ(line(with_oom(facts(killed(SIGSEGV)), {1, 2, 0}, {1, 2, 0})),
+  EXPECT_EQ(line(with_oom(facts(killed(SIGSEGV)), {1, 2}, {1, 2})),
             "minirun: web1: crashed: SIGSEGV (Segmentation fault); while it ran, part of it was killed by the memory "
             "limit: memory.max 64 MiB, peak 64 MiB, 2 processes killed (oom_kill)");
 }
 
 TEST(DeathLine, TellsOfAMemoryLimitThatOnlyCrashedIt) {
-  EXPECT_EQ(line(with_oom(facts(killed(SIGSEGV)), {1, 0, 0}, {1, 0, 0})),
+  EXPECT_EQ(line(with_oom(facts(killed(SIGSEGV)), {1, 0}, {1, 0})),
             "minirun: web1: crashed: SIGSEGV (Segmentation fault); its memory limit was reached: memory.max 64 MiB, "
             "peak 64 MiB");
 }

@@ -45,7 +45,6 @@ class Manager {
  private:
   explicit Manager(sd_bus* bus) : bus_(bus) {}
   Result<std::string> unit_path(const std::string& unit);
-  Result<void> wait_for_job(const std::string& job, const std::string& what);
   Result<void> wait_until_gone(const std::string& unit);
 
   std::unique_ptr<sd_bus, CloseBus> bus_;
