@@ -39,8 +39,8 @@ class Cgroup {
   // written where they are enabled already). On failure all that was made is removed again; controllers stay enabled
   // in ancestors, others may have begun to use them.
   // path: absolute, without "", "." and ".." components; never "/": EINVAL. A leaf that exists is taken only when it
-  // has no processes, no children and is not frozen: EEXIST otherwise. A controller that cannot be had: ENOTSUP or the
-  // kernel's code; the message says which limit needs it and why it is not there.
+  // has no processes, no children and is not frozen: EEXIST otherwise. A controller that cannot be had: code 0 or the
+  // kernel's; the message says which limit needs it and why it is not there.
   static Result<Cgroup> create(const Hierarchy& hierarchy, const std::string& path,
                                const std::vector<ControllerNeed>& needed);
 

@@ -1,4 +1,4 @@
-// The command line as types. The only file that knows CLI11 is cli.cc.
+// The command line as types. The only files that know CLI11 are cli.cc and cli_options.cc.
 #pragma once
 
 #include <cstdint>

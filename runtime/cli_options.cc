@@ -38,7 +38,7 @@ void add_run(CLI::App* command, CommandOptions* options) {
   command->add_flag("-d,--detach", run.detach, "return when the container runs");
   command->add_flag("--keep", run.keep, "keep the container's state after it has ended");
   command->add_flag("--no-init", run.no_init, "run the workload as PID 1 itself, without minirun's init");
-  ignore_flag(command, "--no-subreaper", "accepted and needless: minirun is never a subreaper");
+  ignore_flag(command, "--no-subreaper", "accepted and needless: minirun is a subreaper only while a hook runs");
   command->add_option("ARGUMENTS", options->positionals, "[BUNDLE] [ID]")->expected(0, 2);
 }
 
@@ -46,7 +46,7 @@ void add_create(CLI::App* command, CommandOptions* options) {
   CreateCommand& create = options->create;
   add_launch(command, &create.launch);
   command->add_flag("--init", create.init, "put minirun's init before the workload, as PID 1");
-  ignore_flag(command, "--no-subreaper", "accepted and needless: minirun is never a subreaper");
+  ignore_flag(command, "--no-subreaper", "accepted and needless: minirun is a subreaper only while a hook runs");
   ignore_flag(command, "--keep", "accepted and needless: what was created stays until it is deleted");
   add_id(command, &create.id);
 }
@@ -171,7 +171,7 @@ void add_exec(CLI::App* command, CommandOptions* options) {
       "set no_new_privs");
   command->add_flag("-d,--detach", exec.detach, "return when the process runs");
   command->add_flag("--ignore-paused", exec.ignore_paused, "also in a paused container");
-  ignore_flag(command, "--no-subreaper", "accepted and needless: minirun is never a subreaper");
+  ignore_flag(command, "--no-subreaper", "accepted and needless: minirun is a subreaper only while a hook runs");
   command->prefix_command();
 }
 
@@ -217,7 +217,7 @@ void add_restore(CLI::App* command, CommandOptions* options) {
   command->add_flag("--file-locks", restore.file_locks, "allow file locks");
   command->add_flag("--auto-dedup", restore.auto_dedup, "drop memory from the images once restored");
   command->add_flag("--lazy-pages", restore.lazy_pages, "fetch memory when it is needed");
-  ignore_flag(command, "--no-subreaper", "accepted and needless: minirun is never a subreaper");
+  ignore_flag(command, "--no-subreaper", "accepted and needless: minirun is a subreaper only while a hook runs");
   add_id(command, &restore.id);
 }
 

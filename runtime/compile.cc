@@ -149,7 +149,7 @@ static void emit_names(Compilation& c) {
   if (c.is_new(CLONE_NEWNET)) c.add(Op::loopback, "/linux/namespaces");
 }
 
-// The rootfs is a slave of the host's mounts already (MountSteps::cover_root); another propagation comes after all
+// The rootfs is a slave of the host's mounts already (MountSteps::place_root); another propagation comes after all
 // mounts, as an unbindable root could not have read-only paths.
 static void emit_root_attributes(Compilation& c) {
   constexpr uint64_t kSlave = abi::kMsSlave;

@@ -8,6 +8,7 @@
 
 #include "runtime/capabilities.h"
 #include "runtime/compile_parts.h"
+#include "runtime/home.h"
 #include "runtime/host_side.h"
 #include "runtime/json.h"
 #include "runtime/labels.h"
@@ -197,13 +198,11 @@ void add_listen_fds(const ListenFds& listen, oci::Strings* env) {
 uint64_t emit_environment(Compilation& c) {
   oci::Strings env = c.spec.process->env;
   bool hook = !c.program.empty();
-  bool has_home =
-      std::any_of(env.begin(), env.end(), [](const auto& entry) { return entry.compare(0, 5, "HOME=") == 0; });
   if (c.options.notify && !hook) {  // the host's socket is not there, whatever the config copied
     std::erase_if(env, [](const auto& entry) { return entry.starts_with("NOTIFY_SOCKET="); });
     env.push_back(fmt::format("NOTIFY_SOCKET={}", kNotifyPath));
   }
-  if (!has_home && !hook) env.push_back("HOME=" + c.place.home);
+  if (!hook && !has_home(env)) env.push_back("HOME=" + c.place.home);
   const ListenFds& listen = c.options.listen_fds;
   if (listen.count > 0) add_listen_fds(listen, &env);
   uint64_t table = c.plan.pointer_table(env);
@@ -311,7 +310,7 @@ uint32_t emit_gates(Compilation& c) {
   if (!c.options.create) return kNoStep;
   c.out.start_socket = true;
   uint32_t socket = c.plan.slot({SourceKind::given, "the start socket", false, kGivenStartSocket, ""});
-  (void)c.plan.slot({SourceKind::given, "the gate", false, kGivenGate, ""});  // held, not used: see state.h
+  (void)c.plan.slot({SourceKind::given, "the gate", false, kGivenGate, ""});  // held, not used: see start_socket.h
   c.add(Op::await_start, "", {socket});
   return c.plan.size();
 }

@@ -39,6 +39,13 @@ Result<void> send_console(const std::string& path, int terminal, unsigned timeou
   return {};
 }
 
+Result<void> send_pidfd(const std::string& path, int pidfd, unsigned timeout_ms) {
+  UniqueFd socket = TRY(connect_stream(path, "--pidfd-socket", timeout_ms));
+  auto sent = send_descriptor(socket.get(), "pidfd", pidfd);
+  if (!sent.ok()) return fail(sent.error().code, "send the pidfd to {}", path);
+  return {};
+}
+
 // --- the caller's terminal
 
 Result<RawTerminal> RawTerminal::open(int fd) {

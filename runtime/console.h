@@ -24,6 +24,9 @@ std::optional<winsize> caller_window_size();
 // connecting and sending (ETIMEDOUT); a listener that never reads does not delay it.
 Result<void> send_console(const std::string& path, int terminal, unsigned timeout_ms = 5000);
 
+// The same of a process's pidfd to the listener of --pidfd-socket.
+Result<void> send_pidfd(const std::string& path, int pidfd, unsigned timeout_ms = 5000);
+
 // The caller's terminal in raw mode, so that every key reaches the container as it is. Given back as it was by
 // restore() and by the destructor.
 class RawTerminal {

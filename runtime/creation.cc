@@ -274,7 +274,7 @@ static std::string pidfd_receiver(const LaunchOptions& options, const oci::Strin
 Result<void> Creation::tell_pid() {
   if (pid_told_) return {};
   std::string receiver = pidfd_receiver(options_, record_.annotations);
-  if (!receiver.empty()) TRY(send_console(receiver, launched_->child().pidfd.get()));
+  if (!receiver.empty()) TRY(send_pidfd(receiver, launched_->child().pidfd.get()));
   TRY(write_pid_file(options_.pid_file, record_.init.pid));
   pid_told_ = true;
   return {};

@@ -143,8 +143,9 @@ Result<void> Exec::prepare(int state_root) {
   options.preserve_fds = command_.preserve_fds;
   UniqueFd root(open(fmt::format("/proc/{}/root", pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root && is_passing(errno)) return fail(errno, "open the container's root");
+  bool asks = root && !has_home(process.env);
   Place place{container_.record.id, container_.record.bundle, container_.record.rootfs,
-              root ? TRY(home_of(root.get(), process.user.uid)) : "/"};
+              asks ? TRY(home_of(root.get(), process.user.uid)) : "/"};
   ExecFacts facts = TRY(exec_facts(pid, container_.init.get()));
   HostFacts host = TRY(host_of_joined(facts));
   compiled_ = compile_exec(spec_, place, host, options, seccomp ? &*seccomp : nullptr, facts);
@@ -193,7 +194,7 @@ Result<std::optional<LaunchFailure>> Exec::launch() {
 }
 
 Result<void> Exec::tell_pid() {
-  if (!command_.pidfd_socket.empty()) TRY(send_console(command_.pidfd_socket, launched_->child().pidfd.get()));
+  if (!command_.pidfd_socket.empty()) TRY(send_pidfd(command_.pidfd_socket, launched_->child().pidfd.get()));
   return write_pid_file(command_.pid_file, launched_->child().pid);
 }
 
@@ -209,7 +210,7 @@ std::string Exec::why_killed(int wait_status) const {
 
 Result<Outcome> Exec::supervise() {
   Child& child = launched_->child();
-  Ended ended = TRY(supervisor_.run(child.pidfd.get(), child.control.get()));
+  Ended ended = TRY(supervisor_.run(child.pid, child.pidfd.get(), child.control.get()));
   launched_->let_go();
   Outcome outcome{shell_status(ended.wait_status), "", why_killed(ended.wait_status), {}};
   if (ended.output_error != 0 && ended.output_error != EPIPE)

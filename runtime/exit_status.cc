@@ -49,6 +49,28 @@ Result<std::optional<int>> await_exit(int pidfd, pid_t pid) {
   return status ? status : seen;
 }
 
+Result<int> status_of_ended(int pidfd, pid_t pid) {
+  constexpr int kCoreDumped = 0x80;
+  // Twice: a tracer may let go of it just now.
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    siginfo_t info{};
+    if (waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED | WNOWAIT | WNOHANG) < 0)
+      return fail(errno, "wait for process {}", pid);
+    if (info.si_pid != 0 && info.si_code == CLD_EXITED) return (info.si_status & 0xff) << 8;
+    if (info.si_pid != 0) return info.si_status | (info.si_code == CLD_DUMPED ? kCoreDumped : 0);
+    if (auto status = status_of_zombie(pidfd, pid)) return *status;
+  }
+  return fail(0, "wait for process {}: another process traces it", pid);
+}
+
+void reap_ended(int pidfd) {
+  for (int waited_ms = 0; waited_ms < kReapedMs; ++waited_ms) {
+    siginfo_t info{};
+    if (waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED | WNOHANG) < 0 || info.si_pid != 0) return;
+    (void)poll(nullptr, 0, 1);
+  }
+}
+
 int shell_status(int wait_status) {
   return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }

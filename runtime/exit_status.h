@@ -13,6 +13,13 @@ namespace minirun {
 // as the process waits to be reaped (field 52 of /proc/PID/stat).
 Result<std::optional<int>> await_exit(int pidfd, pid_t pid);
 
+// The same of a child that has ended (its pidfd is readable), at once. A tracer has the first word of a zombie
+// (ptrace(2)), and may keep it for ever: then the status is that of /proc/PID/stat. The child is not reaped.
+Result<int> status_of_ended(int pidfd, pid_t pid);
+
+// Reaps a child that has ended. One that its tracer does not give back within a second is left to it.
+void reap_ended(int pidfd);
+
 // 128 + signal, or the exit code.
 int shell_status(int wait_status);
 

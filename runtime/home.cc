@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 
@@ -42,6 +43,10 @@ std::string home_in_passwd(std::string_view passwd, uint32_t uid) {
     if (!home.empty() && home.find('\0') == std::string_view::npos) return std::string(home);
   }
   return "/";
+}
+
+bool has_home(const oci::Strings& env) {
+  return std::any_of(env.begin(), env.end(), [](const std::string& entry) { return entry.starts_with("HOME="); });
 }
 
 Result<std::string> home_of(int rootfs_fd, uint32_t uid) {

@@ -21,6 +21,7 @@
 #include "namespaces/sources.h"
 #include "namespaces/spawn.h"
 #include "runtime/control.h"
+#include "runtime/exit_status.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
 #include "sys/pidfd.h"
@@ -209,24 +210,21 @@ std::string Running::told() const {
 
 // After SIGKILL, or its own end.
 Result<std::optional<Error>> Running::reap() {
-  siginfo_t info{};
   pollfd ended{child_.pidfd.get(), POLLIN, 0};
   if (poll(&ended, 1, static_cast<int>(std::chrono::milliseconds(kKillTime).count())) <= 0)
     return fail(0, "{}: does not end after SIGKILL", hook_.path);
   // What is killed with it is known by its group for as long as it is not reaped.
-  if (waitid(P_PIDFD, static_cast<id_t>(child_.pidfd.get()), &info, WEXITED | WNOWAIT) < 0)
-    return fail(errno, "wait for {}", hook_.path);
+  int status = TRY(status_of_ended(child_.pidfd.get(), child_.pid));
   if (child_.control) TRY(read_control());
-  bool good = info.si_code == CLD_EXITED && info.si_status == 0 && !stopped_;
+  bool good = status == 0 && !stopped_;
   if (!good) (void)kill(-child_.pid, SIGKILL);  // ESRCH: nobody is left
-  if (waitid(P_PIDFD, static_cast<id_t>(child_.pidfd.get()), &info, WEXITED) < 0)
-    return fail(errno, "wait for {}", hook_.path);
+  reap_ended(child_.pidfd.get());
   constexpr size_t kMaxRest = 1 << 20;  // there may be somebody who never stops writing
   read_output(kMaxRest);
   if (good) return std::optional<Error>();
   if (stopped_) return std::optional(fail(0, "{}{}", stopped_->text(), told()));
-  return std::optional(fail(0, "{}: {} {}{}", hook_.path,
-                            info.si_code == CLD_EXITED ? "exit status" : "killed by signal", info.si_status, told()));
+  return std::optional(fail(0, "{}: {} {}{}", hook_.path, WIFEXITED(status) ? "exit status" : "killed by signal",
+                            WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), told()));
 }
 
 Result<std::optional<Error>> Running::wait() {

@@ -19,6 +19,7 @@
 #include "runtime/control.h"
 #include "runtime/death.h"
 #include "runtime/exec_diagnosis.h"
+#include "runtime/exit_status.h"
 #include "runtime/labels.h"
 #include "sys/pidfd.h"
 
@@ -162,15 +163,15 @@ LaunchFailure with_memory(LaunchFailure failure, int code, const Cgroup& cgroup)
 
 // The init is gone without a word: the memory limit, or somebody's signal.
 LaunchFailure died_early(Launched& launched, const Cgroup& cgroup) {
-  int status = 0;
-  pid_t reaped = -1;
-  do {
-    reaped = waitpid(launched.child().pid, &status, 0);
-  } while (reaped < 0 && errno == EINTR);
+  const Child& child = launched.child();
+  auto ended = await_end(child.pidfd.get(), std::chrono::steady_clock::now() + kRemovalTime);
+  if (!ended.ok() || !*ended) return {fail(0, "the container's first process says nothing and does not end")};
+  auto status = status_of_ended(child.pidfd.get(), child.pid);
+  reap_ended(child.pidfd.get());
   launched.let_go();
-  std::string how = reaped < 0            ? "its first process is gone"
-                    : WIFSIGNALED(status) ? fmt::format("killed by signal {}", WTERMSIG(status))
-                                          : fmt::format("exit status {}", WEXITSTATUS(status));
+  std::string how = !status.ok()           ? "its first process is gone"
+                    : WIFSIGNALED(*status) ? fmt::format("killed by signal {}", WTERMSIG(*status))
+                                           : fmt::format("exit status {}", WEXITSTATUS(*status));
   std::string lack = lack_of_memory(cgroup);
   if (!lack.empty()) how = "killed by the memory limit: " + lack;
   return {fail(0, "the container ended before the workload started: {}", how)};

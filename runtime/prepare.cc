@@ -193,10 +193,11 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
     for (const std::string& name : seccomp->skipped_syscalls)
       log_debug("config.json: /linux/seccomp: system call {} is not known, no rule was made", name);
   }
+  bool asks = spec.process && !has_home(spec.process->env);
   Place place{id,
               prepared.bundle.path,
               prepared.rootfs_path,
-              spec.process ? TRY(home_of(prepared.bundle.rootfs.get(), spec.process->user.uid)) : "/",
+              asks ? TRY(home_of(prepared.bundle.rootfs.get(), spec.process->user.uid)) : "/",
               mount_links(spec, prepared.bundle.path),
               namespaces_outside(spec)};
   prepared.compiled = TRY(compile(spec, place, host, with_gates(options, spec), seccomp ? &*seccomp : nullptr));

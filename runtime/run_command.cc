@@ -80,7 +80,7 @@ Result<Outcome> Run::supervise() {
   Child& child = creation_.launched().child();
   if (creation_.notify()) creation_.supervisor().attach_notify(std::move(*creation_.notify()));
   creation_.state().unlock();  // others may kill and delete it while it runs
-  Ended ended = TRY(creation_.supervisor().run(child.pidfd.get(), child.control.get()));
+  Ended ended = TRY(creation_.supervisor().run(child.pid, child.pidfd.get(), child.control.get()));
   if (ended.init_failed) {
     Report report = child.memory.report();
     return Outcome{1, "", "", wrap(step_error(prepared_.compiled.plan, report), "run " + prepared_.id)};

@@ -71,7 +71,7 @@ constexpr std::chrono::seconds kLockTime{10};
 // A container's directory. Removes itself, record and all, unless kept.
 class StateDirectory {
  public:
-  // Claims the id, and locks it as lock() does: EEXIST, "container with given ID already exists", when it is taken.
+  // Claims the id, and locks it as lock() does: code 0, "container with given ID already exists", when it is taken.
   static Result<StateDirectory> claim(int root_fd, const std::string& id);
   static Result<StateDirectory> open(int root_fd, const std::string& id);  // kept; ENOENT: "container does not exist"
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "runtime/control.h"
+#include "runtime/exit_status.h"
 #include "runtime/log.h"
 
 namespace minirun {
@@ -16,19 +17,6 @@ namespace {
 
 constexpr int kRetryMs = 10;        // a full queue of signals: the receiver has to run first
 constexpr int kBackgroundMs = 250;  // nothing tells that `fg` made a running job the foreground one
-
-// The child's status in the form of waitpid(2).
-Result<int> reap(int pidfd) {
-  siginfo_t info{};
-  int rc = -1;
-  do {
-    rc = waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED);
-  } while (rc < 0 && errno == EINTR);
-  if (rc < 0) return fail(errno, "wait for the container's init");
-  constexpr int kCoreDumped = 0x80;
-  if (info.si_code == CLD_EXITED) return (info.si_status & 0xff) << 8;
-  return info.si_status | (info.si_code == CLD_DUMPED ? kCoreDumped : 0);
-}
 
 }  // namespace
 
@@ -147,7 +135,7 @@ Result<bool> Supervisor::turn(int pidfd, int control) {
   return polls[1].revents == 0;
 }
 
-Result<Ended> Supervisor::run(int pidfd, int control) {
+Result<Ended> Supervisor::run(pid_t pid, int pidfd, int control) {
   for (bool alive = true; alive && !ended_.init_failed;) {
     TRY(signals_.collect());
     forward_signals(pidfd);
@@ -161,7 +149,8 @@ Result<Ended> Supervisor::run(int pidfd, int control) {
   terminal_.restore();
   guard_.expect_raw(false);
   if (ended_.init_failed) return ended_;
-  int status = TRY(reap(pidfd));
+  int status = TRY(status_of_ended(pidfd, pid));
+  reap_ended(pidfd);
   if (!ended_.from_init) ended_.wait_status = status;
   return ended_;
 }

@@ -1,12 +1,12 @@
 // Foreground supervision: minirun between its caller and the container, from the first side effect to the end.
 //
 //   auto supervisor = TRY(Supervisor::begin());              // signals are held from here on
-//   TRY(supervisor.start_guard(terminal, cgroup_kill));      // before clone; cgroup_kill without a pid namespace only
+//   TRY(supervisor.start_guard(terminal, cgroup_kill));      // before clone; cgroup_kill: see guard.h
 //   … clone3 …
 //   auto received = TRY(receive(control, pidfd, supervisor.signals()));   // INT, TERM, HUP, QUIT abort
 //   if (… Message::terminal) TRY(supervisor.attach_terminal(std::move(received.fd)));
 //   … Message::running, or end of file without a resident init …
-//   Ended ended = TRY(supervisor.run(pidfd, control));       // signals that were held are delivered now
+//   Ended ended = TRY(supervisor.run(pid, pidfd, control));       // signals that were held are delivered now
 //
 // However a Supervisor ends, its destructor gives the terminal back and ends the guard.
 #pragma once
@@ -52,7 +52,7 @@ class Supervisor {
 
   // Until the container's init ends: forwards signals to it, each once and with its value; relays the terminal;
   // follows its size. Reaps the init, which must be a child of this process, and gives the terminal back.
-  Result<Ended> run(int pidfd, int control);
+  Result<Ended> run(pid_t pid, int pidfd, int control);
 
  private:
   explicit Supervisor(Signals signals) : signals_(std::move(signals)) {}

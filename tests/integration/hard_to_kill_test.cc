@@ -150,6 +150,25 @@ TEST_F(HardToKill, ZombieOfATracerOutsideIsNamedAndGoesWithIt) {
   expect_removed();
 }
 
+// Whoever traces a process has the first word of its end, and may never take note of it.
+TEST_F(HardToKill, ExecEndsThoughATracerKeepsItsProcess) {
+  start({});
+  std::vector<pid_t> before = pids();
+  Running exec(minirun({"exec", id(), "/bin/payload", "pause"}), {});
+  ASSERT_TRUE(exec.wait_for("ready")) << exec.err();
+  pid_t pid = 0;
+  for (pid_t inside : pids())
+    if (std::find(before.begin(), before.end(), inside) == before.end()) pid = inside;
+  ASSERT_GT(pid, 0);
+  OutsideTracer tracer(pid, 0);
+  ASSERT_EQ(kill(pid, SIGKILL), 0);
+  Outcome outcome = exec.finish(10000);
+  EXPECT_EQ(outcome.code, 137) << describe(outcome);
+  EXPECT_EQ(OutsideTracer::state_of(pid), 'Z');
+  tracer.end();
+  expect_removed();
+}
+
 TEST_F(HardToKill, WhoWaitsInTheKernelIsNamedAndStaysKnown) {
   if (!HungFilesystem::is_possible()) GTEST_SKIP() << "no FUSE";
   HungFilesystem hung(bundle_.path() + "/hung");

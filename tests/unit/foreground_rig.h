@@ -237,7 +237,7 @@ class Foreground {
     if (received.kind != Received::Kind::message) return fail(0, "not running: {}", received.signal);
     status->kind = Status::Kind::started;
     if (write(status_fd, status, sizeof *status) < 0) return fail(errno, "report");
-    status->ended = TRY(supervisor.run(pidfd.get(), control.get()));
+    status->ended = TRY(supervisor.run(status->init, pidfd.get(), control.get()));
     return {};
   }
 
