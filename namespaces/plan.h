@@ -90,6 +90,7 @@ enum StepFlag : uint16_t {
   kTargetItself = 64,    // attach: a target that is a symbolic link is covered itself
   kNotProcfs = 128,      // mount_new, attach: a link of the image must not lead the target into /proc (CVE-2019-16884)
   kTolerateDenied = 16,  // working_directory: EACCES and EPERM, to be tried again as the container's user
+  kMakeMissing = 256,    // working_directory: made, with what is missing above it
 };
 
 // Where the child waits at a `gate`; the number that comes with Message::ready.

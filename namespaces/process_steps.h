@@ -232,12 +232,12 @@ class ProcessSteps : public MountSteps<Kernel> {
 
   long no_new_privileges() { return this->prctl(kPrSetNoNewPrivs, 1); }
 
-  // Tried as root first (the user may lack search permission above it), then as the user; made when missing. A
+  // Tried as root first (the user may lack search permission above it), then as the user. A
   // directory outside the root shows as "(unreachable)" (CVE-2024-21626).
   long working_directory(const char* path, unsigned flags) {
     if (entered_directory_) return 0;
     long rc = this->call(__NR_chdir, address(path));
-    if (rc == -ENOENT) {
+    if (rc == -ENOENT && (flags & kMakeMissing) != 0) {
       long fd = this->make_directories(path);
       this->close(fd);
       rc = fd < 0 ? fd : this->call(__NR_chdir, address(path));

@@ -154,6 +154,10 @@ CapabilitySets with_borrowed(const CapabilitySets& sets, uint64_t borrowed) {
   return more;
 }
 
+uint16_t cwd_flags(const Compilation& c) {
+  return c.makes_cwd ? static_cast<uint16_t>(kMakeMissing) : uint16_t{0};
+}
+
 // The user's half: from root to the ids of the config.
 void emit_identity(Compilation& c, const CapabilitySets& sets) {
   const oci::User& user = c.spec.process->user;
@@ -168,7 +172,7 @@ void emit_identity(Compilation& c, const CapabilitySets& sets) {
   bool changed = user.uid != 0 || user.gid != 0;
   // A change of ids takes it back (prctl(2)). Who is to outlive minirun is at a gate soon, which tells of its end too.
   if (changed && !c.options.detach) c.add(Op::die_with_parent, "");
-  if (changed) c.add(Op::working_directory, "/process/cwd", {c.text(c.spec.process->cwd)});
+  if (changed) c.add(Op::working_directory, "/process/cwd", {c.text(c.spec.process->cwd)}, cwd_flags(c));
   if (c.spec.process->no_new_privileges) c.add(Op::no_new_privileges, "/process/noNewPrivileges");
 }
 
@@ -243,14 +247,14 @@ std::vector<std::string> program_candidates(const std::string& program, const st
   return candidates;
 }
 
-// Tried before the root can become read-only: it is made when it is missing. Where root itself is denied (FUSE, NFS)
-// the user tries again.
+// Tried before the root can become read-only: that of the container's own process is made when it is missing. Where
+// root itself is denied (FUSE, NFS) the user tries again.
 void emit_working_directory(Compilation& c) {
   if (!c.spec.process) return;
   const oci::Process& process = *c.spec.process;
   bool again = process.user.uid != 0 || process.user.gid != 0;
   c.add(Op::working_directory, "/process/cwd", {c.text(process.cwd)},
-        again ? static_cast<uint16_t>(kTolerateDenied) : uint16_t{0});
+        static_cast<uint16_t>(cwd_flags(c) | (again ? kTolerateDenied : 0)));
 }
 
 CapabilitySets emit_privileges(Compilation& c) {

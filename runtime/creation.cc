@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -78,7 +79,7 @@ Result<std::optional<LaunchFailure>> Creation::launch(bool guarded) {
   if (scope_) TRY(scope_->release(cgroup_->cgroup(), prepared_.compiled));
   auto launched = launch_to_the_end();
   // A pid that may be somebody else's soon.
-  if (pid_told_ && (!launched.ok() || *launched)) (void)unlink(options_.pid_file.c_str());
+  if (pid_told_ && (!launched.ok() || *launched)) remove_pid_file(options_.pid_file);
   return launched;
 }
 
@@ -298,7 +299,17 @@ Result<void> check_launch_options(const LaunchOptions& options) {
 
 Result<void> write_pid_file(const std::string& path, pid_t pid) {
   if (path.empty()) return {};
-  return replace_file(AT_FDCWD, path, std::to_string(pid), 0644);
+  struct stat info {};
+  if (lstat(path.c_str(), &info) < 0 || S_ISREG(info.st_mode))
+    return replace_file(AT_FDCWD, path, std::to_string(pid), 0644);
+  // A device, a FIFO or a link is what its owner wants to hear of it through.
+  UniqueFd fd = TRY(open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY, 0644));
+  return write_all(fd.get(), std::to_string(pid), path);
+}
+
+void remove_pid_file(const std::string& path) {
+  struct stat info {};
+  if (lstat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode)) (void)unlink(path.c_str());
 }
 
 void report_warnings(const Prepared& prepared) {

@@ -99,7 +99,11 @@ Result<void> check_launch_options(const LaunchOptions& options);
 
 // Decimal without a newline, complete when it can be seen: go-runc reads it with a bare Atoi, conmon with atoi. "" : no
 // file.
+// A FIFO, a device or a link that is there already is written through instead of being replaced.
 Result<void> write_pid_file(const std::string& path, pid_t pid);
+
+// For a process that is not going to be the container's: its number is somebody else's soon. Regular files only.
+void remove_pid_file(const std::string& path);
 
 // config.md, "Linux Process": what cannot be granted MUST be logged as a warning.
 void report_warnings(const Prepared& prepared);

@@ -120,6 +120,7 @@ class Exec {
   Compiled compiled_;
   std::optional<Cgroup> cgroup_;
   std::optional<Launched> launched_;
+  bool pid_told_ = false;
 };
 
 Result<void> Exec::prepare(int state_root) {
@@ -195,7 +196,9 @@ Result<std::optional<LaunchFailure>> Exec::launch() {
 
 Result<void> Exec::tell_pid() {
   if (!command_.pidfd_socket.empty()) TRY(send_pidfd(command_.pidfd_socket, launched_->child().pidfd.get()));
-  return write_pid_file(command_.pid_file, launched_->child().pid);
+  TRY(write_pid_file(command_.pid_file, launched_->child().pid));
+  pid_told_ = true;
+  return {};
 }
 
 // The counts are those of the container's whole life: they tell what may have been, and that is said.
@@ -243,7 +246,7 @@ Result<Outcome> Exec::attempt(int state_root) {
   }
   auto failure = launch();
   bool ran = failure.ok() && !*failure;
-  if (!ran && !command_.pid_file.empty()) (void)unlink(command_.pid_file.c_str());  // of somebody else, soon
+  if (!ran && pid_told_) remove_pid_file(command_.pid_file);  // it is somebody else's soon
   if (!failure.ok()) return failure.error();
   if (*failure) {
     int status = (*failure)->exit_status == 1 ? kOwnFailure : (*failure)->exit_status;

@@ -126,8 +126,11 @@ ExecDiagnosis diagnose_path(const ExecFailure& failure, const std::string& name,
     hint.clear();
   }
   if (found && failure.code == EACCES && hint.empty() && reason != errno_text(EISDIR))
-    hint = fmt::format("mode {:04o}, owner {}:{}: not for the user of the process, or a directory above it is not",
-                       found->status.st_mode & 07777, found->status.st_uid, found->status.st_gid);
+    hint = fmt::format("mode {:04o}, owner {}:{}: {}", found->status.st_mode & 07777, found->status.st_uid,
+                       found->status.st_gid,
+                       (found->status.st_mode & 0111) == 0111
+                           ? "so a directory above it, a seccomp filter or a security module forbids it"
+                           : "not for the user of the process, or a directory above it is not");
   return {fmt::format("exec {}: {}{}", printable(name), reason, bracketed(hint)), exit_status_for(failure.code)};
 }
 

@@ -34,8 +34,8 @@ Error as_error(const Problems& problems, const std::string& file) {
   for (const Problem& problem : problems) {
     std::string_view pointer = problem.pointer;
     if (!file.empty() && pointer.starts_with(kBase)) pointer.remove_prefix(kBase.size());
-    text += (text.empty() ? "" : "\n") +
-            fmt::format("{}{}{}: {}", file, file.empty() ? "" : ": ", pointer, problem.message);
+    text += (text.empty() ? "" : "\n") + fmt::format("{}{}{}{}{}", file, file.empty() ? "" : ": ", pointer,
+                                                     pointer.empty() ? "" : ": ", problem.message);
   }
   return Error{0, std::move(text)};
 }

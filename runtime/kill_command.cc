@@ -11,6 +11,7 @@
 #include "runtime/container.h"
 #include "runtime/pid_namespace.h"
 #include "runtime/signal_name.h"
+#include "runtime/start_socket.h"
 
 namespace minirun {
 namespace {
@@ -50,8 +51,16 @@ bool is_for_workload(const ContainerRecord& record, int signal) {
   return record.resident_init && (signal == SIGSTOP || signal == SIGCONT);
 }
 
+// Nobody is there yet whom a signal could ask to end: what waits for `start` has all signals blocked, and the kernel
+// drops those of a pid namespace's first process that it has no handler for.
+bool ends_a_created_one(const Container& container, int signal) {
+  bool asks = signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGQUIT;
+  return asks && container.init && !container.record.resident_init && waits_for_start(container.state.fd());
+}
+
 Result<bool> deliver(const Container& container, int signal, bool all) {
   const ContainerRecord& record = container.record;
+  if (ends_a_created_one(container, signal)) signal = SIGKILL;
   bool shared_pids_end = signal == SIGKILL && !record.own_pid_namespace;
   if (!all && !shared_pids_end && !is_for_workload(record, signal)) return signal_init(container, signal);
   // Everybody once: the resident init would hand its own on to the workload.

@@ -112,14 +112,8 @@ void assign(AttributeChange* change, uint64_t bits, uint64_t value) {
   change->clear = (change->clear & ~bits) | (bits & ~value);
 }
 
-// What is asked for all mounts below is asked for the top one too: a later option for all takes back an earlier one
-// for the top alone.
 void assign(MountOptions* out, bool recursive, uint64_t bits, uint64_t value) {
-  AttributeChange& own = out->own;
-  if (!recursive) return assign(&own, bits, value);
-  own.set &= ~bits;
-  own.clear &= ~bits;
-  assign(&out->below, bits, value);
+  assign(recursive ? &out->below : &out->own, bits, value);
 }
 
 void assign_mode(MountOptions* out, bool recursive, uint64_t mode) {
@@ -179,6 +173,14 @@ void apply(MountOptions* out, const Option& option, bool recursive) {
   }
 }
 
+// What is asked for all mounts below is asked for the top one too, whatever else was asked for that one alone: with
+// "rro" and "rw", in either order, all are read-only.
+void give_way_to_recursive(MountOptions* options) {
+  const uint64_t asked = options->below.set | options->below.clear;
+  options->own.set &= ~asked;
+  options->own.clear &= ~asked;
+}
+
 }  // namespace
 
 MountOptions parse_mount_options(const oci::Strings& options) {
@@ -206,6 +208,7 @@ MountOptions parse_mount_options(const oci::Strings& options) {
       out.special_index = i;
     apply(&out, *found.option, found.recursive);
   }
+  give_way_to_recursive(&out);
   return out;
 }
 

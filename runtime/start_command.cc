@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "cgroups/processes.h"
 #include "runtime/bundle.h"
 #include "runtime/commands.h"
 #include "runtime/container.h"
@@ -29,6 +30,14 @@ Result<void> check_status(const Container& container) {
   return {};
 }
 
+// What the first process does instead of answering.
+Error why_silent(pid_t init, Error error) {
+  if (error.code != ETIMEDOUT) return error;
+  std::string what = describe_processes(std::vector<pid_t>{init});
+  std::string hint = what.find(", T") != what.npos ? ", which is stopped: SIGCONT lets it go on" : "";
+  return fail(0, "the container's init does not answer: {}{}", what, hint);
+}
+
 // From the container that waits to its running workload. hook_failed: a hook did, and the container has to go.
 Result<std::optional<LaunchFailure>> let_go(Container& container, const oci::Spec& spec, Signals& signals,
                                             bool* hook_failed) {
@@ -37,7 +46,9 @@ Result<std::optional<LaunchFailure>> let_go(Container& container, const oci::Spe
   std::optional<SeccompAgent> agent;  // before the container is let go: it can be started again when there is none
   if (spec.linux_.seccomp && notifies(*spec.linux_.seccomp))
     agent.emplace(TRY(SeccompAgent::connect(*spec.linux_.seccomp)));
-  StartConnection connection = TRY(connect_for_start(container.state.fd()));
+  auto connected = connect_for_start(container.state.fd());
+  if (!connected.ok()) return why_silent(container.record.init.pid, connected.error());
+  StartConnection connection = std::move(connected).value();
   UniqueFd pidfd(fcntl(container.init.get(), F_DUPFD_CLOEXEC, 3));
   if (!pidfd) return fail(errno, "duplicate a descriptor");
   Launched launched = Launched::adopt(

@@ -90,9 +90,10 @@ Result<std::string> make_up_id() {
 Result<UniqueFd> open_state_root(const std::string& path, bool make) {
   auto fd = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
   if (!fd.ok() && fd.error().code == ENOENT && make) {
-    size_t slash = path.rfind('/');  // one missing parent is made too: /run/x/y on a fresh host
-    if (slash != std::string::npos && slash > 0 && mkdir(path.substr(0, slash).c_str(), 0755) < 0 && errno != EEXIST)
-      return fail(errno, "mkdir {}", path.substr(0, slash));
+    // Missing parents are made too, as on a fresh host.
+    for (size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1))
+      if (mkdir(path.substr(0, slash).c_str(), 0755) < 0 && errno != EEXIST)
+        return fail(errno, "mkdir {}", path.substr(0, slash));
     if (mkdir(path.c_str(), 0700) < 0 && errno != EEXIST) return fail(errno, "mkdir {}", path);
     fd = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
   }

@@ -90,6 +90,14 @@ static void check_devices(Checker& checker) {
   }
 }
 
+// The same name twice: one of them would be lost without a word.
+static void check_name(Checker& checker, const std::string& pointer, const std::string& value, std::string_view field,
+                       const std::string& given) {
+  if (!given.empty() && given != value)
+    checker.problem(pointer, "must be what /{} says ({}), or not be there: found {}", field, quoted(given),
+                    quoted(value));
+}
+
 static void check_sysctl(Checker& checker) {
   for (const auto& [key, value] : checker.spec.linux_.sysctl) {
     std::string pointer = "/linux/sysctl/" + pointer_token(key);
@@ -99,6 +107,8 @@ static void check_sysctl(Checker& checker) {
       checker.problem(pointer, "must be a kernel parameter such as net.ipv4.ip_forward: found {}", quoted(key));
       continue;
     }
+    if (*path == "kernel/hostname") check_name(checker, pointer, value, "hostname", checker.spec.hostname);
+    if (*path == "kernel/domainname") check_name(checker, pointer, value, "domainname", checker.spec.domainname);
     uint32_t type = sysctl_namespace(*path);
     if (type == 0)
       checker.problem(pointer, "must be a parameter of a namespace: this one belongs to the whole host");

@@ -68,7 +68,13 @@ Result<void> write_all(int fd, std::string_view data, const std::string& name) {
 
 Result<void> replace_file(int dirfd, const std::string& name, std::string_view data, unsigned mode) {
   std::string temporary = name + ".new";
-  UniqueFd fd = TRY(open_at(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+  auto opened = open_at(dirfd, temporary, kFlags, mode);
+  if (!opened.ok() && opened.error().code == EEXIST) {  // of one that was killed, or somebody's link to something else
+    (void)unlinkat(dirfd, temporary.c_str(), 0);
+    opened = open_at(dirfd, temporary, kFlags, mode);
+  }
+  UniqueFd fd = TRY(std::move(opened));
   auto written = write_all(fd.get(), data, temporary);
   if (written.ok() && renameat(dirfd, temporary.c_str(), dirfd, name.c_str()) < 0)
     written = fail(errno, "rename {} to {}", temporary, name);

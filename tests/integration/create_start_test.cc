@@ -1,6 +1,8 @@
 // `create` makes everything but the workload, `start` runs it.
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,6 +40,11 @@ class CreateStart : public MinirunTest {
     Outcome outcome = call({"state", id()});
     auto state = json::parse(outcome.out, nullptr, false);
     return state.is_object() ? state["status"].get<std::string>() : describe(outcome);
+  }
+  // All that were created and are dead by now.
+  static void reap_all() {
+    while (waitpid(-1, nullptr, 0) > 0) {
+    }
   }
   // The wait status of the container's first process, which is this program's to reap.
   static int reap(pid_t pid) {
@@ -263,6 +270,56 @@ TEST_F(CreateStart, KilledAtAnyMomentOfACreateIsDeletedByForce) {
     });
     ASSERT_TRUE(clean) << "after " << delay << " us";
   }
+}
+
+// What is there and no regular file is written through; a temporary name that is somebody's link is not.
+TEST_F(CreateStart, PidFileNeverTakesAwayWhatIsNotItsOwn) {
+  const std::string folder = "/run/tests/pids";
+  bundle_.payload({"pause"});
+  make_folders(folder);
+  ASSERT_EQ(mknod((folder + "/null").c_str(), S_IFCHR | 0666, makedev(1, 3)), 0);
+  write_new_file(folder + "/victim", "victim", 0644);
+  ASSERT_EQ(symlink("victim", (folder + "/link").c_str()), 0);
+  ASSERT_EQ(link((folder + "/victim").c_str(), (folder + "/pid.new").c_str()), 0);
+  ASSERT_EQ(mkfifo((folder + "/fifo.new").c_str(), 0600), 0);
+  for (const char* name : {"pid", "fifo"}) {
+    ASSERT_EQ(create(bundle_, {"--pid-file", folder + "/" + name}).code, 0);
+    EXPECT_EQ(content(folder + "/victim"), "victim");
+    EXPECT_GT(atoi(content(folder + "/" + name).c_str()), 1);
+    EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+    reap_all();
+  }
+  ASSERT_EQ(create(bundle_, {"--pid-file", folder + "/null"}).code, 0);
+  struct stat info {};
+  ASSERT_EQ(stat((folder + "/null").c_str(), &info), 0);
+  EXPECT_TRUE(S_ISCHR(info.st_mode));
+  EXPECT_EQ(call({"start", id()}).code, 0);
+  // An exec that fails leaves a file alone that it did not write.
+  for (const std::string& file : {folder + "/victim", folder + "/null"}) {
+    Outcome outcome = call({"exec", "--pid-file", file, id(), "/no/such"});
+    EXPECT_EQ(outcome.code, 127) << describe(outcome);
+    EXPECT_EQ(access(file.c_str(), F_OK), 0) << file;
+  }
+  EXPECT_EQ(content(folder + "/victim"), "victim");
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  reap_all();
+  ASSERT_EQ(create(bundle_, {"--pid-file", folder + "/link"}).code, 0);
+  EXPECT_EQ(link_target(folder + "/link"), "victim");
+  EXPECT_GT(atoi(content(folder + "/victim").c_str()), 1);
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  reap_all();
+  remove_tree(folder);
+}
+
+TEST_F(CreateStart, StartTellsOfAStoppedFirstProcess) {
+  ASSERT_EQ(create(bundle_).code, 0);
+  EXPECT_EQ(call({"kill", id(), "STOP"}).code, 0);
+  expect_refused(call({"start", id()}),
+                 {"the container's init does not answer: pid ", "which is stopped: SIGCONT lets it go on"});
+  EXPECT_EQ(call({"kill", id(), "CONT"}).code, 0);
+  EXPECT_EQ(call({"start", id()}).code, 0);
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  reap_all();
 }
 
 }  // namespace

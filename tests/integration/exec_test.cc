@@ -211,5 +211,16 @@ TEST_F(Exec, WrongUsesAreTold) {
   end();
 }
 
+// A mistyped one is not made in the image.
+TEST_F(Exec, MissingCwdIsAnErrorAndIsNotMade) {
+  start();
+  Outcome outcome = exec({"--cwd", "/tmp/typo/deep"}, {"/bin/payload", "true"});
+  EXPECT_EQ(outcome.code, 255) << describe(outcome);
+  for (const char* text : {"/process/cwd: change directory to /tmp/typo/deep", "no such file or directory"})
+    EXPECT_NE(outcome.err.find(text), std::string::npos) << outcome.err;
+  EXPECT_NE(access((bundle_.rootfs() + "/tmp/typo").c_str(), F_OK), 0);
+  end();
+}
+
 }  // namespace
 }  // namespace minirun::testing

@@ -167,5 +167,25 @@ TEST_F(Kill, OneThatIsBeingMadeIsWaitedFor) {
   }
 }
 
+// As runc has it: nobody is there yet who could be asked, and an engine that stops it should not wait in vain.
+TEST_F(Kill, OfACreatedContainerEndsIt) {
+  for (const char* signal : {"TERM", "INT", "HUP", "QUIT"}) {
+    Bundle bundle;
+    bundle.payload({"true"});
+    bundle.write();
+    UniqueFd null(open("/dev/null", O_WRONLY | O_CLOEXEC));
+    StartOptions options;
+    options.stdout_fd = null.get();
+    options.stderr_fd = null.get();
+    ASSERT_EQ(call({"create", "--bundle", bundle.path(), id()}, options).code, 0);
+    EXPECT_EQ(call({"kill", id(), signal}).code, 0);
+    EXPECT_TRUE(eventually([&] {
+      return call({"state", id()}).out.find("\"stopped\"") != std::string::npos;
+    })) << signal;
+    expect_refused(call({"start", id()}), {"cannot start a container that has stopped"});
+    EXPECT_EQ(call({"delete", id()}).code, 0);
+  }
+}
+
 }  // namespace
 }  // namespace minirun::testing

@@ -80,7 +80,7 @@ TEST_F(CompileMounts, AFlagOfTheFilesystemOnABindIsAWarning) {
 
 TEST_F(CompileMounts, ANewMountHasItsAttributesFromTheStart) {
   spec.mounts = {mount_of("/a", "tmpfs", "shm", {"rro", "nosuid", "rw", "noatime", "mode=700", "shared"})};
-  EXPECT_TRUE(has(lines(), "mount tmpfs on /a (nosuid,noatime,source=shm,mode=700,shared)"));
+  EXPECT_TRUE(has(lines(), "mount tmpfs on /a (ro,nosuid,noatime,source=shm,mode=700,shared)"));
 }
 
 TEST_F(CompileMounts, ProcAndSysWantARealDirectory) {

@@ -66,7 +66,7 @@ Plan whole_plan(bool with_init) {
   uint64_t nodes = 3;
   b.add(Op::memory_policy, "", {2, b.bytes(&nodes, sizeof nodes), 64, b.text("MPOL_BIND on nodes 0-1")});
   b.add(Op::bounding, "", {1, b.text("x")});
-  b.add(Op::working_directory, "", {b.text("/w")}, kTolerateDenied);
+  b.add(Op::working_directory, "", {b.text("/w")}, kTolerateDenied | kMakeMissing);
   b.add(Op::identity, "", {1000, 1000});
   b.add(Op::capabilities, "", {1, 1, 0, 0});
   b.add(Op::no_new_privileges, "");

@@ -124,13 +124,16 @@ TEST(MountOptions, TheAccessTimeModeIsOneField) {
   EXPECT_EQ(parse_mount_options({"noatime", "nodiratime"}).own.clear, 0x70u);
 }
 
-TEST(MountOptions, ARecursiveOptionTakesBackAnEarlierOneOfTheTop) {
+TEST(MountOptions, ARecursiveOptionIsForTheTopTooInEitherOrder) {
   MountOptions all = parse_mount_options({"ro", "rrw"});
   EXPECT_EQ(all.own.set, 0u);
   EXPECT_EQ(all.below.clear, 0x1u);
-  MountOptions but_top = parse_mount_options({"rro", "rw"});
-  EXPECT_EQ(but_top.below.set, 0x1u);
-  EXPECT_EQ(but_top.own.clear, 0x1u);
+  for (const oci::Strings& options : {oci::Strings{"rro", "rw"}, oci::Strings{"rw", "rro"}}) {
+    MountOptions readonly = parse_mount_options(options);
+    EXPECT_EQ(readonly.below.set, 0x1u);
+    EXPECT_EQ(readonly.own.clear, 0u);
+  }
+  EXPECT_EQ(parse_mount_options({"rnoatime", "relatime", "nosuid"}).own.set, 0x2u);
 }
 
 TEST(MountOptions, TheRestGoesToTheFilesystemInOrder) {

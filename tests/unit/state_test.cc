@@ -210,10 +210,11 @@ TEST(StateRoot, IsRefusedWhenOthersCanWriteToIt) {
 TEST(StateRoot, IsMadeOnlyWhenAskedFor) {
   char path[] = "/tmp/minirun-root-XXXXXX";
   ASSERT_NE(mkdtemp(path), nullptr);
-  std::string below = std::string(path) + "/parent/root";
+  std::string below = std::string(path) + "/parent/deeper/root";
   EXPECT_EQ(open_state_root(below, false).error().code, ENOENT);
   EXPECT_TRUE(open_state_root(below, true).ok());
   EXPECT_EQ(rmdir(below.c_str()), 0);
+  EXPECT_EQ(rmdir((std::string(path) + "/parent/deeper").c_str()), 0);
   EXPECT_EQ(rmdir((std::string(path) + "/parent").c_str()), 0);
   EXPECT_EQ(rmdir(path), 0);
 }

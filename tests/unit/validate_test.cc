@@ -200,6 +200,16 @@ TEST(Validate, DevicesHaveNumbersAndAbsolutePaths) {
             Lines{"/linux/devices/0/minor: must be an integer from 0 to 1048575: found -1"});
 }
 
+TEST(Validate, SysctlOfTheHostnameBesideHostname) {
+  std::string named = with(kSmallConfig, "/hostname", "\"web\"");
+  std::string uts = with(named, "/linux/namespaces", R"([{"type": "mount"}, {"type": "uts"}])");
+  EXPECT_EQ(problems_of(with(uts, "/linux/sysctl", R"({"kernel.hostname": "web", "kernel.domainname": "x"})")),
+            Lines{});
+  EXPECT_EQ(problems_of(with(uts, "/linux/sysctl", R"({"kernel.hostname": "other"})")),
+            Lines{"/linux/sysctl/kernel.hostname: must be what /hostname says (\"web\"), or not be there: found "
+                  "\"other\""});
+}
+
 TEST(Validate, SysctlsBelongToANamespaceThatTheContainerHas) {
   auto lines = [](const char* raw) { return problems_with("/linux/sysctl", raw); };
   EXPECT_EQ(lines(R"({"net.ipv4.ip_forward": "1", "kernel/shmmax": "1", "fs.mqueue.msg_max": "5"})"), Lines{});
