@@ -95,6 +95,9 @@ class Cgroup {
   // SIGKILL to every process in it and below (cgroup.kill, Linux 5.14), frozen ones too. No error when it is gone.
   Result<void> kill() const;
 
+  // Whether somebody lives in it or below. False when it is gone.
+  Result<bool> is_populated() const;
+
   // Writes the owner (at most some 900 bytes) on the cgroup, for find_marked(). Does nothing for one that was there
   // before: it would keep the mark. ENOTSUP: a kernel without extended attributes there.
   Result<void> mark(const std::string& owner) const;

@@ -100,7 +100,7 @@ void remove_parents(int root_fd, const CgroupRecord& record) {
 }
 
 // Reading cgroup.events arms the next poll(2) for POLLPRI. A cgroup that is gone has no processes.
-Result<bool> is_populated(int events_fd, const std::string& path) {
+Result<bool> says_populated(int events_fd, const std::string& path) {
   char text[128];
   ssize_t n = pread(events_fd, text, sizeof text, 0);
   if (n < 0 && errno == ENODEV) return false;
@@ -123,13 +123,21 @@ Result<void> Cgroup::wait_until_empty(Deadline deadline) const {
   auto events = open_at(leaf_.get(), "cgroup.events", O_RDONLY);
   if (!events && (events.error().code == ENOENT || events.error().code == ENODEV)) return {};
   if (!events) return events.error();
-  for (nanoseconds interval = kFirstLook; TRY(is_populated(events->get(), record_.path));
+  for (nanoseconds interval = kFirstLook; TRY(says_populated(events->get(), record_.path));
        interval = interval > kNotice ? kLongest : interval * 2) {
     if (expired(deadline))
       return fail(EBUSY, "cgroup {}: still in use by {}", record_.path, describe_processes(leaf_.get()));
     wait_for_change(events->get(), interval, deadline);
   }
   return {};
+}
+
+Result<bool> Cgroup::is_populated() const {
+  if (is_none()) return false;
+  auto events = open_at(leaf_.get(), "cgroup.events", O_RDONLY);
+  if (events.ok()) return says_populated(events->get(), record_.path);
+  if (events.error().code == ENOENT || events.error().code == ENODEV) return false;
+  return events.error();
 }
 
 Result<void> Cgroup::remove(Processes processes, Deadline deadline) {
@@ -150,7 +158,7 @@ Result<void> Cgroup::remove(Processes processes, Deadline deadline) {
   // that time we look ourselves, at growing intervals.
   bool kills = processes == Processes::kill;
   for (nanoseconds interval = kFirstLook;; interval = interval > kNotice ? kLongest : interval * 2) {
-    bool populated = TRY(is_populated(events.get(), record_.path));
+    bool populated = TRY(says_populated(events.get(), record_.path));
     // Once at first; when time goes by without a notice, also those that have moved in meanwhile.
     if (populated && kills && (interval == kFirstLook || interval > kNotice)) TRY(kill());
     Result<void> removed = fail(EBUSY, "");

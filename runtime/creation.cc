@@ -33,9 +33,10 @@ Creation::~Creation() {
   host_side_.reset();
   if (!gone) state_.keep();
   if (!gone || !hooked_) return;
-  auto locked = state_.lock();
-  bool deleted = !locked.ok() && locked.error().code == ENOENT;  // by another command, hooks and all
-  if (!deleted) run_poststop();
+  if (state_.lock().ok())
+    run_poststop();
+  else
+    state_.keep();  // another command has it, or has deleted it, hooks and all
 }
 
 // The processes and the cgroup, as far as they are this object's. False: the kernel does not let a process die. Then

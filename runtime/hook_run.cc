@@ -24,6 +24,7 @@
 #include "runtime/exit_status.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
+#include "sys/passing_error.h"
 #include "sys/pidfd.h"
 
 namespace minirun {
@@ -33,21 +34,27 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kKillTime{10};
 constexpr size_t kMaxTold = 4096;
 
-std::vector<pid_t> own_children() {
+// Errors: for want of an answer, which is not that there are none.
+Result<std::vector<pid_t>> own_children() {
   std::vector<pid_t> children;
   std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir("/proc"), closedir);
-  while (const dirent* entry = directory ? readdir(directory.get()) : nullptr) {
+  if (!directory) return fail(errno, "read /proc");
+  for (;;) {
+    errno = 0;
+    const dirent* entry = readdir(directory.get());
+    if (entry == nullptr && errno != 0) return fail(errno, "read /proc");
+    if (entry == nullptr) return children;
     std::string name = static_cast<const char*>(entry->d_name);
     pid_t pid = 0;
     if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc()) continue;
     auto stat = read_file(AT_FDCWD, fmt::format("/proc/{}/stat", pid), 8192);
+    if (!stat.ok() && is_passing(stat.error().code)) return stat.error();
     if (!stat.ok()) continue;  // gone meanwhile
     size_t at = stat->rfind(')');
     constexpr size_t kToParent = 4;  // ") S PPID"
     if (at == std::string::npos || at + kToParent >= stat->size()) continue;
     if (strtol(stat->c_str() + at + kToParent, nullptr, 10) == getpid()) children.push_back(pid);
   }
-  return children;
 }
 
 // Whether the child has ended by the deadline; then it is reaped.
@@ -69,21 +76,30 @@ class Adoption {
   Adoption& operator=(const Adoption&) = delete;
   ~Adoption() { (void)prctl(PR_SET_CHILD_SUBREAPER, was_); }
 
+  // To be asked before the hook is started: who is new can only be told by who was there.
+  Result<void> ready() const { return before_.ok() ? Result<void>() : Result<void>(before_.error()); }
+
   // Kills children that were not there before, and theirs as they come, until there are none. False: some would not go.
   bool kill_new() const {
     auto deadline = Clock::now() + kKillTime;
     for (;;) {
-      std::vector<pid_t> now = own_children();
-      std::erase_if(now, [&](pid_t pid) { return std::find(before_.begin(), before_.end(), pid) != before_.end(); });
-      if (now.empty()) return true;
-      for (pid_t pid : now) (void)kill(pid, SIGKILL);  // a child that is not reaped: the number is its own
-      for (pid_t pid : now)
+      auto now = own_children();
+      if (!now.ok() && Clock::now() >= deadline) return false;
+      if (!now.ok()) {
+        (void)poll(nullptr, 0, 10);
+        continue;
+      }
+      std::erase_if(*now,
+                    [&](pid_t pid) { return std::find(before_->begin(), before_->end(), pid) != before_->end(); });
+      if (now->empty()) return true;
+      for (pid_t pid : *now) (void)kill(pid, SIGKILL);  // a child that is not reaped: the number is its own
+      for (pid_t pid : *now)
         if (!reap_by(pid, deadline)) return false;
     }
   }
 
  private:
-  std::vector<pid_t> before_;
+  Result<std::vector<pid_t>> before_;
   int was_ = 0;
 };
 
@@ -244,6 +260,7 @@ Result<std::optional<Error>> Running::wait() {
 
 Result<void> run_hook(const HookRun& hook, Signals& signals) {
   Adoption adoption;
+  TRY(adoption.ready());
   Stdio stdio = TRY(Stdio::make(hook));
   SpawnRequest request;
   request.plan = hook.plan;

@@ -35,9 +35,11 @@ Result<bool> signal_all(const Container& container, int signal, pid_t spared) {
   if (container.record.cgroup.path.empty()) return signal_members(container, signal, spared);
   auto cgroup = TRY(find_cgroup(container));
   if (!cgroup) return false;
-  size_t count = TRY(signal_processes(cgroup->fd(), signal == SIGKILL ? 0 : signal, spared));
-  if (count > 0 && signal == SIGKILL) TRY(cgroup->kill());  // at once, against those that fork meanwhile
-  return count > 0;
+  if (signal != SIGKILL) return TRY(signal_processes(cgroup->fd(), signal, spared)) > 0;
+  // At once, against those that fork meanwhile, and without a walk through cgroups that the container may have made.
+  bool populated = TRY(cgroup->is_populated());
+  if (populated) TRY(cgroup->kill());
+  return populated;
 }
 
 Result<bool> signal_init(const Container& container, int signal) {

@@ -134,7 +134,11 @@ Result<void> Run::clean_up() {
     creation_.leave_hooks();
   }
   if (deleted || !removed.ok()) return removed;
-  if (!locked.ok()) return locked.error();
+  if (!locked.ok()) {  // the other command's to end, or delete's
+    state.keep();
+    creation_.leave_hooks();
+    return locked.error();
+  }
   TRY(creation_.host_side().remove());
   if (!keep_) {
     creation_.run_poststop();

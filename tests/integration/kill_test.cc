@@ -187,5 +187,23 @@ TEST_F(Kill, OfACreatedContainerEndsIt) {
   }
 }
 
+// A container may make cgroups below its own: deeper than a path can be long.
+TEST_F(Kill, AllIsNotHeldUpByCgroupsThatTheContainerMade) {
+  Bundle bundle;
+  bundle.payload({"pause"});
+  ASSERT_EQ(detach(bundle).code, 0);
+  UniqueFd folder(open(("/sys/fs/cgroup/minirun-" + id()).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  for (int depth = 0; depth < 17; ++depth) {
+    std::string name(250, static_cast<char>('a' + depth));
+    ASSERT_EQ(mkdirat(folder.get(), name.c_str(), 0755), 0) << depth;
+    folder.reset(openat(folder.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  }
+  folder.reset();
+  Outcome outcome = call({"kill", "--all", id(), "KILL"});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_TRUE(eventually([&] { return call({"state", id()}).out.find("\"stopped\"") != std::string::npos; }));
+  EXPECT_EQ(call({"delete", id()}).code, 0);
+}
+
 }  // namespace
 }  // namespace minirun::testing
