@@ -37,7 +37,7 @@ Result<UniqueFd> open_private_copy(int directory) {
   uint64_t random = 0;
   if (getrandom(&random, sizeof random, 0) != sizeof random) return fail(errno, "getrandom");
   const std::string name = fmt::format("init.{:016x}", random);
-  Result<UniqueFd> file = open_at(directory, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0500);
+  Result<UniqueFd> file = open_at(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0500);
   if (!file.ok()) return file.error();
   auto written = write_program(file->get());
   file->reset();  // a file that is open for writing cannot be executed

@@ -30,7 +30,7 @@ struct Compilation {
   PlanBuilder plan{};
   Compiled out{};
   std::vector<size_t> readonly_later{};  // of spec.mounts: see emit_readonly_mounts
-  bool makes_cwd = false;  // a process.cwd that is missing: the container's own; an exec's is a mistake
+  bool makes_cwd = false;                // a process.cwd that is missing: the container's own; an exec's is a mistake
 
   // The config's namespace of a type, or nullptr when it is the caller's.
   const oci::Namespace* find(uint64_t type) const;

@@ -33,7 +33,8 @@ Result<void> write_control(int dirfd, const std::string& path, std::string_view 
 Result<void> write_all(int fd, std::string_view data, const std::string& name);
 
 // Creates or replaces dir/name with the data so that a reader sees the old or the new content, never a part: writes
-// a temporary name beside it, then rename(2). mode as for open(2). What has the temporary name is removed, never written to.
+// a temporary name beside it, then rename(2). mode as for open(2). What has the temporary name is removed, never
+// written to.
 Result<void> replace_file(int dirfd, const std::string& name, std::string_view data, unsigned mode);
 
 }  // namespace minirun
