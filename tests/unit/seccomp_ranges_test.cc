@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 #include <linux/seccomp.h>
 
+#include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <random>
 
 #include "classic_bpf.h"
@@ -44,7 +44,7 @@ void expect_same(const BpfCode& code, const BpfCode& searched, const std::vector
   const ClassicBpf before(code);
   const ClassicBpf after(searched);
   for (const uint32_t number : numbers) {
-    for (const uint64_t argument : {0, 1, 2, 3}) {
+    for (uint64_t argument = 0; argument < 4; ++argument) {
       const auto expected = run(before, number, argument);
       ASSERT_TRUE(expected.has_value());
       ASSERT_EQ(run(after, number, argument), expected) << "number " << number << " argument " << argument;
@@ -121,8 +121,9 @@ TEST(SearchByRanges, ArgumentsAreLookedAtAsBefore) {
 TEST(SearchByRanges, WhatItDoesNotUnderstandStaysAsItIs) {
   auto is_unchanged = [](const BpfCode& code) {
     const BpfCode searched = search_by_ranges(code, kArch);
-    return searched.size() == code.size() &&
-           std::memcmp(searched.data(), code.data(), code.size() * sizeof(sock_filter)) == 0;
+    return std::equal(searched.begin(), searched.end(), code.begin(), code.end(), [](const auto& a, const auto& b) {
+      return a.code == b.code && a.jt == b.jt && a.jf == b.jf && a.k == b.k;
+    });
   };
   std::vector<std::pair<uint32_t, uint32_t>> row;
   for (uint32_t number = 0; number < 50; ++number) row.emplace_back(number, 1);
