@@ -33,10 +33,12 @@ Creation::~Creation() {
   host_side_.reset();
   if (!gone) state_.keep();
   if (!gone || !hooked_) return;
-  if (state_.lock().ok())
-    run_poststop();
-  else
+  auto locked = state_.lock();
+  bool others = !locked.ok() && (locked.error().code == 0 || locked.error().code == ENOENT);
+  if (others)
     state_.keep();  // another command has it, or has deleted it, hooks and all
+  else
+    run_poststop();
 }
 
 // The processes and the cgroup, as far as they are this object's. False: the kernel does not let a process die. Then

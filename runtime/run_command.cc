@@ -134,11 +134,11 @@ Result<void> Run::clean_up() {
     creation_.leave_hooks();
   }
   if (deleted || !removed.ok()) return removed;
-  if (!locked.ok()) {  // the other command's to end, or delete's
+  if (!locked.ok() && locked.error().code == 0) {  // another command has it: it is that one's to end, or delete's
     state.keep();
     creation_.leave_hooks();
-    return locked.error();
   }
+  if (!locked.ok()) return locked.error();
   TRY(creation_.host_side().remove());
   if (!keep_) {
     creation_.run_poststop();

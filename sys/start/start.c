@@ -92,6 +92,9 @@ NO_STACK_PROTECTOR __attribute__((noreturn)) int __libc_start_main(
   __asm__ volatile("mov %0, %%fs:0x28\n\tmov %1, %%fs:0x30" : : "r"(canary), "r"(guard));
 
   __libc_early_init(1);
+  /* The thread's storage ends amid a page. malloc would ask for the rest of it later, and when that is refused it aborts
+     the program once more is wanted. Here a refusal costs nothing: then malloc asks. */
+  (void)sbrk((intptr_t)(-(uintptr_t)sbrk(0) & 0xfff));
   __libc_init_first(argc, argv, __environ);
   if (__libc_enable_secure) __libc_check_standard_fds();
   if (atexit(finish) != 0) abort();
