@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #if !defined(__x86_64__) || __GLIBC__ != 2 || __GLIBC_MINOR__ != 36
 #error "known to work with glibc 2.36 on x86-64 only"
