@@ -116,28 +116,32 @@ Result<void> remove_tree(int root_fd, int leaf_fd, const CgroupRecord& record, C
   return remove_leaf(root_fd, record);
 }
 
+// Of a cgroup that is gone: none (-1).
+Result<UniqueFd> open_events(int leaf_fd) {
+  auto events = open_at(leaf_fd, "cgroup.events", O_RDONLY);
+  if (!events && (events.error().code == ENOENT || events.error().code == ENODEV)) return UniqueFd();
+  return events;
+}
+
 }  // namespace
 
 Result<void> Cgroup::wait_until_empty(Deadline deadline) const {
   if (is_none()) return {};
-  auto events = open_at(leaf_.get(), "cgroup.events", O_RDONLY);
-  if (!events && (events.error().code == ENOENT || events.error().code == ENODEV)) return {};
-  if (!events) return events.error();
-  for (nanoseconds interval = kFirstLook; TRY(says_populated(events->get(), record_.path));
+  UniqueFd events = TRY(open_events(leaf_.get()));
+  if (!events) return {};
+  for (nanoseconds interval = kFirstLook; TRY(says_populated(events.get(), record_.path));
        interval = interval > kNotice ? kLongest : interval * 2) {
     if (expired(deadline))
       return fail(EBUSY, "cgroup {}: still in use by {}", record_.path, describe_processes(leaf_.get()));
-    wait_for_change(events->get(), interval, deadline);
+    wait_for_change(events.get(), interval, deadline);
   }
   return {};
 }
 
 Result<bool> Cgroup::is_populated() const {
   if (is_none()) return false;
-  auto events = open_at(leaf_.get(), "cgroup.events", O_RDONLY);
-  if (events.ok()) return says_populated(events->get(), record_.path);
-  if (events.error().code == ENOENT || events.error().code == ENODEV) return false;
-  return events.error();
+  UniqueFd events = TRY(open_events(leaf_.get()));
+  return events ? says_populated(events.get(), record_.path) : false;
 }
 
 Result<void> Cgroup::remove(Processes processes, Deadline deadline) {
@@ -147,13 +151,11 @@ Result<void> Cgroup::remove(Processes processes, Deadline deadline) {
     remove_parents(root_.get(), record_);
     return {};
   }
-  auto opened = open_at(leaf_.get(), "cgroup.events", O_RDONLY);
-  if (!opened) {
-    if (opened.error().code != ENOENT && opened.error().code != ENODEV) return opened.error();
-    remove_parents(root_.get(), record_);  // somebody else removed it
+  UniqueFd events = TRY(open_events(leaf_.get()));
+  if (!events) {  // somebody else removed it
+    remove_parents(root_.get(), record_);
     return {};
   }
-  UniqueFd events = std::move(opened).value();
   // The kernel sends at most one notice in 10 ms for a file, and of the end of a short-lived container only then: until
   // that time we look ourselves, at growing intervals.
   bool kills = processes == Processes::kill;

@@ -32,18 +32,20 @@ std::optional<winsize> caller_window_size() {
 
 // --- the console socket
 
-Result<void> send_console(const std::string& path, int terminal, unsigned timeout_ms) {
-  UniqueFd socket = TRY(connect_stream(path, "--console-socket", timeout_ms));
-  auto sent = send_descriptor(socket.get(), "/dev/ptmx", terminal);
-  if (!sent.ok()) return fail(sent.error().code, "send the terminal to {}", path);
+static Result<void> send_to(const std::string& path, const char* option, const char* text, int fd, const char* what,
+                            unsigned timeout_ms) {
+  UniqueFd socket = TRY(connect_stream(path, option, timeout_ms));
+  auto sent = send_descriptor(socket.get(), text, fd);
+  if (!sent.ok()) return fail(sent.error().code, "send the {} to {}", what, path);
   return {};
 }
 
+Result<void> send_console(const std::string& path, int terminal, unsigned timeout_ms) {
+  return send_to(path, "--console-socket", "/dev/ptmx", terminal, "terminal", timeout_ms);
+}
+
 Result<void> send_pidfd(const std::string& path, int pidfd, unsigned timeout_ms) {
-  UniqueFd socket = TRY(connect_stream(path, "--pidfd-socket", timeout_ms));
-  auto sent = send_descriptor(socket.get(), "pidfd", pidfd);
-  if (!sent.ok()) return fail(sent.error().code, "send the pidfd to {}", path);
-  return {};
+  return send_to(path, "--pidfd-socket", "pidfd", pidfd, "pidfd", timeout_ms);
 }
 
 // --- the caller's terminal

@@ -36,6 +36,7 @@
 #include "runtime/systemd_driver.h"
 #include "sys/file.h"
 #include "sys/passing_error.h"
+#include "sys/pidfd.h"
 
 namespace minirun {
 namespace {
@@ -223,9 +224,10 @@ Result<Outcome> Exec::supervise() {
 
 // The container may end at any moment: then it is not the step that failed which tells why.
 Error Exec::explain(const Error& error) const {
-  pollfd ended{container_.init.get(), POLLIN, 0};
   constexpr const char* kStopped = "cannot exec in a stopped container";
-  if (!container_.init || poll(&ended, 1, 0) != 1 || error.message == kStopped) return error;
+  if (!container_.init || error.message == kStopped) return error;
+  auto ended = has_ended(container_.init.get());
+  if (!ended.ok() || !*ended) return error;
   return fail(0, "{} ({})", kStopped, error.text());
 }
 

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <utility>
 
 #include "runtime/host.h"
@@ -16,7 +15,6 @@
 #include "sys/pidfd.h"
 
 namespace minirun {
-
 namespace {
 
 Result<ExecFacts> read_facts(pid_t pid) {
@@ -47,7 +45,7 @@ Result<ExecFacts> read_facts(pid_t pid) {
 
 Result<ExecFacts> exec_facts(pid_t pid, int pidfd) {
   auto facts = read_facts(pid);
-  if (TRY(await_end(pidfd, std::chrono::steady_clock::time_point()))) return fail(0, "container not running");
+  if (TRY(has_ended(pidfd))) return fail(0, "container not running");
   return facts;
 }
 

@@ -1,6 +1,5 @@
 #include "runtime/hook_run.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -12,9 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
-#include <memory>
 #include <vector>
 
 #include "namespaces/init_program.h"
@@ -37,16 +34,7 @@ constexpr size_t kMaxTold = 4096;
 // Errors: for want of an answer, which is not that there are none.
 Result<std::vector<pid_t>> own_children() {
   std::vector<pid_t> children;
-  std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir("/proc"), closedir);
-  if (!directory) return fail(errno, "read /proc");
-  for (;;) {
-    errno = 0;
-    const dirent* entry = readdir(directory.get());
-    if (entry == nullptr && errno != 0) return fail(errno, "read /proc");
-    if (entry == nullptr) return children;
-    std::string name = static_cast<const char*>(entry->d_name);
-    pid_t pid = 0;
-    if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc()) continue;
+  for (pid_t pid : TRY(all_pids())) {
     auto stat = read_file(AT_FDCWD, fmt::format("/proc/{}/stat", pid), 8192);
     if (!stat.ok() && is_passing(stat.error().code)) return stat.error();
     if (!stat.ok()) continue;  // gone meanwhile
@@ -55,6 +43,7 @@ Result<std::vector<pid_t>> own_children() {
     if (at == std::string::npos || at + kToParent >= stat->size()) continue;
     if (strtol(stat->c_str() + at + kToParent, nullptr, 10) == getpid()) children.push_back(pid);
   }
+  return children;
 }
 
 // Whether the child has ended by the deadline; then it is reaped.
@@ -226,9 +215,8 @@ std::string Running::told() const {
 
 // After SIGKILL, or its own end.
 Result<std::optional<Error>> Running::reap() {
-  pollfd ended{child_.pidfd.get(), POLLIN, 0};
-  if (poll(&ended, 1, static_cast<int>(std::chrono::milliseconds(kKillTime).count())) <= 0)
-    return fail(0, "{}: does not end after SIGKILL", hook_.path);
+  auto ended = await_end(child_.pidfd.get(), Clock::now() + kKillTime);
+  if (!ended.ok() || !*ended) return fail(0, "{}: does not end after SIGKILL", hook_.path);
   // What is killed with it is known by its group for as long as it is not reaped.
   int status = TRY(status_of_ended(child_.pidfd.get(), child_.pid));
   if (child_.control) TRY(read_control());

@@ -1,17 +1,11 @@
 #include "runtime/pid_namespace.h"
 
-#include <dirent.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <charconv>
-#include <chrono>
-#include <memory>
 #include <optional>
-#include <string_view>
 
 #include "sys/pidfd.h"
 
@@ -31,25 +25,11 @@ std::optional<NamespaceId> pid_namespace_of(pid_t pid) {
   return NamespaceId{info.st_dev, info.st_ino};
 }
 
-Result<std::vector<pid_t>> all_pids() {
-  std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir("/proc"), closedir);
-  if (!directory) return fail(errno, "read /proc");
-  std::vector<pid_t> pids;
-  while (const dirent* entry = readdir(directory.get())) {
-    std::string_view name = static_cast<const char*>(entry->d_name);
-    pid_t pid = 0;
-    auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (error == std::errc() && end == name.data() + name.size()) pids.push_back(pid);
-  }
-  std::sort(pids.begin(), pids.end());
-  return pids;
-}
-
 }  // namespace
 
 Result<std::vector<PidNamespaceMember>> pid_namespace_members(pid_t init, int init_pidfd) {
   auto wanted = pid_namespace_of(init);
-  bool ended = TRY(await_end(init_pidfd, std::chrono::steady_clock::time_point()));
+  bool ended = TRY(has_ended(init_pidfd));
   if (!wanted || ended) return fail(ENOENT, "no process");
   std::vector<PidNamespaceMember> members;
   for (pid_t pid : TRY(all_pids())) {

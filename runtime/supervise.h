@@ -6,7 +6,7 @@
 //   auto received = TRY(receive(control, pidfd, supervisor.signals()));   // INT, TERM, HUP, QUIT abort
 //   if (… Message::terminal) TRY(supervisor.attach_terminal(std::move(received.fd)));
 //   … Message::running, or end of file without a resident init …
-//   Ended ended = TRY(supervisor.run(pid, pidfd, control));       // signals that were held are delivered now
+//   Ended ended = TRY(supervisor.run(pid, pidfd, control));  // signals that were held are delivered now
 //
 // However a Supervisor ends, its destructor gives the terminal back and ends the guard.
 #pragma once

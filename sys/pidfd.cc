@@ -1,11 +1,15 @@
 #include "sys/pidfd.h"
 
+#include <dirent.h>
 #include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <memory>
+#include <string_view>
 
 namespace minirun {
 
@@ -25,6 +29,28 @@ Result<bool> await_end(int pidfd, std::chrono::steady_clock::time_point deadline
     if (n >= 0) return n > 0;
     if (errno != EINTR) return fail(errno, "wait for the end of a process");
   }
+}
+
+Result<bool> has_ended(int pidfd) {
+  return await_end(pidfd, std::chrono::steady_clock::time_point());
+}
+
+Result<std::vector<pid_t>> all_pids() {
+  std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir("/proc"), closedir);
+  if (!directory) return fail(errno, "read /proc");
+  std::vector<pid_t> pids;
+  for (;;) {
+    errno = 0;
+    const dirent* entry = readdir(directory.get());
+    if (entry == nullptr && errno != 0) return fail(errno, "read /proc");
+    if (entry == nullptr) break;
+    std::string_view name = static_cast<const char*>(entry->d_name);
+    pid_t pid = 0;
+    auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (error == std::errc() && end == name.data() + name.size()) pids.push_back(pid);
+  }
+  std::sort(pids.begin(), pids.end());
+  return pids;
 }
 
 }  // namespace minirun

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <vector>
 
 #include "sys/fd.h"
 #include "sys/result.h"
@@ -16,5 +17,11 @@ Result<UniqueFd> open_pidfd(pid_t pid);
 
 // Whether the process has ended by the deadline; it may still wait to be reaped.
 Result<bool> await_end(int pidfd, std::chrono::steady_clock::time_point deadline);
+
+// Whether it has ended by now.
+Result<bool> has_ended(int pidfd);
+
+// The numbers of all processes that are seen from here (proc(5)), rising.
+Result<std::vector<pid_t>> all_pids();
 
 }  // namespace minirun

@@ -53,7 +53,8 @@ lint_tidy() {
 lint_words() {
   # Each with its reason: what is here must stand alone, anywhere, and be finished.
   local found
-  found=$(written_files | grep -v '^tests/lint.sh$' | xargs grep -nIE '\.\./shared|/work/|\bTODO\b|\bFIXME\b|\bXXX\b[^X.]')
+  # The brackets keep this line from finding itself.
+  found=$(written_files | xargs grep -nIE '\.\./share[d]|/wor[k]/|\bTOD[O]\b|\bFIXM[E]\b|\bXX[X]\b[^X.]')
   [ -z "$found" ] || { echo "$found"; return 1; }
 }
 
