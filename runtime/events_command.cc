@@ -36,9 +36,9 @@ Result<void> print(std::string_view line) {
 }
 
 // The stream, until the container ends.
-class Stream {
+class EventStream {
  public:
-  Stream(std::string id, int init_fd, const Cgroup& cgroup, std::chrono::nanoseconds interval)
+  EventStream(std::string id, int init_fd, const Cgroup& cgroup, std::chrono::nanoseconds interval)
       : id_(std::move(id)), init_fd_(init_fd), cgroup_(cgroup), interval_(interval) {}
 
   Result<void> run();
@@ -56,7 +56,7 @@ class Stream {
 };
 
 // One line for each change that is seen. The cgroup may be gone: then there is nothing to tell.
-Result<void> Stream::tell_oom_kills() {
+Result<void> EventStream::tell_oom_kills() {
   if (memory_events_) {
     char text[512];
     (void)!pread(memory_events_.get(), text, sizeof text, 0);  // arms the next poll(2) for POLLPRI
@@ -70,7 +70,7 @@ Result<void> Stream::tell_oom_kills() {
 }
 
 // Until the time is over or something happens. False: the container has ended.
-Result<bool> Stream::wait(steady_clock::time_point until) {
+Result<bool> EventStream::wait(steady_clock::time_point until) {
   auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
   pollfd fds[] = {{init_fd_, POLLIN, 0}, {memory_events_.get(), POLLPRI, 0}};  // a negative one is passed over
   int ready = poll(fds, 2, static_cast<int>(std::clamp<int64_t>(left.count(), 0, INT_MAX)));
@@ -78,7 +78,7 @@ Result<bool> Stream::wait(steady_clock::time_point until) {
   return ready <= 0 || fds[0].revents == 0;
 }
 
-Result<void> Stream::run() {
+Result<void> EventStream::run() {
   auto opened = open_at(cgroup_.fd(), "memory.events", O_RDONLY);
   if (opened.ok()) memory_events_ = std::move(opened).value();
   auto stats = read_stats(cgroup_.fd());
@@ -103,7 +103,7 @@ Result<std::string> events(const GlobalOptions& global, const EventsCommand& com
   Container container = TRY(find_container(global, command.id));
   Cgroup cgroup = TRY(open_running_cgroup(container));
   if (command.stats) return stats_event(command.id, cgroup.fd());
-  TRY(Stream(command.id, container.init.get(), cgroup, *interval).run());
+  TRY(EventStream(command.id, container.init.get(), cgroup, *interval).run());
   return std::string();
 }
 

@@ -2,6 +2,8 @@
 
 #include <linux/sched.h>
 
+#include <climits>
+
 namespace minirun {
 
 static bool is_key_character(char c) {
@@ -22,7 +24,7 @@ std::optional<std::string> sysctl_path(std::string_view key) {
       continue;
     }
     std::string_view part = std::string_view(path).substr(start, i - start);
-    if (part.empty() || part == "." || part == "..") return std::nullopt;
+    if (part.empty() || part == "." || part == ".." || part.size() > NAME_MAX) return std::nullopt;
     start = i + 1;
   }
   return path;

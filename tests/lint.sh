@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Sourced by tests/run: the ring lint. Each check is one case.
 . tests/binary.sh
+. tests/tidy.sh
 
 kSourceFolders="sys cgroups namespaces runtime packaging tests bench"
 kMostLines=400
@@ -29,25 +30,6 @@ scripts() {
 
 lint_format() {
   sources | xargs clang-format --dry-run -Werror
-}
-
-# One file; what passed once passes again as long as neither it nor any header nor the rules changed.
-lint_tidy_file() { # FILE RULES_KEY
-  local stamp
-  stamp=build/tidy/$(cat "$1" <(echo "$1 $2") | sha256sum | cut -c1-32)
-  [ ! -e "$stamp" ] || return 0
-  # The analyzer's depth: with the default of 225,000 nodes a function a run takes two and a half times as long.
-  clang-tidy -p build/sanitize --quiet --extra-arg=-Xclang --extra-arg=-analyzer-config --extra-arg=-Xclang \
-    --extra-arg=max-nodes=25000 "$1" 2>/dev/null && touch "$stamp"
-}
-export -f lint_tidy_file
-
-lint_tidy() {
-  local key
-  key=$( (cat .clang-tidy CMakeLists.txt; sources | grep '\.h$' | xargs cat; clang-tidy --version) | sha256sum)
-  mkdir -p build/tidy
-  sources | grep -E '^(sys|cgroups|namespaces|runtime|packaging)/.*\.cc$' |
-    xargs -P 2 -I {} bash -c 'lint_tidy_file "$1" "$2"' tidy {} "$key"
 }
 
 lint_words() {

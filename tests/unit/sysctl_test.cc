@@ -18,6 +18,13 @@ TEST(SysctlPath, RefusesWhatCouldLeaveProcSys) {
     EXPECT_EQ(sysctl_path(key), std::nullopt) << key;
 }
 
+TEST(SysctlPath, RefusesANameThatNoFileCanHave) {
+  std::string most(255, 'x');
+  EXPECT_EQ(sysctl_path("net." + most), "net/" + most);
+  EXPECT_EQ(sysctl_path("net.x" + most), std::nullopt);
+  EXPECT_EQ(sysctl_path("net.x" + most + ".y"), std::nullopt);
+}
+
 TEST(SysctlNamespace, KnowsWhatBelongsToANamespace) {
   EXPECT_EQ(sysctl_namespace("net/core/somaxconn"), static_cast<uint32_t>(CLONE_NEWNET));
   EXPECT_EQ(sysctl_namespace("fs/mqueue/msg_max"), static_cast<uint32_t>(CLONE_NEWIPC));
