@@ -12,12 +12,16 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <iterator>
 #include <optional>
 #include <string_view>
 
+#include "runtime/adoption.h"
 #include "runtime/criu.h"
+#include "runtime/exit_status.h"
 #include "sys/fd.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
@@ -92,17 +96,25 @@ void make_mounts(const ChildFacts& facts) {
   give_up(facts, Stage::exec);
 }
 
+struct Process {
+  pid_t pid = 0;  // 0: this is it
+  UniqueFd pidfd;
+};
+
 // As fork(2), born in a cgroup.
-Result<pid_t> fork_into(int cgroup_fd) {
+Result<Process> fork_into(int cgroup_fd) {
+  int pidfd = -1;
   abi::CloneArguments arguments{};
+  arguments.flags = CLONE_PIDFD;
+  arguments.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
   arguments.exit_signal = SIGCHLD;
   if (cgroup_fd >= 0) {
-    arguments.flags = 0x200000000ULL;  // CLONE_INTO_CGROUP
+    arguments.flags |= 0x200000000ULL;  // CLONE_INTO_CGROUP
     arguments.cgroup = static_cast<uint64_t>(cgroup_fd);
   }
   long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
   if (pid < 0) return fail(errno, "clone3");
-  return static_cast<pid_t>(pid);
+  return Process{static_cast<pid_t>(pid), UniqueFd(pid == 0 ? -1 : pidfd)};
 }
 
 std::string read_errors(int fd) {
@@ -141,6 +153,23 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   return list;
 }
 
+enum class Event { ended, spoke };
+
+// The next of criu, which speaks by writing to `word` (-1: it does not). Errors: a signal asks to give up.
+Result<Event> await(int criu_pidfd, int word, Signals* signals) {
+  for (;;) {
+    if (signals != nullptr) {
+      TRY(signals->collect());
+      if (auto signal = signals->abort_request()) return fail(0, "given up: signal {}", *signal);
+    }
+    pollfd polls[] = {{word, POLLIN, 0}, {criu_pidfd, POLLIN, 0}, {signals ? signals->fd() : -1, POLLIN, 0}};
+    int n = poll(polls, std::size(polls), -1);
+    if (n < 0 && errno != EINTR) return fail(errno, "wait for criu");
+    if (n > 0 && (polls[0].revents & POLLIN) != 0) return Event::spoke;
+    if (n > 0 && polls[1].revents != 0) return Event::ended;
+  }
+}
+
 // A way for criu to say where it is and to wait for an answer.
 class Rendezvous {
  public:
@@ -167,9 +196,12 @@ class Rendezvous {
   // A program that criu calls, with CRTOOLS_SCRIPT_ACTION and CRTOOLS_INIT_PID (criu(8), "--action-script").
   std::string script() const { return own_file(script_.get()); }
 
-  // Until criu has said it once or has ended. It has an answer in any case: with one of no it ends the restore itself.
-  Result<void> serve(pid_t criu, const std::function<Result<void>(pid_t)>& namespaces_made) {
-    auto done = listen(criu, namespaces_made);
+  // Readable when criu has said it. Borrowed.
+  int word() const { return word_.get(); }
+
+  // It has an answer in any case: with one of no it ends the restore itself.
+  Result<void> answer(const std::function<Result<void>(pid_t)>& namespaces_made) {
+    auto done = hear(namespaces_made);
     auto answered = write_all(answer_.get(), done.ok() ? "go\n" : "no\n", "the answer to criu");
     return done.ok() ? answered : done;
   }
@@ -179,12 +211,7 @@ class Rendezvous {
 
   static std::string own_file(int fd) { return fmt::format("/proc/{}/fd/{}", getpid(), fd); }
 
-  Result<void> listen(pid_t criu, const std::function<Result<void>(pid_t)>& namespaces_made) {
-    UniqueFd ended = TRY(open_pidfd(criu));
-    pollfd polls[] = {{word_.get(), POLLIN, 0}, {ended.get(), POLLIN, 0}};
-    while (poll(polls, 2, -1) < 0)
-      if (errno != EINTR) return fail(errno, "wait for criu");
-    if ((polls[0].revents & POLLIN) == 0) return {};
+  Result<void> hear(const std::function<Result<void>(pid_t)>& namespaces_made) {
     char text[32];
     ssize_t n = read(word_.get(), text, sizeof text - 1);
     text[n < 0 ? 0 : n] = '\0';
@@ -195,6 +222,30 @@ class Rendezvous {
 
   UniqueFd word_, their_word_, their_answer_, answer_, script_;
 };
+
+// Until criu has ended. One that was told no ends the restore itself.
+Result<void> attend(const CriuRun& run, int pidfd, Rendezvous* rendezvous) {
+  Event event = TRY(await(pidfd, rendezvous != nullptr ? rendezvous->word() : -1, run.signals));
+  if (event == Event::ended) return {};
+  auto answered = rendezvous->answer(run.namespaces_made);
+  TRY(await(pidfd, -1, run.signals));
+  return answered;
+}
+
+// Its wait status.
+Result<int> wait_for(const CriuRun& run, const Process& criu, Rendezvous* rendezvous, const Adoption* adoption) {
+  constexpr std::chrono::seconds kKillTime{10};
+  auto attended = attend(run, criu.pidfd.get(), rendezvous);
+  if (!attended.ok()) (void)kill(criu.pid, SIGKILL);  // not reaped yet
+  bool ended = TRY(await_end(criu.pidfd.get(), std::chrono::steady_clock::now() + kKillTime));
+  if (!ended) return fail(0, "{} (and criu does not end after SIGKILL)", attended.error().text());
+  int status = TRY(status_of_ended(criu.pidfd.get(), criu.pid));
+  reap_ended(criu.pidfd.get());
+  if (attended.ok()) return status;
+  Error error = attended.error();
+  if (adoption != nullptr && !adoption->kill_new()) error.message += " (a process of it does not end after SIGKILL)";
+  return error;
+}
 
 }  // namespace
 
@@ -216,24 +267,20 @@ Result<void> run_criu(const CriuRun& run) {
   }
   std::vector<std::string> variables = environment();
   ChildFacts facts{run, pointers(words), pointers(variables), null.get(), errors.get(), theirs.get()};
-  pid_t pid = TRY(fork_into(run.cgroup_fd));
-  if (pid == 0) be_criu(facts);
+  std::optional<Adoption> adoption;
+  if (run.signals != nullptr) adoption.emplace();
+  if (adoption) TRY(adoption->ready());
+  Process criu = TRY(fork_into(run.cgroup_fd));
+  if (criu.pid == 0) be_criu(facts);
   theirs.reset();
   Failure failure{};
   ssize_t n = 0;
   do {
     n = read(report.get(), &failure, sizeof failure);
   } while (n < 0 && errno == EINTR);
-  auto served = rendezvous ? rendezvous->serve(pid, run.namespaces_made) : Result<void>();
-  int status = 0;
-  pid_t reaped = -1;
-  do {
-    reaped = waitpid(pid, &status, 0);
-  } while (reaped < 0 && errno == EINTR);
-  if (reaped < 0) return fail(errno, "wait for criu");
+  auto status = wait_for(run, criu, rendezvous ? &*rendezvous : nullptr, adoption ? &*adoption : nullptr);
   if (n == static_cast<ssize_t>(sizeof failure)) return fail(failure.code, "{}", describe(failure.stage));
-  TRY(std::move(served));
-  return judge(run, status, errors.get());
+  return status.ok() ? judge(run, *status, errors.get()) : status.error();
 }
 
 }  // namespace minirun

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/signals.h"
 #include "sys/result.h"
 
 namespace minirun {
@@ -25,6 +26,9 @@ struct CriuRun {
   // Called while criu waits with the first process and its namespaces made, and nothing restored in it; its error ends
   // the restore and is the one that is told. Empty: criu does not wait. criu asks by a shell (--action-script).
   std::function<Result<void>(pid_t)> namespaces_made{};
+  // Blocked; one that asks to give up (Signals::abort_request) is an error: criu is killed, and all that it has
+  // started. Null: signals are not held, and end minirun.
+  Signals* signals = nullptr;
 };
 
 // Until criu has ended. Whatever the caller's signal mask is, criu has an empty one; it dies with minirun, and has

@@ -17,6 +17,7 @@
 #include "namespaces/init_program.h"
 #include "namespaces/sources.h"
 #include "namespaces/spawn.h"
+#include "runtime/adoption.h"
 #include "runtime/control.h"
 #include "runtime/exit_status.h"
 #include "sys/file.h"
@@ -30,67 +31,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kKillTime{10};
 constexpr size_t kMaxTold = 4096;
-
-// Errors: for want of an answer, which is not that there are none.
-Result<std::vector<pid_t>> own_children() {
-  std::vector<pid_t> children;
-  for (pid_t pid : TRY(all_pids())) {
-    auto stat = read_file(AT_FDCWD, fmt::format("/proc/{}/stat", pid), 8192);
-    if (!stat.ok() && is_passing(stat.error().code)) return stat.error();
-    if (!stat.ok()) continue;  // gone meanwhile
-    size_t at = stat->rfind(')');
-    constexpr size_t kToParent = 4;  // ") S PPID"
-    if (at == std::string::npos || at + kToParent >= stat->size()) continue;
-    if (strtol(stat->c_str() + at + kToParent, nullptr, 10) == getpid()) children.push_back(pid);
-  }
-  return children;
-}
-
-// Whether the child has ended by the deadline; then it is reaped.
-bool reap_by(pid_t pid, Clock::time_point deadline) {
-  auto pidfd = open_pidfd(pid);
-  if (pidfd.ok()) (void)await_end(pidfd->get(), deadline);  // whether it did, waitpid tells
-  return waitpid(pid, nullptr, WNOHANG) != 0;
-}
-
-// While it lives, processes whose parents end become children of this process, not of init: those that a hook started
-// can be found whatever they do to be forgotten.
-class Adoption {
- public:
-  Adoption() : before_(own_children()) {
-    (void)prctl(PR_GET_CHILD_SUBREAPER, &was_);
-    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-  }
-  Adoption(const Adoption&) = delete;
-  Adoption& operator=(const Adoption&) = delete;
-  ~Adoption() { (void)prctl(PR_SET_CHILD_SUBREAPER, was_); }
-
-  // To be asked before the hook is started: who is new can only be told by who was there.
-  Result<void> ready() const { return before_.ok() ? Result<void>() : Result<void>(before_.error()); }
-
-  // Kills children that were not there before, and theirs as they come, until there are none. False: some would not go.
-  bool kill_new() const {
-    auto deadline = Clock::now() + kKillTime;
-    for (;;) {
-      auto now = own_children();
-      if (!now.ok() && Clock::now() >= deadline) return false;
-      if (!now.ok()) {
-        (void)poll(nullptr, 0, 10);
-        continue;
-      }
-      std::erase_if(*now,
-                    [&](pid_t pid) { return std::find(before_->begin(), before_->end(), pid) != before_->end(); });
-      if (now->empty()) return true;
-      for (pid_t pid : *now) (void)kill(pid, SIGKILL);  // a child that is not reaped: the number is its own
-      for (pid_t pid : *now)
-        if (!reap_by(pid, deadline)) return false;
-    }
-  }
-
- private:
-  Result<std::vector<pid_t>> before_;
-  int was_ = 0;
-};
 
 Result<UniqueFd> file_with(const std::string& text) {
   int number = static_cast<int>(syscall(SYS_memfd_create, "state", abi::kMfdCloexec | abi::kMfdNoexecSeal));

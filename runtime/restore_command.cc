@@ -139,6 +139,7 @@ Result<pid_t> Restoration::run(const std::string& criu, const ImagePaths& paths)
   }
   if (!spec.hooks.prestart.empty() || !spec.hooks.create_runtime.empty())
     run.namespaces_made = [this](pid_t pid) { return creation_.run_restore_hooks(pid); };
+  run.signals = &creation_.supervisor().signals();
   TRY(run_criu(run));
   std::string text = TRY(read_file(state, kPidFile));
   (void)unlinkat(state, kPidFile, 0);  // goes with the directory at the latest

@@ -13,9 +13,10 @@ tidy() { # ARGUMENTS
     --extra-arg=max-nodes=25000 "$@" 2>/dev/null
 }
 
-# How build/sanitize compiles a file; nothing for a file that is not in it.
+# How build/sanitize compiles a file, but for the precompiled headers; nothing for a file that is not in it.
 tidy_flags() { # FILE
-  sed -n "s|.*\"command\": \".*clang++ \(.*\) -o [^ ]* -c $PWD/$1\",\$|\1|p" build/sanitize/compile_commands.json
+  sed -n "s|.*\"command\": \".*clang++ \(.*\) -o [^ ]* -c $PWD/$1\",\$|\1|p" build/sanitize/compile_commands.json |
+    sed 's/ -Winvalid-pch .*//'
 }
 
 # What passed once passes again as long as neither it nor any header nor the rules changed.

@@ -145,6 +145,33 @@ TEST_F(Checkpoint, RestoreThatFailsLeavesNothing) {
   EXPECT_EQ(call({"list", "-q"}).out, "");
 }
 
+// criu itself is deaf, and so is what it has started: in a session of its own, as processes of a container are.
+TEST_F(Checkpoint, RestoreIsGivenUpWhenASignalAsksForIt) {
+  fake(
+      "trap '' TERM\n/usr/bin/setsid /bin/sleep 1000 &\necho $! > /run/tests/criu/started\n"
+      "echo $$ > /run/tests/criu/pid\nwhile :; do /bin/sleep 1000; done\n");
+  make_folders(images_);
+  write_new_file(images_ + "/descriptors.json", "[]", 0600);
+  for (bool detached : {false, true}) {
+    Bundle bundle;
+    bundle.write();
+    (void)unlink("/run/tests/criu/pid");
+    StartOptions options;
+    options.env = {std::string("PATH=") + kFolder};
+    std::vector<std::string> words = {"restore", "--bundle", bundle.path(), "--image-path", images_, id()};
+    if (detached) words.insert(words.begin() + 1, "--detach");
+    Running restore(minirun(words), options);
+    ASSERT_TRUE(eventually([] { return atoi(content("/run/tests/criu/pid").c_str()) > 0; }));
+    pid_t criu = atoi(content("/run/tests/criu/pid").c_str()), other = atoi(content("/run/tests/criu/started").c_str());
+    restore.send(SIGTERM);
+    Outcome outcome = restore.finish(20000);
+    EXPECT_EQ(outcome.code, 1) << describe(outcome);
+    EXPECT_TRUE(contains(outcome.err, "restore " + id() + ": given up: signal 15")) << describe(outcome);
+    for (pid_t pid : {criu, other}) EXPECT_EQ(kill(pid, 0), -1) << (pid == criu ? "criu" : "what it has started");
+    EXPECT_EQ(call({"list", "-q"}).out, "");
+  }
+}
+
 // Whether the kernel tells which pages were written to (CONFIG_MEM_SOFT_DIRTY, proc_pid_pagemap(5)).
 bool tracks_memory() {
   auto size = static_cast<size_t>(sysconf(_SC_PAGESIZE));

@@ -1,0 +1,33 @@
+// Programs that others wrote, and all that they start, whatever that does to be forgotten.
+#pragma once
+
+#include <sys/types.h>
+
+#include <vector>
+
+#include "sys/result.h"
+
+namespace minirun {
+
+// While it lives, processes whose parents end become children of this process, not of init (PR_SET_CHILD_SUBREAPER, see
+// prctl(2)): those that a child started can be found. The process has one thread.
+class Adoption {
+ public:
+  Adoption();
+  Adoption(const Adoption&) = delete;
+  Adoption& operator=(const Adoption&) = delete;
+  ~Adoption();
+
+  // To be asked before the child is started: who is new can only be told by who was there.
+  Result<void> ready() const { return before_.ok() ? Result<void>() : Result<void>(before_.error()); }
+
+  // Kills children that were not there before, and theirs as they come, until there are none; at most 10 s. False: some
+  // would not go.
+  bool kill_new() const;
+
+ private:
+  Result<std::vector<pid_t>> before_;
+  int was_ = 0;
+};
+
+}  // namespace minirun
