@@ -1,6 +1,7 @@
 #include "namespaces/spawn.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -175,10 +176,11 @@ struct Born {
   UniqueFd pidfd;
 };
 
+// One that does not end by SIGKILL, or is kept by a tracer, is left to whoever adopts it.
 void end_child(pid_t pid) {
+  constexpr int kKillMs = 10000;
   (void)kill(pid, SIGKILL);  // it is this process's child and not waited for yet
-  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  for (int ms = 0; ms < kKillMs && waitpid(pid, nullptr, WNOHANG) == 0; ms++) (void)poll(nullptr, 0, 1);
 }
 
 // Of a child that another process has made for this one: the number is its own until it is waited for.

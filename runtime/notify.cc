@@ -105,35 +105,26 @@ int send_datagram(int socket, std::string_view text, int descriptor) {
 
 struct Taken {
   std::string text;  // "": too long for anybody to read
-  UniqueFd descriptor;
-  bool more_descriptors = false;
+  bool has_descriptors = false;
 };
 
-// The next datagram. With `peek` it stays, and its descriptors are not looked at. Those that are not received the
-// kernel closes: to close one oneself may mean to wait for whoever has made it (a FUSE filesystem).
-std::optional<Taken> receive_datagram(int socket, bool peek, bool descriptor) {
+// The next datagram; with `peek` it stays. Its descriptors are never received: they are files of whatever the container
+// has made, and to close one may mean to wait for a process of it (flush of a FUSE filesystem). The kernel, which then
+// closes them itself, does not.
+std::optional<Taken> receive_datagram(int socket, bool peek) {
   char bytes[kMaxBytes];
   iovec part{bytes, sizeof bytes};
-  alignas(cmsghdr) char rights[CMSG_LEN(sizeof(int))] = {};  // not CMSG_SPACE: its padding holds one more
   msghdr header{};
   header.msg_iov = &part;
   header.msg_iovlen = 1;
-  header.msg_control = descriptor ? rights : nullptr;
-  header.msg_controllen = descriptor ? sizeof rights : 0;
   ssize_t n = -1;
   do {
-    n = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | (peek ? MSG_PEEK : 0));
+    n = recvmsg(socket, &header, MSG_DONTWAIT | (peek ? MSG_PEEK : 0));
   } while (n < 0 && errno == EINTR);
   if (n < 0) return std::nullopt;
   Taken taken;
   if ((header.msg_flags & MSG_TRUNC) == 0) taken.text.assign(bytes, static_cast<size_t>(n));
-  taken.more_descriptors = (header.msg_flags & MSG_CTRUNC) != 0;
-  const cmsghdr* first = descriptor ? CMSG_FIRSTHDR(&header) : nullptr;
-  if (first != nullptr && first->cmsg_level == SOL_SOCKET && first->cmsg_type == SCM_RIGHTS) {
-    int fd = -1;
-    std::memcpy(&fd, CMSG_DATA(first), sizeof fd);
-    taken.descriptor.reset(fd);
-  }
+  taken.has_descriptors = (header.msg_flags & MSG_CTRUNC) != 0;
   return taken;
 }
 
@@ -187,6 +178,7 @@ NotifyRelay::~NotifyRelay() {
 
 pollfd NotifyRelay::wanted() const {
   if (pending_) return {host_.get(), POLLOUT, 0};
+  if (barrier_) return {barrier_.get(), 0, 0};  // POLLHUP, which is always waited for
   return {socket_.get(), POLLIN, 0};
 }
 
@@ -202,17 +194,29 @@ Result<bool> NotifyRelay::flush() {
   return true;
 }
 
-// False: there is nothing more.
-bool NotifyRelay::take() {
-  auto next = receive_datagram(socket_.get(), true, false);
+// A barrier of minirun's own for the host; the read end hangs up when the host is past it.
+Result<UniqueFd> NotifyRelay::send_barrier() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) return fail(errno, "pipe");
+  pending_ = Datagram{kBarrier, UniqueFd(ends[1])};
+  return UniqueFd(ends[0]);
+}
+
+// False: there is nothing more, or it has to wait. Whoever waits behind a barrier does so until its datagram is taken.
+Result<bool> NotifyRelay::take() {
+  if (barrier_) {
+    pollfd seen{barrier_.get(), 0, 0};
+    if (poll(&seen, 1, 0) <= 0) return false;
+    barrier_.reset();
+    return receive_datagram(socket_.get(), false).has_value();
+  }
+  auto next = receive_datagram(socket_.get(), true);
   if (!next) return false;
-  bool barrier = is_barrier(next->text);
-  next = receive_datagram(socket_.get(), false, barrier);
-  if (!next) return false;
-  if (barrier) {
-    if (next->descriptor && !next->more_descriptors) pending_ = Datagram{kBarrier, std::move(next->descriptor)};
+  if (is_barrier(next->text) && next->has_descriptors) {
+    barrier_ = TRY(send_barrier());
     return true;
   }
+  (void)receive_datagram(socket_.get(), false);  // the same
   std::string text = relayed_notification(next->text, main_pid_);
   if (!text.empty()) pending_ = Datagram{std::move(text), UniqueFd()};
   return true;
@@ -221,20 +225,17 @@ bool NotifyRelay::take() {
 Result<void> NotifyRelay::turn() {
   for (int i = 0; i < kMostAtOnce; i++) {
     if (!TRY(flush())) return {};
-    if (!take()) return {};
+    if (!TRY(take())) return {};
   }
   TRY(flush());
   return {};
 }
 
 Result<void> NotifyRelay::barrier(Signals& signals) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) < 0) return fail(errno, "pipe");
-  UniqueFd seen(ends[0]);
-  UniqueFd held(ends[1]);
+  UniqueFd seen;
   auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kBarrierMs);
   for (;;) {
-    if (held && !pending_) pending_ = Datagram{kBarrier, std::exchange(held, UniqueFd())};
+    if (!seen && !pending_) seen = TRY(send_barrier());
     TRY(turn());
     TRY(signals.collect());
     if (signals.abort_request()) return {};

@@ -1,9 +1,10 @@
 // A service that says when it is ready (sd_notify(3)): who starts minirun with NOTIFY_SOCKET waits for the workload's
 // word, not for minirun's. The container gets a socket of its own at kNotifyPath, and what may be said there goes on.
 //
-// Nothing that comes from the container is believed further than that: of a datagram go READY=1 and STATUS=, and
-// BARRIER=1 where it stands alone with its descriptor. A main process of its own, stored descriptors, watchdogs and the
-// rest would be the container's words about a unit of the host.
+// Nothing that comes from the container is believed further than that: of a datagram go READY=1 and STATUS=. For
+// BARRIER=1, where it stands alone with a descriptor, the host gets a barrier of minirun's, and the container's ends
+// with that: no descriptor of a container is ever received, or sent to the host. A main process of its own, stored
+// descriptors, watchdogs and the rest would be the container's words about a unit of the host.
 #pragma once
 
 #include <poll.h>
@@ -68,12 +69,14 @@ class NotifyRelay {
   NotifyRelay(UniqueFd directory, UniqueFd socket, UniqueFd host)
       : directory_(std::move(directory)), socket_(std::move(socket)), host_(std::move(host)) {}
   Result<bool> flush();
-  bool take();
+  Result<UniqueFd> send_barrier();
+  Result<bool> take();
 
   UniqueFd directory_;
   UniqueFd socket_;
   UniqueFd host_;
   std::optional<Datagram> pending_;  // while there is one nothing more is taken: the container waits for the host
+  UniqueFd barrier_;                 // set while the container waits behind one: until this hangs up
   pid_t main_pid_ = 0;
   bool ready_ = false;
 };

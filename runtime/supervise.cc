@@ -107,6 +107,16 @@ void Supervisor::relay_notifications() {
   report_line("minirun: warning: " + turned.error().text());
 }
 
+// What hooks leave behind has become this process's (runtime/adoption.h), and its end wakes it up by SIGCHLD.
+void Supervisor::reap_orphans(pid_t container) const {
+  for (;;) {
+    siginfo_t ended{};
+    if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) < 0) return;  // ECHILD
+    if (ended.si_pid == 0 || ended.si_pid == container || ended.si_pid == guard_.pid()) return;
+    if (waitid(P_PID, static_cast<id_t>(ended.si_pid), nullptr, WEXITED | WNOHANG) < 0) return;
+  }
+}
+
 // Waits once and moves what is there to be moved. False when the container's init has ended.
 Result<bool> Supervisor::turn(int pidfd, int control) {
   constexpr int kOwnPolls = 4;
@@ -139,6 +149,7 @@ Result<Ended> Supervisor::run(pid_t pid, int pidfd, int control) {
   for (bool alive = true; alive && !ended_.init_failed;) {
     TRY(signals_.collect());
     forward_signals(pidfd);
+    reap_orphans(pid);
     alive = TRY(turn(pidfd, control));
   }
   if (relay_) {

@@ -342,6 +342,19 @@ TEST_F(Hooks, ThatHangsEndsWithMinirun) {
   EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
 }
 
+TEST_F(Hooks, WhatTheyLeaveBehindIsReaped) {
+  add("createRuntime", shell("$b setsid $b sleep 0.2 & echo $! > left"));
+  workload("echo ready; b=/bin/busybox; $b sleep 1000");
+  bundle_.write();
+  Running foreground(run_command(bundle_), {});
+  ASSERT_TRUE(foreground.wait_for("ready"));
+  pid_t left = atoi(content(bundle_.path() + "/left").c_str());
+  ASSERT_GT(left, 0);
+  EXPECT_TRUE(eventually([&] { return kill(left, 0) < 0; })) << content(fmt::format("/proc/{}/status", left));
+  foreground.send(SIGTERM);
+  EXPECT_EQ(foreground.finish().code, 128 + SIGTERM);
+}
+
 TEST_F(Hooks, OutputGoesToTheFilesOfTheAnnotations) {
   bundle_.config["annotations"] = {{"run.oci.hooks.stdout", bundle_.path() + "/out"},
                                    {"run.oci.hooks.stderr", bundle_.path() + "/err"}};

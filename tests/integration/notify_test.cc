@@ -1,5 +1,6 @@
 // NOTIFY_SOCKET (sd_notify(3)): the workload says when the service is ready, and the host hears that and no more.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -265,7 +266,34 @@ TEST_F(Notify, HostileWordsAreNotRelayed) {
   EXPECT_EQ(outcome.code, 0) << describe(outcome);
   EXPECT_EQ(outcome.out,
             "socket /run/notify/notify.sock\n3 closed\n253 closed\n2 closed\n1 closed\n1 closed\n1 closed\n");
-  EXPECT_EQ(host.heard(), "READY=1\nREADY=1\nSTATUS=fine\nBARRIER=1+1\n");
+  EXPECT_EQ(host.heard(), "READY=1\nBARRIER=1+1\nREADY=1\nSTATUS=fine\nBARRIER=1+1\n");
+}
+
+// Its own descriptor goes nowhere: to close one of a filesystem in user space would be to wait for the container.
+TEST_F(Notify, BarrierOfTheContainerWaitsForTheHost) {
+  UniqueFd host = listen_at(kHost, SOCK_DGRAM);
+  bundle_.payload({"notify", "fds:1:BARRIER=1", "STATUS=past it"});
+  bundle_.write();
+  Running foreground(run_command(bundle_, {"--no-init", "--pid-file", kPidFile}), told());
+  Message barrier = receive_message(host.get());
+  EXPECT_EQ(barrier.text, "BARRIER=1");
+  ASSERT_EQ(barrier.descriptors.size(), 1u);
+  std::string link = link_target(fmt::format("/proc/self/fd/{}", barrier.descriptors[0].get()));
+  EXPECT_TRUE(link.starts_with("pipe:[")) << link;
+  int pipes = 0;
+  for (int fd = 0; fd < 16; fd++) {
+    std::string other = link_target(fmt::format("/proc/{}/fd/{}", container_pid(), fd));
+    EXPECT_NE(other, link) << fd;
+    pipes += other.starts_with("pipe:[") ? 1 : 0;
+  }
+  EXPECT_EQ(pipes, 3) << "stdout, stderr and its own end of its barrier";
+  EXPECT_FALSE(foreground.wait_for("1 closed", 100)) << "nobody is past it";
+  barrier.descriptors.clear();
+  EXPECT_TRUE(foreground.wait_for("1 closed"));
+  EXPECT_EQ(receive_message(host.get()).text, "STATUS=past it");
+  Outcome outcome = foreground.finish();
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(unlink(kHost), 0);
 }
 
 TEST_F(Notify, FloodHoldsNoSignalUp) {
