@@ -1,7 +1,6 @@
 // `minirun events`: a container's counters, once or again and again, and its OOM kills.
 #include <fcntl.h>
 #include <poll.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,6 +10,7 @@
 #include "runtime/commands.h"
 #include "runtime/container.h"
 #include "runtime/duration.h"
+#include "runtime/output.h"
 #include "runtime/stats_json.h"
 #include "sys/file.h"
 
@@ -22,17 +22,6 @@ using std::chrono::steady_clock;
 
 bool is_gone(const Error& error) {
   return error.code == ENODEV || error.code == ENOENT;
-}
-
-// At once: whoever reads the stream waits for it.
-Result<void> print(std::string_view line) {
-  while (!line.empty()) {
-    ssize_t n = write(STDOUT_FILENO, line.data(), line.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail(errno, "write to stdout");
-    line.remove_prefix(static_cast<size_t>(n));
-  }
-  return {};
 }
 
 // The stream, until the container ends.
@@ -66,7 +55,7 @@ Result<void> EventStream::tell_oom_kills() {
   uint64_t kills = stats->oom_kills.value_or(oom_kills_);
   bool more = kills > oom_kills_;
   oom_kills_ = kills;
-  return more ? print(oom_event(id_)) : Result<void>();
+  return more ? write_output(oom_event(id_)) : Result<void>();
 }
 
 // Until the time is over or something happens. False: the container has ended.
@@ -91,7 +80,7 @@ Result<void> EventStream::run() {
     auto line = stats_event(id_, cgroup_.fd());
     if (!line.ok() && is_gone(line.error())) return {};
     if (!line.ok()) return line.error();
-    TRY(print(*line));
+    TRY(write_output(*line));
     next = std::max(next + interval_, steady_clock::now());
   }
 }

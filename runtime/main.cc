@@ -10,6 +10,7 @@
 #include "runtime/cli.h"
 #include "runtime/commands.h"
 #include "runtime/log.h"
+#include "runtime/output.h"
 #include "runtime/own_program.h"
 
 namespace minirun {
@@ -23,9 +24,10 @@ void open_missing_stdio() {
 }
 
 int print(const PrintAndExit& text) {
-  if (!text.out.empty()) (void)!write(STDOUT_FILENO, text.out.data(), text.out.size());
+  auto written = write_output(text.out);
+  if (!written.ok()) report_error(written.error().text());
   if (!text.error.empty()) report_error(text.error);
-  return text.status;
+  return written.ok() || text.status != 0 ? text.status : 1;
 }
 
 Result<Outcome> perform(const GlobalOptions&, const PrintAndExit& text) {
@@ -57,10 +59,9 @@ int minirun_main(int argc, char** argv) {
     report_error(outcome.error().text());
     return 1;
   }
-  if (!outcome->out.empty()) (void)print({outcome->out, "", 0});
-  if (outcome->error) report_error(outcome->error->text());
+  int status = print({outcome->out, outcome->error ? outcome->error->text() : "", outcome->status});
   if (!outcome->note.empty()) report_line(outcome->note);
-  return outcome->status;
+  return status;
 }
 
 }  // namespace minirun

@@ -5,6 +5,10 @@
 
 namespace minirun::testing {
 
+bool makes_container(Command command) {
+  return command == Command::create || command == Command::run || command == Command::run_detached;
+}
+
 const char* name_of(Command command) {
   switch (command) {
     case Command::create:
@@ -25,6 +29,12 @@ const char* name_of(Command command) {
       return "pause";
     case Command::update:
       return "update";
+    case Command::resume:
+      return "resume";
+    case Command::stop:
+      return "stop";
+    case Command::stats:
+      return "events --stats";
   }
   abort();
 }
@@ -55,6 +65,12 @@ std::vector<std::string> Scene::arguments_of(Command command) const {
       return {"pause", kSceneId};
     case Command::update:
       return {"update", "--resources", bundle_.path() + "/update.json", kSceneId};
+    case Command::resume:
+      return {"resume", kSceneId};
+    case Command::stop:
+      return {"stop", kSceneId};
+    case Command::stats:
+      return {"events", "--stats", kSceneId};
   }
   abort();
 }

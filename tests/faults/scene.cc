@@ -35,19 +35,6 @@ std::string text_of(int fd) {
   return text;
 }
 
-bool makes_container(Command command) {
-  return command == Command::create || command == Command::run || command == Command::run_detached;
-}
-
-std::string list(const Traces& before, const Traces& now) {
-  std::string text;
-  for (const std::string& trace : now)
-    if (!before.contains(trace)) text.append("\n      left behind: ").append(trace);
-  for (const std::string& trace : before)
-    if (!now.contains(trace)) text.append("\n      taken away: ").append(trace);
-  return text;
-}
-
 }  // namespace
 
 Scene::Scene(Kind kind) : kind_(kind) {
@@ -82,6 +69,7 @@ void Scene::learn() {
   Outcome executed = call(arguments_of(Command::exec));
   if (console_) (void)eventually([&] { return parse_dump(said()).has_value(); });
   exec_inside_ = parse_dump(console_ ? said() : executed.out).value_or(Dump());
+  stats_ = call(arguments_of(Command::stats)).out;
   (void)call(arguments_of(Command::update));
   updated_limits_ = cgroup_dump(cgroup());
 }
@@ -151,6 +139,7 @@ std::string Scene::prepare(Command command) {
   if (makes_container(command)) return "";
   Command maker = command == Command::start ? Command::create : Command::run_detached;
   Outcome made = Running(arguments(maker), output_to(container_out_)).finish(20000);
+  if (made.code == 0 && command == Command::resume) made = call({"pause", kSceneId});
   return made.code == 0 ? "" : "cannot prepare: " + describe(made);
 }
 
@@ -230,128 +219,6 @@ Verdict Scene::attempt(Command command, const Fault& fault) {
     verdict.problem = attempt.traced.where + code + ", \"" + attempt.err + "\": " + verdict.problem;
   }
   return verdict;
-}
-
-std::string Scene::check_outcome(const Attempt& attempt) {
-  // glibc's malloc gives the program up when it cannot align the end of its heap: before anything was made.
-  bool heap = attempt.traced.code == -SIGABRT && attempt.traced.where.rfind("brk of ", 0) == 0;
-  if (attempt.traced.code < 0 && !heap)
-    return "killed by signal " + std::to_string(-attempt.traced.code) + remove_and_check();
-  if (attempt.traced.code == good_code(attempt.command)) return check_success(attempt);
-  if (attempt.err.empty()) return "fails without a word" + remove_and_check();
-  return check_refusal(attempt);
-}
-
-std::string Scene::check_inside(Command command, const std::string& text) const {
-  auto dump = parse_dump(text);
-  if (!dump) return "the container says only: " + text.substr(0, 200);
-  const Dump& wanted = command == Command::exec ? exec_inside_ : inside_[static_cast<size_t>(command)];
-  std::string differs = difference(wanted, *dump);
-  return differs.empty() ? "" : "the container is another:" + differs;
-}
-
-// A container that runs, and stays: from inside and from outside.
-std::string Scene::check_container(Command command) {
-  (void)eventually([&] { return said().find("\n--end--\n") != std::string::npos; });
-  std::string problem = check_inside(command, said());
-  if (!problem.empty()) return problem;
-  std::string differs = difference(limits_, cgroup_dump(cgroup()));
-  return differs.empty() ? "" : "the limits are others:" + differs;
-}
-
-// The container of prepare() is as it was.
-std::string Scene::check_unchanged() const {
-  std::string now;
-  (void)eventually([&] { return (now = status()) == "running"; });
-  if (now != "running") return "the container is " + now;
-  auto processes = [&] {
-    std::string text = content(cgroup() + "/cgroup.procs");
-    return std::count(text.begin(), text.end(), '\n') + 1;
-  };
-  constexpr int kInitAndWorkload = 2;
-  if (!eventually([&] { return processes() == kInitAndWorkload; }, 2000))
-    return "processes in the container: " + content(cgroup() + "/cgroup.procs");
-  std::string differs = difference(limits_, cgroup_dump(cgroup()));
-  return differs.empty() ? "" : "the limits have changed:" + differs;
-}
-
-std::string Scene::start_and_check() {
-  Outcome started = call({"start", kSceneId});
-  if (started.code != 0) return "cannot be started: " + describe(started);
-  return check_container(Command::create);
-}
-
-std::string Scene::check_success(const Attempt& attempt) {
-  std::string problem;
-  switch (attempt.command) {
-    case Command::create:
-      problem = status() == "created" ? start_and_check() : "the container is " + status();
-      break;
-    case Command::start:
-    case Command::run_detached:
-      problem = check_container(attempt.command);
-      break;
-    case Command::run:
-      problem = check_inside(Command::run, attempt.out);
-      return problem.empty() ? check_clean(2000) : problem;
-    case Command::exec:
-      if (console_) (void)eventually([&] { return said().find("\n--end--\n") != std::string::npos; });
-      problem = check_inside(Command::exec, console_ ? said() : attempt.out);
-      if (problem.empty()) problem = check_unchanged();
-      break;
-    case Command::kill:
-      if (!eventually([&] { return status() == "stopped"; })) problem = "the container is " + status();
-      break;
-    case Command::remove:
-      return check_clean(2000);
-    case Command::pause:
-      if (status() != "paused") problem = "the container is " + status();
-      break;
-    case Command::update:
-      problem = difference(updated_limits_, cgroup_dump(cgroup()));
-      break;
-  }
-  if (!problem.empty()) problem += "\n     (it said 0)";
-  return problem + remove_and_check();
-}
-
-std::string Scene::check_refusal(const Attempt& attempt) {
-  // Whatever ran must have run as it should.
-  std::string problem;
-  bool ran = makes_container(attempt.command) || attempt.command == Command::exec;
-  if (ran && parse_dump(attempt.out)) problem = check_inside(attempt.command, attempt.out);
-  switch (attempt.command) {
-    case Command::create:
-    case Command::run:
-    case Command::run_detached: {
-      problem += check_clean(2000);
-      return problem.empty() ? "" : problem + remove_and_check();
-    }
-    case Command::start:
-      if (status() == "created") problem += start_and_check();
-      break;
-    case Command::exec:
-    case Command::kill:
-    case Command::pause:
-    case Command::update:
-      problem += check_unchanged();
-      break;
-    case Command::remove:
-      break;
-  }
-  return problem + remove_and_check();
-}
-
-std::string Scene::remove_and_check() {
-  Outcome removed = call({"delete", "--force", kSceneId});
-  if (removed.code == 0 && removed.err.empty()) return check_clean(3000);
-  return "\n     delete --force: " + describe(removed) + check_clean(100);
-}
-
-std::string Scene::check_clean(int milliseconds) const {
-  Traces now;
-  if (eventually([&] { return (now = traces()) == before_; }, milliseconds)) return "";
-  return list(before_, now);
 }
 
 }  // namespace minirun::testing

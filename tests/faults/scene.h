@@ -17,10 +17,24 @@
 
 namespace minirun::testing {
 
-enum class Command : uint8_t { create, start, run, run_detached, exec, kill, remove, pause, update };
-constexpr int kCommands = 9;
+enum class Command : uint8_t {
+  create,
+  start,
+  run,
+  run_detached,
+  exec,
+  kill,
+  remove,
+  pause,
+  update,
+  resume,
+  stop,
+  stats
+};
+constexpr int kCommands = 12;
 // As users know it: "run --detach".
 const char* name_of(Command command);
+bool makes_container(Command command);
 
 // The container's id.
 constexpr const char* kSceneId = "faulty";
@@ -89,6 +103,7 @@ class Scene {
   Dump exec_inside_;                    // of a clean process of exec
   Dump limits_;                         // of a clean container
   Dump updated_limits_;                 // after update
+  std::string stats_;                   // of a clean container
 };
 
 }  // namespace minirun::testing

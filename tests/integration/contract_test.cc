@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <regex>
 
@@ -130,6 +131,43 @@ TEST_F(Contract, ListPsAndStateAreReadByMachines) {
   end();
   json none = json::parse(call({"list", "-f", "json"}).out, nullptr, false);
   EXPECT_TRUE(none.is_null() || none == json::array()) << none;
+}
+
+TEST_F(Contract, WhatCannotBePrintedIsAnError) {
+  start();
+  UniqueFd full(open("/dev/full", O_WRONLY | O_CLOEXEC));
+  ASSERT_TRUE(full);
+  StartOptions options;
+  options.stdout_fd = full.get();
+  std::vector<std::vector<std::string>> commands = {{"state", id()}, {"ps", id()}, {"events", "--stats", id()}};
+  for (auto command : {"list", "features", "--help", "--version"}) commands.push_back({command});
+  for (const auto& command : commands) {
+    Outcome outcome = call(command, options);
+    EXPECT_EQ(outcome.code, 1) << command[0] << ": " << describe(outcome);
+    EXPECT_EQ(outcome.err, "minirun: write to stdout: no space left on device\n") << command[0];
+  }
+  end();
+}
+
+// Whoever reads is slow, and the pipe does not wait by itself.
+TEST_F(Contract, AllIsPrintedIntoAFullPipe) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
+  UniqueFd reader(ends[0]), writer(ends[1]);
+  constexpr int kOnePage = 4096;
+  ASSERT_EQ(fcntl(writer.get(), F_SETPIPE_SZ, kOnePage), kOnePage);
+  ASSERT_EQ(fcntl(writer.get(), F_SETFL, O_NONBLOCK), 0);
+  std::string whole = call({"features"}).out, got;
+  ASSERT_GT(whole.size(), size_t{kOnePage});
+  StartOptions options;
+  options.stdout_fd = writer.get();
+  Running slow(minirun({"features"}), options);
+  writer.reset();
+  std::array<char, 100> part{};
+  for (ssize_t n = 0; (n = read(reader.get(), part.data(), part.size())) > 0;)
+    got.append(part.data(), static_cast<size_t>(n));
+  EXPECT_EQ(got, whole);
+  EXPECT_EQ(slow.finish().code, 0);
 }
 
 TEST_F(Contract, KillAllHasAShortFlagAndEverySpellingOfTheSignal) {
