@@ -55,6 +55,16 @@ Adoption::~Adoption() {
   (void)prctl(PR_SET_CHILD_SUBREAPER, was_);
 }
 
+Result<std::vector<pid_t>> Adoption::look() {
+  return own_children();
+}
+
+Result<void> Adoption::spare_others(const std::vector<pid_t>& made) {
+  for (pid_t pid : TRY(own_children()))
+    if (std::find(made.begin(), made.end(), pid) == made.end()) before_->push_back(pid);
+  return {};
+}
+
 bool Adoption::kill_new() const {
   auto deadline = Clock::now() + kKillTime;
   for (;;) {
@@ -66,6 +76,7 @@ bool Adoption::kill_new() const {
     }
     std::erase_if(*now, [&](pid_t pid) { return std::find(before_->begin(), before_->end(), pid) != before_->end(); });
     if (now->empty()) return true;
+    if (Clock::now() >= deadline) return false;
     for (pid_t pid : *now) (void)kill(pid, SIGKILL);  // a child that is not reaped: the number is its own
     for (pid_t pid : *now)
       if (!reap_by(pid, deadline)) return false;

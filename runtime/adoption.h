@@ -21,6 +21,11 @@ class Adoption {
   // To be asked before the child is started: who is new can only be told by who was there.
   Result<void> ready() const { return before_.ok() ? Result<void>() : Result<void>(before_.error()); }
 
+  // The children of now.
+  static Result<std::vector<pid_t>> look();
+  // Those that are there now and were not among `made` are not for kill_new().
+  Result<void> spare_others(const std::vector<pid_t>& made);
+
   // Kills children that were not there before, and theirs as they come, until there are none; at most 10 s. False: some
   // would not go.
   bool kill_new() const;

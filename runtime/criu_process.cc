@@ -165,6 +165,7 @@ Result<Event> await(int criu_pidfd, int word, Signals* signals) {
     pollfd polls[] = {{word, POLLIN, 0}, {criu_pidfd, POLLIN, 0}, {signals ? signals->fd() : -1, POLLIN, 0}};
     int n = poll(polls, std::size(polls), -1);
     if (n < 0 && errno != EINTR) return fail(errno, "wait for criu");
+    if (n > 0 && polls[2].revents != 0) continue;  // first: a terminal's ^C is for criu, too
     if (n > 0 && (polls[0].revents & POLLIN) != 0) return Event::spoke;
     if (n > 0 && polls[1].revents != 0) return Event::ended;
   }
@@ -224,26 +225,41 @@ class Rendezvous {
 };
 
 // Until criu has ended. One that was told no ends the restore itself.
-Result<void> attend(const CriuRun& run, int pidfd, Rendezvous* rendezvous) {
+Result<void> attend(const CriuRun& run, const Process& criu, Rendezvous* rendezvous, Adoption* adoption) {
+  int pidfd = criu.pidfd.get();
   Event event = TRY(await(pidfd, rendezvous != nullptr ? rendezvous->word() : -1, run.signals));
   if (event == Event::ended) return {};
-  auto answered = rendezvous->answer(run.namespaces_made);
+  auto answered = rendezvous->answer([&](pid_t pid) -> Result<void> {
+    if (adoption == nullptr) return run.namespaces_made(pid);
+    // criu stands still: who is new afterwards is of the hooks, and what those leave behind stays.
+    auto made = TRY(Adoption::look());
+    auto done = run.namespaces_made(pid);
+    TRY(adoption->spare_others(made));
+    return done;
+  });
   TRY(await(pidfd, -1, run.signals));
   return answered;
 }
 
-// Its wait status.
-Result<int> wait_for(const CriuRun& run, const Process& criu, Rendezvous* rendezvous, const Adoption* adoption) {
+Result<int> reap(const Process& criu) {
   constexpr std::chrono::seconds kKillTime{10};
-  auto attended = attend(run, criu.pidfd.get(), rendezvous);
-  if (!attended.ok()) (void)kill(criu.pid, SIGKILL);  // not reaped yet
   bool ended = TRY(await_end(criu.pidfd.get(), std::chrono::steady_clock::now() + kKillTime));
-  if (!ended) return fail(0, "{} (and criu does not end after SIGKILL)", attended.error().text());
+  if (!ended) return fail(0, "criu does not end after SIGKILL");
   int status = TRY(status_of_ended(criu.pidfd.get(), criu.pid));
   reap_ended(criu.pidfd.get());
-  if (attended.ok()) return status;
-  Error error = attended.error();
-  if (adoption != nullptr && !adoption->kill_new()) error.message += " (a process of it does not end after SIGKILL)";
+  return status;
+}
+
+// Its wait status. Where that is another than 0, or unknown, nothing of what it has started stays.
+Result<int> wait_for(const CriuRun& run, const Process& criu, Rendezvous* rendezvous, Adoption* adoption) {
+  auto attended = attend(run, criu, rendezvous, adoption);
+  if (!attended.ok()) (void)kill(criu.pid, SIGKILL);  // not reaped yet
+  auto status = reap(criu);
+  if (attended.ok() && status.ok() && *status == 0) return status;
+  bool gone = adoption == nullptr || adoption->kill_new();
+  if (attended.ok() && gone) return status;
+  Error error = attended.ok() ? fail(0, "criu has failed") : attended.error();
+  if (!gone) error.message += " (a process of it does not end after SIGKILL)";
   return error;
 }
 
@@ -273,14 +289,15 @@ Result<void> run_criu(const CriuRun& run) {
   Process criu = TRY(fork_into(run.cgroup_fd));
   if (criu.pid == 0) be_criu(facts);
   theirs.reset();
+  auto status = wait_for(run, criu, rendezvous ? &*rendezvous : nullptr, adoption ? &*adoption : nullptr);
+  if (!status.ok()) return status.error();
   Failure failure{};
   ssize_t n = 0;
   do {
-    n = read(report.get(), &failure, sizeof failure);
+    n = read(report.get(), &failure, sizeof failure);  // end of file: criu was executed
   } while (n < 0 && errno == EINTR);
-  auto status = wait_for(run, criu, rendezvous ? &*rendezvous : nullptr, adoption ? &*adoption : nullptr);
   if (n == static_cast<ssize_t>(sizeof failure)) return fail(failure.code, "{}", describe(failure.stage));
-  return status.ok() ? judge(run, *status, errors.get()) : status.error();
+  return judge(run, *status, errors.get());
 }
 
 }  // namespace minirun

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -22,6 +23,7 @@
 namespace minirun {
 namespace {
 
+using Clock = std::chrono::steady_clock;
 constexpr const char* kDirectoryName = "notify";
 constexpr const char* kSocketName = "notify.sock";
 constexpr const char* kBarrier = "BARRIER=1";
@@ -110,7 +112,7 @@ struct Taken {
 
 // The next datagram; with `peek` it stays. Its descriptors are never received: they are files of whatever the container
 // has made, and to close one may mean to wait for a process of it (flush of a FUSE filesystem). The kernel, which then
-// closes them itself, does not.
+// lets go of them itself, does not flush. (A socket with SO_LINGER it may still wait for: docs/security.md.)
 std::optional<Taken> receive_datagram(int socket, bool peek) {
   char bytes[kMaxBytes];
   iovec part{bytes, sizeof bytes};
@@ -182,6 +184,12 @@ pollfd NotifyRelay::wanted() const {
   return {socket_.get(), POLLIN, 0};
 }
 
+int NotifyRelay::patience_ms() const {
+  if (!barrier_) return -1;
+  auto left = std::chrono::ceil<std::chrono::milliseconds>(barrier_until_ - Clock::now()).count();
+  return static_cast<int>(std::clamp<int64_t>(left, 0, kBarrierMs));
+}
+
 // False while the host's socket is full.
 Result<bool> NotifyRelay::flush() {
   if (!pending_) return true;
@@ -206,14 +214,15 @@ Result<UniqueFd> NotifyRelay::send_barrier() {
 Result<bool> NotifyRelay::take() {
   if (barrier_) {
     pollfd seen{barrier_.get(), 0, 0};
-    if (poll(&seen, 1, 0) <= 0) return false;
+    if (!ended_ && poll(&seen, 1, 0) <= 0 && Clock::now() < barrier_until_) return false;
     barrier_.reset();
     return receive_datagram(socket_.get(), false).has_value();
   }
   auto next = receive_datagram(socket_.get(), true);
   if (!next) return false;
-  if (is_barrier(next->text) && next->has_descriptors) {
+  if (is_barrier(next->text) && next->has_descriptors && !ended_) {
     barrier_ = TRY(send_barrier());
+    barrier_until_ = Clock::now() + std::chrono::milliseconds(kBarrierMs);
     return true;
   }
   (void)receive_datagram(socket_.get(), false);  // the same
@@ -233,13 +242,13 @@ Result<void> NotifyRelay::turn() {
 
 Result<void> NotifyRelay::barrier(Signals& signals) {
   UniqueFd seen;
-  auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kBarrierMs);
+  auto deadline = Clock::now() + std::chrono::milliseconds(kBarrierMs);
   for (;;) {
     if (!seen && !pending_) seen = TRY(send_barrier());
     TRY(turn());
     TRY(signals.collect());
     if (signals.abort_request()) return {};
-    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
     if (left.count() <= 0) return {};
     pollfd polls[] = {wanted(), {seen.get(), 0, 0}, {signals.fd(), POLLIN, 0}};
     if (poll(polls, std::size(polls), static_cast<int>(left.count())) < 0 && errno != EINTR)

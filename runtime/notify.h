@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <sys/types.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,11 +51,15 @@ class NotifyRelay {
 
   // MAINPID= for the host; without it none is told.
   void set_main_pid(pid_t pid) { main_pid_ = pid; }
-  // To wait for in poll(2): the container's socket, or the host's while that is full.
+  // To wait for in poll(2), and how long at most (-1: for ever): the container's socket, or the host's while that is
+  // full, or the end of a barrier.
   pollfd wanted() const;
+  int patience_ms() const;
   // Moves what is there, up to a bound, so that a container that never stops sending cannot keep minirun busy. Never
-  // waits. Errors: the host's socket is gone.
+  // waits. Errors: the host's socket is gone; there is no descriptor for a barrier.
   Result<void> turn();
+  // The container has ended: what it said last does not wait behind a barrier of its own.
+  void set_ended() { ended_ = true; }
   // READY=1 has gone on.
   bool ready() const { return ready_; }
   // Waits until the host has seen all that went before (sd_notify_barrier(3)), a signal to give up comes, or kBarrierMs
@@ -77,8 +82,10 @@ class NotifyRelay {
   UniqueFd host_;
   std::optional<Datagram> pending_;  // while there is one nothing more is taken: the container waits for the host
   UniqueFd barrier_;                 // set while the container waits behind one: until this hangs up
+  std::chrono::steady_clock::time_point barrier_until_;  // the host may never let go of it
   pid_t main_pid_ = 0;
   bool ready_ = false;
+  bool ended_ = false;
 };
 
 constexpr int kBarrierMs = 30000;

@@ -16,11 +16,12 @@ Result<NotifyWait> await_ready(NotifyRelay& relay, int pidfd, Signals& signals) 
       return wait;
     }
     pollfd polls[] = {relay.wanted(), {pidfd, POLLIN, 0}, {signals.fd(), POLLIN, 0}};
-    if (poll(polls, std::size(polls), -1) < 0) {
+    if (poll(polls, std::size(polls), relay.patience_ms()) < 0) {
       if (errno == EINTR) continue;
       return fail(errno, "wait for READY=1");
     }
     alive = (polls[1].revents & POLLIN) == 0;
+    if (!alive) relay.set_ended();
     TRY(relay.turn());  // also the last word of one that has ended
   }
   wait.ready = relay.ready();

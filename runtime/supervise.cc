@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <utility>
@@ -79,7 +80,9 @@ void Supervisor::forward_signals(int pidfd) {
 
 int Supervisor::patience_ms() const {
   if (receiver_is_full_) return kRetryMs;
-  return background_ && relay_ ? kBackgroundMs : -1;
+  int barrier = notify_ ? notify_->patience_ms() : -1;
+  if (!background_ || !relay_) return barrier;
+  return barrier < 0 ? kBackgroundMs : std::min(barrier, kBackgroundMs);
 }
 
 Result<void> Supervisor::read_control(int control) {
@@ -108,12 +111,15 @@ void Supervisor::relay_notifications() {
 }
 
 // What hooks leave behind has become this process's (runtime/adoption.h), and its end wakes it up by SIGCHLD.
-void Supervisor::reap_orphans(pid_t container) const {
+void Supervisor::reap_orphans(pid_t container) {
   for (;;) {
     siginfo_t ended{};
     if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) < 0) return;  // ECHILD
-    if (ended.si_pid == 0 || ended.si_pid == container || ended.si_pid == guard_.pid()) return;
-    if (waitid(P_PID, static_cast<id_t>(ended.si_pid), nullptr, WEXITED | WNOHANG) < 0) return;
+    if (ended.si_pid == 0 || ended.si_pid == container) return;
+    if (ended.si_pid == guard_.pid())
+      guard_.stop();  // somebody has killed it
+    else if (waitid(P_PID, static_cast<id_t>(ended.si_pid), nullptr, WEXITED | WNOHANG) < 0)
+      return;
   }
 }
 
@@ -140,7 +146,8 @@ Result<bool> Supervisor::turn(int pidfd, int control) {
     background_ = terminal_ && !terminal_.is_foreground();
     if (!background_) relay_->close_input();
   }
-  if (polls[3].revents != 0 || polls[1].revents != 0) relay_notifications();
+  if (notify_ && polls[1].revents != 0) notify_->set_ended();
+  if (polls[3].revents != 0 || polls[1].revents != 0 || (notify_ && notify_->patience_ms() == 0)) relay_notifications();
   if (polls[2].revents != 0 || polls[1].revents != 0) TRY(read_control(control));
   return polls[1].revents == 0;
 }

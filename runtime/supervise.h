@@ -65,7 +65,7 @@ class Supervisor {
   Result<bool> turn(int pidfd, int control);
   Result<void> read_control(int control);
   void relay_notifications();
-  void reap_orphans(pid_t container) const;
+  void reap_orphans(pid_t container);
 
   Signals signals_;
   Guard guard_;  // before terminal_: ended after the terminal is given back

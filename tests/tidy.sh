@@ -2,8 +2,9 @@
 # Sourced by tests/lint.sh: clang-tidy over all that minirun is built from.
 #
 # Most of its time goes into the headers of the C++ library. So files that are compiled alike are looked at together, one
-# after the other in one file (the analyzer looks at no included one). Files that do not get along, and those of a unit
-# with findings, are looked at one by one: what counts is always said of the file alone.
+# after the other in one file (the analyzer looks at no included one; inlining-mode: at each function by itself, also
+# where another file of the unit calls it). Files that do not get along, and those of a unit with findings, are looked
+# at one by one.
 
 kTidyTogether=12
 
@@ -25,19 +26,22 @@ tidy_stamp() { # FILE
 }
 
 tidy_unit() { # FILE...
-  local unit flags file status=0
+  local unit flags file i=0 status=0 stamps=()
+  for file in "$@"; do stamps+=("$(tidy_stamp "$file")"); done # before it is read: it may be edited meanwhile
   if [ $# -gt 1 ]; then
     unit=build/tidy/unit-$(echo "$*" | sha256sum | cut -c1-16).cc
     for file in "$@"; do cat "$file" && echo; done >"$unit"
     read -ra flags < <(tidy_flags "$1")
-    if tidy "$unit" -- "${flags[@]}" >"$unit.log"; then
-      for file in "$@"; do touch "$(tidy_stamp "$file")"; done
+    if tidy --extra-arg=-Xclang --extra-arg=-analyzer-inlining-mode --extra-arg=-Xclang --extra-arg=all \
+      "$unit" -- "${flags[@]}" >"$unit.log"; then
+      touch "${stamps[@]}"
       return 0
     fi
     echo "one by one, for what $unit.log says: $*"
   fi
   for file in "$@"; do
-    if tidy -p build/sanitize "$file"; then touch "$(tidy_stamp "$file")"; else status=1; fi
+    if tidy -p build/sanitize "$file"; then touch "${stamps[i]}"; else status=1; fi
+    i=$((i + 1))
   done
   return $status
 }

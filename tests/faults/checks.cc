@@ -17,11 +17,15 @@ std::string list(const Traces& before, const Traces& now) {
   return text;
 }
 
-// The names of all members of a JSON text, with their places; "" when it is none.
+// The names of all members of a JSON text, with their places, but for those of a list (devices that were read from);
+// "" when it is none.
 std::string shape_of(const std::string& text) {
-  auto members = nlohmann::json::parse(text, nullptr, false).flatten();
+  auto parsed = nlohmann::json::parse(text, nullptr, false);
+  if (!parsed.is_object()) return "";
+  auto members = parsed.flatten();
   std::string names;
-  for (const auto& [name, value] : members.items()) names += name + "\n";
+  for (const auto& [name, value] : members.items())
+    if (name.find("/blkio/") == std::string::npos) names += name + "\n";
   return names;
 }
 

@@ -59,7 +59,8 @@ Scene::Scene(Kind kind) : kind_(kind) {
   bool runs = !console_;  // in the foreground minirun holds the terminal itself
   if (runs)
     inside_[static_cast<size_t>(Command::run)] = parse_dump(call(arguments_of(Command::run)).out).value_or(Dump());
-  if (inside_[0].empty() || (runs && inside_[static_cast<size_t>(Command::run)].empty()) || exec_inside_.empty())
+  if (inside_[0].empty() || (runs && inside_[static_cast<size_t>(Command::run)].empty()) || exec_inside_.empty() ||
+      stats_.empty())
     give_up("the container does not tell of itself");
 }
 

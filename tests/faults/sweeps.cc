@@ -33,9 +33,7 @@ class Maker {
                     "delete --force with a bit flipped in every byte of the "
                     "record")}) {
       Sweep sweep{what, Kind::privileged, Command::remove, {}};
-      size_t step = options_.all ? 1 : kStride;
-      if (step > 1) sweep.name += " (each " + std::to_string(step) + "th)";
-      for (uint64_t at = 1; at <= bytes; at += step) {
+      for (uint64_t at = 1; at <= bytes; ++at) {
         Fault fault;
         fault.kind = damage;
         fault.at = at;
