@@ -1,6 +1,7 @@
 // What a container can reach through the processes and the descriptors of minirun, and which files minirun opens at
 // all.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -108,6 +109,40 @@ TEST_F(Descriptors, OfTheHostAreNotThereDuringExec) {
     for (int i = 0; i < 30; ++i) EXPECT_EQ(exec({}, {"/bin/payload", "true"}).code, 0);
     std::string said = end_and_hear();
     EXPECT_EQ(said.find("looks 0 outside 0") != std::string::npos, !may_trace) << said;
+  }
+}
+
+TEST_F(Descriptors, ExecJoinsRightWhateverTheContainersProcIs) {
+  // CVE-2015-1334: the container puts something else on its own /proc; who joins must not believe what is there.
+  auto identity = [](pid_t pid) {
+    std::string text;
+    for (const char* ns : {"pid", "net", "mnt", "uts", "ipc", "cgroup", "user"})
+      text += link_target(fmt::format("/proc/{}/ns/{}", pid, ns)) + "\n";
+    std::istringstream status(content(fmt::format("/proc/{}/status", pid)));
+    for (std::string line; std::getline(status, line);)
+      for (const char* key : {"Uid:", "Gid:", "Groups:", "NoNewPrivs:", "Seccomp:"})
+        if (line.starts_with(key) || (line.starts_with("Cap") && key[0] == 'U')) text += line + "\n";
+    return text;
+  };
+  constexpr const char* kExecPid = "/run/tests/exec.pid";
+  Bundle bundle;
+  ASSERT_TRUE(bundle.add_busybox({"sh", "mount", "mkdir", "sleep"}));
+  for (const char* set : {"bounding", "effective", "permitted"})
+    bundle.config["process"]["capabilities"][set].push_back("CAP_SYS_ADMIN");
+  for (const char* evil : {"mount -t tmpfs none /proc; mkdir -p /proc/self/attr /proc/self/fd /proc/1/ns",
+                           "mount -o bind /tmp /proc", "mount -o bind /proc/1/root/tmp /proc/self"}) {
+    bundle.config["process"]["args"] = {"/bin/sh", "-c", std::string(evil) + " && echo ready && exec sleep 1000"};
+    UniqueFd file(open(kSaid, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    StartOptions options;
+    options.stdout_fd = file.get();
+    Outcome outcome = run(bundle, {"--detach", "--no-init", "--pid-file", kPidFile}, options);
+    ASSERT_EQ(outcome.code, 0) << describe(outcome);
+    ASSERT_TRUE(eventually([] { return content(kSaid).find("ready") != std::string::npos; })) << content(kSaid);
+    outcome = exec({"--detach", "--pid-file", kExecPid}, {"/bin/sleep", "1000"}, options);
+    ASSERT_EQ(outcome.code, 0) << evil << describe(outcome);
+    EXPECT_EQ(identity(atoi(content(kExecPid).c_str())), identity(container_pid())) << evil;
+    end();
+    EXPECT_EQ(unlink(kSaid) + unlink(kExecPid), 0);
   }
 }
 

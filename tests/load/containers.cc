@@ -1,4 +1,7 @@
 // Many containers at the same time.
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <functional>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +12,7 @@ namespace minirun::testing {
 namespace {
 
 constexpr int kContainers = 1000;
+constexpr int kDeletes = 200;
 
 std::string id(int number) {
   return "c" + std::to_string(number);
@@ -94,6 +98,22 @@ Figure remove(const Place& place, int count) {
   return figure;
 }
 
+// One after the other, while it runs; with what delete --force takes, its own start included.
+Figure remove_running(const Place& place, const std::string& bundle, int count) {
+  Figure figure{"delete --force of a running container, nothing left"};
+  std::vector<double> took;
+  for (int i = 0; i < count; ++i) {
+    std::string problem = place.start(bundle, id(i));
+    Clock clock;
+    problem += unless(0, place.call({"delete", "--force", id(i)}));
+    took.push_back(clock.milliseconds());
+    figure.count(problem + place.left());
+  }
+  std::sort(took.begin(), took.end());
+  figure.note = fmt::format("median {:.1f} ms, longest {:.1f} ms", took.at(took.size() / 2), took.back());
+  return figure;
+}
+
 }  // namespace
 
 void containers_at_once(Figures& figures) {
@@ -107,6 +127,7 @@ void containers_at_once(Figures& figures) {
   figures.push_back(list(place, count));
   figures.push_back(exec(place, count));
   figures.push_back(remove(place, count));
+  figures.push_back(remove_running(place, bundle.path(), part_of(kDeletes)));
 }
 
 }  // namespace minirun::testing

@@ -83,7 +83,8 @@ using Figures = std::vector<Figure>;
 void containers_at_once(Figures& figures);  // containers.cc
 void run_cycles(Figures& figures);          // cycles.cc
 void life_cycles(Figures& figures);
-void creates_of_one_id(Figures& figures);        // one_id.cc
+void creates_of_one_id(Figures& figures);  // one_id.cc
+void commands_of_one_id(Figures& figures);
 void orphans_of_an_init(Figures& figures);       // init.cc
 void bursts_of_signals(Figures& figures);        // signals.cc
 void terminals_of_the_killed(Figures& figures);  // terminal.cc

@@ -30,9 +30,9 @@ struct Group {
 };
 
 constexpr Group kGroups[] = {
-    {"containers", containers_at_once},    {"cycles", run_cycles},          {"lives", life_cycles},
-    {"one-id", creates_of_one_id},         {"orphans", orphans_of_an_init}, {"signals", bursts_of_signals},
-    {"terminal", terminals_of_the_killed},
+    {"containers", containers_at_once},    {"cycles", run_cycles},           {"lives", life_cycles},
+    {"one-id", creates_of_one_id},         {"orphans", orphans_of_an_init},  {"signals", bursts_of_signals},
+    {"terminal", terminals_of_the_killed}, {"commands", commands_of_one_id},
 };
 
 void print(const Figure& figure) {

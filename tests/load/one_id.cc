@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kRounds = 1000;
 constexpr int kCreates = 12;
+constexpr int kRoundsOfAll = 300;
 constexpr const char* kId = "wanted";
 
 struct Barrier {
@@ -37,7 +38,8 @@ std::string judge(const std::vector<Outcome>& outcomes) {
   return winners == 1 ? "" : std::to_string(winners) + " of them won";
 }
 
-std::string round(const Place& place, const Bundle& bundle) {
+// The outcomes of commands that start at the same moment, in their order.
+std::vector<Outcome> at_once(const Place& place, const std::vector<std::vector<std::string>>& commands) {
   Barrier barrier;
   StartOptions options;
   // Closing the writing end in each leaves this program's as the last.
@@ -48,18 +50,37 @@ std::string round(const Place& place, const Bundle& bundle) {
     (void)close(barrier.wait.get());
   };
   std::vector<std::unique_ptr<Running>> all;
-  for (int i = 0; i < kCreates; ++i)
-    all.push_back(std::make_unique<Running>(place.minirun({"create", "--bundle", bundle.path(), kId}), options));
+  for (const auto& command : commands) all.push_back(std::make_unique<Running>(place.minirun(command), options));
   barrier.open.reset();
   std::vector<Outcome> outcomes;
   for (auto& one : all) outcomes.push_back(one->finish());
-  all.clear();
-  barrier.wait.reset();
-  std::string problem = judge(outcomes);
+  return outcomes;
+}
+
+std::string round_of_creates(const Place& place, const Bundle& bundle) {
+  std::vector<std::vector<std::string>> commands(kCreates, {"create", "--bundle", bundle.path(), kId});
+  std::string problem = judge(at_once(place, commands));
   // The one that won has a whole container.
   if (problem.empty()) problem = unless(0, place.call({"start", kId}));
   std::string removed = unless(0, place.call({"delete", "--force", kId}));
   return problem + removed + place.left();
+}
+
+// Each does what it is for or says why not, whoever comes first; and nothing is left of the container.
+std::string round_of_all(const Place& place, const Bundle& bundle) {
+  const std::vector<std::vector<std::string>> commands = {
+      {"start", kId}, {"state", kId},  {"exec", kId, "/bin/payload", "true"},
+      {"pause", kId}, {"resume", kId}, {"kill", kId, "KILL"},
+      {"list"},       {"ps", kId},     {"delete", "--force", kId}};
+  Outcome created = Running(place.minirun({"create", "--bundle", bundle.path(), kId}), place.quiet()).finish();
+  std::string problem = unless(0, created);
+  std::vector<Outcome> outcomes = at_once(place, commands);
+  for (size_t i = 0; i < commands.size(); ++i) {
+    bool told = outcomes[i].code == 0 || !outcomes[i].err.empty() || outcomes[i].code > 128;
+    if (outcomes[i].code < 0 || !told) problem += commands[i][0] + ": " + describe(outcomes[i]);
+  }
+  if (outcomes.back().code != 0) problem += "delete --force: " + describe(outcomes.back());
+  return problem + place.left();
 }
 
 }  // namespace
@@ -72,7 +93,20 @@ void creates_of_one_id(Figures& figures) {
   Figure figure{"rounds of 12 creates of one id at once, exactly one wins"};
   int rounds = part_of(kRounds);
   Clock clock;
-  for (int i = 0; i < rounds; ++i) figure.count(round(place, bundle));
+  for (int i = 0; i < rounds; ++i) figure.count(round_of_creates(place, bundle));
+  figure.note = clock.each(rounds);
+  figures.push_back(figure);
+}
+
+void commands_of_one_id(Figures& figures) {
+  Bundle bundle;
+  bundle.payload({"pause"});
+  bundle.write();
+  Place place;
+  Figure figure{"rounds of start, state, exec, pause, resume, kill, list, ps and delete --force of one id at once"};
+  int rounds = part_of(kRoundsOfAll);
+  Clock clock;
+  for (int i = 0; i < rounds; ++i) figure.count(round_of_all(place, bundle));
   figure.note = clock.each(rounds);
   figures.push_back(figure);
 }
