@@ -65,8 +65,21 @@ cet_program_faults() { # FILE LIBC_ARCHIVE
   readelf -nW "$1" | grep -q 'IBT, SHSTK' || echo "$1: not marked for IBT and SHSTK, though $2 has objects that are"
 }
 
+kHardeningFlags='-fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection=full -ftrivial-auto-var-init=zero'
+kHardeningFlags+=' -fno-delete-null-pointer-checks -fno-strict-overflow -D_FORTIFY_SOURCE=3 -D_GLIBCXX_ASSERTIONS'
+
+# flag_faults DATABASE: how each object of ours was compiled (compile_commands.json), but for the init, which has no C library.
+flag_faults() {
+  grep -E '"command": .* -c [^ ]*/(sys|cgroups|namespaces|runtime)/[^ ]*\.cc"' "$1" | grep -v '/namespaces/init/' |
+    awk -v flags="$kHardeningFlags" -v database="$1" '
+      BEGIN { count = split(flags, wanted, " ") }
+      { files++; for (i = 1; i <= count; i++) if (index($0 " ", " " wanted[i] " ") == 0) print $NF " is compiled without " wanted[i] }
+      END { if (!files) print database ": no object of ours" }'
+}
+
 # Nothing on standard output when all is well.
 binary_faults() {
+  flag_faults build/compile_commands.json
   segment_faults build/minirun
   segment_faults build/minirun-systemd dynamic
   readelf -hlW build/minirun-init | loadable_faults build/minirun-init
@@ -128,6 +141,9 @@ self_test() {
   ar rc "$wrong/soft.a" "$wrong/soft.o" "$wrong/good.o"
   must_find '1 of 2 objects without IBT and SHSTK' cet_faults "$wrong/soft.a"
   must_find 'not marked for IBT and SHSTK' cet_program_faults "$wrong/soft" "$wrong/good.o"
+  echo '"command": "g++ -fPIE -O2 -o x.o -c /there/runtime/x.cc",' >"$wrong/database"
+  must_find 'is compiled without -fstack-clash-protection' flag_faults "$wrong/database"
+  must_find 'no object of ours' flag_faults /dev/null
   rm -rf "$wrong"
 }
 
