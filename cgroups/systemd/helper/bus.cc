@@ -21,7 +21,7 @@ constexpr const char* kService = "org.freedesktop.systemd1";
 constexpr const char* kPath = "/org/freedesktop/systemd1";
 constexpr const char* kInterface = "org.freedesktop.systemd1.Manager";
 constexpr const char* kUnit = "org.freedesktop.systemd1.Unit";
-constexpr const char* kScope = "org.freedesktop.systemd1.Scope";
+constexpr const char* kScopeInterface = "org.freedesktop.systemd1.Scope";
 constexpr std::chrono::seconds kJobTime{20};
 constexpr uint64_t kCallTime = 20'000'000;  // microseconds
 
@@ -120,7 +120,7 @@ Result<std::string> Manager::scope_cgroup(const std::string& unit) {
   std::string path = TRY(unit_path(unit));
   BusError error;
   char* text = nullptr;
-  int n = sd_bus_get_property_string(bus_.get(), kService, path.c_str(), kScope, "ControlGroup", error.get(), &text);
+  int n = sd_bus_get_property_string(bus_.get(), kService, path.c_str(), kScopeInterface, "ControlGroup", error.get(), &text);
   if (n < 0) return error.result(n, "ask systemd for the cgroup of " + unit);
   std::string cgroup(text);
   free(text);
