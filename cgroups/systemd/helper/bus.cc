@@ -120,7 +120,8 @@ Result<std::string> Manager::scope_cgroup(const std::string& unit) {
   std::string path = TRY(unit_path(unit));
   BusError error;
   char* text = nullptr;
-  int n = sd_bus_get_property_string(bus_.get(), kService, path.c_str(), kScopeInterface, "ControlGroup", error.get(), &text);
+  int n = sd_bus_get_property_string(bus_.get(), kService, path.c_str(), kScopeInterface, "ControlGroup", error.get(),
+                                     &text);
   if (n < 0) return error.result(n, "ask systemd for the cgroup of " + unit);
   std::string cgroup(text);
   free(text);
