@@ -230,7 +230,7 @@ Result<Born> clone_far(const SpawnRequest& request, Far* far, PlanMemory* memory
   if (!far->waits_for_maps && !plan.new_time) arguments.flags |= CLONE_VM | CLONE_VFORK;
   arguments.pidfd = reinterpret_cast<uint64_t>(&pidfd);
   if (request.cgroup_fd >= 0) {
-    arguments.flags |= 0x200000000ULL;  // CLONE_INTO_CGROUP
+    arguments.flags |= abi::kCloneIntoCgroup;
     arguments.cgroup = static_cast<uint64_t>(request.cgroup_fd);
   }
   if (way == Way::through_stage) return take(TRY(clone_through_stage(request, &arguments, far)));

@@ -109,7 +109,7 @@ Result<Process> fork_into(int cgroup_fd) {
   arguments.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
   arguments.exit_signal = SIGCHLD;
   if (cgroup_fd >= 0) {
-    arguments.flags |= 0x200000000ULL;  // CLONE_INTO_CGROUP
+    arguments.flags |= abi::kCloneIntoCgroup;
     arguments.cgroup = static_cast<uint64_t>(cgroup_fd);
   }
   long pid = syscall(SYS_clone3, &arguments, sizeof arguments);

@@ -74,6 +74,8 @@ constexpr uint64_t kMsPrivate = 1 << 18;
 constexpr uint64_t kMsSlave = 1 << 19;
 constexpr uint64_t kMsShared = 1 << 20;
 
+constexpr uint64_t kCloneIntoCgroup = 0x200000000;  // CLONE_INTO_CGROUP (Linux 5.7)
+
 struct CloneArguments {  // struct clone_args, CLONE_ARGS_SIZE_VER2 (Linux 5.7)
   uint64_t flags;
   uint64_t pidfd;

@@ -70,7 +70,7 @@ tidy_units() {
 
 lint_tidy() {
   tidy_rules=$( (cat .clang-tidy CMakeLists.txt tests/tidy.sh; sources | grep '\.h$' | xargs cat; clang-tidy --version) | sha256sum)
-  export tidy_rules kTidyTogether
+  export tidy_rules
   export -f tidy tidy_flags tidy_stamp tidy_unit
   mkdir -p build/tidy
   # shellcheck disable=SC2016

@@ -90,6 +90,11 @@ void Bundle::payload(const std::vector<std::string>& args) {
   for (const std::string& arg : args) config["process"]["args"].push_back(arg);
 }
 
+void Bundle::add_capability(const char* capability) {
+  for (const char* set : {"bounding", "effective", "permitted"})
+    config["process"]["capabilities"][set].push_back(capability);
+}
+
 void Bundle::add_file(const std::string& path, const std::string& content, unsigned mode) const {
   make_folders(rootfs() + parent_of(path));
   write_new_file(rootfs() + path, content, mode);

@@ -27,6 +27,9 @@ class Bundle {
   // process.args = /bin/payload with these arguments.
   void payload(const std::vector<std::string>& args);
 
+  // One more capability that the process has and may keep.
+  void add_capability(const char* capability);
+
   // Below the rootfs; parent folders are made. Paths start with a slash.
   void add_file(const std::string& path, const std::string& content, unsigned mode = 0644) const;
   void add_folder(const std::string& path) const;

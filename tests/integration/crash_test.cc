@@ -1,4 +1,5 @@
 // minirun is killed, or the launch fails, at any moment: what it made can be found and is removed.
+#include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -6,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <functional>
 
 #include "tests/integration/descriptors.h"
 #include "tests/integration/fixture.h"
@@ -28,34 +30,44 @@ class Crash : public MinirunTest {
     container.finish();
     return took;
   }
-  // Sends the signal after each of many delays, from none to a little more than a start takes.
-  void interrupt_at_many_moments(int signal, const std::vector<std::string>& flags, const StartOptions& options = {}) {
-    const int moments = slowness() > 1 ? 20 : 60;
+  // Sends the signals, each after each of many delays, from none to a little more than a start takes; afterwards, with
+  // what `check` does, all must be as before.
+  using Check = std::function<void(int signal, const Outcome& outcome, const std::string& when)>;
+  void interrupt_at_many_moments(const std::vector<int>& signals, int moments, const std::vector<std::string>& flags,
+                                 const StartOptions& options, const Check& check) {
     Bundle bundle;
     bundle.payload({"pause"});
     long whole = start_us(bundle);
     Traces before = take_traces();
-    for (int moment = 0; moment < moments; ++moment) {
-      long delay = whole * 12 / 10 * moment / moments;
-      Running container(run_command(bundle, flags), options);
-      usleep(static_cast<useconds_t>(delay));
-      container.send(signal);
-      Outcome outcome = container.finish();
-      EXPECT_NE(outcome.code, kTimedOut) << "after " << delay << " us: " << describe(outcome);
-      outcome = call({"delete", "--force", id()});
-      EXPECT_EQ(outcome.code, 0) << "after " << delay << " us: " << describe(outcome);
-      ASSERT_NO_FATAL_FAILURE(expect_as_before(
-          before, "when interrupted after " + std::to_string(delay) + " us of " + std::to_string(whole)));
+    for (int signal : signals) {
+      for (int moment = 0; moment < moments; ++moment) {
+        long delay = whole * 12 / 10 * moment / moments;
+        Running container(run_command(bundle, flags), options);
+        usleep(static_cast<useconds_t>(delay));
+        container.send(signal);
+        Outcome outcome = container.finish();
+        std::string when = fmt::format("when interrupted by signal {} after {} us of {}", signal, delay, whole);
+        check(signal, outcome, when);
+        ASSERT_NO_FATAL_FAILURE(expect_as_before(before, when));
+      }
     }
+  }
+  void kill_at_many_moments(const std::vector<std::string>& flags, const StartOptions& options = {}) {
+    interrupt_at_many_moments({SIGKILL}, slowness() > 1 ? 20 : 60, flags, options,
+                              [&](int, const Outcome& outcome, const std::string& when) {
+                                EXPECT_NE(outcome.code, kTimedOut) << when << ": " << describe(outcome);
+                                Outcome removed = call({"delete", "--force", id()});
+                                EXPECT_EQ(removed.code, 0) << when << ": " << describe(removed);
+                              });
   }
 };
 
 TEST_F(Crash, KilledAtAnyMomentOfARunLeavesNothingThatDeleteDoesNotFind) {
-  interrupt_at_many_moments(SIGKILL, {});
+  kill_at_many_moments({});
 }
 
 TEST_F(Crash, KilledAtAnyMomentOfADetachedRun) {
-  interrupt_at_many_moments(SIGKILL, {"--detach"});
+  kill_at_many_moments({"--detach"});
 }
 
 // With a socket in a folder of its own beside the record, and waiting for READY=1 in the end.
@@ -64,30 +76,18 @@ TEST_F(Crash, KilledAtAnyMomentWithANotifySocket) {
   UniqueFd host = listen_at(kHost, SOCK_DGRAM);
   StartOptions options;
   options.env.push_back(std::string("NOTIFY_SOCKET=") + kHost);
-  interrupt_at_many_moments(SIGKILL, {"--detach"}, options);
+  kill_at_many_moments({"--detach"}, options);
   EXPECT_EQ(unlink(kHost), 0);
 }
 
 // Whatever it was at, minirun itself takes everything away and says which signal it was; before it holds signals back
 // it has made nothing.
 TEST_F(Crash, AskedToEndAtAnyMomentOfARun) {
-  const int moments = slowness() > 1 ? 8 : 40;
-  Bundle bundle;
-  bundle.payload({"pause"});
-  long whole = start_us(bundle);
-  Traces before = take_traces();
-  for (int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
-    for (int moment = 0; moment < moments; ++moment) {
-      long delay = whole * 12 / 10 * moment / moments;
-      Running container(run_command(bundle), {});
-      usleep(static_cast<useconds_t>(delay));
-      container.send(signal);
-      Outcome outcome = container.finish();
-      std::string when = "signal " + std::to_string(signal) + " after " + std::to_string(delay) + " us";
-      EXPECT_TRUE(outcome.code == 128 + signal || outcome.code == -signal) << when << ": " << describe(outcome);
-      ASSERT_NO_FATAL_FAILURE(expect_as_before(before, when));
-    }
-  }
+  interrupt_at_many_moments({SIGTERM, SIGINT, SIGHUP, SIGQUIT}, slowness() > 1 ? 8 : 40, {}, {},
+                            [](int signal, const Outcome& outcome, const std::string& when) {
+                              EXPECT_TRUE(outcome.code == 128 + signal || outcome.code == -signal)
+                                  << when << ": " << describe(outcome);
+                            });
 }
 
 // Many at once, from before the first system call to the end.

@@ -70,11 +70,7 @@ TEST_F(Init, KeepsNoDescriptorOfTheHost) {
   Bundle bundle;
   if (!bundle.add_busybox({"ls"})) GTEST_SKIP() << "no busybox";
   bundle.config["process"]["args"] = {"/bin/ls", "-l", "/proc/1/fd"};
-  for (const char* capability : {"CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"}) {
-    for (const char* set : {"bounding", "effective", "permitted"}) {
-      bundle.config["process"]["capabilities"][set].push_back(capability);
-    }
-  }
+  for (const char* capability : {"CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"}) bundle.add_capability(capability);
   Outcome outcome = run(bundle);
   std::istringstream lines(outcome.out);
   for (std::string line; std::getline(lines, line);) {

@@ -83,32 +83,29 @@ std::string round_of_all(const Place& place, const Bundle& bundle) {
   return problem + place.left();
 }
 
+Figure count_rounds(const std::string& name, int rounds, std::string (*round)(const Place&, const Bundle&)) {
+  Bundle bundle;
+  bundle.payload({"pause"});
+  bundle.write();
+  Place place;
+  Figure figure{name};
+  Clock clock;
+  for (int i = 0; i < rounds; ++i) figure.count(round(place, bundle));
+  figure.note = clock.each(rounds);
+  return figure;
+}
+
 }  // namespace
 
 void creates_of_one_id(Figures& figures) {
-  Bundle bundle;
-  bundle.payload({"pause"});
-  bundle.write();
-  Place place;
-  Figure figure{"rounds of 12 creates of one id at once, exactly one wins"};
-  int rounds = part_of(kRounds);
-  Clock clock;
-  for (int i = 0; i < rounds; ++i) figure.count(round_of_creates(place, bundle));
-  figure.note = clock.each(rounds);
-  figures.push_back(figure);
+  figures.push_back(
+      count_rounds("rounds of 12 creates of one id at once, exactly one wins", part_of(kRounds), round_of_creates));
 }
 
 void commands_of_one_id(Figures& figures) {
-  Bundle bundle;
-  bundle.payload({"pause"});
-  bundle.write();
-  Place place;
-  Figure figure{"rounds of start, state, exec, pause, resume, kill, list, ps and delete --force of one id at once"};
-  int rounds = part_of(kRoundsOfAll);
-  Clock clock;
-  for (int i = 0; i < rounds; ++i) figure.count(round_of_all(place, bundle));
-  figure.note = clock.each(rounds);
-  figures.push_back(figure);
+  figures.push_back(
+      count_rounds("rounds of start, state, exec, pause, resume, kill, list, ps and delete --force of one id at once",
+                   part_of(kRoundsOfAll), round_of_all));
 }
 
 }  // namespace minirun::testing
