@@ -93,9 +93,9 @@ class JsonBuilder {
   bool end_array() { return close(); }
 
   // position counts the bytes that the parser has read.
-  bool parse_error(size_t position, const std::string& /*token*/, const nlohmann::detail::exception& problem) {
+  bool parse_error(size_t position, const std::string& token, const nlohmann::detail::exception& problem) {
     size_t at = position > 0 ? std::min(position, text_.size() + 1) - 1 : 0;
-    error_ = at_position(at, reason(problem.what()));
+    error_ = at_position(at, reason(problem.what(), token));
     return false;
   }
 
@@ -111,16 +111,15 @@ class JsonBuilder {
   const std::optional<Error>& error() const { return error_; }
 
  private:
-  // nlohmann's text without its prefix and without the last token, which may be megabytes of anything.
-  static std::string reason(std::string_view what) {
-    if (what.find("out_of_range") != std::string_view::npos) return "number out of range";
+  // nlohmann's text without its prefix and without the last token, which may be megabytes of anything: also of what
+  // follows a token in that text.
+  static std::string reason(std::string_view what, const std::string& token) {
+    if (what.starts_with("[json.exception.out_of_range")) return "number out of range";
     size_t start = what.find(": ");
     if (start != std::string_view::npos) what.remove_prefix(start + 2);
+    const std::string last_read = "; last read: '" + token + "'";
     std::string text(what);
-    size_t token = text.find("; last read: '");
-    if (token == std::string::npos) return text;
-    size_t token_end = text.rfind("'; expected ");
-    text.erase(token, token_end == std::string::npos || token_end < token ? token_end : token_end + 1 - token);
+    if (size_t at = text.find(last_read); at != std::string::npos) text.erase(at, last_read.size());
     return text;
   }
 

@@ -9,7 +9,7 @@
 namespace minirun {
 namespace {
 
-using Op = oci::SeccompOperator;
+using Operator = oci::SeccompOperator;
 
 // seccomp_data.args are 64-bit words in the machine's order; those that this is built for are little-endian.
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
@@ -26,9 +26,9 @@ constexpr size_t kFails = 0;
 
 // eq, ne and masked_eq: both halves, with the last each masked, equal the value's.
 BpfCode equality(const oci::SeccompArg& arg, bool low_only) {
-  const size_t equal = arg.op == Op::ne ? kFails : kHolds;
-  const size_t unequal = arg.op == Op::ne ? kHolds : kFails;
-  const bool masked = arg.op == Op::masked_eq;
+  const size_t equal = arg.op == Operator::ne ? kFails : kHolds;
+  const size_t unequal = arg.op == Operator::ne ? kHolds : kFails;
+  const bool masked = arg.op == Operator::masked_eq;
   const uint64_t value = masked ? arg.value_two & arg.value : arg.value;
   auto half = [&](sock_filter load_half, unsigned shift, size_t if_equal, size_t if_unequal) {
     BpfCode code = {load_half};
@@ -59,17 +59,17 @@ BpfCode order(const oci::SeccompArg& arg, bool low_only, unsigned comparison, bo
 // Falls out behind its last instruction when the condition fails, and one further on when it holds.
 BpfCode comparison(const oci::SeccompArg& arg, bool low_only) {
   switch (arg.op) {
-    case Op::ne:
-    case Op::eq:
-    case Op::masked_eq:
+    case Operator::ne:
+    case Operator::eq:
+    case Operator::masked_eq:
       return equality(arg, low_only);
-    case Op::lt:
+    case Operator::lt:
       return order(arg, low_only, BPF_JGE, true);
-    case Op::le:
+    case Operator::le:
       return order(arg, low_only, BPF_JGT, true);
-    case Op::ge:
+    case Operator::ge:
       return order(arg, low_only, BPF_JGE, false);
-    case Op::gt:
+    case Operator::gt:
       return order(arg, low_only, BPF_JGT, false);
   }
   return {};

@@ -14,10 +14,9 @@ tidy() { # ARGUMENTS
     --extra-arg=max-nodes=25000 "$@" 2>/dev/null
 }
 
-# How build/sanitize compiles a file, but for the precompiled headers; nothing for a file that is not in it.
+# How clang compiles a file with the sanitizers; nothing for a file that is not compiled so.
 tidy_flags() { # FILE
-  sed -n "s|.*\"command\": \".*clang++ \(.*\) -o [^ ]* -c $PWD/$1\",\$|\1|p" build/sanitize/compile_commands.json |
-    sed 's/ -Winvalid-pch .*//'
+  sed -n "s|.*\"command\": \".*clang++ \(.*\) -o [^ ]* -c $PWD/$1\",\$|\1|p" build/tidy/compile_commands.json
 }
 
 # What passed once passes again as long as neither it nor any header nor the rules changed.
@@ -40,7 +39,7 @@ tidy_unit() { # FILE...
     echo "one by one, for what $unit.log says: $*"
   fi
   for file in "$@"; do
-    if tidy -p build/sanitize "$file"; then touch "${stamps[i]}"; else status=1; fi
+    if tidy -p build/tidy "$file"; then touch "${stamps[i]}"; else status=1; fi
     i=$((i + 1))
   done
   return $status
@@ -72,7 +71,9 @@ lint_tidy() {
   tidy_rules=$( (cat .clang-tidy CMakeLists.txt tests/tidy.sh; sources | grep '\.h$' | xargs cat; clang-tidy --version) | sha256sum)
   export tidy_rules
   export -f tidy tidy_flags tidy_stamp tidy_unit
-  mkdir -p build/tidy
+  # Nothing is built there.
+  cmake -S . -B build/tidy -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang \
+    -DMINIRUN_SANITIZE=ON -DMINIRUN_UNITY=OFF -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON >/dev/null || return 1
   # shellcheck disable=SC2016
   sources | grep -E '^(sys|cgroups|namespaces|runtime|packaging)/.*\.cc$' | tidy_units | xargs -P 2 -L 1 bash -c 'tidy_unit "$@"' tidy
 }

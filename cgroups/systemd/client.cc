@@ -110,7 +110,7 @@ Error Client::ended() {
 }
 
 Result<std::string> Client::receive(Deadline deadline) {
-  std::string packet(kMostBytes, '\0');
+  std::string packet(kMostMessageBytes, '\0');
   for (;;) {
     auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - steady_clock::now()).count();
     pollfd wait{socket_.get(), POLLIN, 0};
@@ -128,7 +128,7 @@ Result<std::string> Client::receive(Deadline deadline) {
 
 Result<Reply> Client::ask(const Request& request) {
   std::string packet = encode(request);
-  if (packet.size() > kMostBytes) return fail(EMSGSIZE, "more properties than minirun-systemd takes");
+  if (packet.size() > kMostMessageBytes) return fail(EMSGSIZE, "more properties than minirun-systemd takes");
   if (send(socket_.get(), packet.data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
     if (errno == EPIPE || errno == ECONNRESET) return ended();
     return fail(errno, "ask minirun-systemd");

@@ -22,7 +22,7 @@
 namespace minirun::systemd {
 
 constexpr uint32_t kProtocol = 0x6d727301;  // another one, and minirun and the helper are of two builds
-constexpr size_t kMostBytes = 64 << 10;     // of a message
+constexpr size_t kMostMessageBytes = 64 << 10;
 
 enum class Call : uint32_t { look, start, release, set, stop, adopt, last = adopt };
 

@@ -15,7 +15,7 @@
 namespace minirun::testing {
 namespace {
 
-constexpr const char* kSocket = "/run/tests/console";
+constexpr const char* kConsoleSocket = "/run/tests/console";
 
 class ExecTerminal : public ExecTest {
  protected:
@@ -79,10 +79,10 @@ TEST_F(ExecTerminal, WrongUsesOfTheConsoleSocket) {
     EXPECT_EQ(outcome.code, 255) << describe(outcome);
     EXPECT_NE(outcome.err.find(text), std::string::npos) << describe(outcome);
   };
-  expect_failed({"-t", "--console-socket", kSocket}, "console-socket");  // the terminal is relayed
+  expect_failed({"-t", "--console-socket", kConsoleSocket}, "console-socket");  // the terminal is relayed
   expect_failed({"-t", "-d"}, "console-socket");
-  expect_failed({"-d", "--console-socket", kSocket}, "terminal");
-  expect_failed({"-t", "-d", "--console-socket", kSocket}, "no such file");
+  expect_failed({"-d", "--console-socket", kConsoleSocket}, "terminal");
+  expect_failed({"-t", "-d", "--console-socket", kConsoleSocket}, "no such file");
   end();
 }
 
@@ -109,8 +109,8 @@ class CreateTerminal : public ExecTest {
 TEST_F(CreateTerminal, ConsoleSocketReceivesItBeforeTheStart) {
   bundle_.config["process"]["terminal"] = true;
   bundle_.config["process"]["consoleSize"] = {{"height", 21}, {"width", 51}};
-  UniqueFd listener = listen_at(kSocket, SOCK_STREAM);
-  Outcome outcome = create({"--console-socket", kSocket});
+  UniqueFd listener = listen_at(kConsoleSocket, SOCK_STREAM);
+  Outcome outcome = create({"--console-socket", kConsoleSocket});
   ASSERT_EQ(outcome.code, 0) << describe(outcome);
   UniqueFd terminal = receive_descriptor(listener.get());
   ASSERT_EQ(isatty(terminal.get()), 1);
@@ -134,14 +134,14 @@ TEST_F(CreateTerminal, ConsoleSocketReceivesItBeforeTheStart) {
   EXPECT_EQ(waitpid(container_pid(), &status, 0), container_pid());
   EXPECT_EQ(status, 0);
   EXPECT_EQ(call({"delete", id()}).code, 0);
-  EXPECT_EQ(unlink(kSocket), 0);
+  EXPECT_EQ(unlink(kConsoleSocket), 0);
 }
 
 TEST_F(CreateTerminal, WrongUsesOfTheConsoleSocket) {
-  expect_refused(create({"--console-socket", kSocket}), {"console-socket", "terminal"});
+  expect_refused(create({"--console-socket", kConsoleSocket}), {"console-socket", "terminal"});
   bundle_.config["process"]["terminal"] = true;
   expect_refused(create({}), {"console-socket"});
-  expect_refused(create({"--console-socket", kSocket}), {kSocket, "no such file"});
+  expect_refused(create({"--console-socket", kConsoleSocket}), {kConsoleSocket, "no such file"});
   expect_refused(call({"state", id()}), {"container does not exist"});
 }
 

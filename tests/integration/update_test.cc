@@ -33,12 +33,12 @@ class Update : public MinirunTest {
     EXPECT_EQ(outcome.out + outcome.err, "");
   }
   // With --resources=- and this on stdin.
-  Outcome update_from_stdin(const std::string& json, std::vector<std::string> args = {}) {
+  Outcome update_from_stdin(const std::string& text, std::vector<std::string> args = {}) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) abort();
     UniqueFd read_end(ends[0]);
     UniqueFd write_end(ends[1]);
-    if (write(write_end.get(), json.data(), json.size()) != static_cast<ssize_t>(json.size())) abort();
+    if (write(write_end.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) abort();
     write_end.reset();
     StartOptions options;
     options.stdin_fd = read_end.get();

@@ -66,6 +66,13 @@ TEST(Json, ErrorsAreShortWhateverTheToken) {
   EXPECT_LT(error_of("\"" + std::string(1 << 20, 'x') + "\n\"").size(), 200u);
 }
 
+// The library shows the last token, which may hold what its message is taken apart by.
+TEST(Json, ErrorsHoldNothingOfTheToken) {
+  EXPECT_EQ(error_of("{\"'; expected \x7Fion\":i"), "1:21: syntax error while parsing value - invalid literal");
+  EXPECT_EQ(error_of("{\"; last read: '\":i"), "1:19: syntax error while parsing value - invalid literal");
+  EXPECT_EQ(error_of("{\"out_of_range\":i"), "1:17: syntax error while parsing value - invalid literal");
+}
+
 TEST(Json, RefusesInvalidUtf8AndLoneSurrogates) {
   EXPECT_EQ(error_of("[\"\xFF\"]"), "1:3: syntax error while parsing value - invalid string: ill-formed UTF-8 byte");
   EXPECT_NE(error_of("[\"\xC0\xAF\"]"), "") << "overlong";

@@ -12,11 +12,12 @@ namespace {
 
 TEST(CompileSeccomp, ComparesArgumentsAsUnsigned64BitNumbers) {
   struct Case {
-    Op op;
+    Operator op;
     bool below, equal, above;  // is the rule met by an argument below, at, above the value?
   };
-  const Case cases[] = {{Op::ne, true, false, true},  {Op::lt, true, false, false}, {Op::le, true, true, false},
-                        {Op::eq, false, true, false}, {Op::ge, false, true, true},  {Op::gt, false, false, true}};
+  const Case cases[] = {{Operator::ne, true, false, true}, {Operator::lt, true, false, false},
+                        {Operator::le, true, true, false}, {Operator::eq, false, true, false},
+                        {Operator::ge, false, true, true}, {Operator::gt, false, false, true}};
   for (const Case& c : cases) {
     for (uint64_t value : {uint64_t{1}, uint64_t{0xffffffff}, uint64_t{0x100000000}, uint64_t{0x8000000000000000}}) {
       for (uint32_t index : {0U, 5U}) {
@@ -35,8 +36,8 @@ TEST(CompileSeccomp, ComparesArgumentsAsUnsigned64BitNumbers) {
 }
 
 TEST(CompileSeccomp, MasksAnArgumentWithTheFirstValueAndComparesWithTheSecond) {
-  Filter filter(profile(
-      Action::error, {rule({"clone"}, Action::allow, {{0, 0xff00ff00000000ff, 0x0100000000000001, Op::masked_eq}})}));
+  Filter filter(profile(Action::error, {rule({"clone"}, Action::allow,
+                                             {{0, 0xff00ff00000000ff, 0x0100000000000001, Operator::masked_eq}})}));
   EXPECT_EQ(filter.answer(SYS_clone, {0x0100000000000001}), SECCOMP_RET_ALLOW);
   EXPECT_EQ(filter.answer(SYS_clone, {0x01ab00cdffffff01}), SECCOMP_RET_ALLOW);
   EXPECT_EQ(filter.answer(SYS_clone, {0x0100000000000003}), SECCOMP_RET_ERRNO | EPERM);
@@ -44,14 +45,16 @@ TEST(CompileSeccomp, MasksAnArgumentWithTheFirstValueAndComparesWithTheSecond) {
 }
 
 TEST(CompileSeccomp, JoinsConditionsOnDifferentArgumentsWithAnd) {
-  Filter filter(profile(Action::error, {rule({"socket"}, Action::allow, {{0, 2, 0, Op::eq}, {1, 1, 0, Op::eq}})}));
+  Filter filter(
+      profile(Action::error, {rule({"socket"}, Action::allow, {{0, 2, 0, Operator::eq}, {1, 1, 0, Operator::eq}})}));
   EXPECT_EQ(filter.answer(SYS_socket, {2, 1}), SECCOMP_RET_ALLOW);
   EXPECT_EQ(filter.answer(SYS_socket, {2, 3}), SECCOMP_RET_ERRNO | EPERM);
   EXPECT_EQ(filter.answer(SYS_socket, {3, 1}), SECCOMP_RET_ERRNO | EPERM);
 }
 
 TEST(CompileSeccomp, TakesConditionsOnOneArgumentAsAlternatives) {
-  Filter filter(profile(Action::error, {rule({"personality"}, Action::allow, {{0, 0, 0, Op::eq}, {0, 8, 0, Op::eq}})}));
+  Filter filter(profile(Action::error,
+                        {rule({"personality"}, Action::allow, {{0, 0, 0, Operator::eq}, {0, 8, 0, Operator::eq}})}));
   EXPECT_EQ(filter.answer(SYS_personality, {0}), SECCOMP_RET_ALLOW);
   EXPECT_EQ(filter.answer(SYS_personality, {8}), SECCOMP_RET_ALLOW);
   EXPECT_EQ(filter.answer(SYS_personality, {4}), SECCOMP_RET_ERRNO | EPERM);
@@ -62,8 +65,9 @@ TEST(CompileSeccomp, TakesOrdersOfOneArgumentAsAlternatives) {
   const uint64_t values[] = {0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x8000000000000000};
   for (uint64_t one : values) {
     for (uint64_t other : values) {
-      Filter filter(profile(Action::error, {rule({"bpf"}, Action::allow, {{2, one, 0, Op::le}, {2, other, 0, Op::le}}),
-                                            rule({"bpf"}, Action::log, {{2, 0x9000000000000000, 0, Op::ge}})}));
+      Filter filter(profile(Action::error,
+                            {rule({"bpf"}, Action::allow, {{2, one, 0, Operator::le}, {2, other, 0, Operator::le}}),
+                             rule({"bpf"}, Action::log, {{2, 0x9000000000000000, 0, Operator::ge}})}));
       for (uint64_t value : values) {
         for (uint64_t argument : {value - 1, value, value + 1})
           EXPECT_EQ(filter.answer(SYS_bpf, {0, 0, argument}),
@@ -76,9 +80,9 @@ TEST(CompileSeccomp, TakesOrdersOfOneArgumentAsAlternatives) {
 }
 
 TEST(CompileSeccomp, TheFirstRuleWhoseConditionsHoldAnswers) {
-  Filter filter(profile(Action::allow, {rule({"kill"}, Action::error, {{0, 5, 0, Op::ge}}, EXDEV),
-                                        rule({"kill"}, Action::error, {{0, 3, 0, Op::ge}}, ENOENT),
-                                        rule({"kill"}, Action::error, {{1, 9, 0, Op::eq}}, EIO)}));
+  Filter filter(profile(Action::allow, {rule({"kill"}, Action::error, {{0, 5, 0, Operator::ge}}, EXDEV),
+                                        rule({"kill"}, Action::error, {{0, 3, 0, Operator::ge}}, ENOENT),
+                                        rule({"kill"}, Action::error, {{1, 9, 0, Operator::eq}}, EIO)}));
   EXPECT_EQ(filter.answer(SYS_kill, {7, 9}), SECCOMP_RET_ERRNO | EXDEV);
   EXPECT_EQ(filter.answer(SYS_kill, {4, 9}), SECCOMP_RET_ERRNO | ENOENT);
   EXPECT_EQ(filter.answer(SYS_kill, {2, 9}), SECCOMP_RET_ERRNO | EIO);
@@ -87,15 +91,15 @@ TEST(CompileSeccomp, TheFirstRuleWhoseConditionsHoldAnswers) {
 
 TEST(CompileSeccomp, ARuleWithoutConditionsMakesTheOthersOfItsCallIdle) {
   const oci::SeccompRule all = rule({"kill"}, Action::log);
-  const oci::SeccompRule some = rule({"kill"}, Action::error, {{0, 5, 0, Op::ge}});
+  const oci::SeccompRule some = rule({"kill"}, Action::error, {{0, 5, 0, Operator::ge}});
   for (const auto& rules : {std::vector{all, some}, std::vector{some, all}})
     EXPECT_EQ(Filter(profile(Action::allow, rules)).answer(SYS_kill, {7}), SECCOMP_RET_LOG);
 }
 
 #if defined(__x86_64__)
 TEST(CompileSeccomp, ComparesTheLowerHalvesWhereWordsHave32Bits) {
-  oci::Seccomp seccomp = profile(Action::error, {rule({"kill"}, Action::allow, {{0, ~uint64_t{0}, 0, Op::eq}}),
-                                                 rule({"bpf"}, Action::allow, {{0, 7, 0, Op::gt}})});
+  oci::Seccomp seccomp = profile(Action::error, {rule({"kill"}, Action::allow, {{0, ~uint64_t{0}, 0, Operator::eq}}),
+                                                 rule({"bpf"}, Action::allow, {{0, 7, 0, Operator::gt}})});
   seccomp.architectures = {oci::SeccompArch::x86, oci::SeccompArch::x32};
   Filter filter(seccomp);
   constexpr uint32_t kKillOfI386 = 37, kBpfOfI386 = 357;
@@ -110,7 +114,7 @@ TEST(CompileSeccomp, ComparesTheLowerHalvesWhereWordsHave32Bits) {
 // Which a 32-bit program may make in either way: as a call of its own, whose arguments are asked for, or by
 // socketcall(2), whose arguments are behind a pointer.
 TEST(CompileSeccomp, LeavesTheMultiplexedCallsOfI386ToLibseccomp) {
-  oci::Seccomp seccomp = profile(Action::error, {rule({"socket"}, Action::allow, {{0, 2, 0, Op::eq}})});
+  oci::Seccomp seccomp = profile(Action::error, {rule({"socket"}, Action::allow, {{0, 2, 0, Operator::eq}})});
   seccomp.architectures = {oci::SeccompArch::x86};
   Filter filter(seccomp);
   constexpr uint32_t kSocketcall = 102, kSocketOfI386 = 359, kSysSocket = 1, kSysBind = 2;

@@ -17,7 +17,7 @@
 namespace minirun {
 
 using Action = oci::SeccompAction;
-using Op = oci::SeccompOperator;
+using Operator = oci::SeccompOperator;
 using Args = std::array<uint64_t, 6>;
 
 #if defined(__x86_64__)

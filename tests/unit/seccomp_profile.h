@@ -36,16 +36,16 @@ inline oci::Seccomp engine_like_profile() {
     }
   }
   using Action = oci::SeccompAction;
-  using Op = oci::SeccompOperator;
+  using Operator = oci::SeccompOperator;
   oci::Seccomp profile;
   profile.default_action = Action::error;
   profile.default_errno_ret = EPERM;
   profile.architectures = {oci::SeccompArch::x86_64, oci::SeccompArch::x86, oci::SeccompArch::x32};
   profile.syscalls.push_back(rule({names.begin(), names.end()}, Action::allow));
   for (uint64_t persona : {0x0ULL, 0x8ULL, 0x20000ULL, 0x20008ULL, 0xffffffffULL})
-    profile.syscalls.push_back(rule({"personality"}, Action::allow, {{0, persona, 0, Op::eq}}));
-  profile.syscalls.push_back(rule({"socket"}, Action::allow, {{0, 40, 0, Op::ne}}));
-  profile.syscalls.push_back(rule({"clone"}, Action::allow, {{0, 2114060288, 0, Op::masked_eq}}));
+    profile.syscalls.push_back(rule({"personality"}, Action::allow, {{0, persona, 0, Operator::eq}}));
+  profile.syscalls.push_back(rule({"socket"}, Action::allow, {{0, 40, 0, Operator::ne}}));
+  profile.syscalls.push_back(rule({"clone"}, Action::allow, {{0, 2114060288, 0, Operator::masked_eq}}));
   profile.syscalls.push_back(rule({"clone3"}, Action::error, {}, ENOSYS));
   return profile;
 }

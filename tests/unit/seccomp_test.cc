@@ -58,8 +58,8 @@ TEST(CompileSeccomp, TakesEachActionAsTheDefault) {
 }
 
 TEST(CompileSeccomp, TakesTheSameRuleTwice) {
-  oci::SeccompRule twice = rule({"socket", "socket"}, Action::allow, {{0, 2, 0, Op::eq}});
-  twice.args.push_back({0, 2, 5, Op::eq});  // valueTwo means nothing here
+  oci::SeccompRule twice = rule({"socket", "socket"}, Action::allow, {{0, 2, 0, Operator::eq}});
+  twice.args.push_back({0, 2, 5, Operator::eq});  // valueTwo means nothing here
   Filter filter(profile(Action::error, {twice, twice}));
   EXPECT_EQ(filter.answer(SYS_socket, {2}), SECCOMP_RET_ALLOW);
 }
@@ -87,7 +87,7 @@ TEST(CompileSeccomp, PointsAtAnErrnoThatItsActionDoesNotTake) {
 TEST(CompileSeccomp, RefusesWhatItCannotExpress) {
   EXPECT_EQ(error_of(profile(Action::error, {rule({"kill"}, Action::error, {}, 0x10000)})),
             "/linux/seccomp/syscalls/0: the errno value must be at most 65535: 65536");
-  EXPECT_EQ(error_of(profile(Action::error, {rule({"kill"}, Action::allow, {{6, 0, 0, Op::eq}})})),
+  EXPECT_EQ(error_of(profile(Action::error, {rule({"kill"}, Action::allow, {{6, 0, 0, Operator::eq}})})),
             "/linux/seccomp/syscalls/0: args: index must be 0 to 5: 6");
 }
 
@@ -180,9 +180,9 @@ uint32_t expected(const oci::Seccomp& seccomp, const std::string& name, uint64_t
     if (std::find(r.names.begin(), r.names.end(), name) == r.names.end()) continue;
     bool met = true;
     for (const oci::SeccompArg& arg : r.args) {
-      if (arg.op == Op::eq) met = met && argument == arg.value;
-      if (arg.op == Op::ne) met = met && argument != arg.value;
-      if (arg.op == Op::masked_eq) met = met && (argument & arg.value) == arg.value_two;
+      if (arg.op == Operator::eq) met = met && argument == arg.value;
+      if (arg.op == Operator::ne) met = met && argument != arg.value;
+      if (arg.op == Operator::masked_eq) met = met && (argument & arg.value) == arg.value_two;
     }
     if (met) return r.action == Action::allow ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | r.errno_ret.value_or(EPERM);
   }
@@ -219,7 +219,7 @@ TEST(CompileSeccomp, GivesTheDefaultToAllOfAProfileThatNamesNothing) {
 TEST(CompileSeccomp, RefusesAFilterLongerThanTheKernelTakes) {
   oci::Seccomp seccomp = profile(Action::error, {});
   for (uint64_t value = 0; value < 3000; ++value)
-    seccomp.syscalls.push_back(rule({"kill"}, Action::allow, {{0, value << 33 | value, 0, Op::eq}}));
+    seccomp.syscalls.push_back(rule({"kill"}, Action::allow, {{0, value << 33 | value, 0, Operator::eq}}));
   const std::string error = error_of(seccomp);
   EXPECT_EQ(error.find("/linux/seccomp: the filter has "), 0U) << error;
 }

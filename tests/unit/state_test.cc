@@ -248,9 +248,9 @@ TEST(OpenInit, ProcessesThatAreNobodysAreNeverFound) {
 
 TEST(Now, IsWhatDateSays) {
   std::string now = now_rfc3339();
-  time_t seconds = time(nullptr);
+  time_t since_epoch = time(nullptr);
   tm utc{};
-  gmtime_r(&seconds, &utc);
+  gmtime_r(&since_epoch, &utc);
   char expected[32];
   strftime(expected, sizeof expected, "%Y-%m-%dT%H:", &utc);
   EXPECT_EQ(now.substr(0, 14), expected);

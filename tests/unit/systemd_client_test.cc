@@ -142,7 +142,7 @@ TEST_F(SystemdClient, RefusesToAskForMoreThanFits) {
   auto client = start("sleep 100");
   ASSERT_TRUE(client.ok()) << client.error().text();
   Request request;
-  request.unit = std::string(kMostBytes, 'x');
+  request.unit = std::string(kMostMessageBytes, 'x');
   EXPECT_EQ(client->ask(request).error().code, EMSGSIZE);
 }
 

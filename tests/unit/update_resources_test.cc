@@ -24,7 +24,7 @@ std::string planned(UpdateCommand command, const CurrentLimits& current, const s
   return text;
 }
 
-UpdateCommand with(void (*set)(UpdateCommand&)) {
+UpdateCommand asking(void (*set)(UpdateCommand&)) {
   UpdateCommand command;
   set(command);
   return command;
@@ -37,13 +37,13 @@ TEST(UpdateResources, WithoutAnythingIsNoWrite) {
   EXPECT_EQ(planned({}, kLimited), "");
   EXPECT_EQ(planned({}, kLimited, "{}"), "");
   EXPECT_EQ(planned({}, kLimited, R"({"memory":{},"cpu":{},"blockIO":{},"devices":[]})"), "");
-  EXPECT_EQ(planned(with([](auto& c) { c.memory = ""; }), kLimited), "") << "runc takes it for not given";
+  EXPECT_EQ(planned(asking([](auto& c) { c.memory = ""; }), kLimited), "") << "runc takes it for not given";
 }
 
 TEST(UpdateResources, OptionsGoBeforeTheFile) {
   std::string json = R"({"memory":{"limit":1048576,"reservation":524288},"pids":{"limit":7},"cpu":{"shares":1024}})";
   EXPECT_EQ(planned({}, kUnlimited, json), "memory.max=1048576 ; memory.low=524288 ; cpu.weight=100 ; pids.max=7");
-  auto command = with([](auto& c) {
+  auto command = asking([](auto& c) {
     c.memory = "2m";
     c.pids_limit = 9;
   });
@@ -52,7 +52,7 @@ TEST(UpdateResources, OptionsGoBeforeTheFile) {
 }
 
 TEST(UpdateResources, EveryOptionIsTaken) {
-  auto command = with([](auto& c) {
+  auto command = asking([](auto& c) {
     c.blkio_weight = 100;
     c.cpu_period = 50000;
     c.cpu_quota = 10000;
@@ -77,22 +77,22 @@ TEST(UpdateResources, EveryOptionIsTaken) {
 }
 
 TEST(UpdateResources, QuotaAndPeriodStayTogether) {
-  EXPECT_EQ(planned(with([](auto& c) { c.cpu_period = 50000; }), kLimited), "cpu.max=20000 50000");
-  EXPECT_EQ(planned(with([](auto& c) { c.cpu_period = 50000; }), kUnlimited), "cpu.max=max 50000");
-  EXPECT_EQ(planned(with([](auto& c) { c.cpu_quota = 30000; }), kLimited), "cpu.max=30000");
-  EXPECT_EQ(planned(with([](auto& c) { c.cpu_quota = -1; }), kLimited), "cpu.max=max");
+  EXPECT_EQ(planned(asking([](auto& c) { c.cpu_period = 50000; }), kLimited), "cpu.max=20000 50000");
+  EXPECT_EQ(planned(asking([](auto& c) { c.cpu_period = 50000; }), kUnlimited), "cpu.max=max 50000");
+  EXPECT_EQ(planned(asking([](auto& c) { c.cpu_quota = 30000; }), kLimited), "cpu.max=30000");
+  EXPECT_EQ(planned(asking([](auto& c) { c.cpu_quota = -1; }), kLimited), "cpu.max=max");
 }
 
 TEST(UpdateResources, BurstIsWrittenOnTheSafeSideOfTheQuota) {
-  EXPECT_EQ(planned(with([](auto& c) { c.cpu_burst = 6000; }), kLimited), "cpu.max.burst=6000");
-  EXPECT_EQ(planned(with([](auto& c) { c.cpu_burst = 30000; }), kLimited),
+  EXPECT_EQ(planned(asking([](auto& c) { c.cpu_burst = 6000; }), kLimited), "cpu.max.burst=6000");
+  EXPECT_EQ(planned(asking([](auto& c) { c.cpu_burst = 30000; }), kLimited),
             "--cpu-burst: must not be more than quota, 20000: found 30000");
-  auto lower = with([](auto& c) {
+  auto lower = asking([](auto& c) {
     c.cpu_burst = 2000;
     c.cpu_quota = 4000;
   });
   EXPECT_EQ(planned(lower, kLimited), "cpu.max.burst=2000 ; cpu.max=4000") << "4000 is less than the burst so far";
-  auto higher = with([](auto& c) {
+  auto higher = asking([](auto& c) {
     c.cpu_burst = 30000;
     c.cpu_quota = 40000;
   });
@@ -100,17 +100,17 @@ TEST(UpdateResources, BurstIsWrittenOnTheSafeSideOfTheQuota) {
 }
 
 TEST(UpdateResources, SwapIsCountedFromTheLimitThatHolds) {
-  EXPECT_EQ(planned(with([](auto& c) { c.memory_swap = "96m"; }), kLimited), "memory.swap.max=33554432");
-  EXPECT_EQ(planned(with([](auto& c) { c.memory_swap = "64m"; }), kLimited), "memory.swap.max=0");
-  EXPECT_EQ(planned(with([](auto& c) { c.memory_swap = "-1"; }), kLimited), "memory.swap.max=max");
-  EXPECT_EQ(planned(with([](auto& c) { c.memory_swap = "32m"; }), kLimited),
+  EXPECT_EQ(planned(asking([](auto& c) { c.memory_swap = "96m"; }), kLimited), "memory.swap.max=33554432");
+  EXPECT_EQ(planned(asking([](auto& c) { c.memory_swap = "64m"; }), kLimited), "memory.swap.max=0");
+  EXPECT_EQ(planned(asking([](auto& c) { c.memory_swap = "-1"; }), kLimited), "memory.swap.max=max");
+  EXPECT_EQ(planned(asking([](auto& c) { c.memory_swap = "32m"; }), kLimited),
             "--memory-swap: is memory and swap together, so it must not be less than limit, 67108864: found 33554432");
-  EXPECT_EQ(planned(with([](auto& c) { c.memory_swap = "32m"; }), kUnlimited),
+  EXPECT_EQ(planned(asking([](auto& c) { c.memory_swap = "32m"; }), kUnlimited),
             "--memory-swap: is memory and swap together, so it needs a memory limit: found 33554432 without one");
 }
 
 TEST(UpdateResources, MoreMemoryComesBeforeLessSwap) {
-  auto command = with([](auto& c) {
+  auto command = asking([](auto& c) {
     c.memory = "128m";
     c.memory_swap = "128m";
   });
@@ -122,11 +122,11 @@ TEST(UpdateResources, MoreMemoryComesBeforeLessSwap) {
 }
 
 TEST(UpdateResources, NoMemoryLimitIsNoSwapLimitEither) {
-  EXPECT_EQ(planned(with([](auto& c) { c.memory = "-1"; }), kLimited), "memory.max=max ; memory.swap.max=max");
+  EXPECT_EQ(planned(asking([](auto& c) { c.memory = "-1"; }), kLimited), "memory.max=max ; memory.swap.max=max");
 }
 
 TEST(UpdateResources, EveryProblemIsToldOfWhatTheUserWrote) {
-  auto command = with([](auto& c) {
+  auto command = asking([](auto& c) {
     c.kernel_memory = "4k";
     c.cpu_rt_runtime = 5;
     c.cpu_idle = 2;
@@ -143,7 +143,7 @@ TEST(UpdateResources, EveryProblemIsToldOfWhatTheUserWrote) {
             "--kernel-memory: is for cgroup v1 only, and minirun works with cgroup v2\n"
             "--cpu-rt-runtime: is for cgroup v1 only, and minirun works with cgroup v2\n"
             "r.json: /network/classID: is for cgroup v1 only, and minirun works with cgroup v2");
-  EXPECT_EQ(planned(with([](auto& c) { c.memory_swap = "much"; }), kLimited),
+  EXPECT_EQ(planned(asking([](auto& c) { c.memory_swap = "much"; }), kLimited),
             "--memory-swap: \"much\" is no size: bytes, or with k, m, g, t or p, or -1 for no limit");
 }
 

@@ -123,7 +123,7 @@ class Server {
 };
 
 int serve() {
-  std::vector<char> packet(kMostBytes);
+  std::vector<char> packet(kMostMessageBytes);
   Server server;
   for (;;) {
     ssize_t n = recv(kSocket, packet.data(), packet.size(), MSG_TRUNC);
