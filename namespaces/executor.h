@@ -79,9 +79,9 @@ class Executor : public ProcessSteps<Kernel> {
       case Op::symlink:
         return this->symlink(text(a[0]), text(a[1]), step.flags);
       case Op::mask:
-        return this->mask(text(a[0]), slot(a[1]));
+        return this->mask(text(a[0]), slot(a[1]), step.flags, plan_->report.detail);
       case Op::make_readonly:
-        return this->make_readonly(text(a[0]));
+        return this->make_readonly(text(a[0]), step.flags, plan_->report.detail);
       case Op::open_proc:
         return this->open_proc();
       case Op::write_proc:

@@ -153,11 +153,12 @@ class MountSteps : public Calls<Kernel> {
 
   // A directory is hidden by an empty read-only one, a file by the host's /dev/null, which the parent has checked
   // (CVE-2025-31133: the container's own may be anything).
-  long mask(const char* path, long null_device) {
+  long mask(const char* path, long null_device, unsigned flags, char* detail) {
     long target = resolve(path, 0);
     if (target < 0) return target;
+    long rc = (flags & kNotProcfs) != 0 ? refuse_procfs(target, detail) : 0;
     FileFacts facts{};
-    long rc = this->stat(target, &facts);
+    if (rc >= 0) rc = this->stat(target, &facts);
     if (rc >= 0 && (facts.mode & kTypeMask) == kDirectoryType) {
       if (empty_directory_ < 0) rc = make_empty_directory();
       if (rc >= 0) rc = cover(empty_directory_, &empty_directory_placed_, target);
@@ -168,11 +169,12 @@ class MountSteps : public Calls<Kernel> {
     return rc;
   }
 
-  long make_readonly(const char* path) {
+  long make_readonly(const char* path, unsigned flags, char* detail) {
     long target = resolve(path, 0);
     if (target < 0) return target;
-    long tree = this->clone_tree(target, abi::kAtRecursive);
-    long rc = tree;
+    long rc = (flags & kNotProcfs) != 0 ? refuse_procfs(target, detail) : 0;
+    long tree = rc < 0 ? rc : this->clone_tree(target, abi::kAtRecursive);
+    rc = tree;
     if (rc >= 0) rc = this->set_mount(tree, abi::kAtRecursive, abi::kMountAttrReadonly, 0, 0);
     if (rc >= 0) rc = this->place(tree, target);
     this->close(tree);

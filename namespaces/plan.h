@@ -88,7 +88,7 @@ enum StepFlag : uint16_t {
   kRealDirectory = 8,    // mount_new: no symbolic link on the way to the target (CVE-2019-19921: /proc, /sys)
   kModeOfTarget = 32,    // mount_new: a tmpfs takes on the mode of the directory that it is put on
   kTargetItself = 64,    // attach: a target that is a symbolic link is covered itself
-  kNotProcfs = 128,      // mount_new, attach: a link of the image must not lead the target into /proc (CVE-2019-16884)
+  kNotProcfs = 128,      // what is mounted on: a link of the image must not lead it into /proc (CVE-2019-16884)
   kTolerateDenied = 16,  // working_directory: EACCES and EPERM, to be tried again as the container's user
   kMakeMissing = 256,    // working_directory: made, with what is missing above it
 };

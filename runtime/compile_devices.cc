@@ -141,16 +141,19 @@ void emit_devices(Compilation& c) {
 }
 
 void emit_protected_paths(Compilation& c) {
+  const auto flags_for = [&c](const std::string& path) -> uint16_t {
+    return meant_for_procfs(c.spec, path, c.spec.mounts.size()) ? kTolerateMissing : kTolerateMissing | kNotProcfs;
+  };
   const auto& readonly = c.spec.linux_.readonly_paths;
   for (size_t i = 0; i < readonly.size(); i++) {
-    c.add(Op::make_readonly, pointer_at("/linux/readonlyPaths", i), {c.text(readonly[i])}, kTolerateMissing);
+    c.add(Op::make_readonly, pointer_at("/linux/readonlyPaths", i), {c.text(readonly[i])}, flags_for(readonly[i]));
   }
   // After those: a masked path inside a read-only one would be cloned with it.
   const auto& masked = c.spec.linux_.masked_paths;
   if (masked.empty()) return;
   uint32_t null = c.plan.slot({SourceKind::null_device, "/dev/null", false, 0, "/linux/maskedPaths"});
   for (size_t i = 0; i < masked.size(); i++)
-    c.add(Op::mask, pointer_at("/linux/maskedPaths", i), {c.text(masked[i]), null}, kTolerateMissing);
+    c.add(Op::mask, pointer_at("/linux/maskedPaths", i), {c.text(masked[i]), null}, flags_for(masked[i]));
 }
 
 }  // namespace minirun

@@ -32,18 +32,6 @@ bool is_within(const std::string& path, const std::string& folder) {
   return path == folder || path.starts_with(folder + "/");
 }
 
-// Whether the destination names a place in a procfs: in /proc (validate_mounts.cc says what may be there), or below an
-// earlier mount of one, such as the host's at /host/proc.
-bool meant_for_procfs(const oci::Spec& spec, size_t index) {
-  std::string path = clean_path(spec.mounts[index].destination);
-  if (is_within(path, "/proc")) return true;
-  return std::any_of(spec.mounts.begin(), spec.mounts.begin() + static_cast<ptrdiff_t>(index),
-                     [&](const auto& earlier) {
-                       bool procfs = earlier.type == "proc" || is_within(clean_path(earlier.source), "/proc");
-                       return procfs && is_within(path, clean_path(earlier.destination));
-                     });
-}
-
 bool made_in_container(std::string_view type) {
   return std::find(std::begin(kMadeInContainer), std::end(kMadeInContainer), type) != std::end(kMadeInContainer);
 }
@@ -220,6 +208,16 @@ void emit_notify(Compilation& c) {
 
 }  // namespace
 
+bool meant_for_procfs(const oci::Spec& spec, const std::string& path, size_t mounts) {
+  const std::string clean = clean_path(path);
+  if (is_within(clean, "/proc")) return true;
+  return std::any_of(spec.mounts.begin(), spec.mounts.begin() + static_cast<ptrdiff_t>(mounts),
+                     [&](const auto& earlier) {
+                       bool procfs = earlier.type == "proc" || is_within(clean_path(earlier.source), "/proc");
+                       return procfs && is_within(clean, clean_path(earlier.destination));
+                     });
+}
+
 std::string mount_context_type(const oci::Spec& spec) {
   for (const auto& [key, value] : spec.annotations)
     if (key == "run.oci.mount_context_type") return value;
@@ -232,7 +230,7 @@ void emit_mounts(Compilation& c) {
   for (size_t i = 0; i < c.spec.mounts.size(); i++) {
     const oci::Mount& mount = c.spec.mounts[i];
     MountEntry entry{mount, parse_mount_options(mount.options), pointer_at("/mounts", i), i, {}, 0};
-    if (!meant_for_procfs(c.spec, i)) entry.flags = kNotProcfs;
+    if (!meant_for_procfs(c.spec, mount.destination, i)) entry.flags = kNotProcfs;
     entry.id_map = mount_id_map(c.spec, mount, entry.options).map;
     if (entry.options.remount || (!entry.options.bind && mount.type.empty()))
       emit_change(c, entry);

@@ -57,6 +57,9 @@ std::string pointer_at(std::string_view list, size_t index);
 
 // compile_mounts.cc
 void emit_mounts(Compilation& c);
+// Whether the path names a place in a procfs: in /proc (validate_mounts.cc says what may be mounted there), or below
+// one of the first so many mounts that is one, such as the host's at /host/proc. If not, kNotProcfs.
+bool meant_for_procfs(const oci::Spec& spec, const std::string& path, size_t mounts);
 // A read-only tmpfs that more is made on (mount points, devices, the working directory) becomes so when all that is
 // done.
 void emit_readonly_mounts(Compilation& c);

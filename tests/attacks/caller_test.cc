@@ -95,7 +95,7 @@ TEST_F(OddCaller, IgnoredAndBlockedSignalsAreNotHandedOn) {
   for (const char* name : {"SigBlk", "SigIgn"}) EXPECT_EQ(status_line(without_init, name), "0000000000000000") << name;
 }
 
-TEST_F(OddCaller, UmaskNiceGroupsAndEnvironmentStayOutside) {
+TEST_F(OddCaller, UmaskGroupsAndEnvironmentStayOutside) {
   StartOptions options;
   options.env = {"PATH=/nowhere", "LD_PRELOAD=/evil.so", "SECRET=precious", "HOME=/precious",
                  "IFS=x",         "TMPDIR=/precious"};

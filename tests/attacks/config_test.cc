@@ -162,6 +162,51 @@ TEST_F(EvilConfig, CgroupsAreReadOnlyWithoutANamespaceToo) {
   }
 }
 
+TEST_F(EvilConfig, StateRootOfOthersIsRefused) {
+  // CVE-2015-1331 (lxc): who can write there chooses what minirun believes and removes.
+  constexpr const char* kRoot = "/run/tests/other-state";
+  struct Case {
+    unsigned mode;
+    uid_t owner;
+  };
+  for (const Case& c : {Case{0770, 0}, Case{0777, 0}, Case{01777, 0}, Case{0720, 0}, Case{0700, 1000}}) {
+    make_folders(kRoot);
+    ASSERT_EQ(chmod(kRoot, c.mode), 0);
+    ASSERT_EQ(chown(kRoot, c.owner, 0), 0);
+    write_new_file(std::string(kRoot) + "/precious", "precious", 0644);
+    Bundle bundle;
+    bundle.write();
+    for (std::vector<std::string> args : {std::vector<std::string>{"run", "--bundle", bundle.path(), "x"},
+                                          {"create", "--bundle", bundle.path(), "x"},
+                                          {"list"},
+                                          {"state", "precious"},
+                                          {"delete", "--force", "precious"}}) {
+      args.insert(args.begin(), {program("MINIRUN", "minirun"), "--root", kRoot});
+      expect_refused(Running(args, {}).finish(), {"state root", "writable by nobody else"});
+    }
+    EXPECT_EQ(content(std::string(kRoot) + "/precious"), "precious");
+    EXPECT_NE(rmdir((std::string(kRoot) + "/x").c_str()), 0);
+    remove_tree(kRoot);
+  }
+}
+
+TEST_F(EvilConfig, LineEndsAreNoSeparators) {
+  // CVE-2026-23953 (incus): what minirun writes down is read again as the same.
+  Bundle bundle;
+  const std::string evil = "EVIL=1\n\"}],\"pid\":1,\"x\":[{\"\nHOME=/precious\x7f";
+  bundle.config["process"]["env"].push_back(evil);
+  bundle.config["annotations"]["evil\n\"key"] = evil;
+  json seen = report(bundle);
+  EXPECT_NE(std::find(seen["env"].begin(), seen["env"].end(), json(evil)), seen["env"].end()) << seen["env"];
+  start(bundle);
+  Outcome outcome = call({"state", id()});
+  json state = json::parse(outcome.out, nullptr, false);
+  ASSERT_TRUE(state.is_object()) << describe(outcome);
+  EXPECT_EQ(state["annotations"]["evil\n\"key"], evil);
+  EXPECT_GT(state["pid"], 1);
+  end();
+}
+
 TEST_F(EvilConfig, EnvironmentIsTheListAndNothingElse) {
   // CVE-2026-57231 (podman): a name without a value took the host's.
   StartOptions options;

@@ -137,6 +137,19 @@ TEST_F(EvilImage, ParentsOfDevicesAreLinks) {
   }
 }
 
+TEST_F(EvilImage, ProtectedPathsAreLinksIntoProc) {
+  // CVE-2019-16884 and CVE-2025-52881, by what hides a path instead of a mount.
+  for (const char* list : {"maskedPaths", "readonlyPaths"})
+    for (const char* target : {"/proc/self/attr", "/proc/sys", "/proc/version"}) {
+      Bundle bundle;
+      bundle.add_link("/etc/link", target);
+      bundle.config["linux"][list] = {"/etc/link"};
+      expect_refused(run(bundle), {std::string("/linux/") + list + "/0", "into /proc"});
+      bundle.config["linux"][list] = {target};
+      EXPECT_TRUE(run_or_refuse(bundle));
+    }
+}
+
 TEST_F(EvilImage, ConsoleIsALink) {
   // CVE-2025-52565: the terminal is bound over a link's target, or a file is made through it.
   for (const std::string& link :

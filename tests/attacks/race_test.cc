@@ -5,8 +5,11 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <functional>
 #include <iostream>
+#include <set>
+#include <sstream>
 
 #include "tests/attacks/attack.h"
 
@@ -45,6 +48,26 @@ class Race : public Attack {
       return outcome.code == 0;
     });
   }
+  // Each runs the bundle, which has so many mount points: it is refused, or they are all there, at these places only.
+  // One that is elsewhere is missing: a mount beside the container's root cannot be seen from inside.
+  void race_for_places(const std::string& a, const std::string& b, size_t count, const std::set<std::string>& places) {
+    bundle_.payload({"files", "/proc/self/mountinfo"});
+    race(kRounds, a, b, [&] {
+      Outcome outcome = run(bundle_);
+      EXPECT_TRUE(outcome.code == 0 || outcome.code == 1) << describe(outcome);
+      if (outcome.code != 0) return false;
+      std::vector<std::string> points;
+      std::istringstream lines(outcome.out);
+      for (std::string line, word; std::getline(lines, line);) {
+        std::istringstream words(line);
+        for (int i = 0; i < 5; ++i) words >> word;
+        points.push_back(word);
+        EXPECT_TRUE(places.contains(word)) << word << "\n" << outcome.out;
+      }
+      EXPECT_EQ(points.size(), count) << outcome.out;
+      return true;
+    });
+  }
   Bundle bundle_;
   std::string volume_;
 };
@@ -67,6 +90,61 @@ TEST_F(Race, ProcOfTheImage) {
   bundle_.add_link("/plink", std::string(kHost) + "/folder");
   make_folders(bundle_.rootfs() + kHost + "/folder");
   race(kRounds, bundle_.rootfs() + "/proc", bundle_.rootfs() + "/plink", [&] { return run_or_refuse(bundle_); });
+}
+
+TEST_F(Race, SysOfTheImage) {
+  bundle_.add_link("/slink", std::string(kHost) + "/folder");
+  make_folders(bundle_.rootfs() + kHost + "/folder");
+  race_for_places(bundle_.rootfs() + "/sys", bundle_.rootfs() + "/slink", 6,
+                  {"/", "/proc", "/dev", "/dev/pts", "/dev/shm", "/sys", "/slink", std::string(kHost) + "/folder"});
+}
+
+TEST_F(Race, DevOfTheImage) {
+  // CVE-2026-41579 (runc), CVE-2026-47766 (crun): with a mount there, and with devices made in the image itself.
+  bundle_.add_link("/dlink", kHost);
+  make_folders(bundle_.rootfs() + kHost);
+  std::set<std::string> places = {"/", "/proc", "/sys"};
+  for (const std::string dev : {"/dev", "/dlink", kHost})
+    for (const char* below : {"", "/pts", "/shm"}) places.insert(dev + below);
+  race_for_places(bundle_.rootfs() + "/dev", bundle_.rootfs() + "/dlink", 6, places);
+  bundle_.config["mounts"].erase(1);
+  race(kRounds, bundle_.rootfs() + "/dev", bundle_.rootfs() + "/dlink", [&] { return run_or_refuse(bundle_); });
+}
+
+TEST_F(Race, MaskedAndReadonlyPathsInAVolume) {
+  // CVE-2025-52881 and others: what hides a file of the volume hides one of /proc.
+  make_folders(volume_ + "/d/self/attr");
+  make_folders(volume_ + "/d/sys");
+  ASSERT_EQ(symlink("/proc", (volume_ + "/s").c_str()), 0);
+  bundle_.add_mount("/vol", "bind", volume_, {"bind"});
+  bundle_.config["linux"]["maskedPaths"] = {"/vol/d/self/attr"};
+  bundle_.config["linux"]["readonlyPaths"] = {"/vol/d/sys"};
+  std::set<std::string> places = {"/", "/proc", "/dev", "/dev/pts", "/dev/shm", "/sys", "/vol"};
+  for (const std::string folder : {"/vol/d", "/vol/s"})
+    for (const char* below : {"/self/attr", "/sys"}) places.insert(folder + below);
+  race_for_places(volume_ + "/d", volume_ + "/s", 9, places);
+}
+
+TEST_F(Race, ConsoleOfAVolumeThatIsDev) {
+  // CVE-2025-52565: the terminal is bound over what /dev/console leads to just then.
+  write_new_file(volume_ + "/console", "", 0666);
+  ASSERT_EQ(symlink("/proc/sys/kernel/core_pattern", (volume_ + "/evil").c_str()), 0);
+  for (const char* folder : {"/pts", "/shm"}) make_folders(volume_ + folder);
+  bundle_.config["mounts"][1] = {{"destination", "/dev"}, {"type", "bind"}, {"source", volume_}, {"options", {"bind"}}};
+  bundle_.config["process"]["terminal"] = true;
+  race_for_places(volume_ + "/console", volume_ + "/evil", 7,
+                  {"/", "/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/console", "/dev/evil", "/sys"});
+}
+
+TEST_F(Race, TerminalsOfAVolumeThatIsDev) {
+  make_folders(volume_ + "/pts");
+  make_folders(volume_ + "/shm");
+  ASSERT_EQ(symlink(kHost, (volume_ + "/evil").c_str()), 0);
+  make_folders(bundle_.rootfs() + kHost);
+  bundle_.config["mounts"][1] = {{"destination", "/dev"}, {"type", "bind"}, {"source", volume_}, {"options", {"bind"}}};
+  bundle_.config["process"]["terminal"] = true;
+  race_for_places(volume_ + "/pts", volume_ + "/evil", 7,
+                  {"/", "/proc", "/dev", "/dev/pts", "/dev/evil", kHost, "/dev/shm", "/dev/console", "/sys"});
 }
 
 TEST_F(Race, LinkIntoProcfs) {
@@ -93,8 +171,14 @@ TEST_F(Race, NullDeviceOfAVolumeThatIsDev) {
 }
 
 TEST_F(Race, WorkingDirectoryOfExec) {
-  // CVE-2024-21626: the cwd becomes a link to a descriptor of a folder of the host.
-  constexpr int kFirst = 3, kEnd = 8;
+  // CVE-2024-21626: the cwd becomes a link to a descriptor of a folder of the host; the last is one that the caller
+  // left open.
+  constexpr int kFirst = 3, kLeaked = 8, kEnd = 9;
+  StartOptions leaking;
+  leaking.in_child = [] {
+    int fd = open(kHost, O_PATH | O_DIRECTORY);
+    if (fd < 0 || dup2(fd, kLeaked) != kLeaked) _exit(97);
+  };
   for (int fd = kFirst; fd < kEnd; ++fd) {
     bundle_.add_folder("/cwd" + std::to_string(fd));
     bundle_.add_link("/link" + std::to_string(fd), "/proc/self/fd/" + std::to_string(fd));
@@ -103,7 +187,7 @@ TEST_F(Race, WorkingDirectoryOfExec) {
   for (int fd = kFirst; fd < kEnd; ++fd) {
     std::string folder = "/cwd" + std::to_string(fd), link = "/link" + std::to_string(fd);
     race(kRounds / (kEnd - kFirst), bundle_.rootfs() + folder, bundle_.rootfs() + link, [&] {
-      Outcome outcome = exec({"--cwd", folder}, {"/bin/payload", "report"});
+      Outcome outcome = exec({"--cwd", folder}, {"/bin/payload", "report"}, leaking);
       if (outcome.code == 255) return false;
       EXPECT_EQ(outcome.code, 0) << describe(outcome);
       json seen = json::parse(outcome.out, nullptr, false);
