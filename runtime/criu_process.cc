@@ -160,7 +160,7 @@ Result<Event> await(int criu_pidfd, int word, Signals* signals) {
   for (;;) {
     if (signals != nullptr) {
       TRY(signals->collect());
-      if (auto signal = signals->abort_request()) return fail(0, "given up: signal {}", *signal);
+      if (auto signal = signals->abort_request()) return given_up(*signal);
     }
     pollfd polls[] = {{word, POLLIN, 0}, {criu_pidfd, POLLIN, 0}, {signals ? signals->fd() : -1, POLLIN, 0}};
     int n = poll(polls, std::size(polls), -1);

@@ -81,16 +81,16 @@ Result<Cgroup> exec_cgroup(const ContainerRecord& record, const std::vector<std:
 }
 
 // --ignore-paused: until the container goes on or ends. A process that is born frozen would hold minirun in clone3(2),
-// where no signal is heard. Returns the signal to give up, or 0.
-Result<int> await_thaw(const Cgroup& cgroup, int init_pidfd, Signals& signals) {
+// where no signal is heard.
+Result<void> await_thaw(const Cgroup& cgroup, int init_pidfd, Signals& signals) {
   constexpr int kLookAgainMs = 200;  // a freeze that is not complete yet ends without an event
   UniqueFd events = TRY(open_at(cgroup.fd(), "cgroup.events", O_RDONLY));
   for (;;) {
     TRY(signals.collect());
-    if (auto signal = signals.abort_request()) return *signal;
+    if (auto signal = signals.abort_request()) return given_up(*signal);
     char text[256];  // poll(2) waits for what changed since the last read
     if (pread(events.get(), text, sizeof text, 0) < 0) return fail(errno, "read cgroup.events");
-    if (!TRY(is_frozen(cgroup.fd(), "."))) return 0;
+    if (!TRY(is_frozen(cgroup.fd(), "."))) return {};
     pollfd polls[] = {{events.get(), POLLPRI, 0}, {init_pidfd, POLLIN, 0}, {signals.fd(), POLLIN, 0}};
     if (poll(polls, std::size(polls), kLookAgainMs) < 0 && errno != EINTR) return fail(errno, "wait for the container");
     if (polls[1].revents != 0) return fail(0, "cannot exec in a stopped container");
@@ -242,9 +242,7 @@ Result<Outcome> Exec::attempt(int state_root) {
   TRY(prepare(state_root));
   if (container_.status == "paused") {
     Cgroup frozen = TRY(open_cgroup(container_.record));
-    int given_up = TRY(await_thaw(frozen, container_.init.get(), supervisor_.signals()));
-    if (given_up != 0)
-      return Outcome{128 + given_up, "", "", fail(0, "exec failed: {}: given up: signal {}", command_.id, given_up)};
+    TRY(await_thaw(frozen, container_.init.get(), supervisor_.signals()));
   }
   auto failure = launch();
   bool ran = failure.ok() && !*failure;
@@ -279,7 +277,9 @@ Result<Outcome> exec(const GlobalOptions& global, const ExecCommand& command) {
 Result<Outcome> perform(const GlobalOptions& global, const ExecCommand& command) {
   auto outcome = exec(global, command);
   if (outcome.ok()) return outcome;
-  return Outcome{kOwnFailure, "", "", named("exec failed:", command.id, outcome.error())};
+  Error error = named("exec failed:", command.id, outcome.error());
+  int status = error.signal != 0 ? error.exit_status() : kOwnFailure;
+  return Outcome{status, "", "", std::move(error)};
 }
 
 }  // namespace minirun

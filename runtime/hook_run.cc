@@ -129,7 +129,7 @@ Result<bool> Running::turn(std::optional<Clock::time_point> deadline) {
     if (left <= 0) stopped_ = fail(0, "{}: did not end within {} s", hook_.path, hook_.timeout->count());
   }
   TRY(signals_.collect());
-  if (auto signal = signals_.abort_request()) stopped_ = fail(0, "{}: given up: signal {}", hook_.path, *signal);
+  if (auto signal = signals_.abort_request()) stopped_ = wrap(given_up(*signal), hook_.path);
   if (stopped_) return false;
   pollfd polls[] = {{child_.pidfd.get(), POLLIN, 0},
                     {output_.get(), POLLIN, 0},
@@ -166,7 +166,11 @@ Result<std::optional<Error>> Running::reap() {
   constexpr size_t kMaxRest = 1 << 20;  // there may be somebody who never stops writing
   read_output(kMaxRest);
   if (good) return std::optional<Error>();
-  if (stopped_) return std::optional(fail(0, "{}{}", stopped_->text(), told()));
+  if (stopped_) {
+    Error error = fail(0, "{}{}", stopped_->text(), told());
+    error.signal = stopped_->signal;
+    return std::optional(std::move(error));
+  }
   return std::optional(fail(0, "{}: {} {}{}", hook_.path, WIFEXITED(status) ? "exit status" : "killed by signal",
                             WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), told()));
 }

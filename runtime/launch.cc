@@ -183,7 +183,7 @@ constexpr int kLongestExecMs = 1000;
 enum class Ending : uint8_t { gate, created, running, failed, closed };
 
 // Messages up to one that ends the waiting.
-Result<Ending> read_messages(const Child& child, Signals& signals, LaunchEvents* events, int* abort_signal) {
+Result<Ending> read_messages(const Child& child, Signals& signals, LaunchEvents* events) {
   bool held = false;
   for (;;) {
     Received received = TRY(receive(child.control.get(), child.pidfd.get(), signals));
@@ -194,8 +194,7 @@ Result<Ending> read_messages(const Child& child, Signals& signals, LaunchEvents*
         (void)poll(polls, 2, kLongestExecMs);  // whatever it was: receive() tells
         continue;
       }
-      *abort_signal = received.signal;
-      return fail(0, "given up: signal {}", received.signal);
+      return given_up(received.signal);
     }
     if (received.kind == Received::Kind::end_of_file) return Ending::closed;
     switch (received.envelope.message) {
@@ -223,9 +222,8 @@ std::optional<LaunchFailure> await_messages(Launched& launched, bool resident, c
                                             const Cgroup& cgroup, Signals& signals, LaunchEvents* events,
                                             const std::function<FailedStep()>& failed) {
   Child& child = launched.child();
-  int abort_signal = 0;
-  auto ending = read_messages(child, signals, events, &abort_signal);
-  if (!ending.ok()) return LaunchFailure{ending.error(), abort_signal != 0 ? 128 + abort_signal : 1};
+  auto ending = read_messages(child, signals, events);
+  if (!ending.ok()) return LaunchFailure{ending.error(), ending.error().exit_status()};
   Report report = child.memory.report();
   if (*ending == Ending::failed || (*ending == Ending::closed && report.state == kFailed))
     return with_memory(explain(launched, failed(), process), report.error, cgroup);

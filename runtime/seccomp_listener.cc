@@ -26,7 +26,7 @@ Result<std::optional<UniqueFd>> take_listener(Child& child, Signals& signals) {
       return std::optional(std::move(listener));
     }
     TRY(signals.collect());
-    if (auto signal = signals.abort_request()) return fail(0, "given up: signal {}", *signal);
+    if (auto signal = signals.abort_request()) return given_up(*signal);
     pollfd polls[] = {{child.control.get(), POLLIN, 0}, {child.pidfd.get(), POLLIN, 0}};
     if (ppoll(polls, 2, &kPause, nullptr) > 0) return std::optional<UniqueFd>();
   }

@@ -64,6 +64,12 @@ std::optional<int> Signals::abort_request() const {
   return std::nullopt;
 }
 
+Error given_up(int signal) {
+  Error error = fail(0, "given up: signal {}", signal);
+  error.signal = signal;
+  return error;
+}
+
 int pass_on(int pidfd, const Signal& signal) {
   siginfo_t info;
   std::memset(&info, 0, sizeof info);  // the kernel copies all of it

@@ -56,6 +56,9 @@ class Signals {
   std::deque<Signal> queue_;
 };
 
+// What a command ends with that has heeded an abort request: "given up: signal 15", and the exit status 143.
+Error given_up(int signal);
+
 // Hands a signal on to the process of a pidfd: one that was queued with a value keeps it, and its sender. Returns 0 or
 // the errno value of pidfd_send_signal(2): EAGAIN when the receiver's queue is full, ESRCH when the process has ended.
 int pass_on(int pidfd, const Signal& signal);

@@ -21,9 +21,12 @@ std::string errno_text(int code);
 struct Error {
   int code = 0;         // errno value, or 0 where no system call failed
   std::string message;  // what was tried, on what
+  int signal = 0;       // which asked to give the command up, or 0
 
   // "message: errno text", or the message alone when code is 0.
   std::string text() const;
+  // Of a command that ends with it.
+  int exit_status() const { return signal != 0 ? 128 + signal : 1; }
 };
 
 template <class T>

@@ -41,6 +41,16 @@ std::string Scene::check_outcome(const Attempt& attempt) {
   return check_refusal(attempt);
 }
 
+// Of commands in the foreground. Before minirun holds signals back it has made nothing.
+std::string Scene::check_asked(const Attempt& attempt) {
+  const int code = attempt.traced.code;
+  if (code == good_code(attempt.command)) return check_success(attempt);
+  std::string problem = code == 128 + SIGTERM || code == -SIGTERM ? "" : "it did not end by the signal";
+  if (makes_container(attempt.command)) return problem + check_clean(2000);
+  problem += check_unchanged();
+  return problem + remove_and_check();
+}
+
 std::string Scene::check_inside(Command command, const std::string& text) const {
   auto dump = parse_dump(text);
   if (!dump) return "the container says only: " + text.substr(0, 200);

@@ -211,6 +211,8 @@ Verdict Scene::attempt(Command command, const Fault& fault) {
   if (attempt.traced.code == kTimedOut) verdict.problem = "hangs";
   if (fault.kind == Fault::Kind::kill || !verdict.problem.empty()) {
     verdict.problem += remove_and_check();
+  } else if (fault.kind == Fault::Kind::ask) {
+    verdict.problem = check_asked(attempt);
   } else {
     verdict.problem = check_outcome(attempt);
   }

@@ -55,8 +55,9 @@ class Scene {
   // The size of a container's record, in bytes.
   size_t record_bytes();
 
-  // One command with the fault. After a kill: delete --force says 0 and nothing is left. After a failing or missing
-  // call: a clean refusal, or a success that is no different from one without the fault.
+  // One command with the fault. After a kill: delete --force says 0 and nothing is left. After SIGTERM: the command has
+  // ended by it or as it would have, and nothing of what it made is left, without any delete. After a failing or
+  // missing call: a clean refusal, or a success that is no different from one without the fault.
   Verdict attempt(Command command, const Fault& fault);
 
  private:
@@ -81,6 +82,7 @@ class Scene {
 
   // What is not as it must be, for people; "" when nothing is.
   std::string check_outcome(const Attempt& attempt);
+  std::string check_asked(const Attempt& attempt);
   std::string check_refusal(const Attempt& attempt);
   std::string check_success(const Attempt& attempt);
   std::string check_inside(Command command, const std::string& text) const;

@@ -21,7 +21,10 @@ class Maker {
   void add(Kind kind, Command command, const std::vector<long>& calls) {
     for (auto [victim, whom] : {std::pair(Victim::command, "minirun"), std::pair(Victim::caller, "the calling process"),
                                 std::pair(Victim::all, "all its processes")})
-      add_kills(kind, command, calls, victim, whom);
+      add_signals(kind, command, calls, Fault::Kind::kill, victim, std::string("kill -9 of ") + whom);
+    if (command == Command::run ||
+        (command == Command::exec && kind != Kind::attached))  // others are not in charge of it
+      add_signals(kind, command, calls, Fault::Kind::ask, Victim::command, "SIGTERM to minirun");
     add_failures(kind, command, calls);
     add_missing(kind, command, calls);
   }
@@ -46,11 +49,12 @@ class Maker {
   std::vector<Sweep> sweeps;
 
  private:
-  void add_kills(Kind kind, Command command, const std::vector<long>& calls, Victim victim, const char* whom) {
-    Sweep sweep = named(kind, command, std::string("kill -9 of ") + whom + " at every system call of ");
+  void add_signals(Kind kind, Command command, const std::vector<long>& calls, Fault::Kind what, Victim victim,
+                   const std::string& words) {
+    Sweep sweep = named(kind, command, words + " at every system call of ");
     for (uint64_t at = 1; at <= calls.size() + kMore; ++at) {
       Fault fault;
-      fault.kind = Fault::Kind::kill;
+      fault.kind = what;
       fault.at = at;
       fault.victim = victim;
       sweep.faults.push_back(fault);

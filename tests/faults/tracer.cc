@@ -172,6 +172,11 @@ void Tracer::do_fault(pid_t pid, const __ptrace_syscall_info& info) {
     (void)kill(fault_.victim == Victim::caller ? pid : root_, SIGKILL);
     return;
   }
+  if (fault_.kind == Fault::Kind::ask) {
+    traced_.faulted = true;
+    (void)kill(root_, SIGTERM);
+    return;
+  }
   std::vector<int> errors = errors_of(number, info.entry.args);
   if (fault_.error >= errors.size()) return;
   traced_.faulted = true;

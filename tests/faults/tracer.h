@@ -19,6 +19,7 @@ enum class Victim : uint8_t { command, caller, all };
 struct Fault {
   enum class Kind : uint8_t {
     none,     // only counts
+    ask,      // SIGTERM to minirun at the entry of call `at`
     kill,     // SIGKILL to the victim at the entry of call `at`: the call itself is not done
     fail,     // call `at` fails with one of its errors (FailingCall in calls.h) and does nothing; close(2) closes
     missing,  // call number `number` fails with ENOSYS, always

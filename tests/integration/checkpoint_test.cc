@@ -165,7 +165,7 @@ TEST_F(Checkpoint, RestoreIsGivenUpWhenASignalAsksForIt) {
     pid_t criu = atoi(content("/run/tests/criu/pid").c_str()), other = atoi(content("/run/tests/criu/started").c_str());
     restore.send(SIGTERM);
     Outcome outcome = restore.finish(20000);
-    EXPECT_EQ(outcome.code, 1) << describe(outcome);
+    EXPECT_EQ(outcome.code, 128 + SIGTERM) << describe(outcome);
     EXPECT_TRUE(contains(outcome.err, "restore " + id() + ": given up: signal 15")) << describe(outcome);
     for (pid_t pid : {criu, other}) EXPECT_EQ(kill(pid, 0), -1) << (pid == criu ? "criu" : "what it has started");
     EXPECT_EQ(call({"list", "-q"}).out, "");
