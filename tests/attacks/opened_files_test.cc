@@ -1,14 +1,15 @@
-// Every file that minirun and its init open for a create and for an exec, against a list: nothing beside config.json,
-// no file of the image but where it mounts and what it is asked to run, no absolute path of /proc in the container.
+// Every file that minirun and its init touch for a create and for an exec is exactly what a list says: nothing beside
+// config.json, no file of the image but where it mounts and what it is asked to run, no absolute path of /proc in the
+// container. The lists read as tests/attacks/file_trace.h says.
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <regex>
-#include <set>
-#include <sstream>
-
 #include "sys/file.h"
 #include "tests/attacks/attack.h"
+#include "tests/attacks/file_trace.h"
+#include "tests/attacks/touched_files.h"
+#include "tests/faults/bundles.h"
+#include "tests/faults/console.h"
 
 namespace minirun::testing {
 namespace {
@@ -17,114 +18,135 @@ class OpenedFiles : public Attack {
  protected:
   static constexpr const char* kTrace = "/run/tests/trace";
 
-  // The paths that a command opens, as strace(1) sees them: relative ones with the directory in front.
-  std::set<std::string> opened_by(const std::vector<std::string>& args) {
-    std::vector<std::string> argv = {"/usr/bin/strace",
-                                     "-f",
-                                     "-y",
-                                     "-qq",
-                                     "-s",
-                                     "4096",
-                                     "-o",
-                                     kTrace,
-                                     "-e",
-                                     "trace=open,openat,openat2,open_tree,creat"};
-    std::vector<std::string> command = minirun(args);
+  // A bundle of the fault sweeps, with what a runtime must not look at, and protected paths that every kernel has.
+  void write(Kind kind) {
+    write_bundles(kind, bundle_);
+    bundle_.add_file("/etc/group", "");
+    bundle_.add_file("/etc/ld.so.preload", "/evil.so\n");
+    write_new_file(bundle_.path() + "/runtime.json", "{}", 0644);
+    bundle_.config["linux"]["maskedPaths"] = {"/proc/version", "/proc/uptime", "/proc/fs", "/proc/gone"};
+    bundle_.config["linux"]["readonlyPaths"] = {"/proc/sys", "/proc/gone"};
+    bundle_.write();
+    remove_tree(std::string(kState) + "/.cache");  // as on a machine that has not seen the filter
+  }
+
+  // What the command touches.
+  TouchedFiles touched_by(const std::vector<std::string>& args) {
+    std::vector<std::string> argv = FileTrace::strace(kTrace), command = minirun(args);
     argv.insert(argv.end(), command.begin(), command.end());
     UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
     StartOptions options;
     options.stdout_fd = nowhere.get();
     Running traced(argv, options);
-    if (args[0] == "create") {  // it is followed to the end of the container
-      EXPECT_TRUE(eventually([&] { return call({"state", id()}).out.find("\"created\"") != std::string::npos; }));
-      end();
-    }
+    EXPECT_TRUE(eventually([&] { return FileTrace::first_ended(trace()); }, 20000));
+    if (args[0] == "create") end();  // strace(1) stays until then
     Outcome outcome = traced.finish();
     EXPECT_EQ(outcome.code, 0) << describe(outcome);
-    auto text = read_file(AT_FDCWD, kTrace, 1 << 24);
-    EXPECT_TRUE(text.ok());
+    std::string text = trace();
     (void)unlink(kTrace);
-    return paths_of(text.ok() ? *text : "");
+    FileTrace files({{bundle_.path(), "BUNDLE"},
+                     {kState, "STATE"},
+                     {command[0], "MINIRUN"},
+                     {program("PAYLOAD", "payload"), "PAYLOAD"},
+                     {"minirun-" + id(), "CGROUP"},
+                     {"/" + id(), "/ID"},
+                     {" " + id(), " ID"}});
+    return files.read(text);
   }
 
-  std::set<std::string> paths_of(const std::string& trace) {
-    static const std::regex kCall(
-        R"re((open|openat|openat2|open_tree|creat)\((?:(AT_FDCWD|\d+)(?:<([^>]*)>)?, )?"([^"]*)")re");
-    std::set<std::string> paths;
-    std::istringstream lines(trace);
-    for (std::string line; std::getline(lines, line);) {
-      std::smatch match;
-      if (!std::regex_search(line, match, kCall)) continue;
-      std::string path = match[4];
-      if (path.empty()) continue;  // the descriptor itself
-      if (line.find("RESOLVE_IN_ROOT") != std::string::npos) {
-        paths.insert("in the root: " + neutral(path));
-        continue;
-      }
-      if (path[0] != '/' && match[2] != "AT_FDCWD") path = match[3].str() + " " + path;
-      paths.insert(neutral(path));
-    }
-    return paths;
+  static std::string trace() {
+    auto text = read_file(AT_FDCWD, kTrace, 1 << 24);
+    return text.ok() ? *text : "";
   }
 
-  // Without what differs from run to run.
-  std::string neutral(std::string path) const {
-    static const std::regex kNumber(R"re(/proc/\d+)re");
-    path = std::regex_replace(path, kNumber, "/proc/N");
-    for (const auto& [what, name] :
-         {std::pair<std::string, std::string>{bundle_.path(), "BUNDLE"}, {kState, "STATE"}, {id(), "ID"}})
-      for (size_t at = 0; (at = path.find(what, at)) != std::string::npos; at += name.size())
-        path.replace(at, what.size(), name);
-    return path;
+  static void expect_equal(const Lines& lines, const Lines& expected, const std::string& where) {
+    for (const std::string& line : lines)
+      EXPECT_EQ(expected.count(line), 1U) << "\"" << line << "\" " << where << " is not in the list";
+    for (const std::string& line : expected)
+      EXPECT_EQ(lines.count(line), 1U) << "\"" << line << "\" " << where << " is in the list, but was not done";
+  }
+  static void expect_touched(const TouchedFiles& files, const Lines& outside, const Lines& inside) {
+    expect_equal(files.outside, outside, "outside of the container's root");
+    expect_equal(files.inside, inside, "in the container's root");
   }
 
-  static void expect_all_in(const std::set<std::string>& paths, const std::vector<std::string>& allowed) {
-    for (const std::string& path : paths) {
-      bool known = false;
-      for (const std::string& pattern : allowed) known = known || std::regex_match(path, std::regex(pattern));
-      EXPECT_TRUE(known) << "\"" << path << "\" is opened";
-    }
-    EXPECT_GT(paths.size(), 5U);
+  // A container of the bundle is there; a command with more to it is executed in it.
+  TouchedFiles touched_by_exec_in(const std::vector<std::string>& run_flags, const std::vector<std::string>& flags) {
+    std::vector<std::string> run = {"run", "--detach"}, exec = {"exec"};
+    run.insert(run.end(), run_flags.begin(), run_flags.end());
+    run.insert(run.end(), {"--bundle", bundle_.path(), id()});
+    UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
+    StartOptions options;
+    options.stdout_fd = nowhere.get();
+    EXPECT_EQ(call(run, options).code, 0);
+    exec.insert(exec.end(), flags.begin(), flags.end());
+    exec.insert(exec.end(), {"--user", "1000:1001", "--cwd", "/volume", "--env", "A=b", id(), "/bin/payload", "true"});
+    TouchedFiles files = touched_by(exec);
+    end();
+    return files;
   }
 
   Bundle bundle_;
 };
 
+#define REQUIRE_STRACE() \
+  if (access("/usr/bin/strace", X_OK) != 0) GTEST_SKIP() << "no strace"
+
 TEST_F(OpenedFiles, OfACreateAreTheListed) {
-  if (access("/usr/bin/strace", X_OK) != 0) GTEST_SKIP() << "no strace";
-  bundle_.add_file("/etc/group", "");
-  bundle_.add_file("/etc/ld.so.preload", "/evil.so\n");
-  write_new_file(bundle_.path() + "/runtime.json", "{}", 0644);
-  bundle_.config["linux"]["maskedPaths"] = {"/proc/keys", "/proc/kcore"};
-  bundle_.config["linux"]["readonlyPaths"] = {"/proc/sys"};
-  bundle_.config["linux"]["sysctl"] = {{"net.ipv4.ip_forward", "1"}};
-  bundle_.config["process"]["oomScoreAdj"] = 100;
-  bundle_.payload({"pause"});
-  bundle_.write();
-  expect_all_in(opened_by({"create", "--bundle", bundle_.path(), id()}),
-                {"BUNDLE", "BUNDLE config.json", "BUNDLE rootfs", "STATE", "STATE ID",
-                 "STATE/ID (config.json|gate|state.json|state.json.new)", "/", "/dev/null",
-                 // About minirun itself and its init, before the container's mounts are there.
-                 "/proc/self/(uid_map|setgroups|mountinfo|exe)", "/proc/N/stat", "/proc/sys/kernel/random/boot_id",
-                 "/sys/fs/cgroup", "/sys/fs/cgroup minirun-ID(/cgroup.*)?", "/sys/fs/cgroup/minirun-ID cgroup.*",
-                 // A procfs of its own, by its descriptor.
-                 "/ self/oom_score_adj", "/ sys/net/ipv4/ip_forward",
-                 // Of the waiting init, to see whether the program can be executed.
-                 "/proc/N/root",
-                 // Where things are mounted and made, and what the links of /dev lead to.
-                 "in the root: (/|/proc|/dev|/dev/pts|/dev/shm|/sys|/proc/keys|/proc/kcore|/proc/sys)",
-                 "in the root: /proc/self/fd(/[012])?", "in the root: /?bin/payload", "in the root: /?etc/passwd"});
+  REQUIRE_STRACE();
+  write(Kind::privileged);
+  expect_touched(touched_by({"create", "--bundle", bundle_.path(), id()}), touched_by_create(),
+                 touched_in_root("") + touched_by_mknod("") + touched_on_entering() +
+                     Lines{"mknodat //dev fuse", "write [new proc] self/oom_score_adj"});
 }
 
+// The createRuntime hook runs before the root is entered, so the root is filled from outside.
+TEST_F(OpenedFiles, OfACreateWithAUserNamespaceAndHooksAreTheListed) {
+  REQUIRE_STRACE();
+  write(Kind::user);
+  const std::string kRoot = "[clone of BUNDLE/rootfs]";
+  const Lines namespaces = {"path /proc/N", "write /proc/N uid_map", "write /proc/N gid_map",
+                            "write /proc/N/oom_score_adj", "write /proc/self/timens_offsets"};
+  const Lines hook = {"chdir BUNDLE", "execve PAYLOAD", "read /proc"};  // its processes are looked for
+  expect_touched(touched_by({"create", "--bundle", bundle_.path(), id()}),
+                 touched_by_create() + touched_in_root(kRoot) + touched_by_nodes_of_the_host(kRoot) + namespaces + hook,
+                 touched_on_entering());
+}
+
+TEST_F(OpenedFiles, OfACreateWithATerminalAreTheListed) {
+  REQUIRE_STRACE();
+  Console console;
+  write(Kind::attached);
+  Lines outside = {"connect /run/tests/console.sock", "write /run/tests/pid.new",
+                   "renameat /run/tests/pid.new /run/tests/pid"};
+  if (bundle_.config["linux"].contains("netDevices"))
+    outside = outside + Lines{"read /proc/self/ns/net", "read /proc/N/ns/net"};
+  const Lines terminal = {"write //dev/pts ptmx", "open_tree /dev/pts/0",
+                          "path //dev/",          "path //dev/console",
+                          "write //dev/ console", "move_mount [clone of /dev/pts/0] //dev/console"};
+  expect_touched(touched_by({"create", "--console-socket", Console::kPath, "--pid-file", kPidFile, "--bundle",
+                             bundle_.path(), id()}),
+                 touched_by_create() + outside,
+                 touched_in_root("") + touched_by_mknod("") + touched_on_entering() + terminal +
+                     Lines{"write [new proc] self/oom_score_adj"});
+}
+
+// The score is written before the user namespace is joined.
 TEST_F(OpenedFiles, OfAnExecAreTheListed) {
-  if (access("/usr/bin/strace", X_OK) != 0) GTEST_SKIP() << "no strace";
-  start(bundle_);
-  auto paths = opened_by({"exec", id(), "/bin/payload", "true"});
-  end();
-  expect_all_in(paths, {"STATE", "STATE ID", "STATE/ID (config.json|gate|state.json)", "/",
-                        "/proc/self/(uid_map|exe|ns/pid)", "/proc/N/(stat|root|setgroups|uid_map|ns/[a-z]*)",
-                        "/proc/sys/kernel/random/boot_id", "/sys/fs/cgroup", "/sys/fs/cgroup minirun-ID(/cgroup.*)?",
-                        "/sys/fs/cgroup/minirun-ID cgroup.*", "in the root: /?etc/passwd", "in the root: /"});
+  REQUIRE_STRACE();
+  write(Kind::user);
+  expect_touched(touched_by_exec_in({}, {}), touched_by_exec() + touched_by_a_score() + Lines{"read /proc/N/setgroups"},
+                 touched_by_joining());
+}
+
+TEST_F(OpenedFiles, OfAnExecWithATerminalAreTheListed) {
+  REQUIRE_STRACE();
+  Console console;
+  write(Kind::attached);
+  expect_touched(touched_by_exec_in({"--console-socket", Console::kPath},
+                                    {"--tty", "--detach", "--console-socket", Console::kPath}),
+                 touched_by_exec() + Lines{"connect /run/tests/console.sock"},
+                 touched_by_joining() + touched_by_a_score() + Lines{"path //dev/pts", "write //dev/pts ptmx"});
 }
 
 }  // namespace
