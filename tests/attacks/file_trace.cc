@@ -35,19 +35,10 @@ std::string arguments_of(const std::string& name, const std::string& call) {
 
 std::vector<std::string> FileTrace::strace(const std::string& output) {
   // What takes a path, as strace(1) knows it, and what reaches files or mounts in another way.
-  return {"/usr/bin/strace",
-          "-f",
-          "-y",
-          "-q",
-          "-s",
-          "4096",
-          "-e",
-          "signal=none",
-          "-e",
-          "trace=%file,fsopen,fsconfig,fsmount,move_mount,mount_setattr,open_tree,fspick,setns,bind,connect,sendto,"
-          "sendmsg,sendmmsg,close,fork,vfork,clone,clone3,open_by_handle_at,name_to_handle_at,io_uring_setup",
-          "-o",
-          output};
+  std::string calls =
+      "trace=%file,fsopen,fsconfig,fsmount,move_mount,mount_setattr,open_tree,fspick,setns,io_uring_setup,";
+  calls += "open_by_handle_at,name_to_handle_at,bind,connect,sendto,sendmsg,sendmmsg,close,fork,vfork,clone,clone3";
+  return {"/usr/bin/strace", "-f", "-y", "-q", "-s", "4096", "-e", "signal=none", "-e", calls, "-o", output};
 }
 
 bool FileTrace::first_ended(const std::string& text) {

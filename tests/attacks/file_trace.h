@@ -13,8 +13,10 @@ namespace minirun::testing {
 // "write" or "path" (O_PATH) for the calls that open, else the call's name; then where, in the order of the arguments:
 //   /a/path          from the root of the process, as any other path
 //   DIRECTORY path   from the descriptor of the directory
-//   DIRECTORY//path  the directory is the root: no link and no ".." leads out (RESOLVE_IN_ROOT)
-// What a descriptor stands for, where it has no path: "[clone of PATH]" and "[new TYPE]", mounts that are not attached.
+//   DIRECTORY//path  the directory is the root: no link and no ".." leads out (RESOLVE_IN_ROOT); "//path" where it is
+//   "/"
+// A descriptor stands for its path; one that was opened under a root, for the words it was opened by; and one of a
+// mount that is not attached yet, for "[clone of PATH]" or "[new TYPE]".
 struct TouchedFiles {
   std::set<std::string> outside;
   std::set<std::string> inside;  // by a process that has the container's root as its own
