@@ -25,22 +25,6 @@ std::string status_line(json seen, const std::string& name) {
   return "(none)";
 }
 
-TEST_F(Process, ExitStatusComesBack) {
-  Bundle bundle;
-  for (int code : {0, 1, 42, 255}) {
-    bundle.payload({"exit", std::to_string(code)});
-    Outcome outcome = run(bundle);
-    EXPECT_EQ(outcome.code, code) << describe(outcome);
-    EXPECT_EQ(outcome.err, "");
-  }
-}
-
-TEST_F(Process, ExitStatusComesBackWithoutInit) {
-  Bundle bundle;
-  bundle.payload({"exit", "42"});
-  EXPECT_EQ(run(bundle, {"--no-init"}).code, 42);
-}
-
 TEST_F(Process, OutputsAreKeptApart) {
   Bundle bundle;
   bundle.payload({"print", "to stdout"});

@@ -43,14 +43,18 @@ class Screen {
   void type(const std::string& keys) const {
     EXPECT_EQ(write(master_.get(), keys.data(), keys.size()), static_cast<ssize_t>(keys.size()));
   }
-  bool wait_for(const std::string& text) {
-    return eventually([&] {
-      std::array<char, 4096> block;
-      for (ssize_t n = 0; (n = read(master_.get(), block.data(), block.size())) > 0;)
-        shown_.append(block.data(), static_cast<size_t>(n));
-      return shown_.find(text) != std::string::npos;
-    });
+  bool wait_for(const std::string& text, int milliseconds = 5000) {
+    return eventually(
+        [&] {
+          std::array<char, 4096> block;
+          for (ssize_t n = 0; (n = read(master_.get(), block.data(), block.size())) > 0;)
+            shown_.append(block.data(), static_cast<size_t>(n));
+          return shown_.find(text) != std::string::npos;
+        },
+        milliseconds);
   }
+  // As the end of a connection or of a terminal's window. Nothing can be seen or typed after it.
+  void hang_up() { master_.reset(); }
   const std::string& shown() const { return shown_; }
   void clear() { shown_.clear(); }
   termios settings() const {

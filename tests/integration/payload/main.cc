@@ -90,6 +90,8 @@ constexpr Command kCommands[] = {
     {"signals", signals},
     {"queued", queued},
     {"die-by", die_by},
+    {"fault", fault},
+    {"shell", shell},
     {"exit-on", exit_on},
     {"tty", tty},
     {"opens", open_files},

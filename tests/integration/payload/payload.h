@@ -42,6 +42,9 @@ int leave_child(const Args& args);  // leaves a sleeping grandchild in a session
 // signals.cc
 int signals(const Args& args);  // LAST: prints "ready", then "got N" per signal; ends after the signal LAST
 int die_by(const Args& args);   // SIGNAL: dies by it
+int fault(const Args& args);    // segv|bus: touches memory that is not there
+int shell(const Args& args);  // has one job, in the foreground: prints "job", "stopped by N", and "goes on" when a line
+                              // is typed then; ends with its status
 int queued(
     const Args& args);  // N: prints "ready", takes N queued signals, prints "queued M in order": values 0, 1, ...
 int exit_on(const Args& args);  // SIGNAL CODE: prints "ready", exits with CODE when SIGNAL comes

@@ -1,0 +1,145 @@
+// What a terminal tells by signals: keys, a hangup, another size of the window.
+#include <unistd.h>
+
+#include <csignal>
+
+#include "tests/integration/exec_fixture.h"
+#include "tests/integration/screen.h"
+
+namespace minirun::testing {
+namespace {
+
+class TerminalSignals : public ExecTest {
+ protected:
+  std::vector<std::string> run_with_terminal(const std::vector<std::string>& payload) {
+    bundle_.config["process"]["terminal"] = true;
+    bundle_.payload(payload);
+    return run_command(bundle_);
+  }
+  std::vector<std::string> exec_with_terminal(std::vector<std::string> payload) const {
+    payload.insert(payload.begin(), "/bin/payload");
+    return exec_command({"-t"}, payload);
+  }
+
+  static void expect_keys_are_for_the_job(const std::vector<std::string>& command) {
+    Screen screen;
+    Running one(command, screen.options());
+    ASSERT_TRUE(screen.wait_for("job\r\n")) << screen.shown();
+    screen.type("\x1a");  // ^Z
+    ASSERT_TRUE(screen.wait_for("stopped by " + std::to_string(SIGTSTP) + "\r\n")) << screen.shown();
+    screen.type("fg\r");
+    ASSERT_TRUE(screen.wait_for("goes on\r\n")) << screen.shown();
+    screen.type("\x1c");  // ^\ .
+    EXPECT_EQ(one.finish().code, 128 + SIGQUIT) << screen.shown();
+    EXPECT_EQ(screen.shown().find("payload:"), std::string::npos) << screen.shown();
+  }
+
+  // 200 of them, faster than anybody draws.
+  static void expect_last_size(const std::vector<std::string>& command) {
+    Screen screen;
+    Running one(command, screen.options());
+    ASSERT_TRUE(screen.wait_for("ready\r\n")) << screen.shown();
+    for (unsigned short i = 1; i <= 200; ++i) screen.resize(100 + i, 300 + i);
+    EXPECT_TRUE(screen.wait_for("tty 300 500\r\n")) << screen.shown();
+    one.send(SIGTERM);
+    EXPECT_TRUE(screen.wait_for("got 15\r\n")) << screen.shown();
+    EXPECT_EQ(one.finish().code, 0);
+    std::string last = screen.shown().substr(screen.shown().rfind("tty "));
+    EXPECT_EQ(last.substr(0, last.find('\r')), "tty 300 500") << screen.shown();
+  }
+
+  static void expect_hangup(const std::vector<std::string>& command, int code) {
+    Screen screen;
+    Running one(command, screen.options());
+    ASSERT_TRUE(screen.wait_for("ready\r\n")) << screen.shown();
+    screen.hang_up();
+    EXPECT_EQ(one.finish().code, code);
+  }
+};
+
+TEST_F(TerminalSignals, QuitAndStopKeysAreForTheWorkloadsForegroundJob) {
+  expect_keys_are_for_the_job(run_with_terminal({"shell"}));
+}
+
+TEST_F(TerminalSignals, QuitAndStopKeysAreForTheForegroundJobOfAnExec) {
+  start();
+  expect_keys_are_for_the_job(exec_with_terminal({"shell"}));
+  end();
+}
+
+TEST_F(TerminalSignals, RealShellHasJobControl) {
+  if (!bundle_.add_busybox({"sh", "sleep"})) GTEST_SKIP() << "no busybox";
+  bundle_.config["process"]["terminal"] = true;
+  bundle_.config["process"]["args"] = {"/bin/sh", "-i"};
+  for (const std::vector<std::string>& flags : {std::vector<std::string>{}, {"--no-init"}}) {
+    constexpr int kSoonMs = 200;
+    Screen screen;
+    Running container(run_command(bundle_, flags), screen.options());
+    ASSERT_TRUE(screen.wait_for("# ")) << screen.shown();
+    screen.type("sleep 1000\r");
+    ASSERT_TRUE(screen.wait_for("sleep 1000\r\n")) << screen.shown();
+    // Typed before the shell has made the job the terminal's own, it would be the shell's.
+    EXPECT_TRUE(eventually([&] {
+      screen.type("\x1a");
+      return screen.wait_for("Stopped", kSoonMs);
+    })) << screen.shown();
+    screen.type("fg\r");
+    EXPECT_TRUE(screen.wait_for("fg\r\nsleep 1000\r\n")) << screen.shown();
+    EXPECT_TRUE(eventually([&] {
+      screen.type("\x03");
+      screen.type("echo $((6 * 7)) $?\r");
+      return screen.wait_for("42 130", kSoonMs);
+    })) << screen.shown();
+    EXPECT_EQ(screen.shown().find("job control turned off"), std::string::npos) << screen.shown();
+    screen.type("exit 6\r");
+    EXPECT_EQ(container.finish().code, 6) << screen.shown();
+  }
+}
+
+TEST_F(TerminalSignals, QuitKeyEndsAWorkloadWithoutAHandler) {
+  Screen screen;
+  Running container(run_with_terminal({"pause"}), screen.options());
+  ASSERT_TRUE(screen.wait_for("ready\r\n")) << screen.shown();
+  screen.type("\x1c");
+  EXPECT_EQ(container.finish().code, 128 + SIGQUIT) << screen.shown();
+}
+
+TEST_F(TerminalSignals, LastOfManySizesIsSeen) {
+  expect_last_size(run_with_terminal({"tty"}));
+}
+
+TEST_F(TerminalSignals, LastOfManySizesIsSeenByAnExec) {
+  start();
+  expect_last_size(exec_with_terminal({"tty"}));
+  end();
+}
+
+// The workload hears of it by SIGHUP, which ends it or not; the end is the ordinary one, with nothing left behind.
+TEST_F(TerminalSignals, HangupEndsARun) {
+  expect_hangup(run_with_terminal({"pause"}), 128 + SIGHUP);
+  expect_refused(call({"state", id()}), {"container does not exist"});
+  expect_hangup(run_with_terminal({"exit-on", std::to_string(SIGHUP), "5"}), 5);
+  expect_refused(call({"state", id()}), {"container does not exist"});
+}
+
+TEST_F(TerminalSignals, HangupEndsAnExecAndNotItsContainer) {
+  start();
+  std::string alone = call({"ps", "--format", "json", id()}).out;
+  expect_hangup(exec_with_terminal({"pause"}), 128 + SIGHUP);
+  expect_hangup(exec_with_terminal({"exit-on", std::to_string(SIGHUP), "5"}), 5);
+  EXPECT_TRUE(eventually([&] { return call({"ps", "--format", "json", id()}).out == alone; }));
+  end();
+}
+
+// nohup(1) of its own: it goes on, and still hears minirun's other signals.
+TEST_F(TerminalSignals, HangupLeavesAWorkloadThatHandlesItAlone) {
+  Screen screen;
+  Running container(run_with_terminal({"exit-on", std::to_string(SIGUSR2), "6"}), screen.options());
+  ASSERT_TRUE(screen.wait_for("ready\r\n")) << screen.shown();
+  screen.hang_up();
+  container.send(SIGUSR2);
+  EXPECT_EQ(container.finish().code, 6);
+}
+
+}  // namespace
+}  // namespace minirun::testing
