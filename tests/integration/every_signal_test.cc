@@ -57,6 +57,7 @@ class EverySignal : public ExecTest {
     ASSERT_TRUE(one.wait_for("ready\n")) << one.err();
     auto send = [&](int signal) { one.send(signal); };
     std::string expected = send_each(one.pid(), send, [&](const std::string& text) { return one.wait_for(text); });
+    ASSERT_FALSE(HasFailure()) << one.out() << one.err();  // it would wait for more
     Outcome outcome = one.finish();
     EXPECT_EQ(outcome.code, 0) << describe(outcome);
     EXPECT_EQ(outcome.out, expected);
@@ -75,6 +76,7 @@ class EverySignal : public ExecTest {
     auto sees = [&](const std::string& text) { return screen.wait_for(on_terminal(text)); };
     one.send(SIGWINCH);
     std::string expected = send_each(one.pid(), send, sees);
+    ASSERT_FALSE(HasFailure()) << screen.shown();
     EXPECT_EQ(one.finish().code, 0);
     EXPECT_TRUE(sees(expected));
     EXPECT_EQ(screen.shown(), on_terminal(expected));
