@@ -156,7 +156,7 @@ class MountSteps : public Calls<Kernel> {
   long mask(const char* path, long null_device, unsigned flags, char* detail) {
     long target = resolve(path, 0);
     if (target < 0) return target;
-    long rc = (flags & kNotProcfs) != 0 ? refuse_procfs(target, detail) : 0;
+    long rc = refuse_procfs(target, flags, detail);
     FileFacts facts{};
     if (rc >= 0) rc = this->stat(target, &facts);
     if (rc >= 0 && (facts.mode & kTypeMask) == kDirectoryType) {
@@ -172,7 +172,7 @@ class MountSteps : public Calls<Kernel> {
   long make_readonly(const char* path, unsigned flags, char* detail) {
     long target = resolve(path, 0);
     if (target < 0) return target;
-    long rc = (flags & kNotProcfs) != 0 ? refuse_procfs(target, detail) : 0;
+    long rc = refuse_procfs(target, flags, detail);
     long tree = rc < 0 ? rc : this->clone_tree(target, abi::kAtRecursive);
     rc = tree;
     if (rc >= 0) rc = this->set_mount(tree, abi::kAtRecursive, abi::kMountAttrReadonly, 0, 0);
@@ -265,7 +265,8 @@ class MountSteps : public Calls<Kernel> {
 
   // Only procfs itself and a few files may be mounted over or inside /proc. The parent has judged the path; a link of
   // the image could lead it there all the same, and what the container's tools take for the kernel's word with it.
-  long refuse_procfs(long target, char* detail) {
+  long refuse_procfs(long target, unsigned flags, char* detail) {
+    if ((flags & kNotProcfs) == 0) return 0;
     constexpr long kProcfs = 0x9fa0;
     long type = this->filesystem_of(target);
     if (type != kProcfs) return type < 0 ? type : 0;
@@ -283,7 +284,7 @@ class MountSteps : public Calls<Kernel> {
                              abi::kResolveInRoot | abi::kResolveNoSymlinks);
     }
     if (target < 0) return target;
-    long rc = (flags & kNotProcfs) != 0 ? refuse_procfs(target, detail) : 0;
+    long rc = refuse_procfs(target, flags, detail);
     if (rc >= 0) rc = this->place(tree, target);
     FileFacts facts{};
     if (rc == -EINVAL && !is_directory && this->stat(target, &facts) >= 0 && (facts.mode & kTypeMask) == kDirectoryType)

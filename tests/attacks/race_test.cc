@@ -5,7 +5,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <functional>
 #include <iostream>
 #include <set>
@@ -68,6 +67,11 @@ class Race : public Attack {
       return true;
     });
   }
+  void volume_is_dev() {
+    for (const char* folder : {"/pts", "/shm"}) make_folders(volume_ + folder);
+    bundle_.config["mounts"][1] = {
+        {"destination", "/dev"}, {"type", "bind"}, {"source", volume_}, {"options", {"bind"}}};
+  }
   Bundle bundle_;
   std::string volume_;
 };
@@ -129,19 +133,16 @@ TEST_F(Race, ConsoleOfAVolumeThatIsDev) {
   // CVE-2025-52565: the terminal is bound over what /dev/console leads to just then.
   write_new_file(volume_ + "/console", "", 0666);
   ASSERT_EQ(symlink("/proc/sys/kernel/core_pattern", (volume_ + "/evil").c_str()), 0);
-  for (const char* folder : {"/pts", "/shm"}) make_folders(volume_ + folder);
-  bundle_.config["mounts"][1] = {{"destination", "/dev"}, {"type", "bind"}, {"source", volume_}, {"options", {"bind"}}};
+  volume_is_dev();
   bundle_.config["process"]["terminal"] = true;
   race_for_places(volume_ + "/console", volume_ + "/evil", 7,
                   {"/", "/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/console", "/dev/evil", "/sys"});
 }
 
 TEST_F(Race, TerminalsOfAVolumeThatIsDev) {
-  make_folders(volume_ + "/pts");
-  make_folders(volume_ + "/shm");
   ASSERT_EQ(symlink(kHost, (volume_ + "/evil").c_str()), 0);
   make_folders(bundle_.rootfs() + kHost);
-  bundle_.config["mounts"][1] = {{"destination", "/dev"}, {"type", "bind"}, {"source", volume_}, {"options", {"bind"}}};
+  volume_is_dev();
   bundle_.config["process"]["terminal"] = true;
   race_for_places(volume_ + "/pts", volume_ + "/evil", 7,
                   {"/", "/proc", "/dev", "/dev/pts", "/dev/evil", kHost, "/dev/shm", "/dev/console", "/sys"});
@@ -163,8 +164,7 @@ TEST_F(Race, NullDeviceOfAVolumeThatIsDev) {
   REQUIRE_CAPABILITY(27);  // CAP_MKNOD
   ASSERT_EQ(mknod((volume_ + "/null").c_str(), S_IFCHR | 0666, makedev(1, 3)), 0);
   ASSERT_EQ(symlink("/proc/sys/kernel/core_pattern", (volume_ + "/evil").c_str()), 0);
-  for (const char* folder : {"/pts", "/shm"}) make_folders(volume_ + folder);
-  bundle_.config["mounts"][1] = {{"destination", "/dev"}, {"type", "bind"}, {"source", volume_}, {"options", {"bind"}}};
+  volume_is_dev();
   bundle_.config["linux"]["maskedPaths"] = {"/proc/keys", "/proc/timer_list"};
   bundle_.payload({"files", "/proc/keys", "/proc/timer_list"});
   race_to_say(volume_ + "/null", volume_ + "/evil", "");
