@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
-#include "runtime/cli_options.h"
+#include "runtime/commands/option_groups.h"
 
 namespace minirun::packaging {
 namespace {

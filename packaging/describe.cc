@@ -8,7 +8,7 @@
 #include <string>
 
 #include "packaging/command_table.h"
-#include "runtime/version.h"
+#include "runtime/text/version.h"
 
 namespace minirun::packaging {
 namespace {

@@ -7,11 +7,11 @@
 #include <cerrno>
 #include <string_view>
 
-#include "runtime/cli.h"
-#include "runtime/commands.h"
-#include "runtime/log.h"
-#include "runtime/output.h"
-#include "runtime/own_program.h"
+#include "runtime/commands/command.h"
+#include "runtime/commands/options.h"
+#include "runtime/supervise/self_program.h"
+#include "runtime/text/log.h"
+#include "runtime/text/output.h"
 
 namespace minirun {
 namespace {

@@ -4,7 +4,7 @@
  * message catalogues and iconv(3), and that the loader of shared libraries: in a container's mount namespace the
  * converters found would be the image's, run as root (the class of CVE-2019-14271). None of it is ever asked for: the
  * only locale here is "C". These definitions stand in the place of glibc's, so that what they need is not linked at all;
- * tests/binary.sh sees to that by the link map.
+ * tests/lib/binary.sh sees to that by the link map.
  *
  * The names that begin with two underscores are internal to glibc; CMake links this file only where a program that has it
  * passes sys/start/closed_check.c. */

@@ -1,6 +1,6 @@
 // The fixture of the attack tests: a folder of the host with canaries, and what no container may change. After each
 // test they are as they were, whatever minirun made of the attack; nothing is left behind
-// (tests/integration/fixture.h).
+// (tests/support/fixture.h).
 #pragma once
 
 #include <sys/types.h>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/integration/fixture.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 

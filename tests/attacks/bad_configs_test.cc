@@ -14,7 +14,7 @@
 #include <iostream>
 
 #include "sys/file.h"
-#include "tests/integration/fixture.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 namespace {

@@ -12,8 +12,8 @@
 #include "tests/attacks/attack.h"
 #include "tests/attacks/file_trace.h"
 #include "tests/attacks/touched_files.h"
-#include "tests/faults/bundles.h"
-#include "tests/faults/console.h"
+#include "tests/support/fault_bundles.h"
+#include "tests/support/fault_console.h"
 
 namespace minirun::testing {
 namespace {

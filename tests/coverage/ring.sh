@@ -54,7 +54,7 @@ ring_coverage() {
   gtest coverage-integration 1200 build/integration_tests --gtest_filter="-$kNotForCoverage"
   gtest coverage-attacks 1200 build/attack_tests --gtest_filter="-$kNotForCoverage"
   check_bundles coverage-faults 1800 build/fault_sweep
-  check_bundles coverage 600 bash -c '. tests/count.sh; . tests/coverage/ring.sh; report_coverage'
+  check_bundles coverage 600 bash -c '. tests/lib/count.sh; . tests/coverage/ring.sh; report_coverage'
   cat $results/coverage.log
   sed -n '/^# What is not counted/,/^$/{s/^# \?//;p}' tests/coverage/ring.sh
 }

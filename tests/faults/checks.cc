@@ -3,7 +3,7 @@
 #include <csignal>
 
 #include "tests/faults/scene.h"
-#include "tests/faults/traces.h"
+#include "tests/support/fault_traces.h"
 
 namespace minirun::testing {
 namespace {

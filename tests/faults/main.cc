@@ -22,9 +22,9 @@
 #include <string>
 #include <vector>
 
-#include "tests/faults/device.h"
 #include "tests/faults/sweeps.h"
-#include "tests/integration/world.h"
+#include "tests/support/net_device.h"
+#include "tests/support/world.h"
 
 namespace minirun::testing {
 namespace {

@@ -10,8 +10,8 @@
 #include <cstdlib>
 
 #include "sys/file.h"
-#include "tests/faults/device.h"
-#include "tests/faults/traces.h"
+#include "tests/support/fault_traces.h"
+#include "tests/support/net_device.h"
 
 namespace minirun::testing {
 namespace {

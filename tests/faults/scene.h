@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
-#include "tests/faults/bundles.h"
-#include "tests/faults/console.h"
 #include "tests/faults/dump.h"
 #include "tests/faults/tracer.h"
-#include "tests/integration/bundle.h"
-#include "tests/integration/fixture.h"
+#include "tests/support/bundle.h"
+#include "tests/support/fault_bundles.h"
+#include "tests/support/fault_console.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 

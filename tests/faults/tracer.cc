@@ -19,7 +19,7 @@
 #include "sys/fd.h"
 #include "sys/result.h"
 #include "tests/faults/calls.h"
-#include "tests/integration/command.h"
+#include "tests/support/command.h"
 
 namespace minirun::testing {
 namespace {

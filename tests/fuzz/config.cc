@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
-#include "runtime/bundle.h"
-#include "runtime/compile.h"
-#include "runtime/json.h"
-#include "runtime/plan_print.h"
+#include "runtime/compile/compile.h"
+#include "runtime/compile/plan_print.h"
+#include "runtime/oci/bundle.h"
+#include "runtime/text/json.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace minirun {

@@ -2,7 +2,7 @@
 // would take it.
 #include "cgroups/device_filter.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/unit/device_machine.h"
+#include "tests/unit/cgroups/device_machine.h"
 
 namespace minirun {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "runtime/home.h"
-#include "runtime/program_file.h"
+#include "runtime/compile/home.h"
+#include "runtime/diagnosis/program_file.h"
 #include "sys/fd.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,12 +1,12 @@
 // Log records and other JSON that minirun writes: whatever text is in it, a record stays one line and one valid object
 // (or logfmt record), and a reader gets the text back.
-#include "runtime/log.h"
+#include "runtime/text/log.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "runtime/json.h"
-#include "runtime/json_writer.h"
+#include "runtime/text/json.h"
+#include "runtime/text/json_writer.h"
 #include "sys/fd.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -11,8 +11,8 @@
 #include <cstring>
 
 #include "namespaces/spawn.h"
-#include "runtime/compile.h"
-#include "runtime/control.h"
+#include "runtime/compile/compile.h"
+#include "runtime/supervise/init_channel.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace minirun {

@@ -1,11 +1,11 @@
 // Any list of mount options: known attributes only, the last of two that contradict each other counts, and what is for
 // the filesystem is handed on in order.
-#include "runtime/mount_options.h"
+#include "runtime/oci/mount_options.h"
 
 #include <linux/mount.h>
 #include <sys/mount.h>
 
-#include "runtime/mount_id_maps.h"
+#include "runtime/oci/mount_id_maps.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace minirun {

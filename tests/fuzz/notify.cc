@@ -1,6 +1,5 @@
 // What a container says to the service manager: whatever comes in, only its readiness and one line of text go on.
-#include "runtime/notify.h"
-
+#include "runtime/supervise/notify_relay.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace minirun {

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 
-#include "runtime/compile.h"
-#include "runtime/container_path.h"
-#include "runtime/state.h"
-#include "runtime/sysctl.h"
-#include "runtime/validate.h"
+#include "runtime/compile/compile.h"
+#include "runtime/container/state_directory.h"
+#include "runtime/oci/container_path.h"
+#include "runtime/oci/sysctl.h"
+#include "runtime/oci/validate.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace minirun {

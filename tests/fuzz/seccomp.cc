@@ -1,7 +1,5 @@
 // Any profile: the filter is one that the kernel takes, and for every system call that it may be asked about it answers
 // what the first matching rule says, or the default where none matches. The oracle is an interpreter of classic BPF.
-#include "runtime/seccomp.h"
-
 #include <linux/audit.h>
 #include <seccomp.h>
 
@@ -10,8 +8,9 @@
 #include <optional>
 #include <set>
 
+#include "runtime/seccomp/filter.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/unit/classic_bpf.h"
+#include "tests/unit/seccomp/classic_bpf.h"
 
 namespace minirun {
 namespace {

@@ -4,9 +4,9 @@
 #include <charconv>
 #include <csignal>
 
-#include "runtime/byte_size.h"
-#include "runtime/duration.h"
-#include "runtime/signal_name.h"
+#include "runtime/text/byte_size.h"
+#include "runtime/text/duration.h"
+#include "runtime/text/signal_name.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace minirun {

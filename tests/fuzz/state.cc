@@ -1,5 +1,5 @@
 // A state record of any text: refused, or read as something that is written and read again as the same.
-#include "runtime/state_record.h"
+#include "runtime/container/record.h"
 #include "tests/fuzz/fuzz.h"
 
 FUZZ(input) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "runtime/exec_process.h"
+#include "runtime/commands/exec_process.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace minirun {

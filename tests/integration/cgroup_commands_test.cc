@@ -6,8 +6,8 @@
 #include <csignal>
 #include <cstring>
 
-#include "tests/integration/fixture.h"
-#include "tests/integration/world.h"
+#include "tests/support/fixture.h"
+#include "tests/support/world.h"
 
 namespace minirun::testing {
 namespace {

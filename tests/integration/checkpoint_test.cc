@@ -9,7 +9,7 @@
 #include <cstdlib>
 
 #include "sys/file.h"
-#include "tests/integration/fixture.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 namespace {

@@ -9,7 +9,7 @@
 #include <memory>
 #include <regex>
 
-#include "tests/integration/fixture.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 namespace {

@@ -9,9 +9,9 @@
 #include <csignal>
 #include <functional>
 
-#include "tests/integration/descriptors.h"
-#include "tests/integration/fixture.h"
-#include "tests/integration/world.h"
+#include "tests/support/descriptors.h"
+#include "tests/support/fixture.h"
+#include "tests/support/world.h"
 
 namespace minirun::testing {
 namespace {

@@ -10,7 +10,7 @@
 #include <memory>
 #include <tuple>
 
-#include "tests/integration/fixture.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 namespace {

@@ -11,7 +11,7 @@
 #include <cstring>
 
 #include "sys/file.h"
-#include "tests/integration/fixture.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 namespace {

@@ -5,7 +5,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "tests/integration/fixture.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 namespace {

@@ -5,9 +5,9 @@
 #include <csignal>
 #include <sstream>
 
-#include "tests/integration/fixture.h"
-#include "tests/integration/input.h"
-#include "tests/integration/world.h"
+#include "tests/support/fixture.h"
+#include "tests/support/input.h"
+#include "tests/support/world.h"
 
 namespace minirun::testing {
 namespace {

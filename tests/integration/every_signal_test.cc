@@ -6,8 +6,8 @@
 #include <cstring>
 #include <functional>
 
-#include "tests/integration/exec_fixture.h"
-#include "tests/integration/screen.h"
+#include "tests/support/exec_fixture.h"
+#include "tests/support/screen.h"
 
 namespace minirun::testing {
 namespace {

@@ -7,9 +7,9 @@
 
 #include <array>
 
-#include "tests/integration/descriptors.h"
-#include "tests/integration/exec_fixture.h"
-#include "tests/integration/input.h"
+#include "tests/support/descriptors.h"
+#include "tests/support/exec_fixture.h"
+#include "tests/support/input.h"
 
 namespace minirun::testing {
 namespace {

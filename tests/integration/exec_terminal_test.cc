@@ -8,9 +8,9 @@
 
 #include <csignal>
 
-#include "tests/integration/descriptors.h"
-#include "tests/integration/exec_fixture.h"
-#include "tests/integration/screen.h"
+#include "tests/support/descriptors.h"
+#include "tests/support/exec_fixture.h"
+#include "tests/support/screen.h"
 
 namespace minirun::testing {
 namespace {

@@ -5,7 +5,7 @@
 #include <csignal>
 #include <cstdlib>
 
-#include "tests/integration/exec_fixture.h"
+#include "tests/support/exec_fixture.h"
 
 namespace minirun::testing {
 namespace {

@@ -4,8 +4,8 @@
 #include <csignal>
 #include <cstring>
 
-#include "tests/integration/exec_fixture.h"
-#include "tests/integration/world.h"
+#include "tests/support/exec_fixture.h"
+#include "tests/support/world.h"
 
 namespace minirun::testing {
 namespace {

@@ -12,7 +12,7 @@
 #include <csignal>
 #include <cstddef>
 
-#include "tests/integration/fixture.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 namespace {

@@ -1,7 +1,7 @@
 // What every command says to a wrong use, and the flags that no other test gives.
 #include <map>
 
-#include "tests/integration/exec_fixture.h"
+#include "tests/support/exec_fixture.h"
 
 namespace minirun::testing {
 namespace {

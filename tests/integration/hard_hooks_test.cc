@@ -8,8 +8,8 @@
 #include <csignal>
 #include <cstdlib>
 
-#include "tests/integration/hook_fixture.h"
-#include "tests/integration/world.h"
+#include "tests/support/hook_fixture.h"
+#include "tests/support/world.h"
 
 namespace minirun::testing {
 namespace {

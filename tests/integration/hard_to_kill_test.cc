@@ -12,9 +12,9 @@
 #include <cstdlib>
 #include <sstream>
 
-#include "tests/integration/fixture.h"
-#include "tests/integration/hung_filesystem.h"
-#include "tests/integration/world.h"
+#include "tests/support/fixture.h"
+#include "tests/support/hung_filesystem.h"
+#include "tests/support/world.h"
 
 namespace minirun::testing {
 namespace {

@@ -4,7 +4,7 @@
 #include <csignal>
 #include <sstream>
 
-#include "tests/integration/fixture.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 namespace {

@@ -1,7 +1,7 @@
 // process.apparmorProfile, process.selinuxLabel: labels of the workload. runtime-spec config.md, "Linux Process". The
 // guests load what these tests need: tests/vm/policies.
 #include "sys/file.h"
-#include "tests/integration/fixture.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <sstream>
 
-#include "tests/integration/fixture.h"
-#include "tests/integration/world.h"
+#include "tests/support/fixture.h"
+#include "tests/support/world.h"
 
 namespace minirun::testing {
 namespace {

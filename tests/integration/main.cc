@@ -10,7 +10,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "tests/integration/world.h"
+#include "tests/support/world.h"
 
 namespace {
 

@@ -9,7 +9,7 @@
 #include <map>
 #include <sstream>
 
-#include "tests/integration/fixture.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <csignal>
 
-#include "tests/integration/fixture.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 namespace {

@@ -11,8 +11,8 @@
 
 #include "sys/file.h"
 #include "sys/netlink.h"
-#include "tests/integration/fixture.h"
-#include "tests/unit/veth.h"
+#include "tests/support/fixture.h"
+#include "tests/support/veth.h"
 
 namespace minirun::testing {
 namespace {

@@ -13,8 +13,8 @@
 #include <mutex>
 #include <thread>
 
-#include "tests/integration/descriptors.h"
-#include "tests/integration/fixture.h"
+#include "tests/support/descriptors.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 namespace {

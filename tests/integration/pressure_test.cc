@@ -8,8 +8,8 @@
 #include <iostream>
 #include <map>
 
-#include "tests/integration/fixture.h"
-#include "tests/integration/world.h"
+#include "tests/support/fixture.h"
+#include "tests/support/world.h"
 
 namespace minirun::testing {
 namespace {

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <csignal>
 
-#include "tests/integration/fixture.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 namespace {

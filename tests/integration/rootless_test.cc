@@ -1,4 +1,4 @@
-// minirun as an ordinary user: user_namespaces(7), runtime/rootless.h, runtime/cgroup_place.h.
+// minirun as an ordinary user: user_namespaces(7), runtime/launch/rootless.h, runtime/resources/cgroup_path.h.
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/socket.h>
@@ -8,8 +8,8 @@
 #include <algorithm>
 
 #include "sys/file.h"
-#include "tests/integration/descriptors.h"
-#include "tests/integration/fixture.h"
+#include "tests/support/descriptors.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 namespace {

@@ -15,8 +15,8 @@
 #include <memory>
 #include <thread>
 
-#include "tests/integration/descriptors.h"
-#include "tests/integration/fixture.h"
+#include "tests/support/descriptors.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 namespace {

@@ -7,7 +7,7 @@
 
 #include <cerrno>
 
-#include "tests/integration/fixture.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 namespace {

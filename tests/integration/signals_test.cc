@@ -5,8 +5,8 @@
 
 #include <csignal>
 
-#include "tests/integration/fixture.h"
-#include "tests/integration/world.h"
+#include "tests/support/fixture.h"
+#include "tests/support/world.h"
 
 namespace minirun::testing {
 namespace {

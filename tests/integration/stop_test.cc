@@ -10,7 +10,7 @@
 #include <cstdio>
 
 #include "sys/file.h"
-#include "tests/integration/fixture.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <csignal>
 
-#include "tests/integration/exec_fixture.h"
-#include "tests/integration/screen.h"
+#include "tests/support/exec_fixture.h"
+#include "tests/support/screen.h"
 
 namespace minirun::testing {
 namespace {

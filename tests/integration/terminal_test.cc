@@ -10,10 +10,10 @@
 #include <csignal>
 
 #include "sys/file.h"
-#include "tests/integration/descriptors.h"
-#include "tests/integration/fixture.h"
-#include "tests/integration/screen.h"
-#include "tests/integration/world.h"
+#include "tests/support/descriptors.h"
+#include "tests/support/fixture.h"
+#include "tests/support/screen.h"
+#include "tests/support/world.h"
 
 namespace minirun::testing {
 namespace {

@@ -5,7 +5,7 @@
 #include <ctime>
 #include <sstream>
 
-#include "tests/integration/fixture.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 namespace {

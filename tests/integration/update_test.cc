@@ -7,9 +7,9 @@
 #include <ctime>
 
 #include "sys/file.h"
-#include "tests/integration/fixture.h"
-#include "tests/integration/input.h"
-#include "tests/integration/world.h"
+#include "tests/support/fixture.h"
+#include "tests/support/input.h"
+#include "tests/support/world.h"
 
 namespace minirun::testing {
 namespace {

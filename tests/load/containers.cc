@@ -5,8 +5,8 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
-#include "tests/faults/bundles.h"
 #include "tests/load/figure.h"
+#include "tests/support/fault_bundles.h"
 
 namespace minirun::testing {
 namespace {

@@ -9,7 +9,7 @@
 #include <deque>
 #include <memory>
 
-#include "tests/faults/traces.h"
+#include "tests/support/fault_traces.h"
 
 namespace minirun::testing {
 namespace {

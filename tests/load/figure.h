@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "tests/integration/bundle.h"
-#include "tests/integration/command.h"
-#include "tests/integration/fixture.h"
+#include "tests/support/bundle.h"
+#include "tests/support/command.h"
+#include "tests/support/fixture.h"
 
 namespace minirun::testing {
 

@@ -16,8 +16,8 @@
 #include <regex>
 #include <string>
 
-#include "tests/integration/world.h"
 #include "tests/load/figure.h"
+#include "tests/support/world.h"
 
 namespace minirun::testing {
 namespace {

@@ -2,8 +2,8 @@
 #include <csignal>
 #include <cstdio>
 
-#include "tests/integration/screen.h"
 #include "tests/load/figure.h"
+#include "tests/support/screen.h"
 
 namespace minirun::testing {
 namespace {

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <csignal>
 
-#include "tests/integration/screen.h"
-#include "tests/integration/world.h"
 #include "tests/load/figure.h"
+#include "tests/support/screen.h"
+#include "tests/support/world.h"
 
 namespace minirun::testing {
 namespace {

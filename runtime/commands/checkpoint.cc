@@ -1,0 +1,112 @@
+// `minirun checkpoint`: a running container into files, by criu.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+
+#include "cgroups/hierarchy.h"
+#include "runtime/commands/command.h"
+#include "runtime/container/container.h"
+#include "runtime/criu/arguments.h"
+#include "runtime/criu/images.h"
+#include "runtime/criu/run.h"
+#include "runtime/oci/bundle.h"
+#include "sys/file.h"
+#include "sys/pidfd.h"
+
+namespace minirun {
+namespace {
+
+Result<void> check_container(const Container& container) {
+  if (container.status != "running" && container.status != "paused")
+    return fail(0, "container not running: {}", container.status);
+  if (container.record.resident_init) {
+    return fail(0,
+                "its first process is minirun's init, which criu cannot save: its socket to minirun is in another "
+                "network namespace, and its program is in memory only. Containers of `create` and of `run --no-init` "
+                "can be saved");
+  }
+  return {};
+}
+
+// A masked directory has a tmpfs of the container's own on it, and what is not there is not masked.
+std::vector<CriuMount> mounts_that_are_there(std::vector<CriuMount> mounts, pid_t pid) {
+  std::erase_if(mounts, [pid](const CriuMount& mount) {
+    if (mount.source != "/dev/null") return false;
+    struct stat info {};
+    std::string path = fmt::format("/proc/{}/root{}", pid, mount.destination);
+    return stat(path.c_str(), &info) < 0 || S_ISDIR(info.st_mode);
+  });
+  return mounts;
+}
+
+Result<std::vector<std::string>> joined_namespaces(const oci::Spec& spec) {
+  std::vector<std::string> joined;
+  for (const CriuNamespace& ns : criu_namespaces(spec)) {
+    std::string key = external_namespace_key(ns.type);
+    struct stat info {};
+    if (stat(ns.path.c_str(), &info) < 0) return fail(errno, "look at the {} namespace {}", ns.type, ns.path);
+    if (!key.empty()) joined.push_back(fmt::format("{}[{}]:{}", ns.type, info.st_ino, key));
+  }
+  return joined;
+}
+
+Result<DumpFacts> dump_facts(const Container& container, const ImagePaths& paths) {
+  std::string text = TRY(container.state.read_config());
+  Bundle config = TRY(parse_config(text));
+  DumpFacts facts;
+  facts.pid = container.record.init.pid;
+  facts.images = paths.images;
+  facts.work = paths.work;
+  facts.rootfs = container.record.rootfs;
+  facts.cgroup_path = container.record.cgroup.path;
+  Hierarchy hierarchy = TRY(find_hierarchy());
+  facts.cgroup_directory = hierarchy.mount_point + container.record.cgroup.path;
+  auto mounts = criu_mounts(config.spec, container.record.bundle, facts.cgroup_directory, "/dev/console");
+  facts.mounts = mounts_that_are_there(std::move(mounts), facts.pid);
+  facts.descriptors = TRY(descriptor_names(facts.pid));
+  facts.joined = TRY(joined_namespaces(config.spec));
+  facts.iptables = in_search_path("iptables-restore");
+  return facts;
+}
+
+// criu has killed it; whoever its parent is may be slow to reap it.
+Result<void> wait_for_end(int pidfd) {
+  constexpr std::chrono::seconds kTimeout{10};
+  bool ended = TRY(await_end(pidfd, std::chrono::steady_clock::now() + kTimeout));
+  return ended ? Result<void>() : fail(ETIMEDOUT, "the container is saved, but its first process does not end");
+}
+
+Result<void> checkpoint(const GlobalOptions& global, const CheckpointCommand& command) {
+  std::string criu = TRY(find_criu());
+  Container container = TRY(find_locked(global, command.id));
+  TRY(check_container(container));
+  if (command.status_fd && fcntl(*command.status_fd, F_GETFD) < 0)
+    return fail(errno, "--status-fd {}", *command.status_fd);
+  ImagePaths paths = TRY(make_image_paths(command.image_path, command.work_path));
+  if (!command.parent_path.empty()) TRY(check_parent_images(paths, command.parent_path));
+  DumpFacts facts = TRY(dump_facts(container, paths));
+  CriuRun run;
+  run.program = criu;
+  run.arguments = TRY(dump_arguments(command, facts));
+  run.log = paths.work + "/dump.log";
+  if (command.status_fd) run.kept_fds = {*command.status_fd};
+  // Written first: with --lazy-pages the images are wanted before criu ends.
+  if (!command.pre_dump) TRY(write_descriptors(paths, facts.descriptors));
+  TRY(run_criu(run));
+  bool stops = !command.leave_running && !command.pre_dump;
+  return stops ? wait_for_end(container.init.get()) : Result<void>();
+}
+
+}  // namespace
+
+Result<Outcome> perform(const GlobalOptions& global, const CheckpointCommand& command) {
+  auto saved = checkpoint(global, command);
+  if (!saved.ok()) return named("checkpoint", command.id, saved.error());
+  return Outcome{};
+}
+
+}  // namespace minirun

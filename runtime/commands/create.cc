@@ -1,0 +1,35 @@
+// `minirun create`: everything but the workload.
+#include "runtime/launch/create.h"
+
+#include "runtime/commands/command.h"
+#include "runtime/launch/rootless.h"
+#include "runtime/text/log.h"
+
+namespace minirun {
+
+static Result<Outcome> create(const GlobalOptions& global, const CreateCommand& command) {
+  TRY(check_id(command.id));
+  TRY(check_launch_options(command.launch));
+  bool entered = TRY(enter_user_namespace(command.launch.bundle));  // before anything is opened
+  Supervisor supervisor = TRY(Supervisor::begin());  // before the first side effect: signals are held from here on
+  UniqueFd state_root = TRY(open_state_root(global.root, true));
+  Prepared prepared = TRY(prepare_create(command, state_root.get(), entered));
+  Hierarchy hierarchy = TRY(find_hierarchy());
+  StateDirectory state = TRY(StateDirectory::claim(state_root.get(), prepared.id));
+  report_warnings(prepared);
+  Creation creation(command.launch, prepared, hierarchy, std::move(state), std::move(supervisor),
+                    cgroup_driver(global));
+  auto failure = TRY(creation.launch(false));
+  if (failure) return Outcome{failure->exit_status, "", "", failure->error};
+  creation.keep();
+  return Outcome{};
+}
+
+Result<Outcome> perform(const GlobalOptions& global, const CreateCommand& command) {
+  auto outcome = create(global, command);
+  if (!outcome.ok()) return wrap(outcome.error(), "create " + command.id);
+  if (outcome->error) outcome->error = wrap(*outcome->error, "create " + command.id);
+  return outcome;
+}
+
+}  // namespace minirun

@@ -1,0 +1,63 @@
+// `minirun delete`: what is left of a container is taken away.
+#include <cerrno>
+
+#include "cgroups/hierarchy.h"
+#include "runtime/commands/command.h"
+#include "runtime/container/container.h"
+#include "runtime/container/state_directory.h"
+#include "runtime/launch/remove.h"
+
+namespace minirun {
+namespace {
+
+// A created container is as good as stopped: nothing of it has run. All runtimes delete it so, and engines rely on it.
+bool may_go(const std::string& status) {
+  return status == "stopped" || status == "created";
+}
+
+Result<void> remove_known(Container container, bool force) {
+  if (!may_go(container.status) && !force)
+    return fail(0, "cannot delete container {} that is not stopped: {}", container.record.id, container.status);
+  return remove_container(container);
+}
+
+// Without a record that says which cgroup it has, the cgroup itself says whose it is.
+Result<void> remove_unknown(StateDirectory state, const std::string& why, bool force) {
+  Hierarchy hierarchy = TRY(find_hierarchy());
+  std::string mark = TRY(state.mark());
+  auto cgroups = TRY(Cgroup::find_marked(hierarchy, mark));
+  if (!cgroups.empty() && !force) {
+    return fail(0, "{}, but cgroup {} is the container's (delete --force kills and removes it)", why,
+                cgroups[0].record().path);
+  }
+  for (Cgroup& cgroup : cgroups) TRY(remove_cgroup(cgroup));
+  return remove_directory(state);
+}
+
+Result<void> remove_locked(StateDirectory state, bool force) {
+  TRY(state.lock());
+  auto record = state.read();
+  if (record.ok()) return remove_known(TRY(look_at(std::move(state), std::move(record).value())), force);
+  // Mostly minirun was killed between the claim of the id and its first record, and there is nothing but the directory.
+  if (record.error().code == ENOENT) return remove_unknown(std::move(state), "the container has no record", force);
+  if (!force) return fail(0, "{} (delete --force removes what can be found)", record.error().text());
+  return remove_unknown(std::move(state), "", force);
+}
+
+}  // namespace
+
+Result<Outcome> perform(const GlobalOptions& global, const DeleteCommand& command) {
+  auto checked = check_id(command.id);
+  if (!checked.ok()) return wrap(checked.error(), "delete " + command.id);
+  auto root = open_existing_root(global);
+  auto state = root.ok() ? StateDirectory::open(root->get(), command.id) : Result<StateDirectory>(root.error());
+  if (!state.ok() && command.force && state.error().code == ENOENT) return Outcome{};
+  if (!state.ok()) return named("delete", command.id, state.error());
+  auto removed = remove_locked(std::move(state).value(), command.force);
+  // Deleted by another command while this one waited for the lock.
+  if (!removed.ok() && command.force && removed.error().message == "container does not exist") return Outcome{};
+  if (!removed.ok()) return named("delete", command.id, removed.error());
+  return Outcome{};
+}
+
+}  // namespace minirun

@@ -1,0 +1,285 @@
+// `minirun exec`: one more process in a container. Born in the container's cgroup, it joins the namespaces by the pidfd
+// of the first process; nothing of the host is open in it by then but what it was given as stdio.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <iterator>
+
+#include "cgroups/cpu_list.h"
+#include "cgroups/freezer.h"
+#include "cgroups/hierarchy.h"
+#include "cgroups/stats.h"
+#include "runtime/commands/command.h"
+#include "runtime/commands/exec_process.h"
+#include "runtime/compile/home.h"
+#include "runtime/compile/join_facts.h"
+#include "runtime/compile/labels.h"
+#include "runtime/container/container.h"
+#include "runtime/diagnosis/death.h"
+#include "runtime/diagnosis/exit_status.h"
+#include "runtime/launch/child.h"
+#include "runtime/launch/create.h"
+#include "runtime/launch/seccomp_agent.h"
+#include "runtime/oci/bundle.h"
+#include "runtime/resources/cgroup_path.h"
+#include "runtime/resources/host_resources.h"
+#include "runtime/resources/systemd_scope.h"
+#include "runtime/seccomp/cache.h"
+#include "runtime/supervise/console.h"
+#include "runtime/supervise/self_program.h"
+#include "runtime/text/log.h"
+#include "sys/file.h"
+#include "sys/passing_error.h"
+#include "sys/pidfd.h"
+
+namespace minirun {
+namespace {
+
+constexpr int kOwnFailure = 255;  // as runc has it: the command's own statuses are below
+
+Result<void> check_status(const Container& container, bool ignore_paused) {
+  if (!container.init) {
+    return container.status == "creating" ? fail(0, "cannot exec in a container that is being created")
+                                          : fail(0, "cannot exec in a stopped container");
+  }
+  if (container.status == "paused" && !ignore_paused)
+    return fail(0, "cannot exec in a paused container (use --ignore-paused to override)");
+  return {};
+}
+
+// The container's cgroup, or one below it. A cgroup that passes its controllers on (systemd in the container) can hold
+// no process itself: then the one where the container's first process is.
+Result<Cgroup> exec_cgroup(const ContainerRecord& record, const std::vector<std::string>& options) {
+  if (record.cgroup.path.empty() && options.empty()) return Cgroup::none();
+  Cgroup own = TRY(open_cgroup(record));
+  std::string below;
+  if (!options.empty()) {
+    below = options.back();
+    if (below.find(':') != std::string::npos)
+      return fail(0, "--cgroup {}: must be a path below the container's cgroup: controllers are for cgroup v1", below);
+    while (below.starts_with('/')) below.erase(0, 1);
+    while (below.ends_with('/')) below.pop_back();
+  } else {
+    auto enabled = read_file(own.fd(), "cgroup.subtree_control");
+    bool leaves_it = delegated_cgroup(record.annotations).has_value();  // so that it may pass them on later
+    if (!enabled.ok() || (enabled->find_first_not_of(" \n") == std::string::npos && !leaves_it)) return own;
+    auto text = read_file(AT_FDCWD, fmt::format("/proc/{}/cgroup", record.init.pid));
+    auto path = text.ok() ? own_cgroup_path(*text) : Result<std::string>(text.error());
+    if (path.ok() && path->starts_with(record.cgroup.path + "/")) below = path->substr(record.cgroup.path.size() + 1);
+  }
+  if (below.empty()) return own;
+  Hierarchy hierarchy = TRY(find_hierarchy());
+  auto opened = Cgroup::open(hierarchy, {record.cgroup.path + "/" + below, 0, 0, 0});
+  if (!opened.ok() && !options.empty()) return wrap(opened.error(), "--cgroup " + options.back());
+  return opened;
+}
+
+// --ignore-paused: until the container goes on or ends. A process that is born frozen would hold minirun in clone3(2),
+// where no signal is heard.
+Result<void> await_thaw(const Cgroup& cgroup, int init_pidfd, Signals& signals) {
+  constexpr int kLookAgainMs = 200;  // a freeze that is not complete yet ends without an event
+  UniqueFd events = TRY(open_at(cgroup.fd(), "cgroup.events", O_RDONLY));
+  for (;;) {
+    TRY(signals.collect());
+    if (auto signal = signals.abort_request()) return given_up(*signal);
+    char text[256];  // poll(2) waits for what changed since the last read
+    if (pread(events.get(), text, sizeof text, 0) < 0) return fail(errno, "read cgroup.events");
+    if (!TRY(is_frozen(cgroup.fd(), "."))) return {};
+    pollfd polls[] = {{events.get(), POLLPRI, 0}, {init_pidfd, POLLIN, 0}, {signals.fd(), POLLIN, 0}};
+    if (poll(polls, std::size(polls), kLookAgainMs) < 0 && errno != EINTR) return fail(errno, "wait for the container");
+    if (polls[1].revents != 0) return fail(0, "cannot exec in a stopped container");
+  }
+}
+
+// One exec, from the container to the end of the process. Destroyed in reverse: what did not come to run is killed.
+class Exec {
+ public:
+  Exec(const ExecCommand& command, Container container, Supervisor supervisor)
+      : command_(command), container_(std::move(container)), supervisor_(std::move(supervisor)) {}
+
+  Result<Outcome> perform(int state_root);
+
+ private:
+  Result<Outcome> attempt(int state_root);
+  Error explain(const Error& error) const;
+  Result<void> prepare(int state_root);
+  Result<std::optional<LaunchFailure>> launch();
+  Result<void> tell_pid();
+  Result<Outcome> supervise();
+  std::string why_killed(int wait_status) const;
+
+  const ExecCommand& command_;
+  Container container_;
+  Supervisor supervisor_;
+  oci::Spec spec_;
+  Compiled compiled_;
+  std::optional<Cgroup> cgroup_;
+  std::optional<Launched> launched_;
+  bool pid_told_ = false;
+};
+
+Result<void> Exec::prepare(int state_root) {
+  std::string text = TRY(container_.state.read_config());
+  Bundle config = TRY(parse_config(text));
+  spec_ = std::move(config.spec);
+  spec_.process = TRY(exec_process(command_, spec_));
+  oci::Process& process = *spec_.process;
+  TRY(check_labels(process));
+  TRY(check_console(process.terminal, command_.detach, command_.console_socket));
+  auto window = caller_window_size();
+  if (process.terminal && !command_.detach && window)
+    process.console_size = oci::ConsoleSize{window->ws_row, window->ws_col};
+  std::optional<SeccompProgram> seccomp;
+  if (spec_.linux_.seccomp) seccomp = TRY(cached_seccomp(state_root, *spec_.linux_.seccomp));
+
+  pid_t pid = container_.record.init.pid;
+  RunOptions options;
+  options.init = false;
+  options.detach = command_.detach;
+  options.preserve_fds = command_.preserve_fds;
+  UniqueFd root(open(fmt::format("/proc/{}/root", pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root && is_passing(errno)) return fail(errno, "open the container's root");
+  bool asks = root && !has_home(process.env);
+  Place place{container_.record.id, container_.record.bundle, container_.record.rootfs,
+              asks ? TRY(home_of(root.get(), process.user.uid)) : "/"};
+  ExecFacts facts = TRY(exec_facts(pid, container_.init.get()));
+  HostFacts host = TRY(host_of_joined(facts));
+  compiled_ = compile_exec(spec_, place, host, options, seccomp ? &*seccomp : nullptr, facts);
+  for (const std::string& warning : compiled_.warnings) report_line("minirun: warning: " + warning);
+  cgroup_.emplace(TRY(exec_cgroup(container_.record, command_.cgroup)));
+  if (container_.record.systemd) TRY(come_near(container_.record));
+  return {};
+}
+
+// config.md, "execCPUAffinity": before the process is in the container's cgroup, and so for this one, which it comes
+// from.
+Result<void> set_initial_affinity(const oci::Process& process) {
+  if (!process.exec_cpu_affinity || !process.exec_cpu_affinity->initial) return {};
+  std::vector<uint64_t> mask = cpu_mask(*process.exec_cpu_affinity->initial);
+  if (syscall(SYS_sched_setaffinity, 0, mask.size() * sizeof mask[0], mask.data()) < 0)
+    return fail(errno, "/process/execCPUAffinity/initial: run on CPUs {}", *process.exec_cpu_affinity->initial);
+  return {};
+}
+
+Result<std::optional<LaunchFailure>> Exec::launch() {
+  bool relays = compiled_.terminal && command_.console_socket.empty();
+  if (!command_.detach) TRY(supervisor_.start_guard(relays, -1));
+  TRY(set_initial_affinity(*spec_.process));
+  HostDescriptors host{-1, cgroup_->fd(), {container_.init.get()}};
+  launched_.emplace(TRY(Launched::start(compiled_, host, container_.state.fd(), *cgroup_)));
+  TRY(join_host_side(container_.record.rdt, launched_->child().pid));
+  for (;;) {
+    LaunchEvents events;
+    auto failure = await_launch(*launched_, compiled_, &*spec_.process, *cgroup_, supervisor_.signals(), &events);
+    if (failure) return failure;
+    if (events.terminal && !command_.console_socket.empty())
+      TRY(send_console(command_.console_socket, events.terminal.get()));
+    else if (events.terminal)
+      TRY(supervisor_.attach_terminal(std::move(events.terminal)));
+    if (!events.gate) break;
+    if (*events.gate == Gate::listener) {
+      SeccompAgent agent = TRY(SeccompAgent::connect(*spec_.linux_.seccomp));
+      TRY(agent.serve(*launched_, container_.record, container_.status, launched_->child().pid, supervisor_.signals()));
+      continue;
+    }
+    TRY(tell_pid());
+    TRY(release(*launched_));
+  }
+  if (!command_.detach) TRY(tell_pid());
+  return std::optional<LaunchFailure>{};
+}
+
+Result<void> Exec::tell_pid() {
+  if (!command_.pidfd_socket.empty()) TRY(send_pidfd(command_.pidfd_socket, launched_->child().pidfd.get()));
+  TRY(write_pid_file(command_.pid_file, launched_->child().pid));
+  pid_told_ = true;
+  return {};
+}
+
+// The counts are those of the container's whole life: they tell what may have been, and that is said.
+std::string Exec::why_killed(int wait_status) const {
+  if (!WIFSIGNALED(wait_status) || WTERMSIG(wait_status) != SIGKILL) return "";
+  auto stats = read_stats(cgroup_->fd());
+  if (!stats.ok() || stats->oom_kills.value_or(0) == 0) return "";
+  return fmt::format(
+      "minirun: exec {}: killed by SIGKILL; the container lacks memory: memory.max {}, killed for it so far: {}",
+      command_.id, limit_reached(stats->memory_max_bytes), *stats->oom_kills);
+}
+
+Result<Outcome> Exec::supervise() {
+  Child& child = launched_->child();
+  Ended ended = TRY(supervisor_.run(child.pid, child.pidfd.get(), child.control.get()));
+  launched_->let_go();
+  Outcome outcome{shell_status(ended.wait_status), "", why_killed(ended.wait_status), {}};
+  if (ended.output_error != 0 && ended.output_error != EPIPE)
+    outcome.error = fail(ended.output_error, "exec {}: copy the terminal's output to stdout", command_.id);
+  return outcome;
+}
+
+// The container may end at any moment: then it is not the step that failed which tells why.
+Error Exec::explain(const Error& error) const {
+  constexpr const char* kStopped = "cannot exec in a stopped container";
+  if (!container_.init || error.message == kStopped) return error;
+  auto ended = has_ended(container_.init.get());
+  if (!ended.ok() || !*ended) return error;
+  return fail(0, "{} ({})", kStopped, error.text());
+}
+
+Result<Outcome> Exec::perform(int state_root) {
+  auto outcome = attempt(state_root);
+  if (outcome.ok()) return outcome;
+  return explain(outcome.error());
+}
+
+Result<Outcome> Exec::attempt(int state_root) {
+  TRY(check_status(container_, command_.ignore_paused));
+  TRY(prepare(state_root));
+  if (container_.status == "paused") {
+    Cgroup frozen = TRY(open_cgroup(container_.record));
+    TRY(await_thaw(frozen, container_.init.get(), supervisor_.signals()));
+  }
+  auto failure = launch();
+  bool ran = failure.ok() && !*failure;
+  if (!ran && pid_told_) remove_pid_file(command_.pid_file);  // it is somebody else's soon
+  if (!failure.ok()) return failure.error();
+  if (*failure) {
+    int status = (*failure)->exit_status == 1 ? kOwnFailure : (*failure)->exit_status;
+    Error error = status == kOwnFailure ? explain((*failure)->error) : (*failure)->error;
+    return Outcome{status, "", "", wrap(error, "exec failed: " + command_.id)};
+  }
+  if (!command_.detach) return supervise();
+  launched_->let_go();
+  return Outcome{};
+}
+
+Result<Outcome> exec(const GlobalOptions& global, const ExecCommand& command) {
+  LaunchOptions options;
+  options.preserve_fds = command.preserve_fds;
+  TRY(check_launch_options(options));
+  // Root goes in by its init program alone (Entrance in namespaces/plan.h).
+  if (geteuid() != 0) TRY(leave_host_program());
+  Supervisor supervisor = TRY(Supervisor::begin());
+  TRY(check_id(command.id));
+  UniqueFd state_root = TRY(open_existing_root(global));
+  Container container = TRY(find_container(state_root.get(), command.id));
+  Exec exec(command, std::move(container), std::move(supervisor));
+  return exec.perform(state_root.get());
+}
+
+}  // namespace
+
+Result<Outcome> perform(const GlobalOptions& global, const ExecCommand& command) {
+  auto outcome = exec(global, command);
+  if (outcome.ok()) return outcome;
+  Error error = named("exec failed:", command.id, outcome.error());
+  int status = error.signal != 0 ? error.exit_status() : kOwnFailure;
+  return Outcome{status, "", "", std::move(error)};
+}
+
+}  // namespace minirun

@@ -1,0 +1,124 @@
+#include "runtime/commands/exec_process.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+
+#include "runtime/compile/capabilities.h"
+#include "runtime/oci/parse.h"
+#include "runtime/oci/validate.h"
+#include "runtime/text/json.h"
+#include "runtime/text/log.h"
+#include "sys/file.h"
+
+namespace minirun {
+namespace {
+
+constexpr size_t kMaxProcessBytes = 4 << 20;
+
+// The container's rules for a process that is not its own.
+Problems problems_of(const oci::Spec& container, const oci::Process& process) {
+  oci::Spec spec = container;
+  spec.process = process;
+  Problems problems = validate(spec).problems;
+  std::erase_if(problems, [](const Problem& problem) { return !problem.pointer.starts_with("/process"); });
+  return problems;
+}
+
+Error as_error(const Problems& problems, const std::string& file) {
+  constexpr std::string_view kBase = "/process";
+  std::string text;
+  for (const Problem& problem : problems) {
+    std::string_view pointer = problem.pointer;
+    if (!file.empty() && pointer.starts_with(kBase)) pointer.remove_prefix(kBase.size());
+    text += (text.empty() ? "" : "\n") + fmt::format("{}{}{}{}{}", file, file.empty() ? "" : ": ", pointer,
+                                                     pointer.empty() ? "" : ": ", problem.message);
+  }
+  return Error{0, std::move(text)};
+}
+
+Result<oci::Process> read_process_file(const std::string& file, const oci::Spec& container) {
+  UniqueFd fd = TRY(open_at(AT_FDCWD, file, O_RDONLY | O_NOCTTY));
+  std::string json = TRY(read_all(fd.get(), kMaxProcessBytes, file));
+  auto document = JsonDocument::parse(json);
+  if (!document.ok()) return fail(0, "{}:{}", file, document.error().message);
+  ParseOutcome parsed = parse_process(**document);
+  for (const std::string& pointer : parsed.unknown) log_debug("{}: {}: unknown property, ignored", file, pointer);
+  if (!parsed.problems.empty()) return as_error(parsed.problems, file);
+  if (!parsed.spec.process) return fail(0, "{}: must be a process object", file);
+  Problems problems = problems_of(container, *parsed.spec.process);
+  if (!problems.empty()) return as_error(problems, file);
+  return std::move(*parsed.spec.process);
+}
+
+Result<uint32_t> parse_id(const char* option, std::string_view text) {
+  constexpr uint32_t kNoId = 0xffffffff;  // to the kernel it means "leave it as it is" (setresuid(2))
+  uint32_t id = kNoId;
+  auto parsed = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (id == kNoId || parsed.ec != std::errc() || parsed.ptr != text.data() + text.size())
+    return fail(0, "{}: \"{}\" is not the number of a user or group (names are not looked up)", option, text);
+  return id;
+}
+
+Result<void> take_user(const std::string& text, oci::User* user) {
+  if (text.empty()) return {};
+  size_t colon = text.find(':');
+  user->uid = TRY(parse_id("--user", std::string_view(text).substr(0, colon)));
+  if (colon != std::string::npos) user->gid = TRY(parse_id("--user", std::string_view(text).substr(colon + 1)));
+  return {};
+}
+
+void add_missing(oci::Strings* set, const std::string& name) {
+  if (std::find(set->begin(), set->end(), name) == set->end()) set->push_back(name);
+}
+
+void add_capability(const std::string& name, bool is_root, oci::Process* process) {
+  if (!process->capabilities) process->capabilities.emplace();
+  oci::Capabilities& sets = *process->capabilities;
+  add_missing(&sets.bounding, name);
+  add_missing(&sets.permitted, name);
+  add_missing(&sets.effective, name);
+  if (is_root) return;
+  // Without these the exec of another user would drop it (capabilities(7)).
+  add_missing(&sets.inheritable, name);
+  add_missing(&sets.ambient, name);
+}
+
+Result<void> take_options(const ExecCommand& command, oci::Process* process) {
+  if (!command.cwd.empty()) process->cwd = command.cwd;
+  TRY(take_user(command.user, &process->user));
+  for (const std::string& gid : command.additional_gids)
+    process->user.additional_gids.push_back(TRY(parse_id("--additional-gids", gid)));
+  process->env.insert(process->env.end(), command.env.begin(), command.env.end());
+  for (const std::string& name : command.capabilities) {
+    oci::Capabilities asked;
+    asked.bounding = {name};
+    auto known = resolve_capabilities(&asked, ~uint64_t{0});
+    if (known.sets.bounding == 0) return fail(0, "--cap {}: is not a capability that this build knows", name);
+    add_capability(name, process->user.uid == 0, process);
+  }
+  if (!command.apparmor.empty()) process->apparmor_profile = command.apparmor;
+  if (!command.process_label.empty()) process->selinux_label = command.process_label;
+  if (command.no_new_privs) process->no_new_privileges = *command.no_new_privs;
+  process->terminal = command.tty.value_or(false);
+  return {};
+}
+
+}  // namespace
+
+Result<oci::Process> exec_process(const ExecCommand& command, const oci::Spec& container) {
+  if (!command.process.empty()) return read_process_file(command.process, container);
+  if (command.arguments.empty()) return fail(0, "which command? Give it after the id, or --process FILE");
+  oci::Process process = container.process.value_or(oci::Process{});
+  if (process.cwd.empty()) process.cwd = "/";
+  process.args = command.arguments;
+  TRY(take_options(command, &process));
+  Problems problems = problems_of(container, process);
+  if (!problems.empty()) return as_error(problems, "");
+  return process;
+}
+
+}  // namespace minirun

@@ -1,0 +1,87 @@
+// `minirun kill`: a signal to a container's first process, or to all of them.
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <optional>
+
+#include "cgroups/signal.h"
+#include "runtime/commands/command.h"
+#include "runtime/container/container.h"
+#include "runtime/container/pid_namespace.h"
+#include "runtime/container/start_socket.h"
+#include "runtime/text/signal_name.h"
+
+namespace minirun {
+namespace {
+
+// Of a container without a cgroup.
+Result<bool> signal_members(const Container& container, int signal, pid_t spared) {
+  if (!container.init) return false;
+  bool any = false;
+  for (const PidNamespaceMember& member : TRY(pid_namespace_members(container.record.init.pid, container.init.get()))) {
+    if (member.pid == spared) continue;
+    if (syscall(SYS_pidfd_send_signal, member.pidfd.get(), signal, nullptr, 0) == 0)
+      any = true;
+    else if (errno != ESRCH)
+      return fail(errno, "send signal {} to pid {}", signal, member.pid);
+  }
+  return any;
+}
+
+// Whether there was somebody. What is in the cgroup is the container's, also when its first process has ended.
+Result<bool> signal_all(const Container& container, int signal, pid_t spared) {
+  if (container.record.cgroup.path.empty()) return signal_members(container, signal, spared);
+  auto cgroup = TRY(find_cgroup(container));
+  if (!cgroup) return false;
+  if (signal != SIGKILL) return TRY(signal_processes(cgroup->fd(), signal, spared)) > 0;
+  // At once, against those that fork meanwhile, and without a walk through cgroups that the container may have made.
+  bool populated = TRY(cgroup->is_populated());
+  if (populated) TRY(cgroup->kill());
+  return populated;
+}
+
+Result<bool> signal_init(const Container& container, int signal) {
+  if (!container.init) return false;
+  if (syscall(SYS_pidfd_send_signal, container.init.get(), signal, nullptr, 0) == 0) return true;
+  return errno == ESRCH ? Result<bool>(false) : Result<bool>(fail(errno, "send signal {}", signal));
+}
+
+// Two signals say nothing to minirun's init that it could hand on: what it would do with them concerns itself.
+bool is_for_workload(const ContainerRecord& record, int signal) {
+  return record.resident_init && (signal == SIGSTOP || signal == SIGCONT);
+}
+
+// Nobody is there yet whom a signal could ask to end: what waits for `start` has all signals blocked, and the kernel
+// drops those of a pid namespace's first process that it has no handler for.
+bool ends_a_created_one(const Container& container, int signal) {
+  bool asks = signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGQUIT;
+  return asks && container.init && !container.record.resident_init && waits_for_start(container.state.fd());
+}
+
+Result<bool> deliver(const Container& container, int signal, bool all) {
+  const ContainerRecord& record = container.record;
+  if (ends_a_created_one(container, signal)) signal = SIGKILL;
+  bool shared_pids_end = signal == SIGKILL && !record.own_pid_namespace;
+  if (!all && !shared_pids_end && !is_for_workload(record, signal)) return signal_init(container, signal);
+  // Everybody once: the resident init would hand its own on to the workload.
+  bool spare_init = record.resident_init && signal != SIGKILL && signal != 0;
+  pid_t spared = container.init && spare_init ? record.init.pid : 0;
+  if (TRY(signal_all(container, signal, spared))) return true;
+  return signal_init(container, signal);  // alone, or its cgroup is out of reach
+}
+
+}  // namespace
+
+Result<Outcome> perform(const GlobalOptions& global, const KillCommand& command) {
+  int signal = command.signal == "0" ? 0 : TRY(parse_signal(command.signal));
+  auto found = find_processes(global, command.id);
+  if (!found.ok()) return named("kill", command.id, found.error());
+  auto sent = deliver(*found, signal, command.all);
+  if (!sent.ok()) return wrap(sent.error(), "kill " + command.id);
+  if (!*sent) return fail(0, "kill {}: container not running: no such process", command.id);
+  return Outcome{};
+}
+
+}  // namespace minirun

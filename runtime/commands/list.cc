@@ -1,0 +1,89 @@
+// `minirun state` and `minirun list`: what is known of containers.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include "runtime/commands/command.h"
+#include "runtime/container/container.h"
+#include "runtime/text/json_writer.h"
+
+namespace minirun {
+namespace {
+
+struct Listed {
+  ContainerRecord record;
+  std::string status;
+  pid_t pid = 0;
+};
+
+// Whatever state it is in: one that cannot be read is listed too, or nobody would know what to delete.
+Result<std::vector<Listed>> list_containers(const GlobalOptions& global) {
+  std::vector<Listed> all;
+  auto root = open_existing_root(global);
+  if (!root.ok() && root.error().code == ENOENT) return all;
+  if (!root.ok()) return root.error();
+  for (const std::string& id : TRY(list_ids(root->get()))) {
+    auto state = StateDirectory::open(root->get(), id);
+    if (!state.ok()) continue;  // gone since the directory was read, or no directory
+    Listed listed{bare_record(*state), "damaged", 0};
+    auto found = look_at(std::move(state).value());
+    if (found.ok()) listed = {found->record, found->status, found->init ? found->record.init.pid : 0};
+    all.push_back(std::move(listed));
+  }
+  return all;
+}
+
+using Row = std::array<std::string, 6>;
+
+// Columns as runc has them: as wide as their longest entry and three blanks, twelve at least.
+std::string table_of(const std::vector<Listed>& all) {
+  std::vector<Row> rows{{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}};
+  for (const Listed& one : all) {
+    const ContainerRecord& record = one.record;
+    rows.push_back({record.id, std::to_string(one.pid), one.status, record.bundle, record.created, owner_name()});
+  }
+  std::array<size_t, 6> widths;
+  widths.fill(12);
+  for (const Row& row : rows)
+    for (size_t i = 0; i < row.size(); i++) widths[i] = std::max(widths[i], row[i].size() + 3);
+  std::string table;
+  for (const Row& row : rows) {
+    for (size_t i = 0; i + 1 < row.size(); i++) table += fmt::format("{:<{}}", row[i], widths[i]);
+    table += row.back() + "\n";
+  }
+  return table;
+}
+
+std::string json_of(const std::vector<Listed>& all) {
+  JsonWriter json(2);
+  json.begin_array();
+  for (const Listed& one : all) append_state(json, one.record, one.status, one.pid);
+  json.end_array();
+  return json.take() + "\n";
+}
+
+}  // namespace
+
+Result<Outcome> perform(const GlobalOptions& global, const StateCommand& command) {
+  auto found = find_container(global, command.id);
+  if (!found.ok()) return named("state", command.id, found.error());
+  JsonWriter json(2);
+  append_state(json, found->record, found->status, found->init ? found->record.init.pid : 0);
+  return Outcome{0, json.take() + "\n", "", {}};
+}
+
+Result<Outcome> perform(const GlobalOptions& global, const ListCommand& command) {
+  std::vector<Listed> all = TRY(list_containers(global));
+  if (command.quiet) {
+    std::string ids;
+    for (const Listed& one : all) ids += one.record.id + "\n";
+    return Outcome{0, ids, "", {}};
+  }
+  return Outcome{0, command.format == "json" ? json_of(all) : table_of(all), "", {}};
+}
+
+}  // namespace minirun

@@ -1,0 +1,48 @@
+// `minirun pause` and `minirun resume`.
+#include <poll.h>
+
+#include "cgroups/freezer.h"
+#include "runtime/commands/command.h"
+#include "runtime/container/container.h"
+
+namespace minirun {
+namespace {
+
+constexpr std::chrono::seconds kFreezeTime{10};
+
+Cgroup::Deadline deadline() {
+  return std::chrono::steady_clock::now() + kFreezeTime;
+}
+
+Result<void> pause_container(const GlobalOptions& global, const std::string& id) {
+  Container container = TRY(find_locked(global, id));
+  if (container.status == "paused") return fail(0, "container not running: it is paused already");
+  Cgroup cgroup = TRY(open_running_cgroup(container));
+  TRY(freeze(cgroup, deadline()));
+  pollfd ended{container.init.get(), POLLIN, 0};
+  if (poll(&ended, 1, 0) == 0) return {};
+  TRY(thaw(cgroup, deadline()));  // what is left of it is to be found as at any other end
+  return fail(0, "container not running: it has just ended");
+}
+
+Result<void> resume_container(const GlobalOptions& global, const std::string& id) {
+  Container container = TRY(find_locked(global, id));
+  if (container.status != "paused") return fail(0, "container not paused: {}", container.status);
+  return thaw(TRY(open_running_cgroup(container)), deadline());
+}
+
+}  // namespace
+
+Result<Outcome> perform(const GlobalOptions& global, const PauseCommand& command) {
+  auto paused = pause_container(global, command.id);
+  if (!paused.ok()) return named("pause", command.id, paused.error());
+  return Outcome{};
+}
+
+Result<Outcome> perform(const GlobalOptions& global, const ResumeCommand& command) {
+  auto resumed = resume_container(global, command.id);
+  if (!resumed.ok()) return named("resume", command.id, resumed.error());
+  return Outcome{};
+}
+
+}  // namespace minirun

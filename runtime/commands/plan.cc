@@ -1,0 +1,21 @@
+// `minirun plan`: what run would do, told and not done.
+#include "runtime/commands/command.h"
+#include "runtime/compile/plan_print.h"
+#include "runtime/launch/prepare.h"
+#include "runtime/resources/cgroup_path.h"
+#include "runtime/resources/systemd_scope.h"
+
+namespace minirun {
+
+Result<Outcome> perform(const GlobalOptions& global, const PlanCommand& command) {
+  Prepared prepared = TRY(prepare_plan(command));
+  if (cgroup_driver(global) == CgroupDriver::systemd)
+    prepared.compiled.cgroup_path = TRY(scope_path(prepared.bundle.spec, prepared.compiled, prepared.id));
+  if (cgroup_driver(global) == CgroupDriver::disabled)
+    prepared.compiled.cgroup_path = TRY(place_nowhere(prepared.compiled));
+  Outcome outcome;
+  outcome.out = command.format == "json" ? plan_json(prepared.compiled) : plan_text(prepared.compiled);
+  return outcome;
+}
+
+}  // namespace minirun

@@ -1,0 +1,58 @@
+// `minirun ps`: the processes of a container, told by its cgroup, or by its pid namespace where it has
+// none.
+#include <cerrno>
+
+#include "cgroups/processes.h"
+#include "runtime/commands/command.h"
+#include "runtime/commands/ps_table.h"
+#include "runtime/container/container.h"
+#include "runtime/container/pid_namespace.h"
+#include "runtime/text/json_writer.h"
+
+namespace minirun {
+namespace {
+
+bool is_gone(const Error& error) {
+  return error.code == ENOENT || error.code == ENODEV || error.code == ESTALE;
+}
+
+// Also of a container whose init has ended, when it left others behind.
+Result<std::vector<pid_t>> processes_of(const Container& container) {
+  if (container.record.cgroup.path.empty()) {
+    if (!container.init) return fail(0, "container not running");
+    std::vector<pid_t> pids;
+    for (const PidNamespaceMember& member : TRY(pid_namespace_members(container.record.init.pid, container.init.get())))
+      pids.push_back(member.pid);
+    return pids;
+  }
+  auto cgroup = open_cgroup(container.record);
+  auto pids = cgroup.ok() ? list_processes(cgroup->fd()) : Result<std::vector<pid_t>>(cgroup.error());
+  bool none = pids.ok() ? pids->empty() && !container.init : is_gone(pids.error());
+  if (none) return fail(0, "container not running");
+  return pids;
+}
+
+Result<std::string> list(const GlobalOptions& global, const PsCommand& command) {
+  Container container = TRY(find_container(global, command.id));
+  std::vector<pid_t> pids = TRY(processes_of(container));
+  if (command.format == "json") {
+    JsonWriter json;
+    json.begin_array();
+    for (pid_t pid : pids) json.number(pid);
+    json.end_array();
+    return json.take() + "\n";
+  }
+  std::vector<std::string> arguments = command.arguments;
+  if (arguments.empty()) arguments = {"-ef"};
+  return select_processes(TRY(run_ps(arguments)), pids);
+}
+
+}  // namespace
+
+Result<Outcome> perform(const GlobalOptions& global, const PsCommand& command) {
+  auto text = list(global, command);
+  if (!text.ok()) return named("ps", command.id, text.error());
+  return Outcome{0, std::move(text).value(), "", {}};
+}
+
+}  // namespace minirun

@@ -1,0 +1,204 @@
+// `minirun restore`: a container out of files that criu has made, in a cgroup, with a record and under supervision as
+// any other.
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <climits>
+#include <cstdlib>
+
+#include "cgroups/hierarchy.h"
+#include "runtime/commands/command.h"
+#include "runtime/criu/arguments.h"
+#include "runtime/criu/images.h"
+#include "runtime/criu/mount_points.h"
+#include "runtime/criu/run.h"
+#include "runtime/launch/create.h"
+#include "sys/file.h"
+#include "sys/pidfd.h"
+
+namespace minirun {
+namespace {
+
+constexpr const char* kPidFile = "criu.pid";
+constexpr int kFirstGiven = 64;  // criu gets its descriptors behind those that minirun uses itself
+
+// One restore, from the prepared config to a process of this one.
+class Restoration {
+ public:
+  Restoration(const RestoreCommand& command, const Prepared& prepared, const Hierarchy& hierarchy, Creation& creation)
+      : command_(command), prepared_(prepared), hierarchy_(hierarchy), creation_(creation) {}
+
+  Result<Creation::Started> start(const std::string& criu, const ImagePaths& paths);
+
+ private:
+  Result<void> give(int fd, const std::string& name);
+  Result<void> give_descriptors(const ImagePaths& paths);
+  Result<void> give_namespaces();
+  Result<void> open_terminal();
+  Result<pid_t> run(const std::string& criu, const ImagePaths& paths);
+  Result<Launched> adopt(pid_t pid);
+
+  const RestoreCommand& command_;
+  const Prepared& prepared_;
+  const Hierarchy& hierarchy_;
+  Creation& creation_;
+  RestoreFacts facts_;
+  std::vector<UniqueFd> given_;
+  UniqueFd terminal_;  // minirun's end
+  UniqueFd slave_;
+  std::string console_;
+};
+
+// Under a number of its own, as criu tells its copies apart by that.
+Result<void> Restoration::give(int fd, const std::string& name) {
+  UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, kFirstGiven));
+  if (!copy) return fail(errno, "give descriptor {} to the container", fd);
+  facts_.inherited.push_back({copy.get(), name});
+  given_.push_back(std::move(copy));
+  return {};
+}
+
+Result<void> Restoration::give_descriptors(const ImagePaths& paths) {
+  std::vector<std::string> names = TRY(read_descriptors(paths));
+  size_t last = 3 + size_t{command_.launch.preserve_fds};
+  for (size_t fd = 0; fd < std::min(names.size(), last); fd++) {
+    const std::string& name = names[fd];
+    auto same = [&](const InheritedFd& other) { return other.name == name; };
+    if (name.empty() || std::any_of(facts_.inherited.begin(), facts_.inherited.end(), same)) continue;
+    bool of_terminal = slave_ && name.starts_with("tty[");
+    TRY(give(of_terminal ? slave_.get() : static_cast<int>(fd), name));
+  }
+  return {};
+}
+
+Result<void> Restoration::give_namespaces() {
+  for (const CriuNamespace& ns : criu_namespaces(prepared_.bundle.spec)) {
+    std::string key = external_namespace_key(ns.type);
+    if (key.empty()) {
+      facts_.joined.push_back(ns);
+      continue;
+    }
+    UniqueFd file = TRY(open_at(AT_FDCWD, ns.path, O_RDONLY));
+    TRY(give(file.get(), key));
+  }
+  return {};
+}
+
+// The old one ended with whoever held its other end. The new one is of the host's devpts, as criu makes the container's
+// own only when it runs.
+Result<void> Restoration::open_terminal() {
+  if (!prepared_.compiled.terminal) return {};
+  terminal_.reset(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  if (!terminal_) return fail(errno, "open a terminal");
+  char name[64];
+  if (grantpt(terminal_.get()) < 0 || unlockpt(terminal_.get()) < 0 ||
+      ptsname_r(terminal_.get(), name, sizeof name) != 0)
+    return fail(errno, "open a terminal");
+  console_ = static_cast<const char*>(name);
+  slave_ = TRY(open_at(AT_FDCWD, console_, O_RDWR | O_NOCTTY));
+  return {};
+}
+
+Result<std::string> path_of(int fd) {
+  char path[PATH_MAX];
+  std::string link = fmt::format("/proc/self/fd/{}", fd);
+  ssize_t n = readlink(link.c_str(), path, sizeof path);
+  if (n < 0 || n == static_cast<ssize_t>(sizeof path)) return fail(n < 0 ? errno : ENAMETOOLONG, "readlink {}", link);
+  return std::string(path, static_cast<size_t>(n));
+}
+
+Result<pid_t> Restoration::run(const std::string& criu, const ImagePaths& paths) {
+  const oci::Spec& spec = prepared_.bundle.spec;
+  int state = creation_.state().fd();
+  facts_.images = paths.images;
+  facts_.work = paths.work;
+  facts_.rootfs = TRY(path_of(prepared_.bundle.rootfs.get()));
+  facts_.pid_file = TRY(path_of(state)) + "/" + kPidFile;
+  facts_.cgroup_path = creation_.record().cgroup.path;
+  facts_.mounts = criu_mounts(spec, prepared_.bundle.path, hierarchy_.mount_point + facts_.cgroup_path, console_);
+  TRY(make_mount_points(prepared_.bundle.rootfs.get(), spec, facts_.mounts));
+  CriuRun run;
+  run.program = criu;
+  run.arguments = TRY(restore_arguments(command_, facts_));
+  run.log = paths.work + "/restore.log";
+  for (const InheritedFd& inherited : facts_.inherited) run.kept_fds.push_back(inherited.fd);
+  run.rootfs = facts_.rootfs;
+  // Otherwise criu itself makes and joins cgroups, as it found them.
+  bool ignore = command_.manage_cgroups_mode.empty() || command_.manage_cgroups_mode == "ignore";
+  if (ignore) {
+    run.cgroup_fd = creation_.cgroup().cgroup().fd();
+    const auto& all = spec.linux_.namespaces;
+    run.cgroup_namespace = std::any_of(all.begin(), all.end(),
+                                       [](const auto& ns) { return ns.type == CLONE_NEWCGROUP && ns.path.empty(); });
+  }
+  if (!spec.hooks.prestart.empty() || !spec.hooks.create_runtime.empty())
+    run.namespaces_made = [this](pid_t pid) { return creation_.run_restore_hooks(pid); };
+  run.signals = &creation_.supervisor().signals();
+  TRY(run_criu(run));
+  std::string text = TRY(read_file(state, kPidFile));
+  (void)unlinkat(state, kPidFile, 0);  // goes with the directory at the latest
+  pid_t pid = 0;
+  std::from_chars(text.data(), text.data() + text.size(), pid);
+  if (pid <= 1) return fail(0, "criu says that the container's first process is \"{}\"", text);
+  return pid;
+}
+
+// There is no plan and nobody at the control socket: as with a workload that has been executed.
+Result<Launched> Restoration::adopt(pid_t pid) {
+  UniqueFd pidfd = TRY(open_pidfd(pid));
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return fail(errno, "socketpair");
+  UniqueFd ours(ends[0]);
+  UniqueFd(ends[1]).reset();
+  PlanMemory memory = TRY(PlanMemory::create(std::string(sizeof(PlanHeader), '\0')));
+  return Launched::take(Child{pid, std::move(pidfd), std::move(ours), std::move(memory)});
+}
+
+Result<Creation::Started> Restoration::start(const std::string& criu, const ImagePaths& paths) {
+  TRY(open_terminal());
+  TRY(give_descriptors(paths));
+  TRY(give_namespaces());
+  pid_t pid = TRY(run(criu, paths));
+  Launched launched = TRY(adopt(pid));
+  return Creation::Started{std::move(launched), std::move(terminal_)};
+}
+
+Result<Outcome> restore(const GlobalOptions& global, const RestoreCommand& command) {
+  TRY(check_id(command.id));
+  TRY(check_launch_options(command.launch));
+  std::string criu = TRY(find_criu());
+  ImagePaths paths = TRY(find_image_paths(command.image_path, command.work_path));
+  Supervisor supervisor = TRY(Supervisor::begin());  // before the first side effect: signals are held from here on
+  UniqueFd state_root = TRY(open_state_root(global.root, true));
+  RunCommand as_run;
+  as_run.launch = command.launch;
+  as_run.id = command.id;
+  as_run.detach = command.detach;
+  as_run.no_init = true;
+  Prepared prepared = TRY(prepare_run(as_run, state_root.get(), false));
+  Hierarchy hierarchy = TRY(find_hierarchy());
+  StateDirectory state = TRY(StateDirectory::claim(state_root.get(), prepared.id));
+  Creation creation(command.launch, prepared, hierarchy, std::move(state), std::move(supervisor),
+                    cgroup_driver(global));
+  Restoration restoration(command, prepared, hierarchy, creation);
+  TRY(creation.launch_by(!command.detach, [&] { return restoration.start(criu, paths); }));
+  if (!command.detach) return supervise_to_end(prepared, creation, false);
+  creation.keep();
+  return Outcome{};
+}
+
+}  // namespace
+
+Result<Outcome> perform(const GlobalOptions& global, const RestoreCommand& command) {
+  auto outcome = restore(global, command);
+  if (!outcome.ok()) return wrap(outcome.error(), "restore " + command.id);
+  return outcome;
+}
+
+}  // namespace minirun

@@ -1,0 +1,121 @@
+// `minirun start`: the workload of a created container. It reports itself when the workload cannot be executed.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "cgroups/processes.h"
+#include "runtime/commands/command.h"
+#include "runtime/commands/notify_wait.h"
+#include "runtime/container/container.h"
+#include "runtime/container/start_socket.h"
+#include "runtime/hooks/points.h"
+#include "runtime/launch/child.h"
+#include "runtime/launch/remove.h"
+#include "runtime/launch/seccomp_agent.h"
+#include "runtime/oci/bundle.h"
+#include "runtime/supervise/self_program.h"
+#include "runtime/text/log.h"
+
+namespace minirun {
+namespace {
+
+Result<void> check_status(const Container& container) {
+  const std::string& status = container.status;
+  if (status == "stopped") return fail(0, "cannot start a container that has stopped");
+  if (status == "creating") return fail(0, "cannot start a container that is being created");
+  if (status == "paused") return fail(0, "cannot start a paused container");
+  if (status != "created") return fail(0, "cannot start an already running container");
+  return {};
+}
+
+// What the first process does instead of answering.
+Error why_silent(pid_t init, Error error) {
+  if (error.code != ETIMEDOUT) return error;
+  std::string what = describe_processes(std::vector<pid_t>{init});
+  std::string hint = what.find(", T") != what.npos ? ", which is stopped: SIGCONT lets it go on" : "";
+  return fail(0, "the container's init does not answer: {}{}", what, hint);
+}
+
+// From the container that waits to its running workload. hook_failed: a hook did, and the container has to go.
+Result<std::optional<LaunchFailure>> let_go(Container& container, const oci::Spec& spec, Signals& signals,
+                                            bool* hook_failed) {
+  bool none = container.record.cgroup.path.empty();
+  Cgroup cgroup = none ? Cgroup::none() : TRY(open_cgroup(container.record));
+  std::optional<SeccompAgent> agent;  // before the container is let go: it can be started again when there is none
+  if (spec.linux_.seccomp && notifies(*spec.linux_.seccomp))
+    agent.emplace(TRY(SeccompAgent::connect(*spec.linux_.seccomp)));
+  auto connected = connect_for_start(container.state.fd());
+  if (!connected.ok()) return why_silent(container.record.init.pid, connected.error());
+  StartConnection connection = std::move(connected).value();
+  UniqueFd pidfd(fcntl(container.init.get(), F_DUPFD_CLOEXEC, 3));
+  if (!pidfd) return fail(errno, "duplicate a descriptor");
+  Launched launched = Launched::adopt(
+      Child{container.record.init.pid, std::move(pidfd), std::move(connection.control), std::move(connection.memory)});
+  HookContext context{spec, container.record, container.state.fd(), signals, container.init.get(), &cgroup};
+  *hook_failed = true;
+  // The init waits at its last gate: this is the place between its release and its exec.
+  TRY(run_start_container_hooks(context));
+  *hook_failed = false;
+  TRY(release(launched));
+  std::optional<LaunchFailure> failure;
+  for (;;) {
+    LaunchEvents events;
+    failure = await_start(launched, *spec.process, container.record.resident_init, cgroup, signals, &events);
+    if (failure || events.gate != Gate::listener || !agent) break;
+    TRY(agent->serve(launched, container.record, container.status, container.record.init.pid, signals));
+  }
+  remove_start_socket(container.state.fd());
+  if (failure) return failure;
+  *hook_failed = true;
+  TRY(run_poststart_hooks(context));
+  return std::optional<LaunchFailure>();
+}
+
+// The socket that the workload's notifications come through, where it was made with one and there is somebody to tell.
+Result<std::optional<NotifyRelay>> make_relay(const Container& container) {
+  std::string host = TRY(own_notify_socket());
+  std::optional<NotifyRelay> relay;
+  if (!host.empty() && has_notify_directory(container.state.fd()))
+    relay.emplace(TRY(NotifyRelay::start(container.state.fd(), host)));
+  return relay;
+}
+
+Result<Outcome> start(Container container) {
+  TRY(check_status(container));
+  std::string text = TRY(container.state.read_config());
+  Bundle config = TRY(parse_config(text));
+  if (!config.spec.process) return fail(0, "config.json has no /process: there is nothing to start");
+  // Each is the image's, and may leave somebody to wait for the next.
+  // Root joins for them by its init program alone (Entrance in namespaces/plan.h).
+  if (geteuid() != 0 && !config.spec.hooks.start_container.empty()) TRY(leave_host_program());
+  Signals signals = TRY(Signals::block());
+  auto relay = TRY(make_relay(container));
+  bool hook_failed = false;
+  auto failure = let_go(container, config.spec, signals, &hook_failed);
+  if (!failure.ok() && hook_failed) {  // runtime.md, "Lifecycle": as if it had been deleted
+    auto removed = remove_container(container);
+    if (!removed.ok())
+      report_line(fmt::format("minirun: warning: {}: {}", container.record.id, removed.error().text()));
+  }
+  if (!failure.ok()) return failure.error();
+  if (*failure) return Outcome{(*failure)->exit_status, "", "", (*failure)->error};
+  if (!relay) return Outcome{};
+  container.state.unlock();
+  const ContainerRecord& record = container.record;
+  return wait_for_ready(*relay, "start " + record.id, record.init.pid, container.init.get(), signals);
+}
+
+}  // namespace
+
+Result<Outcome> perform(const GlobalOptions& global, const StartCommand& command) {
+  auto container = find_locked(global, command.id);
+  if (!container.ok()) return named("start", command.id, container.error());
+  auto outcome = start(std::move(container).value());
+  if (!outcome.ok()) return wrap(outcome.error(), "start " + command.id);
+  if (outcome->error) outcome->error = wrap(*outcome->error, "start " + command.id);
+  return outcome;
+}
+
+}  // namespace minirun

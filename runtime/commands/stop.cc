@@ -1,0 +1,109 @@
+// `minirun stop`: asks a container to end, and ends it when it does not.
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <optional>
+
+#include "runtime/commands/command.h"
+#include "runtime/container/container.h"
+#include "runtime/launch/child.h"
+#include "runtime/launch/remove.h"
+#include "runtime/text/duration.h"
+#include "runtime/text/signal_name.h"
+#include "sys/file.h"
+#include "sys/pidfd.h"
+
+namespace minirun {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kKilled = 137;  // 128 + SIGKILL
+constexpr const char* kStopSignal = "org.opencontainers.image.stopSignal";
+
+struct Request {
+  int signal = SIGTERM;
+  std::string signal_name = "TERM";
+  std::chrono::nanoseconds timeout{};
+};
+
+Result<Request> read_request(const StopCommand& command, const ContainerRecord& record) {
+  Request request;
+  auto timeout = parse_duration(command.timeout);
+  if (!timeout.ok()) return wrap(timeout.error(), "--timeout");
+  request.timeout = *timeout;
+  std::string origin = "--signal";
+  if (!command.signal.empty()) request.signal_name = command.signal;
+  for (const auto& [key, value] : record.annotations) {
+    if (!command.signal.empty() || key != kStopSignal || value.empty()) continue;
+    request.signal_name = value;
+    origin = fmt::format("annotation {}", kStopSignal);
+  }
+  auto signal = parse_signal(request.signal_name);
+  if (!signal.ok()) return wrap(signal.error(), origin);
+  request.signal = *signal;
+  return request;
+}
+
+// A paused container cannot act on its signal: it is let go on, with the signal waiting for it.
+Result<void> thaw(const Cgroup& cgroup) {
+  auto frozen = read_file(cgroup.fd(), "cgroup.freeze");
+  if (!frozen.ok() || !frozen->starts_with('1')) return {};
+  return write_control(cgroup.fd(), "cgroup.freeze", "0");
+}
+
+Result<void> kill_all(const Container& found, const std::optional<Cgroup>& cgroup) {
+  TRY(end_processes(found, cgroup ? &*cgroup : nullptr));
+  return cgroup ? cgroup->wait_until_empty(Clock::now() + kRemovalTime) : Result<void>();
+}
+
+// Sends the signal and waits. Whether it ended by that.
+Result<bool> ask(const Container& found, const std::optional<Cgroup>& cgroup, const Request& request) {
+  if (found.status == "created") return false;  // there is no workload yet that could hear it
+  auto deadline = Clock::now() + std::min<std::chrono::nanoseconds>(request.timeout, std::chrono::hours(24 * 365));
+  if (syscall(SYS_pidfd_send_signal, found.init.get(), request.signal, nullptr, 0) < 0 && errno != ESRCH)
+    return fail(errno, "send {} to the container's first process", request.signal_name);
+  if (cgroup) TRY(thaw(*cgroup));
+  return await_end(found.init.get(), deadline);
+}
+
+// Whoever makes it holds the lock; its workload may run before its record says so.
+Result<Container> find_settled(const GlobalOptions& global, const std::string& id) {
+  Container found = TRY(find_container(global, id));
+  if (found.status != "creating") return found;
+  TRY(found.state.lock());
+  found.state.unlock();
+  return find_container(global, id);
+}
+
+Result<Outcome> stop(const GlobalOptions& global, const StopCommand& command) {
+  Container found = TRY(find_settled(global, command.id));
+  Request request = TRY(read_request(command, found.record));
+  if (!found.init) return fail(0, "container not running");
+  auto cgroup = TRY(find_cgroup(found));
+  if (TRY(ask(found, cgroup, request))) {
+    // Whoever its first process leaves behind: in a pid namespace the kernel has ended them with it.
+    if (!found.record.own_pid_namespace && cgroup) TRY(cgroup->kill());
+    if (cgroup) TRY(cgroup->wait_until_empty(Clock::now() + kRemovalTime));
+    return Outcome{};
+  }
+  TRY(kill_all(found, cgroup));
+  std::string why = found.status == "created"
+                        ? "it was not started"
+                        : fmt::format("it did not end within {} of {}", command.timeout, request.signal_name);
+  return Outcome{kKilled, "", fmt::format("minirun: stop {}: killed: {}", command.id, why), {}};
+}
+
+}  // namespace
+
+Result<Outcome> perform(const GlobalOptions& global, const StopCommand& command) {
+  auto outcome = stop(global, command);
+  if (!outcome.ok()) return named("stop", command.id, outcome.error());
+  return outcome;
+}
+
+}  // namespace minirun

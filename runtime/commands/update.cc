@@ -1,0 +1,112 @@
+// `minirun update`: other limits for a container in use, all of them or none.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "cgroups/device_filter.h"
+#include "runtime/commands/command.h"
+#include "runtime/commands/update_resources.h"
+#include "runtime/compile/resources.h"
+#include "runtime/container/container.h"
+#include "runtime/resources/intel_rdt.h"
+#include "runtime/resources/systemd_scope.h"
+#include "runtime/text/json.h"
+#include "sys/file.h"
+
+namespace minirun {
+namespace {
+
+Result<std::string> read_resources(const std::string& file) {
+  if (file.empty()) return std::string();
+  if (file == "-") return read_all(STDIN_FILENO, kMaxJsonBytes, "stdin");
+  UniqueFd fd = TRY(open_at(AT_FDCWD, file, O_RDONLY | O_NOCTTY));
+  return read_all(fd.get(), kMaxJsonBytes, file);
+}
+
+Result<void> check_intel_rdt(const UpdateCommand& command, const RdtRecord& rdt) {
+  if (!rdt.group.empty()) return {};
+  for (const auto& [name, schema] :
+       {std::pair{"--l3-cache-schema", &command.l3_cache_schema}, std::pair{"--mem-bw-schema", &command.mem_bw_schema}})
+    if (*schema && !(*schema)->empty()) return fail(0, "{}: container has no intelRdt", name);
+  return {};
+}
+
+// Returns what is to be put back if something fails later; nothing when nothing was asked for.
+Result<std::optional<std::string>> change_schemata(const UpdateCommand& command, const RdtRecord& rdt) {
+  std::string cache = command.l3_cache_schema.value_or(""), bandwidth = command.mem_bw_schema.value_or("");
+  if (cache.empty() && bandwidth.empty()) return std::optional<std::string>{};
+  UniqueFd root = TRY(open_resctrl());
+  return std::optional<std::string>(TRY(update_rdt(root.get(), rdt, cache, bandwidth)));
+}
+
+// The error that made it necessary is the one to tell.
+void put_back(const RdtRecord& rdt, const std::optional<std::string>& schemata) {
+  if (!schemata) return;
+  auto root = open_resctrl();
+  if (root.ok()) (void)restore_rdt(root->get(), rdt, *schemata);
+}
+
+// What the files of these writes say now: of limits of single devices nothing, their files have many lines.
+std::vector<Write> present_values(const Cgroup& cgroup, const std::vector<Write>& writes) {
+  std::vector<Write> present;
+  for (const Write& write : writes) {
+    auto content = read_file(cgroup.fd(), write.file);
+    if (!content.ok()) continue;  // it may be missing: then it has no limit
+    while (content->ends_with('\n')) content->pop_back();
+    if (content->find('\n') == content->npos) present.push_back({.file = write.file, .value = *content, .origin = ""});
+  }
+  return present;
+}
+
+// systemd writes all that belongs to a controller of a property, some of it less exactly (whole percents of a CPU). So
+// the files have the last word.
+Result<void> change_scope(const ContainerRecord& record, const Cgroup& cgroup, std::vector<Write> writes) {
+  if (!record.systemd) return {};
+  TRY(update_scope(record, writes));
+  for (Write& write : writes) write.not_below.clear();
+  return cgroup.apply(writes);
+}
+
+// Everything that can be found wrong is found before the first change. The device filter is exchanged at one stroke and
+// comes last, so that after a failure there is nothing of it to be put back.
+Result<void> update(const GlobalOptions& global, const UpdateCommand& command) {
+  // Before stdin is waited for; without the lock, which others may want.
+  auto found = TRY(find_container(global, command.id));
+  TRY(check_intel_rdt(command, found.record.rdt));
+  std::string file = command.resources == "-" ? "stdin" : command.resources;
+  std::string json = TRY(read_resources(command.resources));
+  oci::Resources resources = TRY(requested_resources(command, json, file));
+
+  Container container = TRY(find_locked(global, command.id));
+  Cgroup cgroup = TRY(open_running_cgroup(container));
+  CurrentLimits current = TRY(read_current_limits(cgroup.fd()));
+  TRY(check_resources_for(command, resources, current, file));
+  LimitPlan plan = TRY(plan_change(resources, current, container.record.resident_init ? 1 : 0));
+  std::vector<bpf_insn> filter;
+  bool new_filter = !resources.devices.empty();
+  if (new_filter)
+    filter =
+        TRY(compile_device_filter(with_default_devices(device_rules_of(resources.devices), container.record.terminal)));
+
+  TRY(cgroup.enable(plan.needed));
+  auto schemata = TRY(change_schemata(command, container.record.rdt));
+  std::vector<Write> before = container.record.systemd ? present_values(cgroup, plan.writes) : std::vector<Write>();
+  auto changed = cgroup.change(plan.writes, [&]() -> Result<void> {
+    auto done = change_scope(container.record, cgroup, plan.writes);
+    if (done.ok() && new_filter) done = replace_device_filter(cgroup.fd(), filter);
+    // The error is the one to tell. systemd may have taken the change also when its answer did not come.
+    if (!done.ok()) (void)update_scope(container.record, before);
+    return done;
+  });
+  if (!changed.ok()) put_back(container.record.rdt, schemata);
+  return changed;
+}
+
+}  // namespace
+
+Result<Outcome> perform(const GlobalOptions& global, const UpdateCommand& command) {
+  auto updated = update(global, command);
+  if (!updated.ok()) return named("update", command.id, updated.error());
+  return Outcome{};
+}
+
+}  // namespace minirun

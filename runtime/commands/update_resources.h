@@ -1,0 +1,41 @@
+// What `update` asks for, from its options and its file to the writes for a cgroup in use. Nothing is written here.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "cgroups/limits.h"
+#include "runtime/commands/options.h"
+#include "runtime/oci/spec.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+// What the cgroup has now, where other values are judged by it. Empty: the controller is not enabled, so it has no
+// limit.
+struct CurrentLimits {
+  std::optional<int64_t> memory_bytes;  // -1: no limit
+  std::optional<int64_t> quota_us;      // -1: no limit
+  std::optional<uint64_t> period_us;
+  std::optional<uint64_t> burst_us;
+};
+
+Result<CurrentLimits> read_current_limits(int cgroup_fd);
+
+// The options over what the JSON text says (a resources object of config.json; empty: none). What neither names stays
+// unset. file: its name, for messages. The error has a line for each problem: "FILE: /memory/limit: must be ...",
+// "--memory:
+// ...". Unknown properties are ignored, and told with --debug.
+Result<oci::Resources> requested_resources(const UpdateCommand& command, std::string_view json,
+                                           const std::string& file);
+
+// Whether the values are possible, each and with those that stay; errors as above.
+Result<void> check_resources_for(const UpdateCommand& command, const oci::Resources& resources,
+                                 const CurrentLimits& current, const std::string& file);
+
+// The writes, in an order in which no moment between two of them is stricter than both the old and the new limits.
+// extra_tasks as for plan_limits().
+Result<LimitPlan> plan_change(const oci::Resources& resources, const CurrentLimits& current, uint32_t extra_tasks);
+
+}  // namespace minirun

@@ -1,0 +1,36 @@
+// `minirun wait`: until a container ends.
+#include <cerrno>
+
+#include "runtime/commands/command.h"
+#include "runtime/container/container.h"
+#include "runtime/diagnosis/exit_status.h"
+
+namespace minirun {
+namespace {
+
+Result<Outcome> wait_for(const GlobalOptions& global, const std::string& id) {
+  Container found = TRY(find_container(global, id));
+  if (found.record.exit_status) return Outcome{*found.record.exit_status, "", "", {}};
+  if (!found.init) {
+    auto zombie = open_init_or_zombie(found.record);
+    if (!zombie.ok() && zombie.error().code != ENOENT) return zombie.error();
+    if (!zombie.ok() && found.status == "stopped")
+      return fail(0, "container not running, and nobody has recorded its exit status (run --keep does)");
+    if (!zombie.ok()) return fail(0, "container not running: {}", found.status);
+    found.init = std::move(zombie).value();
+  }
+  auto status = TRY(await_exit(found.init.get(), found.record.init.pid));
+  if (!status)
+    return fail(0, "the container has ended, but this kernel does not tell its exit status (linux 6.15 and newer do)");
+  return Outcome{shell_status(*status), "", "", {}};
+}
+
+}  // namespace
+
+Result<Outcome> perform(const GlobalOptions& global, const WaitCommand& command) {
+  auto outcome = wait_for(global, command.id);
+  if (!outcome.ok()) return named("wait", command.id, outcome.error());
+  return outcome;
+}
+
+}  // namespace minirun

@@ -1,0 +1,192 @@
+#include "runtime/compile/compile.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+
+#include "namespaces/join.h"
+#include "runtime/compile/parts.h"
+#include "runtime/oci/mount_id_maps.h"
+#include "runtime/oci/sysctl.h"
+#include "runtime/text/json.h"
+#include "sys/kernel_abi.h"
+
+namespace minirun {
+
+const oci::Namespace* Compilation::find(uint64_t type) const {
+  for (const oci::Namespace& candidate : spec.linux_.namespaces)
+    if (candidate.type == type) return &candidate;
+  return nullptr;
+}
+
+std::string pointer_at(std::string_view list, size_t index) {
+  return std::string(list) + "/" + std::to_string(index);
+}
+
+// Linux 7.0: a mount namespace made from the rootfs alone.
+static bool enters_root(const Compilation& c) {
+  return c.is_new(CLONE_NEWNS) && c.host.open_tree_namespace && !c.late_pivot();
+}
+
+// In a joined mount namespace others live with the root that is there: it is covered, for those who come later and for
+// this container, and stays so until the last of them is gone.
+static bool moves_root(const Compilation& c) {
+  return !c.is_new(CLONE_NEWNS) || c.options.no_pivot || c.host.root_needs_move;
+}
+
+// createContainer hooks find the rootfs where it is on the host (runtime-spec config.md, "Hooks").
+static bool stands_in_place(const Compilation& c) {
+  return !c.spec.hooks.create_container.empty();
+}
+
+static void emit_pivot(Compilation& c) {
+  if (moves_root(c))
+    c.add(Op::change_root, "/root/path", {stands_in_place(c) ? 1u : 0u});
+  else
+    c.add(Op::pivot, "/root/path");
+}
+
+// time_namespaces(7): "monotonic 86400 0\nboottime -10 500\n".
+static std::string time_offsets(const oci::Linux& linux_config) {
+  std::string text;
+  if (!linux_config.time_offsets) return text;
+  auto line = [&](const char* clock, const std::optional<oci::TimeOffset>& offset) {
+    if (offset) text += fmt::format("{} {} {}\n", clock, offset->secs, offset->nanosecs);
+  };
+  line("monotonic", linux_config.time_offsets->monotonic);
+  line("boottime", linux_config.time_offsets->boottime);
+  return text;
+}
+
+static void emit_user_namespace(Compilation& c) {
+  Plan& plan = c.plan.plan();
+  plan.becomes_root = true;
+  if (!c.is_new(CLONE_NEWUSER)) return;
+  plan.uid_map = to_id_maps(c.spec.linux_.uid_mappings);
+  plan.gid_map = to_id_maps(c.spec.linux_.gid_mappings);
+  if (c.spec.process) plan.oom_score_adj = c.spec.process->oom_score_adj;
+}
+
+// The whole of a set of namespaces is decided here: made by clone3(2), joined, or made later.
+static void emit_namespaces(Compilation& c) {
+  const auto& namespaces = c.spec.linux_.namespaces;
+  Plan& plan = c.plan.plan();
+  std::vector<NamespaceWish> wishes;
+  std::vector<uint32_t> slots;
+  for (size_t i = 0; i < namespaces.size(); i++) {
+    const oci::Namespace& ns = namespaces[i];
+    bool entered = c.options.entered && ns.type == CLONE_NEWUSER;
+    wishes.push_back({entered ? 0 : ns.type, !ns.path.empty(), (c.place.outside & ns.type) != 0});
+    uint32_t slot = kNoSlot;
+    if (!ns.path.empty() && !entered)
+      slot = c.plan.slot({SourceKind::namespace_file, ns.path, false, ns.type, pointer_at("/linux/namespaces", i)});
+    slots.push_back(slot);
+  }
+  NamespaceOrder order = order_namespaces(wishes);
+  plan.clone_flags = order.clone_flags;
+  if (enters_root(c)) plan.clone_flags &= ~uint64_t{CLONE_NEWNS};
+  plan.new_time = order.new_time;
+  if (order.new_time) plan.time_offsets = time_offsets(c.spec.linux_);
+  for (size_t i : order.before) plan.joins.push_back({slots[i], namespaces[i].type});
+  if (c.find(CLONE_NEWUSER) != nullptr && !c.options.entered) emit_user_namespace(c);
+  if (order.unshared != 0) c.add(Op::new_namespaces, "/linux/namespaces", {order.unshared});
+  for (size_t i : order.after)
+    c.add(Op::join_namespace, pointer_at("/linux/namespaces", i), {slots[i], namespaces[i].type});
+}
+
+// Into the rootfs, and with `pivot` away from the host's tree.
+static void emit_root(Compilation& c) {
+  bool enter = enters_root(c);
+  auto kind = enter ? SourceKind::rootfs_namespace : SourceKind::rootfs_tree;
+  uint32_t rootfs = c.plan.slot({kind, c.place.rootfs, true, 0, "/root/path"});
+  if (enter) {
+    c.add(Op::enter, "/root/path", {rootfs});
+    return;
+  }
+  bool in_place = stands_in_place(c);
+  // In its place it is on a mount below, which may be shared with the host too.
+  bool only_top = moves_root(c) && !in_place;
+  uint64_t propagation = only_top ? abi::kMsSlave : abi::kMsSlave | abi::kMsRecursive;
+  c.add(Op::place_root, "/root/path", {rootfs, c.text(in_place ? c.place.rootfs : "/"), propagation});
+  if (!c.late_pivot()) emit_pivot(c);
+}
+
+static void emit_setup_gate(Compilation& c) {
+  if (!c.options.setup_gate) return;
+  c.add(Op::gate, "", {c.text("its hooks and devices"), static_cast<uint64_t>(Gate::setup)});
+}
+
+static void emit_terminal(Compilation& c) {
+  if (!c.spec.process || !c.spec.process->terminal) return;
+  c.out.terminal = true;
+  oci::ConsoleSize size = c.spec.process->console_size.value_or(oci::ConsoleSize{});
+  c.add(Op::terminal, "/process/terminal", {c.text("/dev/pts"), size.height, size.width, c.spec.process->user.uid});
+  c.add(Op::bind_console, "/process/terminal", {c.text("/dev/console")});
+}
+
+static void emit_kernel_parameters(Compilation& c) {
+  const auto& sysctl = c.spec.linux_.sysctl;
+  // In a new user namespace the parent writes it.
+  std::optional<int32_t> adjustment;
+  if (c.spec.process && !c.plan.plan().oom_score_adj) adjustment = c.spec.process->oom_score_adj;
+  // Labels are written later, by the workload.
+  bool labels = c.spec.process && (!c.spec.process->apparmor_profile.empty() || !c.spec.process->selinux_label.empty());
+  if (sysctl.empty() && !adjustment && !labels) return;
+  c.add(Op::open_proc, "");
+  for (const auto& [key, value] : sysctl) {
+    std::string path = "sys/" + sysctl_path(key).value_or(key);
+    c.add(Op::write_proc, "/linux/sysctl/" + pointer_token(key), {c.text(path), c.text(value)});
+  }
+  // Lowering it needs CAP_SYS_RESOURCE.
+  if (adjustment)
+    c.add(Op::write_proc, "/process/oomScoreAdj",
+          {c.text("self/oom_score_adj"), c.text(fmt::format("{}", adjustment.value_or(0)))});
+}
+
+static void emit_names(Compilation& c) {
+  if (!c.spec.hostname.empty()) c.add(Op::hostname, "/hostname", {c.text(c.spec.hostname)});
+  if (!c.spec.domainname.empty()) c.add(Op::domainname, "/domainname", {c.text(c.spec.domainname)});
+  if (c.is_new(CLONE_NEWNET)) c.add(Op::loopback, "/linux/namespaces");
+}
+
+// The rootfs is a slave of the host's mounts already (MountSteps::place_root); another propagation comes after all
+// mounts, as an unbindable root could not have read-only paths.
+static void emit_root_attributes(Compilation& c) {
+  constexpr uint64_t kSlave = abi::kMsSlave;
+  uint64_t propagation = c.spec.linux_.rootfs_propagation.value_or(kSlave);
+  if ((propagation & ~abi::kMsRecursive) == kSlave) propagation = 0;
+  bool readonly = c.spec.root->readonly;
+  if (!readonly && propagation == 0) return;
+  c.add(Op::set_attributes, readonly ? "/root/readonly" : "/linux/rootfsPropagation",
+        {c.text("/"), readonly ? abi::kMountAttrReadonly : 0, 0, propagation});
+}
+
+Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFacts& host, const RunOptions& options,
+                         const SeccompProgram* seccomp) {
+  Compilation c{spec, place, host, options, seccomp};
+  c.plan.plan().first_kept_fd = 3 + options.listen_fds.count + options.preserve_fds;
+  c.makes_cwd = true;
+  c.add(Op::die_with_parent, "");  // before anything is there that could stay behind
+  emit_namespaces(c);              // the rest happens in them
+  emit_root(c);                    // from here on there is no path to the host
+  emit_mounts(c);
+  emit_devices(c);            // in /dev as it is mounted now
+  emit_terminal(c);           // of the devpts mounted above
+  emit_protected_paths(c);    // over all that was mounted
+  emit_kernel_parameters(c);  // through a procfs of its own, whatever was done to /proc
+  emit_names(c);
+  emit_setup_gate(c);
+  if (c.late_pivot()) emit_pivot(c);
+  emit_working_directory(c);  // is made where it is missing: before the root is read-only
+  emit_readonly_mounts(c);
+  emit_root_attributes(c);  // nothing is made in the rootfs from here on
+  uint32_t first_told = emit_launch(c);
+  TRY(compile_limits(c));
+  c.out.init = options.init;
+  c.out.notify = options.notify;
+  c.out.seccomp = seccomp != nullptr;
+  c.out.plan = c.plan.finish(first_told);
+  return std::move(c.out);
+}
+
+}  // namespace minirun

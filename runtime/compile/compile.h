@@ -1,0 +1,106 @@
+// compile(): a validated Spec and what is known of the host become all that has to be done for the container: the plan
+// that the child obeys, the limits of its cgroup, its device filter. Pure: nothing is opened, nothing is asked of the
+// kernel (what a plan needs of the host is in its slots, namespaces/sources.h opens them).
+#pragma once
+
+#include <linux/bpf.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cgroups/limits.h"
+#include "namespaces/plan_builder.h"
+#include "runtime/compile/host_facts.h"
+#include "runtime/compile/socket_activation.h"
+#include "runtime/oci/spec.h"
+#include "runtime/seccomp/filter.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+struct RunOptions {
+  bool init = true;           // a resident init as PID 1; otherwise the workload itself
+  bool detach = false;        // the container outlives minirun: it waits until its state is committed
+  bool create = false;        // detached, and it waits for start
+  bool setup_gate = false;    // it waits once its namespaces and mounts are there
+  bool new_keyring = true;    // a session keyring of its own
+  unsigned preserve_fds = 0;  // descriptors after stdio that the workload keeps: after listen_fds
+  ListenFds listen_fds{};     // of those, before preserve_fds: told by the workload's environment
+  bool notify = false;        // a notify socket for its workload: runtime/supervise/notify_relay.h
+  bool no_pivot = false;      // --no-pivot
+  bool entered = false;       // minirun is in the container's user namespace already: runtime/launch/rootless.h
+};
+
+// Where the container is and what it is called.
+struct Place {
+  std::string id;
+  std::string bundle;                      // absolute; relative sources of bind mounts start here
+  std::string rootfs;                      // absolute
+  std::string home = "/";                  // HOME when process.env has none: runtime/compile/home.h
+  std::vector<std::string> mount_links{};  // runtime/compile/mount_links.h
+  uint64_t outside = 0;  // types of the joined namespaces that another user namespace owns than the joined one
+};
+
+struct Compiled {
+  Plan plan;
+  std::string cgroup_path;               // absolute inside the cgroup2 mount
+  std::optional<uint32_t> cgroup_owner;  // Cgroup::give_to
+  bool ordinary_user = false;            // minirun is not the host's root: see runtime/resources/cgroup_path.h
+  LimitPlan limits;                      // Cgroup::create takes `needed`, Cgroup::apply `writes`
+  std::vector<bpf_insn> device_filter;   // attach_device_filter; empty: nothing to attach
+  bool init = false;                     // as in RunOptions
+  bool terminal = false;                 // the child sends a terminal
+  bool start_socket = false;             // it waits for start: HostDescriptors::given is the socket, then the gate
+  bool notify = false;                   // as in RunOptions: HostDescriptors::given is its directory, behind those
+  bool seccomp = false;                  // the workload runs under a filter
+  std::string search_path;               // PATH that process.args[0] was looked up in
+  std::vector<std::string> warnings;     // "/process/capabilities/ambient: ..."
+};
+
+// spec: validate() found no problem in it. seccomp: compiled from its seccomp section, or nullptr without one.
+// Errors have the JSON pointer in front.
+Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFacts& host, const RunOptions& options,
+                         const SeccompProgram* seccomp);
+
+// What exec has to know of the container that it joins.
+struct ExecFacts {
+  uint64_t namespaces = 0;        // types (CLONE_NEW*) that are not minirun's own
+  bool privileged = true;         // minirun is root, and can join any namespace
+  bool setgroups_denied = false;  // in its user namespace (user_namespaces(7))
+};
+
+// One more process, spec.process, in a container that is there. HostDescriptors::given is the pidfd of its first
+// process.
+Compiled compile_exec(const oci::Spec& spec, const Place& place, const HostFacts& host, const RunOptions& options,
+                      const SeccompProgram* seccomp, const ExecFacts& facts);
+
+// Where a hook runs (runtime-spec config.md, "POSIX-platform Hooks").
+enum class HookSide {
+  runtime,           // in minirun's own namespaces
+  create_container,  // in those of a container that still has the host's tree, with the privileges of its root
+  start_container,   // in those of a finished container, with the privileges of its process
+};
+
+struct HookCall {
+  const oci::Hook& hook;
+  std::string pointer;  // "/hooks/prestart/0"
+  HookSide side;
+  std::string cwd;
+};
+
+// A hook as a process of its own. HostDescriptors::given are the pidfd of the container's first process (-1 on the side
+// of the runtime), then stdin, stdout and stderr. seccomp and the process of the spec count for start_container only.
+Compiled compile_hook(const oci::Spec& spec, const Place& place, const HostFacts& host, const SeccompProgram* seccomp,
+                      const ExecFacts& facts, const HookCall& call);
+
+// /linux/cgroupsPath as minirun means it: absolute inside the cgroup2 mount as it is, relative from its top, and
+// "/minirun-ID" where there is none.
+std::string cgroup_path_of(const oci::Spec& spec, const std::string& id);
+
+// Files that execve(2) is tried on for args[0], in order: as execvp(3) has it, in the container's PATH (the last one of
+// process.env, as engines mean it).
+std::vector<std::string> program_candidates(const std::string& program, const std::string& search_path);
+std::string search_path_of(const oci::Strings& env);
+
+}  // namespace minirun

@@ -1,0 +1,159 @@
+// Device nodes and links (runtime-spec config-linux.md, "Devices", "Default Devices"; runtime-linux.md, "Dev symbolic
+// links"), masked and read-only paths.
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+
+#include "runtime/compile/parts.h"
+#include "runtime/oci/container_path.h"
+#include "runtime/oci/mount_options.h"
+
+namespace minirun {
+namespace {
+
+struct Node {
+  std::string directory;
+  std::string name;
+  std::string origin;
+  uint64_t mode = 0;  // with the type, as for mknod(2)
+  uint64_t number = 0;
+  uint32_t uid = 0, gid = 0;
+};
+
+// The kernel's encoding (new_encode_dev): 12 bits of major number, 20 of minor.
+constexpr uint64_t device_number(uint64_t major, uint64_t minor) {
+  return (minor & 0xff) | (major << 8) | ((minor & ~uint64_t{0xff}) << 12);
+}
+
+struct DefaultDevice {
+  const char* name;
+  uint32_t major, minor;
+};
+constexpr DefaultDevice kDefaultDevices[] = {{"null", 1, 3},   {"zero", 1, 5},    {"full", 1, 7},
+                                             {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
+
+Node node_of(const oci::Device& device, std::string origin) {
+  std::string path = clean_path(device.path);
+  size_t slash = path.rfind('/');
+  Node node;
+  node.directory = slash == 0 ? "/" : path.substr(0, slash);
+  node.name = path.substr(slash + 1);
+  node.origin = std::move(origin);
+  uint64_t type = device.type == 'b' ? S_IFBLK : device.type == 'p' ? S_IFIFO : S_IFCHR;
+  node.mode = type | (device.file_mode.value_or(0666) & 07777);
+  if (device.type != 'p') {
+    node.number =
+        device_number(static_cast<uint64_t>(device.major.value_or(0)), static_cast<uint64_t>(device.minor.value_or(0)));
+  }
+  node.uid = device.uid.value_or(0);
+  node.gid = device.gid.value_or(0);
+  return node;
+}
+
+// A /dev that is bound from somewhere has its nodes, and is not the container's to change.
+bool dev_is_bound(const Compilation& c) {
+  return std::any_of(c.spec.mounts.begin(), c.spec.mounts.end(), [](const oci::Mount& mount) {
+    return clean_path(mount.destination) == "/dev" && parse_mount_options(mount.options).bind;
+  });
+}
+
+bool below_dev(const std::string& directory) {
+  return directory == "/dev" || directory.compare(0, 5, "/dev/") == 0;
+}
+
+void put(std::vector<Node>* nodes, Node node) {
+  auto same = [&](const Node& other) { return other.directory == node.directory && other.name == node.name; };
+  auto found = std::find_if(nodes->begin(), nodes->end(), same);
+  if (found != nodes->end())
+    *found = std::move(node);  // the config's word on a default device
+  else
+    nodes->push_back(std::move(node));
+}
+
+std::vector<Node> collect_nodes(Compilation& c, bool with_dev) {
+  std::vector<Node> nodes;
+  if (with_dev)
+    for (const DefaultDevice& device : kDefaultDevices)
+      put(&nodes, {"/dev", device.name, "", S_IFCHR | 0666, device_number(device.major, device.minor)});
+  const auto& devices = c.spec.linux_.devices;
+  for (size_t i = 0; i < devices.size(); i++) {
+    Node node = node_of(devices[i], pointer_at("/linux/devices", i));
+    bool link = node.directory == "/dev" && node.name == "ptmx";  // always the container's own
+    if (link) continue;
+    if (with_dev || !below_dev(node.directory))
+      put(&nodes, std::move(node));
+    else  // it would be made on the host
+      c.warn(node.origin, "not made: /dev is a bind mount");
+  }
+  return nodes;
+}
+
+// mknod(2) of a device is for the host's root alone: in a user namespace the container gets the host's node.
+void emit_bound_device(Compilation& c, const Node& node) {
+  std::string path = (node.directory == "/" ? "" : node.directory) + "/" + node.name;
+  uint64_t number = makedev(static_cast<unsigned>((node.number >> 8) & 0xfff),
+                            static_cast<unsigned>((node.number & 0xff) | ((node.number >> 12) & 0xfff00)));
+  uint32_t slot = c.plan.slot({SourceKind::device, path, false, number, node.origin});
+  c.add(Op::attach, node.origin, {slot, c.text(path), 0, 0, 0}, kNotProcfs);
+}
+
+void emit_nodes(Compilation& c, const std::vector<Node>& nodes, const std::string& directory) {
+  for (const Node& node : nodes) {
+    if (node.directory != directory) continue;
+    if (c.user_namespace() && !S_ISFIFO(node.mode)) {
+      emit_bound_device(c, node);
+      continue;
+    }
+    c.add(Op::device, node.origin, {c.text(node.name), node.mode, node.number, node.uid, node.gid});
+  }
+}
+
+void emit_links(Compilation& c) {
+  struct {
+    const char* target;
+    const char* name;
+  } constexpr kLinks[] = {{"/proc/self/fd", "fd"},
+                          {"/proc/self/fd/0", "stdin"},
+                          {"/proc/self/fd/1", "stdout"},
+                          {"/proc/self/fd/2", "stderr"}};
+  for (const auto& link : kLinks) c.add(Op::symlink, "", {c.text(link.target), c.text(link.name)}, kOnlyIfTarget);
+  c.add(Op::symlink, "", {c.text("pts/ptmx"), c.text("ptmx")}, kReplace);
+}
+
+}  // namespace
+
+void emit_devices(Compilation& c) {
+  bool with_dev = !dev_is_bound(c);
+  std::vector<Node> nodes = collect_nodes(c, with_dev);
+  if (with_dev) {
+    c.add(Op::directory, "", {c.text("/dev")});
+    emit_nodes(c, nodes, "/dev");
+    emit_links(c);
+  }
+  std::vector<std::string> done = {"/dev"};
+  for (const Node& node : nodes) {
+    if (std::find(done.begin(), done.end(), node.directory) != done.end()) continue;
+    done.push_back(node.directory);
+    c.add(Op::directory, node.origin, {c.text(node.directory)});
+    emit_nodes(c, nodes, node.directory);
+  }
+}
+
+void emit_protected_paths(Compilation& c) {
+  const auto flags_for = [&c](const std::string& path) -> uint16_t {
+    return meant_for_procfs(c.spec, path, c.spec.mounts.size()) ? kTolerateMissing : kTolerateMissing | kNotProcfs;
+  };
+  const auto& readonly = c.spec.linux_.readonly_paths;
+  for (size_t i = 0; i < readonly.size(); i++) {
+    c.add(Op::make_readonly, pointer_at("/linux/readonlyPaths", i), {c.text(readonly[i])}, flags_for(readonly[i]));
+  }
+  // After those: a masked path inside a read-only one would be cloned with it.
+  const auto& masked = c.spec.linux_.masked_paths;
+  if (masked.empty()) return;
+  uint32_t null = c.plan.slot({SourceKind::null_device, "/dev/null", false, 0, "/linux/maskedPaths"});
+  for (size_t i = 0; i < masked.size(); i++)
+    c.add(Op::mask, pointer_at("/linux/maskedPaths", i), {c.text(masked[i]), null}, flags_for(masked[i]));
+}
+
+}  // namespace minirun

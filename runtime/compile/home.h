@@ -1,0 +1,26 @@
+// HOME of the container's user, from the image's /etc/passwd.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "runtime/oci/spec.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+constexpr size_t kMaxPasswdBytes = 1 << 20;
+
+// The home directory of the first entry with this uid (passwd(5)), "/" when there is none. The file belongs to the
+// image: it is opened under the rootfs only (openat2(2)), must be a regular file, and kMaxPasswdBytes of it are read as
+// data; whatever else is found counts as no entry. An error only for want of an answer (sys/passing_error.h).
+Result<std::string> home_of(int rootfs_fd, uint32_t uid);
+
+// Whether an environment has one already: then nobody asks the image.
+bool has_home(const oci::Strings& env);
+
+// The same from the file's text. Lines that are not seven fields, and homes that are not absolute, are skipped.
+std::string home_in_passwd(std::string_view passwd, uint32_t uid);
+
+}  // namespace minirun

@@ -1,0 +1,60 @@
+// A hook as a plan: it is started as every process is, from the sealed init program, so that in a container nothing of
+// the host can be reached through /proc/PID/exe, and with no signal blocked or ignored and no descriptor but stdio.
+#include "runtime/compile/parts.h"
+
+namespace minirun {
+namespace {
+
+// The process that the hook is: the container's, or nobody in particular.
+oci::Spec with_hook(const oci::Spec& spec, const HookCall& call) {
+  oci::Spec changed = spec;
+  if (call.side != HookSide::start_container || !changed.process) changed.process.emplace();
+  oci::Process& process = *changed.process;
+  process.terminal = false;
+  process.scheduler.reset();  // the workload's: a deadline task, for one, may not fork (sched(7))
+  process.cwd = call.cwd;
+  process.args = call.hook.args.empty() ? oci::Strings{call.hook.path} : call.hook.args;
+  // As runc has it, a startContainer hook without an environment gets that of the process.
+  bool inherits = call.side == HookSide::start_container && call.hook.env.empty();
+  if (!inherits) process.env = call.hook.env;
+  return changed;
+}
+
+void emit_stdio(Compilation& c) {
+  const struct {
+    const char* name;
+    uint64_t given;
+  } stdio[] = {{"the state", kGivenStdin}, {"the hook's stdout", kGivenStdout}, {"the hook's stderr", kGivenStderr}};
+  for (uint64_t number = 0; number < std::size(stdio); number++) {
+    uint32_t slot = c.plan.slot({SourceKind::given, stdio[number].name, false, stdio[number].given, ""});
+    c.add(Op::redirect, "", {slot, number});
+  }
+}
+
+}  // namespace
+
+Compiled compile_hook(const oci::Spec& spec, const Place& place, const HostFacts& host, const SeccompProgram* seccomp,
+                      const ExecFacts& facts, const HookCall& call) {
+  oci::Spec changed = with_hook(spec, call);
+  RunOptions options;
+  options.init = false;
+  bool confined = call.side == HookSide::start_container;
+  Compilation c{changed, place, host, options, confined ? seccomp : nullptr, call.hook.path, call.pointer};
+  c.add(Op::die_with_parent, "");
+  if (call.side != HookSide::runtime) emit_joins(c, facts);
+  emit_stdio(c);  // before the user of the process is to own it
+  if (confined) {
+    emit_working_directory(c);
+    emit_last_steps(c, emit_privileges(c));
+  } else {
+    c.add(Op::umask, "", {0022});
+    c.add(Op::working_directory, "", {c.text(call.cwd)});
+    c.add(Op::session, "", {c.text(""), 0});  // a process group, to be killed as one
+    c.add(Op::close_on_exec, "", {c.plan.plan().first_kept_fd});
+    emit_execute(c, emit_environment(c));
+  }
+  c.out.plan = c.plan.finish();
+  return std::move(c.out);
+}
+
+}  // namespace minirun

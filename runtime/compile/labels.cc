@@ -1,0 +1,80 @@
+#include "runtime/compile/labels.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+
+#include "runtime/text/json.h"
+#include "sys/file.h"
+
+namespace minirun {
+namespace {
+
+constexpr const char* kAppArmorPointer = "/process/apparmorProfile";
+constexpr const char* kSelinuxPointer = "/process/selinuxLabel";
+
+std::string apparmor_reason(int code) {
+  switch (code) {
+    case ENOENT:
+      return "there is no profile of that name in the kernel (apparmor_parser loads one)";
+    case EACCES:
+    case EPERM:
+      return "AppArmor does not allow minirun to change to it";
+    default:
+      return errno_text(code);
+  }
+}
+
+std::string selinux_reason(int code) {
+  switch (code) {
+    case EINVAL:
+      return "the loaded policy does not know that label";
+    case EACCES:
+    case EPERM:
+      return "the policy does not allow minirun to set it (process setexec)";
+    default:
+      return errno_text(code);
+  }
+}
+
+}  // namespace
+
+SecurityModules probe_security_modules(int root_fd) {
+  SecurityModules modules;
+  auto enabled = read_file(root_fd, "sys/module/apparmor/parameters/enabled");
+  modules.apparmor = enabled.ok() && enabled->starts_with('Y');
+  // Registered when SELinux is enabled at boot, whether it is mounted anywhere or not.
+  auto filesystems = read_file(root_fd, "proc/filesystems");
+  modules.selinux = filesystems.ok() && filesystems->find("\tselinuxfs\n") != std::string::npos;
+  return modules;
+}
+
+Result<void> check_labels(const oci::Process& process) {
+  if (process.apparmor_profile.empty() && process.selinux_label.empty()) return {};
+  UniqueFd root = TRY(open_at(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
+  return check_labels(process, probe_security_modules(root.get()));
+}
+
+Result<void> check_labels(const oci::Process& process, const SecurityModules& modules) {
+  if (!process.apparmor_profile.empty() && !modules.apparmor)
+    return fail(0, "config.json: {}: {}: AppArmor is not enabled on this host", kAppArmorPointer,
+                quoted(process.apparmor_profile));
+  if (!process.selinux_label.empty() && !modules.selinux)
+    return fail(0, "config.json: {}: {}: SELinux is not enabled on this host", kSelinuxPointer,
+                quoted(process.selinux_label));
+  return {};
+}
+
+std::optional<Error> label_error(const oci::Process& process, const std::string& told, int code) {
+  auto is_of = [&](const char* pointer) { return told.starts_with(fmt::format("{}: ", pointer)); };
+  if (is_of(kAppArmorPointer))
+    return fail(0, "{}: {}: {}: write to `/proc/{}`", kAppArmorPointer, quoted(process.apparmor_profile),
+                apparmor_reason(code), kAppArmorExec);
+  if (is_of(kSelinuxPointer))
+    return fail(0, "{}: {}: {}: write to `/proc/{}`", kSelinuxPointer, quoted(process.selinux_label),
+                selinux_reason(code), kSelinuxExec);
+  return std::nullopt;
+}
+
+}  // namespace minirun

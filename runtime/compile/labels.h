@@ -1,0 +1,36 @@
+// Labels of Linux security modules for the workload: process.apparmorProfile and process.selinuxLabel. The plan writes
+// them (compile/process.cc); here is what surrounds it: whether this host can take one, and the words when it does not.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "runtime/oci/spec.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+// Which of them this kernel runs.
+struct SecurityModules {
+  bool apparmor = false;
+  bool selinux = false;
+};
+
+// From /sys/module/apparmor/parameters/enabled and /proc/filesystems, below the given root directory. A file that is
+// not there counts as "no".
+SecurityModules probe_security_modules(int root_fd);
+
+// An error when the process asks for a label that nobody here understands. Asks the kernel only where it has one.
+Result<void> check_labels(const oci::Process& process);
+Result<void> check_labels(const oci::Process& process, const SecurityModules& modules);
+
+// What a label's step writes to, below /proc.
+constexpr const char* kAppArmorExec = "self/attr/apparmor/exec";  // Linux 5.8
+constexpr const char* kSelinuxExec = "self/attr/exec";
+
+// Why the step that sets a label of the process failed with this errno value; nothing when the step with this text
+// (told_step()) does something else. Engines know such an error by the file in back-ticks, and must not find
+// "permission denied" or "no such file or directory" in it: they would blame the workload's program.
+std::optional<Error> label_error(const oci::Process& process, const std::string& told, int code);
+
+}  // namespace minirun

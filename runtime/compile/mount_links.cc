@@ -1,0 +1,28 @@
+#include "runtime/compile/mount_links.h"
+
+#include <unistd.h>
+
+#include <climits>
+
+#include "runtime/oci/mount_options.h"
+
+namespace minirun {
+
+std::string bind_source(const oci::Mount& mount, const std::string& bundle) {
+  return mount.source.starts_with('/') ? mount.source : bundle + "/" + mount.source;
+}
+
+std::vector<std::string> mount_links(const oci::Spec& spec, const std::string& bundle) {
+  std::vector<std::string> links;
+  for (size_t i = 0; i < spec.mounts.size(); i++) {
+    if (!parse_mount_options(spec.mounts[i].options).copy_symlink) continue;
+    links.resize(spec.mounts.size());
+    char target[PATH_MAX];
+    // One that is no link, or not there, is opened as the source of a bind mount: that tells what is wrong.
+    ssize_t n = readlink(bind_source(spec.mounts[i], bundle).c_str(), target, sizeof target);
+    if (n > 0) links[i].assign(target, static_cast<size_t>(n));
+  }
+  return links;
+}
+
+}  // namespace minirun

@@ -1,0 +1,254 @@
+// /mounts (runtime-spec config.md, "Mounts"), in the listed order.
+#include <algorithm>
+#include <string_view>
+
+#include "runtime/compile/mount_links.h"
+#include "runtime/compile/parts.h"
+#include "runtime/oci/container_path.h"
+#include "runtime/oci/mount_id_maps.h"
+#include "runtime/oci/mount_options.h"
+#include "runtime/supervise/notify_relay.h"
+#include "sys/kernel_abi.h"
+
+namespace minirun {
+namespace {
+
+// Filesystems that need nothing of the host, or that show the namespaces of who mounts them: made in the container.
+// All others have a device or a path as their source, or reach it over the network: the host's, before clone.
+constexpr std::string_view kMadeInContainer[] = {
+    "tmpfs",   "proc",       "sysfs",   "mqueue",   "devpts",      "cgroup2", "ramfs",    "hugetlbfs", "bpf",
+    "debugfs", "securityfs", "tracefs", "configfs", "binfmt_misc", "pstore",  "efivarfs", "fusectl",   "devtmpfs"};
+
+struct MountEntry {
+  const oci::Mount& mount;
+  MountOptions options;
+  std::string pointer;
+  size_t index;
+  MountIdMap id_map;
+  uint16_t flags;  // kNotProcfs, where its destination is not meant to be in a procfs
+};
+
+bool is_within(const std::string& path, const std::string& folder) {
+  return path == folder || path.starts_with(folder + "/");
+}
+
+bool made_in_container(std::string_view type) {
+  return std::find(std::begin(kMadeInContainer), std::end(kMadeInContainer), type) != std::end(kMadeInContainer);
+}
+
+// The link that the source is, made again in the container: in place of a file or link that is there.
+void emit_link(Compilation& c, const MountEntry& entry, const std::string& link) {
+  std::string path = clean_path(entry.mount.destination);
+  size_t slash = path.rfind('/');
+  c.add(Op::directory, entry.pointer, {c.text(slash == 0 ? "/" : path.substr(0, slash))});
+  c.add(Op::symlink, entry.pointer, {c.text(link), c.text(path.substr(slash + 1))}, kReplace);
+}
+
+void emit_bind(Compilation& c, const MountEntry& entry) {
+  const MountOptions& options = entry.options;
+  const auto& links = c.place.mount_links;
+  if (options.copy_symlink && entry.index < links.size() && !links[entry.index].empty())
+    return emit_link(c, entry, links[entry.index]);
+  for (const auto& [name, value] : options.superblock)
+    c.warn(entry.pointer + "/options", name + " has no effect on a bind mount: it is a property of the filesystem");
+  // A clone is a peer of its source where that is shared: by default the container hears of the host's mounts, the host
+  // never of the container's.
+  uint64_t propagation = options.propagation != 0 ? options.propagation : abi::kMsSlave;
+  if (options.propagation == 0 && options.recursive) propagation |= abi::kMsRecursive;
+  Source source{SourceKind::tree, bind_source(entry.mount, c.place.bundle), options.recursive, 0, entry.pointer};
+  source.no_follow = options.source_nofollow;
+  source.id_map = entry.id_map;
+  uint32_t slot = c.plan.slot(std::move(source));
+  c.add(Op::attach, entry.pointer,
+        {slot, c.text(entry.mount.destination), packed_set(options), packed_clear(options), propagation},
+        static_cast<uint16_t>(entry.flags | (options.target_nofollow ? kTargetItself : 0)));
+}
+
+// Attributes for fsmount(2): a new mount has nothing below it.
+uint64_t new_attributes(const MountOptions& options) {
+  return (options.below.set & ~options.own.clear) | options.own.set;
+}
+
+// linux.mountLabel as a parameter of the filesystem (mount(8), "context="). Not of those whose files have labels of
+// their own, nor of the one for message queues: it is there before it is mounted, and its label cannot change then.
+void add_label(Compilation& c, const MountEntry& entry, Parameters* parameters) {
+  constexpr std::string_view kNoLabel[] = {"proc", "sysfs", "cgroup", "cgroup2", "mqueue"};
+  const std::string& label = c.spec.linux_.mount_label;
+  bool excluded = std::find(std::begin(kNoLabel), std::end(kNoLabel), entry.mount.type) != std::end(kNoLabel);
+  auto is_context = [](const auto& parameter) { return parameter.first.ends_with("context"); };
+  if (label.empty() || !c.host.selinux || excluded) return;
+  if (std::any_of(parameters->begin(), parameters->end(), is_context)) return;
+  parameters->emplace_back(mount_context_type(c.spec), "=" + label);
+}
+
+Parameters new_parameters(Compilation& c, const MountEntry& entry) {
+  Parameters parameters;
+  if (!entry.mount.source.empty()) parameters.emplace_back("source", "=" + entry.mount.source);
+  const MountOptions& options = entry.options;
+  parameters.insert(parameters.end(), options.superblock.begin(), options.superblock.end());
+  parameters.insert(parameters.end(), options.parameters.begin(), options.parameters.end());
+  add_label(c, entry, &parameters);
+  return parameters;
+}
+
+// A filesystem with a source on the host: mounted by minirun before clone, placed like a bind mount.
+void emit_host_filesystem(Compilation& c, const MountEntry& entry) {
+  Source source{SourceKind::filesystem, entry.mount.source, false, new_attributes(entry.options), entry.pointer};
+  source.type = entry.mount.type;
+  source.parameters = new_parameters(c, entry);
+  source.id_map = entry.id_map;
+  // A device that is written to for a read-only mount: only the filesystem itself can be told not to.
+  if ((source.detail & abi::kMountAttrReadonly) != 0) source.parameters.emplace_back("ro", "");
+  uint32_t slot = c.plan.slot(std::move(source));
+  c.add(Op::attach, entry.pointer, {slot, c.text(entry.mount.destination), 0, 0, entry.options.propagation},
+        entry.flags);
+}
+
+void warn_of_covered_source(Compilation& c, const MountEntry& entry) {
+  std::string target = clean_path(entry.mount.destination) + "/";
+  for (size_t i = 0; i < entry.index; i++) {
+    std::string earlier = clean_path(c.spec.mounts[i].destination);
+    if (target.starts_with(earlier + "/"))
+      c.warn(entry.pointer + "/options",
+             "tmpcopyup copies what the image has there, not what is mounted on " + earlier);
+  }
+}
+
+bool is_below(const std::string& path, const std::string& folder) {
+  return path.starts_with(folder == "/" ? folder : folder + "/");
+}
+
+// Engines send /dev as a read-only tmpfs, with what is mounted below it after it (podman run --read-only).
+bool becomes_readonly_later(const Compilation& c, const MountEntry& entry) {
+  const std::string target = clean_path(entry.mount.destination);
+  bool more = target == "/dev" || (c.spec.process && is_below(clean_path(c.spec.process->cwd), target));
+  for (size_t i = entry.index + 1; i < c.spec.mounts.size(); i++) {
+    const std::string later = clean_path(c.spec.mounts[i].destination);
+    if (later == target || is_below(target, later)) return false;  // it is covered: this path is another mount then
+    more = more || is_below(later, target);
+  }
+  return more;
+}
+
+uint64_t take_readonly(Compilation& c, const MountEntry& entry, uint64_t attributes) {
+  if ((attributes & abi::kMountAttrReadonly) == 0 || !becomes_readonly_later(c, entry)) return attributes;
+  c.readonly_later.push_back(entry.index);
+  return attributes & ~abi::kMountAttrReadonly;
+}
+
+// A tmpfs that the host has to do something for: it is filled, or has its ids mapped, before it is placed. It becomes
+// read-only when it is.
+void emit_tmpfs(Compilation& c, const MountEntry& entry) {
+  uint64_t attributes = take_readonly(c, entry, new_attributes(entry.options));
+  uint64_t readonly = attributes & abi::kMountAttrReadonly;
+  Source source{SourceKind::filesystem, entry.mount.source, false, attributes & ~readonly, entry.pointer};
+  source.type = entry.mount.type;
+  source.parameters = new_parameters(c, entry);
+  source.id_map = entry.id_map;
+  source.like_directory = entry.mount.destination;
+  source.copy_up = entry.options.copy_up;
+  if (source.copy_up) warn_of_covered_source(c, entry);
+  uint32_t slot = c.plan.slot(std::move(source));
+  c.add(Op::attach, entry.pointer, {slot, c.text(entry.mount.destination), readonly, 0, entry.options.propagation},
+        entry.flags);
+}
+
+void emit_new(Compilation& c, const MountEntry& entry, const std::string& type) {
+  if (type == "tmpfs" && (entry.options.copy_up || entry.id_map.any())) return emit_tmpfs(c, entry);
+  if (!made_in_container(type) || entry.id_map.any()) return emit_host_filesystem(c, entry);
+  Parameters parameters = new_parameters(c, entry);
+  bool kernel_view = type == "proc" || type == "sysfs";
+  auto has_mode = [](const auto& parameter) { return parameter.first == "mode"; };
+  bool keeps_mode =
+      type == "tmpfs" && std::none_of(parameters.begin(), parameters.end(), has_mode);  // as the image has it
+  uint16_t flags =
+      static_cast<uint16_t>(entry.flags | (kernel_view ? kRealDirectory : 0) | (keeps_mode ? kModeOfTarget : 0));
+  uint64_t attributes = new_attributes(entry.options);
+  if (type == "tmpfs") attributes = take_readonly(c, entry, attributes);
+  c.add(Op::mount_new, entry.pointer,
+        {c.text(type), c.text(entry.mount.destination), attributes, c.plan.list(parameters), parameters.size(),
+         entry.options.propagation},
+        flags);
+}
+
+// With a cgroup namespace the filesystem shows the container's cgroup as its root. Without one it would show the
+// host's tree: then the container gets its own directory of it.
+void emit_cgroup(Compilation& c, const MountEntry& entry) {
+  if (c.find(CLONE_NEWCGROUP) != nullptr) {
+    emit_new(c, entry, "cgroup2");
+    return;
+  }
+  uint32_t slot = c.plan.slot({SourceKind::cgroup_tree, "", false, 0, entry.pointer});
+  uint64_t propagation = entry.options.propagation != 0 ? entry.options.propagation : abi::kMsSlave;
+  c.add(Op::attach, entry.pointer,
+        {slot, c.text(entry.mount.destination), packed_set(entry.options), packed_clear(entry.options), propagation},
+        entry.flags);
+}
+
+// A mount that is there already. "ro" and "rw" are for this mount alone: the filesystem may be the host's too (sysfs).
+void emit_change(Compilation& c, const MountEntry& entry) {
+  const MountOptions& options = entry.options;
+  Parameters parameters = options.superblock;
+  parameters.insert(parameters.end(), options.parameters.begin(), options.parameters.end());
+  uint64_t target = c.text(entry.mount.destination);
+  if (!parameters.empty() && !options.bind)
+    c.add(Op::reconfigure, entry.pointer, {target, c.plan.list(parameters), parameters.size()});
+  if (packed_set(options) != 0 || packed_clear(options) != 0 || options.propagation != 0) {
+    c.add(Op::set_attributes, entry.pointer, {target, packed_set(options), packed_clear(options), options.propagation});
+  }
+}
+
+// Over whatever the config has there, as nothing else reaches the workload's notify socket.
+void emit_notify(Compilation& c) {
+  constexpr uint64_t kAttributes =
+      abi::kMountAttrReadonly | abi::kMountAttrNosuid | abi::kMountAttrNodev | abi::kMountAttrNoexec;
+  uint32_t slot = c.plan.slot({SourceKind::given, "the notify directory", false, kGivenNotify, ""});
+  c.add(Op::attach, "", {slot, c.text(kNotifyDirectory), kAttributes, 0, abi::kMsPrivate});
+}
+
+}  // namespace
+
+bool meant_for_procfs(const oci::Spec& spec, const std::string& path, size_t mounts) {
+  const std::string clean = clean_path(path);
+  if (is_within(clean, "/proc")) return true;
+  return std::any_of(spec.mounts.begin(), spec.mounts.begin() + static_cast<ptrdiff_t>(mounts),
+                     [&](const auto& earlier) {
+                       bool procfs = earlier.type == "proc" || is_within(clean_path(earlier.source), "/proc");
+                       return procfs && is_within(clean, clean_path(earlier.destination));
+                     });
+}
+
+std::string mount_context_type(const oci::Spec& spec) {
+  for (const auto& [key, value] : spec.annotations)
+    if (key == "run.oci.mount_context_type") return value;
+  return "context";
+}
+
+void emit_mounts(Compilation& c) {
+  if (!c.spec.linux_.mount_label.empty() && !c.host.selinux)
+    c.warn("/linux/mountLabel", "has no effect: SELinux is not enabled on this host");
+  for (size_t i = 0; i < c.spec.mounts.size(); i++) {
+    const oci::Mount& mount = c.spec.mounts[i];
+    MountEntry entry{mount, parse_mount_options(mount.options), pointer_at("/mounts", i), i, {}, 0};
+    if (!meant_for_procfs(c.spec, mount.destination, i)) entry.flags = kNotProcfs;
+    entry.id_map = mount_id_map(c.spec, mount, entry.options).map;
+    if (entry.options.remount || (!entry.options.bind && mount.type.empty()))
+      emit_change(c, entry);
+    else if (entry.options.bind)
+      emit_bind(c, entry);
+    else if (mount.type == "cgroup" || mount.type == "cgroup2")
+      emit_cgroup(c, entry);
+    else
+      emit_new(c, entry, mount.type);
+  }
+  if (c.options.notify) emit_notify(c);
+}
+
+void emit_readonly_mounts(Compilation& c) {
+  for (size_t i : c.readonly_later) {
+    c.add(Op::set_attributes, pointer_at("/mounts", i),
+          {c.text(c.spec.mounts[i].destination), abi::kMountAttrReadonly, 0, 0});
+  }
+}
+
+}  // namespace minirun

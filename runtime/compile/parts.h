@@ -1,0 +1,92 @@
+// The parts of compile(), each for one section of config.json. Every one appends its steps to the plan.
+#pragma once
+
+#include <sched.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/compile/capabilities.h"
+#include "runtime/compile/compile.h"
+
+namespace minirun {
+
+// HostDescriptors::given of a launch.
+constexpr uint64_t kGivenStartSocket = 0, kGivenGate = 1, kGivenNotify = 2;
+// The same of a process that joins a container, and of a hook.
+constexpr uint64_t kGivenPidfd = 0, kGivenStdin = 1, kGivenStdout = 2, kGivenStderr = 3;
+
+struct Compilation {
+  const oci::Spec& spec;
+  const Place& place;
+  const HostFacts& host;
+  const RunOptions& options;
+  const SeccompProgram* seccomp;
+  // A hook in place of the process of the config: the file to execute, with process.args as its arguments and
+  // process.env as it is, and its JSON pointer.
+  std::string program{};
+  std::string program_origin{};
+  PlanBuilder plan{};
+  Compiled out{};
+  std::vector<size_t> readonly_later{};  // of spec.mounts: see emit_readonly_mounts
+  bool makes_cwd = false;                // a process.cwd that is missing: the container's own; an exec's is a mistake
+
+  // The config's namespace of a type, or nullptr when it is the caller's.
+  const oci::Namespace* find(uint64_t type) const;
+  // In a user namespace the host's privileges are gone: no device nodes, and proc and sysfs can be mounted only while
+  // the host's are there (mount_too_revealing() of the kernel), so the host's tree goes last.
+  bool user_namespace() const { return find(CLONE_NEWUSER) != nullptr || host.in_user_namespace; }
+  bool late_pivot() const { return user_namespace() || !spec.hooks.create_container.empty(); }
+  bool is_new(uint64_t type) const {
+    const oci::Namespace* found = find(type);
+    return found != nullptr && found->path.empty();
+  }
+
+  uint32_t add(Op op, std::string origin, std::vector<uint64_t> arguments = {}, uint16_t flags = 0) {
+    return plan.add(op, std::move(origin), std::move(arguments), flags);
+  }
+  uint64_t text(std::string_view value) { return plan.text(value); }
+  void warn(std::string pointer, std::string_view what) {
+    out.warnings.push_back(std::move(pointer) + ": " + std::string(what));
+  }
+};
+
+// "/mounts/3"
+std::string pointer_at(std::string_view list, size_t index);
+
+// compile/mounts.cc
+void emit_mounts(Compilation& c);
+// Whether the path names a place in a procfs: in /proc (oci/validate_mounts.cc says what may be mounted there), or
+// below one of the first so many mounts that is one, such as the host's at /host/proc. If not, kNotProcfs.
+bool meant_for_procfs(const oci::Spec& spec, const std::string& path, size_t mounts);
+// A read-only tmpfs that more is made on (mount points, devices, the working directory) becomes so when all that is
+// done.
+void emit_readonly_mounts(Compilation& c);
+// compile/devices.cc
+void emit_devices(Compilation& c);
+void emit_protected_paths(Compilation& c);
+// compile/process.cc
+// Returns the first step that is for start to tell of, or kNoStep.
+uint32_t emit_launch(Compilation& c);
+// The parts of it that exec has too. Privileges and limits, up to where the process is the config's user: returns its
+// capabilities.
+CapabilitySets emit_privileges(Compilation& c);
+// The gates between setting up and the workload. Returns the first step behind the wait for start.
+uint32_t emit_gates(Compilation& c);
+// What is left to do behind the last gate, by the process that executes the program.
+void emit_last_steps(Compilation& c, const CapabilitySets& sets);
+void emit_working_directory(Compilation& c);
+// The table of the environment. Before the filter, which may forbid getpid(2): the workload puts its own number into
+// it.
+uint64_t emit_environment(Compilation& c);
+void emit_execute(Compilation& c, uint64_t environment);
+
+// compile/exec.cc: into the namespaces of a container, and to its root; with a procfs of minirun's own, and what is to
+// be written there, where the process asks for that.
+void emit_joins(Compilation& c, const ExecFacts& facts);
+
+// compile/limits.cc
+Result<void> compile_limits(Compilation& c);
+
+}  // namespace minirun

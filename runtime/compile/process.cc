@@ -1,0 +1,348 @@
+// /process (runtime-spec config.md, "Process"): who the workload is and what it may do, then the way into its program.
+// Order is what this file is about: each step stands where the ones before it are needed and the ones after it forbid
+// it.
+#include <linux/capability.h>
+#include <linux/sched.h>
+
+#include <algorithm>
+
+#include "runtime/compile/capabilities.h"
+#include "runtime/compile/home.h"
+#include "runtime/compile/labels.h"
+#include "runtime/compile/parts.h"
+#include "runtime/oci/memory_policy.h"
+#include "runtime/oci/parse.h"
+#include "runtime/resources/host_resources.h"
+#include "runtime/supervise/notify_relay.h"
+#include "runtime/text/json.h"
+#include "sys/kernel_abi.h"
+
+namespace minirun {
+namespace {
+
+constexpr uint64_t bit(unsigned capability) {
+  return uint64_t{1} << capability;
+}
+
+struct SchedAttributes {  // struct sched_attr, SCHED_ATTR_SIZE_VER0
+  uint32_t size, policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime, deadline, period;
+};
+static_assert(sizeof(SchedAttributes) == 48);
+
+void emit_rlimits(Compilation& c) {
+  const auto& rlimits = c.spec.process->rlimits;
+  for (size_t i = 0; i < rlimits.size(); i++) {
+    const oci::Rlimit& limit = rlimits[i];
+    c.add(Op::rlimit, pointer_at("/process/rlimits", i),
+          {static_cast<uint64_t>(limit.resource), limit.soft, limit.hard, c.text(oci::rlimit_name(limit.resource))});
+  }
+}
+
+std::string_view policy_name(uint32_t policy) {
+  constexpr std::string_view kNames[] = {"SCHED_OTHER", "SCHED_FIFO", "SCHED_RR",      "SCHED_BATCH",
+                                         "SCHED_ISO",   "SCHED_IDLE", "SCHED_DEADLINE"};
+  return policy < std::size(kNames) ? kNames[policy] : "?";
+}
+
+void emit_scheduler(Compilation& c) {
+  const oci::Scheduler& scheduler = *c.spec.process->scheduler;
+  SchedAttributes attributes{};
+  attributes.size = sizeof attributes;
+  attributes.policy = scheduler.policy;
+  attributes.flags = scheduler.flags;
+  attributes.nice = scheduler.nice.value_or(0);
+  attributes.priority = static_cast<uint32_t>(scheduler.priority.value_or(0));
+  attributes.runtime = scheduler.runtime.value_or(0);
+  attributes.deadline = scheduler.deadline.value_or(0);
+  attributes.period = scheduler.period.value_or(0);
+  c.add(Op::scheduler, "/process/scheduler",
+        {c.plan.bytes(&attributes, sizeof attributes), c.text(policy_name(scheduler.policy))});
+}
+
+// Once for the init: the workload inherits it, through fork and exec (set_mempolicy(2)).
+void emit_memory_policy(Compilation& c) {
+  const oci::MemoryPolicy& policy = *c.spec.linux_.memory_policy;
+  std::vector<uint64_t> nodes = memory_nodes(policy.nodes).value_or(std::vector<uint64_t>{});
+  uint64_t offset = c.plan.bytes(nodes.data(), nodes.size() * sizeof nodes[0]);
+  c.add(Op::memory_policy, "/linux/memoryPolicy",
+        {static_cast<uint64_t>(policy.mode) | policy.flags, offset, nodes.size() * 64,
+         c.text(memory_policy_text(policy))});
+}
+
+// For the next exec of the task that writes them, so by the one that executes the workload; before the filter, which
+// may forbid it. minirun's own procfs is used: in the container's, anything may stand there (CVE-2019-16884).
+void emit_labels(Compilation& c) {
+  const oci::Process& process = *c.spec.process;
+  if (!process.apparmor_profile.empty())
+    c.add(Op::write_proc, "/process/apparmorProfile",
+          {c.text(kAppArmorExec), c.text("exec " + process.apparmor_profile)});
+  if (!process.selinux_label.empty())
+    c.add(Op::write_proc, "/process/selinuxLabel", {c.text(kSelinuxExec), c.text(process.selinux_label)});
+}
+
+void emit_io_priority(Compilation& c) {
+  const oci::IoPriority& priority = *c.spec.process->io_priority;
+  constexpr std::string_view kClasses[] = {"none", "real time", "best effort", "idle"};
+  auto io_class = static_cast<unsigned>(priority.io_class);
+  std::string text = fmt::format("{} {}", io_class < std::size(kClasses) ? kClasses[io_class] : "?", priority.priority);
+  c.add(Op::io_priority, "/process/ioPriority",
+        {io_class << abi::kIoprioClassShift | static_cast<unsigned>(priority.priority), c.text(text)});
+}
+
+bool keeps_groups(const oci::Spec& spec) {
+  return std::any_of(spec.annotations.begin(), spec.annotations.end(), [](const auto& annotation) {
+    return annotation.first == "run.oci.keep_original_groups" && annotation.second != "0";
+  });
+}
+
+void emit_groups(Compilation& c) {
+  const auto& groups = c.spec.process->user.additional_gids;
+  // run.oci.keep_original_groups: podman's --group-add keep-groups. Where setgroups(2) is denied the caller's groups
+  // cannot go either; to ask for others is an error, which the kernel tells.
+  if (keeps_groups(c.spec) || (groups.empty() && c.host.setgroups_denied)) return;
+  std::string text;
+  for (uint32_t group : groups) text += (text.empty() ? "" : ",") + std::to_string(group);
+  uint64_t offset = c.plan.bytes(groups.data(), groups.size() * sizeof(uint32_t));
+  // Also without any: those of the caller must go.
+  c.add(Op::groups, "/process/user/additionalGids", {offset, groups.size(), c.text(text.empty() ? "none" : text)});
+}
+
+void emit_capabilities(Compilation& c, const CapabilitySets& sets) {
+  std::string text;
+  auto tell = [&](const char* name, uint64_t set) {
+    if (set != 0) text += (text.empty() ? "" : ", ") + std::string(name) + " " + capability_names(set);
+  };
+  tell("effective", sets.effective);
+  if (sets.permitted != sets.effective) tell("permitted", sets.permitted);
+  tell("inheritable", sets.inheritable);
+  tell("ambient", sets.ambient);
+  c.add(Op::capabilities, "/process/capabilities",
+        {sets.effective, sets.permitted, sets.inheritable, sets.ambient, c.text(text.empty() ? "none" : text)});
+}
+
+// What the init cannot hand on by forking (sched(7)): a deadline task may not fork, and RESET_ON_FORK takes the policy
+// from its children. Such a scheduler is set by the workload itself.
+bool is_lost_in_fork(const Compilation& c) {
+  constexpr uint64_t kResetOnFork = 1;  // SCHED_FLAG_RESET_ON_FORK
+  const auto& scheduler = c.spec.process->scheduler;
+  return c.options.init && scheduler && (scheduler->policy == SCHED_DEADLINE || (scheduler->flags & kResetOnFork) != 0);
+}
+
+// A new user namespace comes with all of them (user_namespaces(7)).
+uint64_t grantable(const Compilation& c) {
+  return c.user_namespace() ? all_capabilities() : c.host.capabilities;
+}
+
+// Capabilities that are needed after the workload has got its own: CAP_SYS_ADMIN to load a filter without no_new_privs
+// (seccomp(2)), CAP_SYS_NICE where the scheduler is set late.
+uint64_t borrowed_capabilities(const Compilation& c) {
+  uint64_t borrowed = 0;
+  if (c.seccomp != nullptr && !c.spec.process->no_new_privileges) borrowed |= bit(CAP_SYS_ADMIN);
+  if (is_lost_in_fork(c)) borrowed |= bit(CAP_SYS_NICE);
+  return borrowed & grantable(c);
+}
+
+CapabilitySets with_borrowed(const CapabilitySets& sets, uint64_t borrowed) {
+  CapabilitySets more = sets;
+  more.permitted |= borrowed;
+  more.effective |= borrowed;
+  more.ambient = 0;
+  return more;
+}
+
+uint16_t cwd_flags(const Compilation& c) {
+  return c.makes_cwd ? static_cast<uint16_t>(kMakeMissing) : uint16_t{0};
+}
+
+// The user's half: from root to the ids of the config.
+void emit_identity(Compilation& c, const CapabilitySets& sets) {
+  const oci::User& user = c.spec.process->user;
+  // A terminal belongs to the user from its birth.
+  if (user.uid != 0 && !c.spec.process->terminal) c.add(Op::own_stdio, "/process/user", {user.uid});
+  emit_groups(c);  // setgroups(2) needs the CAP_SETGID that goes with the identity
+  c.add(Op::bounding, "/process/capabilities/bounding",
+        {sets.bounding, c.text(capability_names(sets.bounding))});  // needs CAP_SETPCAP
+  if (user.uid != 0 || user.gid != 0) c.add(Op::identity, "/process/user", {user.uid, user.gid});
+  uint64_t borrowed = borrowed_capabilities(c);
+  emit_capabilities(c, borrowed != 0 ? with_borrowed(sets, borrowed) : sets);
+  bool changed = user.uid != 0 || user.gid != 0;
+  // A change of ids takes it back (prctl(2)). Who is to outlive minirun is at a gate soon, which tells of its end too.
+  if (changed && !c.options.detach) c.add(Op::die_with_parent, "");
+  if (changed) c.add(Op::working_directory, "/process/cwd", {c.text(c.spec.process->cwd)}, cwd_flags(c));
+  if (c.spec.process->no_new_privileges) c.add(Op::no_new_privileges, "/process/noNewPrivileges");
+}
+
+std::string command_text(const oci::Strings& args) {
+  std::string text;
+  constexpr size_t kMaxBytes = 200;
+  for (const std::string& arg : args) {
+    bool plain = !arg.empty() && arg.find_first_of(" \t\n\r\"'\\$;&|<>()*?`") == std::string::npos;
+    text += (text.empty() ? "" : " ") + (plain ? arg : quoted(arg));
+    if (text.size() > kMaxBytes) return text.substr(0, kMaxBytes) + "...";
+  }
+  return text;
+}
+
+// The variables of sd_listen_fds(3). Under an init the workload has a number that only it knows.
+void add_listen_fds(const ListenFds& listen, oci::Strings* env) {
+  std::erase_if(*env, [](const std::string& entry) {
+    return entry.starts_with("LISTEN_PID=") || entry.starts_with("LISTEN_FDS=") || entry.starts_with("LISTEN_FDNAMES=");
+  });
+  if (listen.names) env->push_back("LISTEN_FDNAMES=" + *listen.names);
+  env->push_back("LISTEN_FDS=" + std::to_string(listen.count));
+  env->push_back("LISTEN_PID=0000000000");  // room for any
+}
+
+}  // namespace
+
+uint64_t emit_environment(Compilation& c) {
+  oci::Strings env = c.spec.process->env;
+  bool hook = !c.program.empty();
+  if (c.options.notify && !hook) {  // the host's socket is not there, whatever the config copied
+    std::erase_if(env, [](const auto& entry) { return entry.starts_with("NOTIFY_SOCKET="); });
+    env.push_back(fmt::format("NOTIFY_SOCKET={}", kNotifyPath));
+  }
+  if (!hook && !has_home(env)) env.push_back("HOME=" + c.place.home);
+  const ListenFds& listen = c.options.listen_fds;
+  if (listen.count > 0) add_listen_fds(listen, &env);
+  uint64_t table = c.plan.pointer_table(env);
+  if (listen.count > 0) c.add(Op::own_pid, "", {table, env.size() - 1, c.text("LISTEN_PID")});
+  return table;
+}
+
+void emit_execute(Compilation& c, uint64_t environment) {
+  const oci::Process& process = *c.spec.process;
+  bool hook = !c.program.empty();
+  c.out.search_path = search_path_of(process.env);
+  std::vector<std::string> candidates = {c.program};
+  if (!hook) candidates = program_candidates(process.args[0], c.out.search_path);
+  uint64_t list = c.plan.list(candidates);
+  uint64_t text = c.text(hook ? c.program : command_text(process.args));
+  uint64_t arguments = c.plan.pointer_table(process.args);
+  c.add(Op::execute, hook ? c.program_origin : "/process/args",
+        {list, candidates.size(), text, arguments, environment});
+}
+
+std::string search_path_of(const oci::Strings& env) {
+  std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  for (const std::string& entry : env)
+    if (entry.compare(0, 5, "PATH=") == 0) path = entry.substr(5);
+  return path;
+}
+
+std::vector<std::string> program_candidates(const std::string& program, const std::string& search_path) {
+  if (program.empty() || program.find('/') != std::string::npos) return {program};
+  std::vector<std::string> candidates;
+  for (size_t start = 0; start <= search_path.size();) {
+    size_t end = std::min(search_path.find(':', start), search_path.size());
+    std::string directory = search_path.substr(start, end - start);
+    if (directory.empty()) directory = ".";  // the working directory (environ(7))
+    candidates.push_back((directory == "/" ? "" : directory) + "/" + program);
+    start = end + 1;
+  }
+  return candidates;
+}
+
+// Tried before the root can become read-only: that of the container's own process is made when it is missing. Where
+// root itself is denied (FUSE, NFS) the user tries again.
+void emit_working_directory(Compilation& c) {
+  if (!c.spec.process) return;
+  const oci::Process& process = *c.spec.process;
+  bool again = process.user.uid != 0 || process.user.gid != 0;
+  c.add(Op::working_directory, "/process/cwd", {c.text(process.cwd)},
+        static_cast<uint16_t>(cwd_flags(c) | (again ? kTolerateDenied : 0)));
+}
+
+CapabilitySets emit_privileges(Compilation& c) {
+  const oci::Process& process = *c.spec.process;
+  // After the last file was opened: RLIMIT_NOFILE counts for this process too. Before CAP_SYS_RESOURCE and CAP_SYS_NICE
+  // go.
+  emit_rlimits(c);
+  if (c.spec.linux_.personality) c.add(Op::personality, "/linux/personality", {c.spec.linux_.personality->domain});
+  if (process.scheduler && !is_lost_in_fork(c)) emit_scheduler(c);
+  if (c.spec.linux_.memory_policy) emit_memory_policy(c);
+  if (process.io_priority) emit_io_priority(c);
+  // Its keys count for root, as other users may have few (keyrings(7)).
+  if (c.options.new_keyring) c.add(Op::keyring, "", {c.text("_ses." + c.place.id)});
+  // After the last file was made. The caller's own would be a surprise, and everybody expects this default.
+  c.add(Op::umask, process.user.umask ? "/process/user/umask" : "", {process.user.umask.value_or(0022)});
+  auto resolved = resolve_capabilities(process.capabilities ? &*process.capabilities : nullptr, grantable(c));
+  for (std::string& warning : resolved.warnings) c.out.warnings.push_back(std::move(warning));
+  emit_identity(c, resolved.sets);
+  return resolved.sets;
+}
+
+void emit_last_steps(Compilation& c, const CapabilitySets& sets) {
+  const oci::Process& process = *c.spec.process;
+  emit_labels(c);
+  c.add(Op::session, process.terminal ? "/process/terminal" : "",
+        {c.text(process.terminal ? " with the terminal" : ""), process.terminal ? 1u : 0u});
+  c.add(Op::close_on_exec, "", {c.plan.plan().first_kept_fd});
+  uint64_t environment = emit_environment(c);
+  // As late as can be: whatever follows has to be allowed by the filter.
+  if (c.seccomp != nullptr) {
+    const auto& filter = c.seccomp->filter;
+    bool listens = c.seccomp->has_listener();
+    if (listens)
+      c.add(Op::gate, "/linux/seccomp/listenerPath",
+            {c.text("the agent of its seccomp filter"), static_cast<uint64_t>(Gate::listener)});
+    uint64_t offset = c.plan.bytes(filter.data(), filter.size() * sizeof filter[0]);
+    c.add(Op::seccomp, "/linux/seccomp", {offset, filter.size(), c.seccomp->flags, listens ? 1u : 0u});
+  }
+  if (borrowed_capabilities(c) != 0) emit_capabilities(c, sets);
+  emit_execute(c, environment);
+}
+
+static void emit_gate(Compilation& c, const char* what) {
+  c.add(Op::gate, "", {c.text(what), static_cast<uint64_t>(Gate::commit)});
+}
+
+uint32_t emit_gates(Compilation& c) {
+  bool outlives = c.options.detach || c.options.create;
+  if (outlives)
+    emit_gate(c, "the state is to be committed");
+  else if (!c.spec.hooks.start_container.empty())
+    emit_gate(c, "startContainer hooks");
+  // Who called for create or run may read their output to its end, as containerd does: a container that has a terminal
+  // must not hold it until it is started, nor its init for longer.
+  if (outlives && c.spec.process && c.spec.process->terminal) c.add(Op::take_terminal, "/process/terminal");
+  if (outlives) c.add(Op::outlive, "");
+  if (!c.options.create) return kNoStep;
+  c.out.start_socket = true;
+  uint32_t socket = c.plan.slot({SourceKind::given, "the start socket", false, kGivenStartSocket, ""});
+  (void)c.plan.slot(
+      {SourceKind::given, "the gate", false, kGivenGate, ""});  // held, not used: see container/start_socket.h
+  c.add(Op::await_start, "", {socket});
+  return c.plan.size();
+}
+
+uint32_t emit_launch(Compilation& c) {
+  if (!c.spec.process) return emit_gates(c);
+  CapabilitySets sets = emit_privileges(c);
+  uint32_t first_told = emit_gates(c);
+  if (!c.options.init) {
+    emit_last_steps(c, sets);
+    return first_told;
+  }
+  // The init leaves the caller's session: a key of that terminal is minirun's to forward, and must not come twice.
+  c.add(Op::session, "", {c.text(" for the init"), 0});
+  uint32_t supervise = c.add(Op::supervise, "");
+  // Without a pid namespace of its own the workload would outlive its init.
+  if (!c.is_new(CLONE_NEWPID) && !c.options.detach && !c.options.create) c.add(Op::die_with_parent, "");
+  if (is_lost_in_fork(c)) emit_scheduler(c);
+  emit_last_steps(c, sets);
+  uint32_t first_of_init = c.plan.size();
+  if (borrowed_capabilities(c) != 0) emit_capabilities(c, sets);
+  Step& step = c.plan.step(supervise);
+  step.arg[0] = first_of_init;
+  step.arg[1] = c.plan.size() - first_of_init;
+  step.arg[2] = c.is_new(CLONE_NEWPID) ? 0 : 1;
+  step.arg[3] = c.seccomp != nullptr && c.seccomp->has_listener() ? CLONE_FILES : 0;
+  return first_told;
+}
+
+}  // namespace minirun

@@ -1,0 +1,161 @@
+#include "runtime/container/container.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "cgroups/freezer.h"
+#include "cgroups/hierarchy.h"
+#include "runtime/container/start_socket.h"
+
+namespace minirun {
+
+ContainerRecord bare_record(const StateDirectory& state) {
+  ContainerRecord record;
+  record.id = state.id();
+  struct stat facts {};
+  if (fstat(state.fd(), &facts) == 0) record.created = rfc3339(facts.st_mtim);
+  return record;
+}
+
+namespace {
+
+// Asked of a container whose init lives, so that nobody else's cgroup can be in that place. Without an answer (the
+// cgroup2 tree is not mounted here) it counts as running.
+bool is_paused(const ContainerRecord& record) {
+  if (record.cgroup.path.empty()) return false;
+  auto hierarchy = find_hierarchy();
+  auto frozen = hierarchy.ok() ? is_frozen(hierarchy->root.get(), record.cgroup.path.substr(1)) : Result<bool>(false);
+  return frozen.ok() && *frozen;
+}
+
+Result<Container> with_init(StateDirectory state, ContainerRecord record) {
+  Container found{std::move(state), std::move(record), "", UniqueFd()};
+  auto init = open_init(found.record);
+  if (init.ok())
+    found.init = std::move(init).value();
+  else if (init.error().code != ENOENT)
+    return init.error();
+  return found;
+}
+
+Result<ContainerRecord> read_record(const StateDirectory& state) {
+  auto record = state.read();
+  return !record.ok() && record.error().code == ENOENT ? bare_record(state) : record;
+}
+
+}  // namespace
+
+Result<Container> look_at(StateDirectory state) {
+  ContainerRecord record = TRY(read_record(state));
+  return look_at(std::move(state), std::move(record));
+}
+
+Result<Container> look_at(StateDirectory state, ContainerRecord record) {
+  Container found = TRY(with_init(std::move(state), std::move(record)));
+  if (!found.init)
+    found.status = found.record.init.pid == 0 ? "creating" : "stopped";  // creating, or minirun was killed on the way
+  else if (is_paused(found.record))
+    found.status = "paused";
+  else
+    found.status = waits_for_start(found.state.fd()) ? "created" : "running";
+  // Killed before anybody let it go: the gate opens a little before its end can be seen.
+  if (found.status == "running" && has_start_socket(found.state.fd()) && is_exiting(found.record.init.pid)) {
+    found.status = "stopped";
+    found.init = UniqueFd();
+  }
+  return found;
+}
+
+Result<UniqueFd> open_existing_root(const GlobalOptions& global) {
+  auto root = open_state_root(global.root, false);
+  if (!root.ok() && root.error().code == ENOENT) return fail(ENOENT, "container does not exist");
+  return root;
+}
+
+Result<Container> find_container(int root, const std::string& id) {
+  TRY(check_id(id));
+  return look_at(TRY(StateDirectory::open(root, id)));
+}
+
+Result<Container> find_container(const GlobalOptions& global, const std::string& id) {
+  TRY(check_id(id));
+  UniqueFd root = TRY(open_existing_root(global));
+  return find_container(root.get(), id);
+}
+
+Result<Container> find_processes(const GlobalOptions& global, const std::string& id) {
+  TRY(check_id(id));
+  UniqueFd root = TRY(open_existing_root(global));
+  StateDirectory state = TRY(StateDirectory::open(root.get(), id));
+  ContainerRecord record = TRY(read_record(state));
+  if (record.init.pid == 0) {
+    TRY(state.lock());
+    record = TRY(read_record(state));
+    state.unlock();
+  }
+  return with_init(std::move(state), std::move(record));
+}
+
+Result<Container> find_locked(const GlobalOptions& global, const std::string& id) {
+  TRY(check_id(id));
+  UniqueFd root = TRY(open_existing_root(global));
+  StateDirectory state = TRY(StateDirectory::open(root.get(), id));
+  TRY(state.lock());
+  return look_at(std::move(state));
+}
+
+Result<Cgroup> open_running_cgroup(const Container& container) {
+  if (!container.init) return fail(0, "container not running");
+  return open_cgroup(container.record);
+}
+
+Result<Cgroup> open_cgroup(const ContainerRecord& record) {
+  if (record.cgroup.path.empty())
+    return fail(0, "the container has no cgroup: it was made by a user who may not make any");
+  Hierarchy hierarchy = TRY(find_hierarchy());
+  return Cgroup::open(hierarchy, record.cgroup);
+}
+
+bool of_this_boot(const ContainerRecord& record) {
+  auto boot = current_boot_id();
+  return !boot.ok() || *boot == record.boot_id;
+}
+
+Result<std::optional<Cgroup>> find_cgroup(const Container& container) {
+  const ContainerRecord& record = container.record;
+  if (record.cgroup.path.empty() || !of_this_boot(record)) return std::optional<Cgroup>();
+  auto cgroup = open_cgroup(record);
+  if (cgroup.ok()) {
+    if (record.cgroup.inode == 0 && cgroup->is_marked_by_another(TRY(container.state.mark())))
+      return std::optional<Cgroup>();
+    return std::optional<Cgroup>(std::move(cgroup).value());
+  }
+  int code = cgroup.error().code;
+  if (code == ENOENT || code == ESTALE) return std::optional<Cgroup>();
+  return cgroup.error();
+}
+
+Error named(const char* command, const std::string& id, Error error) {
+  if (error.code == ENOENT && error.message == "container does not exist") error.code = 0;
+  return wrap(std::move(error), fmt::format("{} {}", command, id));
+}
+
+std::string owner_name() {
+  return geteuid() == 0 ? "root" : std::to_string(geteuid());
+}
+
+void append_state(JsonWriter& json, const ContainerRecord& record, const std::string& status, pid_t pid) {
+  json.begin_object().key("ociVersion").string("1.3.0").key("id").string(record.id);
+  json.key("status").string(status).key("pid").number(pid);
+  json.key("bundle").string(record.bundle).key("rootfs").string(record.rootfs);
+  json.key("created").string(record.created).key("owner").string(owner_name());
+  json.key("annotations").begin_object();
+  for (const auto& [key, value] : record.annotations) json.key(key).string(value);
+  json.end_object().end_object();
+}
+
+}  // namespace minirun

@@ -1,0 +1,74 @@
+// A container that another minirun has made, as a command finds it.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cgroups/cgroup.h"
+#include "runtime/commands/options.h"
+#include "runtime/container/state_directory.h"
+#include "runtime/text/json_writer.h"
+#include "sys/fd.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+struct Container {
+  StateDirectory state;
+  ContainerRecord record;
+  std::string status;  // creating, created, running, paused or stopped, as it is now: never what somebody wrote down
+  UniqueFd init;       // pidfd, when it lives
+};
+
+// The container of an id below --root. Errors: "container does not exist", an unreadable record.
+Result<Container> find_container(const GlobalOptions& global, const std::string& id);
+
+// The same below a state root that is open.
+Result<Container> find_container(int root, const std::string& id);
+
+// The same with an empty status, for a command that does not care whether it waits or is paused. One whose
+// first process is not recorded yet is waited for, as its workload may run by then: for at most kLockTime.
+Result<Container> find_processes(const GlobalOptions& global, const std::string& id);
+
+// The same for a command that changes the container: its lock is held as long as the result lives.
+Result<Container> find_locked(const GlobalOptions& global, const std::string& id);
+
+// The same in a directory that is open. One without a record has nothing but the directory yet: creating, with the
+// bare record below.
+Result<Container> look_at(StateDirectory state);
+
+// The same for a record that was read from it.
+Result<Container> look_at(StateDirectory state, ContainerRecord record);
+
+// What is known of a container whose record is missing or damaged: its id, and the directory's time for `created`.
+ContainerRecord bare_record(const StateDirectory& state);
+
+// Its cgroup: an error with code 0 when it never had one, ENOENT when it is gone, ESTALE when another one has its place
+// (never touch that one).
+Result<Cgroup> open_cgroup(const ContainerRecord& record);
+
+// Of another boot nothing is left, whatever has its numbers now: they are given out anew, cgroups' inodes in the same
+// order.
+bool of_this_boot(const ContainerRecord& record);
+
+// The same: absent when it is gone, was never made, is of another boot, or another one has its place. Of a container
+// whose cgroup is not recorded yet (minirun was killed before) also when another container's mark is on it.
+Result<std::optional<Cgroup>> find_cgroup(const Container& container);
+
+// The same of a container whose init lives; else "container not running".
+Result<Cgroup> open_running_cgroup(const Container& container);
+
+// "COMMAND ID: why", so that "container does not exist" stays as engines match it.
+Error named(const char* command, const std::string& id, Error error);
+
+// runtime-spec runtime.md, "State": as one JSON object.
+void append_state(JsonWriter& json, const ContainerRecord& record, const std::string& status, pid_t pid);
+
+// Whose containers are below a state root: open_state_root() lets nobody else's through. "root", or the user id, as
+// minirun asks no name service.
+std::string owner_name();
+
+// The state root of --root when it is there; else "container does not exist".
+Result<UniqueFd> open_existing_root(const GlobalOptions& global);
+
+}  // namespace minirun

@@ -1,0 +1,162 @@
+#include "runtime/container/record.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+
+#include "runtime/text/json.h"
+#include "runtime/text/json_writer.h"
+
+namespace minirun {
+namespace {
+
+Result<JsonValue> member(JsonValue object, std::string_view key, JsonType type) {
+  auto value = object.find(key);
+  if (!value || value->type() != type) return fail(EINVAL, "state record: {} is missing or of the wrong type", key);
+  return *value;
+}
+
+Result<std::string> text_of(JsonValue object, std::string_view key) {
+  return std::string(TRY(member(object, key, JsonType::string)).text());
+}
+
+Result<uint64_t> number_of(JsonValue object, std::string_view key) {
+  auto number = TRY(member(object, key, JsonType::integer)).uint64();
+  if (!number) return fail(EINVAL, "state record: {} is out of range", key);
+  return *number;
+}
+
+// Absent: the container has none.
+Result<void> read_rdt(JsonValue root, RdtRecord* rdt) {
+  if (!root.find("rdt")) return {};
+  JsonValue object = TRY(member(root, "rdt", JsonType::object));
+  rdt->group = TRY(text_of(object, "group"));
+  rdt->monitor = TRY(text_of(object, "monitor"));
+  rdt->makes_group = TRY(member(object, "makesGroup", JsonType::boolean)).boolean();
+  rdt->makes_monitor = TRY(member(object, "makesMonitor", JsonType::boolean)).boolean();
+  rdt->own_group = TRY(member(object, "ownGroup", JsonType::boolean)).boolean();
+  return {};
+}
+
+// Absent: its cgroup is not systemd's.
+Result<void> read_systemd(JsonValue root, std::optional<SystemdRecord>* systemd) {
+  if (!root.find("systemd")) return {};
+  JsonValue object = TRY(member(root, "systemd", JsonType::object));
+  SystemdRecord record;
+  record.unit = TRY(text_of(object, "unit"));
+  record.mark = TRY(text_of(object, "mark"));
+  record.user = TRY(member(object, "user", JsonType::boolean)).boolean();
+  *systemd = std::move(record);
+  return {};
+}
+
+void write_systemd(JsonWriter& json, const SystemdRecord& systemd) {
+  json.key("systemd").begin_object().key("unit").string(systemd.unit).key("mark").string(systemd.mark);
+  json.key("user").boolean(systemd.user).end_object();
+}
+
+void write_rdt(JsonWriter& json, const RdtRecord& rdt) {
+  json.key("rdt").begin_object().key("group").string(rdt.group).key("monitor").string(rdt.monitor);
+  json.key("makesGroup").boolean(rdt.makes_group);
+  json.key("makesMonitor").boolean(rdt.makes_monitor);
+  json.key("ownGroup").boolean(rdt.own_group).end_object();
+}
+
+// Members that a record of an older minirun does not have.
+bool flag_of(JsonValue object, std::string_view key, bool otherwise) {
+  auto value = object.find(key);
+  return value && value->type() == JsonType::boolean ? value->boolean() : otherwise;
+}
+
+std::optional<int> exit_status_of(JsonValue root) {
+  auto value = root.find("exitStatus");
+  auto number = value && value->type() == JsonType::integer ? value->uint64() : std::nullopt;
+  return number && *number <= 255 ? std::optional(static_cast<int>(*number)) : std::nullopt;
+}
+
+Result<void> read_record(JsonValue root, ContainerRecord* record) {
+  record->id = TRY(text_of(root, "id"));
+  record->bundle = TRY(text_of(root, "bundle"));
+  record->rootfs = TRY(text_of(root, "rootfs"));
+  record->created = TRY(text_of(root, "created"));
+  record->boot_id = TRY(text_of(root, "bootId"));
+  JsonValue cgroup = TRY(member(root, "cgroup", JsonType::object));
+  record->cgroup.path = TRY(text_of(cgroup, "path"));
+  record->cgroup.device = TRY(number_of(cgroup, "device"));
+  record->cgroup.inode = TRY(number_of(cgroup, "inode"));
+  record->cgroup.made = static_cast<uint32_t>(TRY(number_of(cgroup, "made")));
+  JsonValue init = TRY(member(root, "init", JsonType::object));
+  uint64_t pid = TRY(number_of(init, "pid"));
+  constexpr uint64_t kMaxPid = 1 << 22;  // PID_MAX_LIMIT
+  if (pid > kMaxPid) return fail(EINVAL, "state record: pid {} is out of range", pid);
+  record->init.pid = static_cast<pid_t>(pid);
+  record->init.start_ticks = TRY(number_of(init, "startTicks"));
+  record->init.pidfd_inode = TRY(number_of(init, "pidfdInode"));
+  TRY(read_rdt(root, &record->rdt));
+  TRY(read_systemd(root, &record->systemd));
+  record->resident_init = flag_of(init, "resident", true);
+  record->own_pid_namespace = flag_of(init, "ownPidNamespace", true);
+  record->exit_status = exit_status_of(root);
+  record->terminal = flag_of(root, "terminal", false);
+  JsonValue annotations = TRY(member(root, "annotations", JsonType::object));
+  for (auto entry = annotations.first(); entry; entry = entry->next())
+    if (entry->type() == JsonType::string) record->annotations.emplace_back(entry->key(), entry->text());
+  return {};
+}
+
+// FNV-1a, which every change of a single byte changes. Against disks, not against people: only root writes here.
+std::string checksum(std::string_view text) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return fmt::format("{:016x}", hash);
+}
+
+// Over everything before it. A record of an older minirun has none.
+constexpr std::string_view kChecksumKey = ",\n  \"checksum\": \"";
+constexpr std::string_view kEnd = "\n}";
+
+Result<void> check_sum(std::string_view text) {
+  size_t at = text.rfind(kChecksumKey);
+  if (at == text.npos) return {};
+  std::string_view sum = text.substr(at + kChecksumKey.size());
+  if (sum.starts_with(checksum(text.substr(0, at)) + "\"")) return {};
+  return fail(EINVAL, "state record: its checksum is not that of its content");
+}
+
+}  // namespace
+
+std::string record_to_json(const ContainerRecord& record) {
+  JsonWriter json(2);
+  json.begin_object();
+  json.key("id").string(record.id).key("bundle").string(record.bundle).key("rootfs").string(record.rootfs);
+  json.key("created").string(record.created).key("bootId").string(record.boot_id);
+  json.key("cgroup").begin_object().key("path").string(record.cgroup.path);
+  json.key("device").unsigned_number(record.cgroup.device).key("inode").unsigned_number(record.cgroup.inode);
+  json.key("made").unsigned_number(record.cgroup.made).end_object();
+  json.key("init").begin_object().key("pid").number(record.init.pid);
+  json.key("startTicks").unsigned_number(record.init.start_ticks);
+  json.key("pidfdInode").unsigned_number(record.init.pidfd_inode);
+  json.key("resident").boolean(record.resident_init);
+  json.key("ownPidNamespace").boolean(record.own_pid_namespace).end_object();
+  if (record.exit_status) json.key("exitStatus").number(*record.exit_status);
+  json.key("terminal").boolean(record.terminal);
+  if (!record.rdt.group.empty()) write_rdt(json, record.rdt);
+  if (record.systemd) write_systemd(json, *record.systemd);
+  json.key("annotations").begin_object();
+  for (const auto& [key, value] : record.annotations) json.key(key).string(value);
+  json.end_object().end_object();
+  std::string text = json.take();
+  size_t end = text.rfind(kEnd);
+  return text.insert(end, fmt::format("{}{}\"", kChecksumKey, checksum(std::string_view(text).substr(0, end))));
+}
+
+Result<ContainerRecord> record_from_json(std::string_view text) {
+  TRY(check_sum(text));
+  auto document = TRY(JsonDocument::parse(text));
+  if (document->root().type() != JsonType::object) return fail(EINVAL, "state record: not an object");
+  ContainerRecord record;
+  TRY(read_record(document->root(), &record));
+  return record;
+}
+
+}  // namespace minirun

@@ -1,0 +1,141 @@
+// What minirun remembers of a container between commands: one directory for each id under the state root, with one
+// record in it. It is written before the first kernel object exists (an intent) and again when the init process is
+// known, so that a command can clean up after a minirun that was killed at any instruction.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <ctime>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cgroups/cgroup.h"
+#include "runtime/oci/spec.h"
+#include "runtime/resources/intel_rdt.h"
+#include "sys/fd.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+// Names a process so that a recycled pid is never taken for it.
+struct ProcessIdentity {
+  pid_t pid = 0;             // 0: none yet
+  uint64_t start_ticks = 0;  // field 22 of /proc/PID/stat (proc_pid_stat(5)), 10 ms each
+  uint64_t pidfd_inode = 0;  // unique since boot, Linux 6.9; 0: not to be had
+
+  // Of a process that is held by a pidfd, so that it cannot be recycled meanwhile.
+  static Result<ProcessIdentity> of(pid_t pid, int pidfd);
+};
+
+// The unit of a container under the systemd cgroup driver: known before it is made. Engines name the driver at create
+// only.
+struct SystemdRecord {
+  std::string unit;   // "minirun-web1.scope"
+  std::string mark;   // its Description: by it the unit is known for the container's
+  bool user = false;  // of the manager of the user
+};
+
+struct ContainerRecord {
+  std::string id;
+  std::string bundle;                    // absolute
+  std::string rootfs;                    // absolute
+  std::string created;                   // RFC 3339, UTC
+  std::string boot_id;                   // /proc/sys/kernel/random/boot_id: of another boot, nothing of it can be alive
+  CgroupRecord cgroup;                   // its path is known before it is made
+  std::optional<SystemdRecord> systemd;  // absent: the cgroup is minirun's own making
+  ProcessIdentity init;
+  RdtRecord rdt;                   // known before it is made
+  bool resident_init = true;       // that process is minirun's init, which hands signals on to the workload
+  bool own_pid_namespace = true;   // its end is everybody's
+  std::optional<int> exit_status;  // the workload's, as run returns it: where minirun saw the end
+  bool terminal = false;
+  oci::StringMap annotations;
+};
+
+// [A-Za-z0-9_][A-Za-z0-9_+.-]*, at most 255 bytes: a name for a directory, never a path, never an option.
+Result<void> check_id(const std::string& id);
+
+// Twelve random hexadecimal digits (getrandom(2)).
+Result<std::string> make_up_id();
+
+// The state root. Refused when others can write to it or it is somebody else's. make: with mode 0700 when missing,
+// with its parent; otherwise a missing one is ENOENT.
+Result<UniqueFd> open_state_root(const std::string& path, bool make);
+
+constexpr std::chrono::seconds kLockTime{10};
+
+// A container's directory. Removes itself, record and all, unless kept.
+class StateDirectory {
+ public:
+  // Claims the id, and locks it as lock() does: code 0, "container with given ID already exists", when it is taken.
+  static Result<StateDirectory> claim(int root_fd, const std::string& id);
+  static Result<StateDirectory> open(int root_fd, const std::string& id);  // kept; ENOENT: "container does not exist"
+
+  StateDirectory(StateDirectory&& other) noexcept;
+  StateDirectory& operator=(StateDirectory&&) = delete;
+  StateDirectory(const StateDirectory&) = delete;
+  StateDirectory& operator=(const StateDirectory&) = delete;
+  ~StateDirectory();
+
+  int fd() const { return fd_.get(); }
+  const std::string& id() const { return id_; }
+  void keep() { kept_ = true; }
+
+  // Whoever changes a container holds its lock (flock(2) on the directory), so that of two commands at once one comes
+  // after the other. Waits for at most kLockTime; "container does not exist" when it was deleted meanwhile.
+  Result<void> lock() const;
+  // The lock goes with the last descriptor, too: no command that was killed leaves one behind.
+  void unlock() const;
+
+  Result<void> write(const ContainerRecord& record) const;
+  // ENOENT: there is none. EINVAL: it is damaged.
+  Result<ContainerRecord> read() const;
+  // With everything that is in it, the record last: what a remove() that was interrupted leaves can still be found.
+  Result<void> remove();
+
+  // A copy of config.json: what happens to the bundle's later has no effect (runtime-spec runtime.md, "Lifecycle").
+  Result<void> write_config(std::string_view text) const;
+  Result<std::string> read_config() const;
+
+  // What its cgroup is marked with (Cgroup::mark()): the id, and which state root it is of.
+  Result<std::string> mark() const;
+
+  // The id of another container in the same state root whose record names this cgroup. Unreadable ones are passed over.
+  std::optional<std::string> other_owner(const std::string& cgroup_path) const;
+
+ private:
+  StateDirectory(UniqueFd root, std::string id, UniqueFd fd, bool kept)
+      : root_(std::move(root)), id_(std::move(id)), fd_(std::move(fd)), kept_(kept) {}
+
+  UniqueFd root_;
+  std::string id_;
+  UniqueFd fd_;
+  bool kept_;
+};
+
+// An error of making something in a state directory, in these words; it tells a filesystem without inodes from a full
+// one.
+Error in_state_directory(int dirfd, Error error);
+
+// Ids of all containers under the root, sorted.
+Result<std::vector<std::string>> list_ids(int root_fd);
+
+// A pidfd of the record's init, or ENOENT when that process is gone (also: another boot, a recycled pid, a zombie).
+Result<UniqueFd> open_init(const ContainerRecord& record);
+// The same, also when it has ended and waits to be reaped.
+Result<UniqueFd> open_init_or_zombie(const ContainerRecord& record);
+
+// Whether a process is past its last step and on its way out, or gone: its descriptors are closed before a pidfd tells.
+bool is_exiting(pid_t pid);
+
+Result<std::string> current_boot_id();
+
+// RFC 3339 in UTC with nanoseconds, as engines parse it.
+std::string now_rfc3339();
+std::string rfc3339(const timespec& time);
+
+}  // namespace minirun

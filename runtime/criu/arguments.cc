@@ -1,0 +1,246 @@
+#include "runtime/criu/arguments.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <utility>
+
+#include "runtime/compile/mount_links.h"
+#include "runtime/oci/container_path.h"
+#include "runtime/oci/mount_options.h"
+
+namespace minirun {
+namespace {
+
+constexpr std::string_view kUsualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+std::string find_program(const std::string& program) {
+  std::string path = criu_search_path();
+  for (size_t start = 0; start <= path.size();) {
+    size_t end = std::min(path.find(':', start), path.size());
+    std::string candidate = path.substr(start, end - start);
+    candidate.append("/").append(program);
+    // A relative directory of PATH would make root run what somebody else put there.
+    if (candidate[0] == '/' && candidate.size() > program.size() + 1 && access(candidate.c_str(), X_OK) == 0)
+      return candidate;
+    start = end + 1;
+  }
+  return "";
+}
+
+struct NamespaceName {
+  uint32_t type;
+  const char* name;
+  const char* key;
+};
+constexpr std::array kNamespaces = {NamespaceName{CLONE_NEWNET, "net", "extRootNetNS"},
+                                    NamespaceName{CLONE_NEWPID, "pid", "extRootPidNS"},
+                                    NamespaceName{CLONE_NEWUTS, "uts", ""},
+                                    NamespaceName{CLONE_NEWIPC, "ipc", ""},
+                                    NamespaceName{CLONE_NEWUSER, "user", ""},
+                                    NamespaceName{0x80, "time", ""}};
+
+using Arguments = std::vector<std::string>;
+
+void add(Arguments& arguments, const char* option, std::string value) {
+  arguments.emplace_back(option);
+  arguments.push_back(std::move(value));
+}
+
+void add_if(Arguments& arguments, bool wanted, const char* option) {
+  if (wanted) arguments.emplace_back(option);
+}
+
+// Also those of runc that have another name in criu's own command line.
+Result<void> add_empty_namespaces(Arguments& arguments, const oci::Strings& types) {
+  for (const std::string& type : types) {
+    if (type != "network") return fail(0, "--empty-ns {}: only network can be left empty", type);
+    add(arguments, "--empty-ns", "net");
+  }
+  return {};
+}
+
+// minirun makes the cgroup and its limits itself, and criu is started inside it: by default criu leaves cgroups alone.
+Result<void> add_cgroups_mode(Arguments& arguments, const std::string& given, const std::string& cgroup_path,
+                              bool restore) {
+  constexpr std::array kModes = {"", "soft", "full", "strict", "ignore"};
+  if (std::find(kModes.begin(), kModes.end(), given) == kModes.end())
+    return fail(0, "--manage-cgroups-mode {}: must be soft, full, strict or ignore", given);
+  std::string mode = given.empty() ? "ignore" : given;
+  arguments.push_back("--manage-cgroups=" + mode);
+  if (restore && mode != "ignore") add(arguments, "--cgroup-root", cgroup_path);
+  return {};
+}
+
+void add_places(Arguments& arguments, const std::string& images, const std::string& work, const char* log,
+                const std::string& root) {
+  add(arguments, "--images-dir", images);
+  add(arguments, "--work-dir", work);
+  add(arguments, "--log-file", log);
+  arguments.emplace_back("-v4");
+  add(arguments, "--root", root);
+}
+
+// "HOST:PORT", "[ADDRESS]:PORT"
+Result<void> add_page_server(Arguments& arguments, const std::string& server) {
+  if (server.empty()) return {};
+  size_t colon = server.rfind(':');
+  if (colon == std::string::npos || colon == 0 || colon + 1 == server.size())
+    return fail(0, "--page-server {}: must be ADDRESS:PORT", server);
+  std::string address = server.substr(0, colon);
+  if (address.size() > 2 && address.front() == '[' && address.back() == ']')
+    address = address.substr(1, address.size() - 2);
+  arguments.emplace_back("--page-server");
+  add(arguments, "--address", address);
+  add(arguments, "--port", server.substr(colon + 1));
+  return {};
+}
+
+Result<void> check_together(const CheckpointCommand& command) {
+  if (command.pre_dump && command.lazy_pages) return fail(0, "--pre-dump and --lazy-pages exclude each other");
+  if (!command.pre_dump && command.leave_running && command.lazy_pages)
+    return fail(0, "--leave-running and --lazy-pages exclude each other: the memory is moved, not copied");
+  if (command.parent_path.starts_with('/'))
+    return fail(0, "--parent-path {}: must be relative to the directory of the images", command.parent_path);
+  return {};
+}
+
+// What both directions have, of either command.
+template <typename Command>
+void add_shared_flags(Arguments& arguments, const Command& command) {
+  add_if(arguments, command.tcp_established, "--tcp-established");
+  add_if(arguments, command.ext_unix_sk, "--ext-unix-sk");
+  add_if(arguments, command.shell_job, "--shell-job");
+  add_if(arguments, command.file_locks, "--file-locks");
+  add_if(arguments, command.auto_dedup, "--auto-dedup");
+  add_if(arguments, command.lazy_pages, "--lazy-pages");
+}
+
+void add_dump_flags(Arguments& arguments, const CheckpointCommand& command) {
+  add_if(arguments, command.leave_running && !command.pre_dump, "--leave-running");
+  add_shared_flags(arguments, command);
+  add_if(arguments, command.tcp_skip_in_flight, "--skip-in-flight");
+  add_if(arguments, command.link_remap, "--link-remap");
+  add_if(arguments, command.pre_dump || !command.parent_path.empty(), "--track-mem");
+  if (!command.parent_path.empty()) add(arguments, "--prev-images-dir", command.parent_path);
+  if (command.status_fd) add(arguments, "--status-fd", std::to_string(*command.status_fd));
+}
+
+}  // namespace
+
+std::string criu_search_path() {
+  const char* given = getenv("PATH");
+  std::string path = given == nullptr ? "" : given;
+  if (!path.empty()) path += ":";
+  return path.append(kUsualPath);
+}
+
+bool in_search_path(const std::string& program) {
+  return !find_program(program).empty();
+}
+
+Result<std::string> find_criu() {
+  std::string path = find_program("criu");
+  if (path.empty()) return fail(0, "criu is not installed: it is nowhere in {}", criu_search_path());
+  return path;
+}
+
+std::vector<CriuMount> criu_mounts(const oci::Spec& spec, const std::string& bundle,
+                                   const std::string& cgroup_directory, const std::string& console) {
+  std::vector<CriuMount> mounts;
+  for (const oci::Mount& mount : spec.mounts) {
+    MountOptions options = parse_mount_options(mount.options);
+    bool cgroup = mount.type == "cgroup" || mount.type == "cgroup2";
+    std::string destination = clean_path(mount.destination);
+    if (options.bind && !options.remount)
+      mounts.push_back({destination, bind_source(mount, bundle)});
+    else if (cgroup && !options.remount)
+      mounts.push_back({destination, cgroup_directory});
+  }
+  for (const std::string& path : spec.linux_.masked_paths) mounts.push_back({clean_path(path), "/dev/null"});
+  if (spec.process && spec.process->terminal) mounts.push_back({"/dev/console", console});
+  return mounts;
+}
+
+std::vector<CriuNamespace> criu_namespaces(const oci::Spec& spec) {
+  std::vector<CriuNamespace> joined;
+  for (const oci::Namespace& ns : spec.linux_.namespaces) {
+    if (ns.path.empty()) continue;
+    for (const NamespaceName& known : kNamespaces)
+      if (known.type == ns.type) joined.push_back({known.name, ns.path});
+  }
+  return joined;
+}
+
+std::string external_namespace_key(const std::string& type) {
+  for (const NamespaceName& known : kNamespaces)
+    if (type == known.name) return known.key;
+  return "";
+}
+
+Result<std::vector<std::string>> dump_arguments(const CheckpointCommand& command, const DumpFacts& facts) {
+  TRY(check_together(command));
+  Arguments arguments = {command.pre_dump ? "pre-dump" : "dump", "--tree", std::to_string(facts.pid)};
+  add_places(arguments, facts.images, facts.work, "dump.log", facts.rootfs);
+  for (const CriuMount& mount : facts.mounts)
+    add(arguments, "--external", fmt::format("mnt[{}]:{}", mount.destination, mount.destination));
+  for (const std::string& joined : facts.joined) add(arguments, "--external", joined);
+  Arguments told;
+  for (const std::string& name : facts.descriptors) {
+    // Pipes and sockets criu knows for itself; stdout and stderr are often one.
+    bool known = name.empty() || name.starts_with("pipe:") || name.starts_with("socket:");
+    if (known || std::find(told.begin(), told.end(), name) != told.end()) continue;
+    told.push_back(name);
+    add(arguments, "--external", name);
+  }
+  TRY(add_cgroups_mode(arguments, command.manage_cgroups_mode, facts.cgroup_path, false));
+  if (!facts.cgroup_directory.empty()) add(arguments, "--freeze-cgroup", facts.cgroup_directory);
+  TRY(add_empty_namespaces(arguments, command.empty_ns));
+  TRY(add_page_server(arguments, command.page_server));
+  add_dump_flags(arguments, command);
+  // criu holds back the peers of open connections with iptables. Without those there is nobody to hold back.
+  if (!facts.iptables) add(arguments, "--network-lock", command.tcp_established ? "nftables" : "skip");
+  return arguments;
+}
+
+Result<std::vector<std::string>> restore_arguments(const RestoreCommand& command, const RestoreFacts& facts) {
+  // As minirun's child, so that it can be waited for.
+  Arguments arguments = {"restore", "--restore-detached", "--restore-sibling", "--pidfile", facts.pid_file};
+  add_places(arguments, facts.images, facts.work, "restore.log", facts.rootfs);
+  for (const CriuMount& mount : facts.mounts)
+    add(arguments, "--external", fmt::format("mnt[{}]:{}", mount.destination, mount.source));
+  for (const InheritedFd& inherited : facts.inherited)
+    add(arguments, "--inherit-fd", fmt::format("fd[{}]:{}", inherited.fd, inherited.name));
+  for (const CriuNamespace& ns : facts.joined) add(arguments, "--join-ns", fmt::format("{}:{}", ns.type, ns.path));
+  TRY(add_cgroups_mode(arguments, command.manage_cgroups_mode, facts.cgroup_path, true));
+  TRY(add_empty_namespaces(arguments, command.empty_ns));
+  add_shared_flags(arguments, command);
+  if (!command.lsm_profile.empty()) add(arguments, "--lsm-profile", command.lsm_profile);
+  if (!command.lsm_mount_context.empty()) add(arguments, "--lsm-mount-context", command.lsm_mount_context);
+  return arguments;
+}
+
+std::string criu_errors(std::string_view log) {
+  constexpr size_t kMost = 3;
+  std::vector<std::string> errors;
+  for (size_t start = 0; start < log.size();) {
+    size_t end = std::min(log.find('\n', start), log.size());
+    std::string_view line = log.substr(start, end - start);
+    start = end + 1;
+    size_t error = line.find("Error (");
+    // Said at every start without CAP_SYS_RESOURCE, and of no consequence.
+    if (error == std::string_view::npos || line.find("rlimit: Can't setup RLIMIT") != std::string_view::npos) continue;
+    size_t text = line.find("): ", error);
+    errors.emplace_back(text == std::string_view::npos ? line : line.substr(text + 3));
+  }
+  std::string joined;
+  for (size_t i = errors.size() > kMost ? errors.size() - kMost : 0; i < errors.size(); i++)
+    joined.append(joined.empty() ? "" : "; ").append(errors[i]);
+  return joined;
+}
+
+}  // namespace minirun

@@ -1,0 +1,96 @@
+// criu(8), the program that saves processes to files and brings them back: where it is, and what it is to be told.
+// The argument lists are made from plain data, as a plan is; criu/run.h runs them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/commands/options.h"
+#include "runtime/oci/spec.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+// criu's path, from PATH and then from where distributions have it (engines give a bare environment). ENOENT: it is
+// not installed.
+Result<std::string> find_criu();
+// Whether a program of this name is where criu would find it.
+bool in_search_path(const std::string& program);
+// PATH as it is given to criu: the caller's, then the usual directories.
+std::string criu_search_path();
+
+// A mount that criu does not save: made again from `source` on the host.
+struct CriuMount {
+  std::string destination;  // inside the container, clean
+  std::string source;
+};
+
+// All that may be there, in the order of the config: bind mounts, the cgroup filesystem (a bind mount of
+// cgroup_directory), the files that are masked (each has /dev/null on it), and with a terminal /dev/console, which is
+// made from `console`.
+std::vector<CriuMount> criu_mounts(const oci::Spec& spec, const std::string& bundle,
+                                   const std::string& cgroup_directory, const std::string& console);
+
+// Namespaces that the config joins by path, which criu leaves alone.
+struct CriuNamespace {
+  std::string type;  // in criu's words: net, pid, uts, ipc, time, user
+  std::string path;
+};
+std::vector<CriuNamespace> criu_namespaces(const oci::Spec& spec);
+
+struct DumpFacts {
+  pid_t pid = 0;
+  std::string images;            // absolute
+  std::string work;              // absolute
+  std::string rootfs;            // absolute
+  std::string cgroup_directory;  // on the host; "": nothing to freeze
+  std::string cgroup_path;       // inside the cgroup2 mount
+  std::vector<CriuMount> mounts;
+  std::vector<std::string> descriptors;  // descriptor_names() of the first process
+  std::vector<std::string> joined;       // "net[4026532]:extRootNetNS": namespaces that stay
+  bool iptables = true;                  // iptables-restore(8) is there
+};
+
+// criu dump, or criu pre-dump with --pre-dump. Errors: options that do not go together, as criu or runc refuse them.
+Result<std::vector<std::string>> dump_arguments(const CheckpointCommand& command, const DumpFacts& facts);
+
+// A descriptor of the restored container that is taken from minirun's own.
+struct InheritedFd {
+  int fd = -1;
+  std::string name;  // as in descriptor_names(), or a namespace's key
+};
+
+struct RestoreFacts {
+  std::string images;
+  std::string work;
+  std::string rootfs;
+  std::string pid_file;
+  std::string cgroup_path;
+  std::vector<CriuMount> mounts;
+  std::vector<InheritedFd> inherited;
+  std::vector<CriuNamespace> joined;  // those that criu joins itself
+};
+
+Result<std::vector<std::string>> restore_arguments(const RestoreCommand& command, const RestoreFacts& facts);
+
+// The key that a namespace of this type has in the images, where criu has one: "" for the others, which it joins with
+// --join-ns.
+std::string external_namespace_key(const std::string& type);
+
+// The last errors that criu wrote in its log, joined; "" when there are none.
+std::string criu_errors(std::string_view log);
+
+// How criu names the descriptors 0, 1, 2 and following of a process whose other end, or whose file, is outside of the
+// container: "pipe:[8]", "file[3c:5]", "tty[8803:17]". "": criu saves it. Up to the last one that has a name; three at
+// least.
+Result<std::vector<std::string>> descriptor_names(pid_t pid);
+
+// The list as it is kept beside the images (descriptors.json, as runc has it).
+std::string descriptors_to_json(const std::vector<std::string>& names);
+Result<std::vector<std::string>> descriptors_from_json(std::string_view text);
+
+}  // namespace minirun

@@ -1,0 +1,78 @@
+#include "runtime/diagnosis/exit_status.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+
+#include "sys/file.h"
+#include "sys/kernel_abi.h"
+
+namespace minirun {
+namespace {
+
+constexpr int kReapedMs = 1000;
+
+std::optional<int> status_of_pidfd(int pidfd) {
+  abi::PidfdInfo info{};
+  info.mask = abi::kPidfdInfoExit;
+  if (ioctl(pidfd, abi::kPidfdGetInfo, &info) < 0 || (info.mask & abi::kPidfdInfoExit) == 0) return std::nullopt;
+  return info.exit_code;
+}
+
+// Of a process that nobody has reaped yet.
+std::optional<int> status_of_zombie(int pidfd, pid_t pid) {
+  auto stat = read_file(AT_FDCWD, "/proc/" + std::to_string(pid) + "/stat", 8192);
+  size_t at = stat.ok() ? stat->rfind(' ') : std::string::npos;  // exit_code is the last field
+  if (at == std::string::npos) return std::nullopt;
+  // Still there: what was read was its own.
+  if (syscall(SYS_pidfd_send_signal, pidfd, 0, nullptr, 0) < 0) return std::nullopt;
+  return static_cast<int>(strtol(stat->c_str() + at, nullptr, 10));
+}
+
+}  // namespace
+
+Result<std::optional<int>> await_exit(int pidfd, pid_t pid) {
+  pollfd ended{pidfd, POLLIN, 0};
+  while (poll(&ended, 1, -1) < 0)
+    if (errno != EINTR) return fail(errno, "wait for process {}", pid);
+  if (auto status = status_of_pidfd(pidfd)) return status;
+  auto seen = status_of_zombie(pidfd, pid);
+  pollfd reaped{pidfd, 0, 0};         // POLLHUP, which is always waited for
+  (void)poll(&reaped, 1, kReapedMs);  // a parent may never reap it
+  auto status = status_of_pidfd(pidfd);
+  return status ? status : seen;
+}
+
+Result<int> status_of_ended(int pidfd, pid_t pid) {
+  constexpr int kCoreDumped = 0x80;
+  // Twice: a tracer may let go of it just now.
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    siginfo_t info{};
+    if (waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED | WNOWAIT | WNOHANG) < 0)
+      return fail(errno, "wait for process {}", pid);
+    if (info.si_pid != 0 && info.si_code == CLD_EXITED) return (info.si_status & 0xff) << 8;
+    if (info.si_pid != 0) return info.si_status | (info.si_code == CLD_DUMPED ? kCoreDumped : 0);
+    if (auto status = status_of_zombie(pidfd, pid)) return *status;
+  }
+  return fail(0, "wait for process {}: another process traces it", pid);
+}
+
+void reap_ended(int pidfd) {
+  for (int waited_ms = 0; waited_ms < kReapedMs; ++waited_ms) {
+    siginfo_t info{};
+    if (waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED | WNOHANG) < 0 || info.si_pid != 0) return;
+    (void)poll(nullptr, 0, 1);
+  }
+}
+
+int shell_status(int wait_status) {
+  return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+}  // namespace minirun

@@ -1,0 +1,191 @@
+#include "runtime/hooks/points.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "runtime/compile/compile.h"
+#include "runtime/compile/host_facts.h"
+#include "runtime/compile/join_facts.h"
+#include "runtime/container/container.h"
+#include "runtime/hooks/run.h"
+#include "runtime/oci/bundle.h"
+#include "runtime/seccomp/cache.h"
+#include "runtime/text/log.h"
+#include "sys/file.h"
+#include "sys/passing_error.h"
+
+namespace minirun {
+namespace {
+
+constexpr const char* kStdoutFile = "run.oci.hooks.stdout";
+constexpr const char* kStderrFile = "run.oci.hooks.stderr";
+
+// The last number of NSpid: as the innermost pid namespace of the process has it (proc_pid_status(5)).
+Result<pid_t> innermost_pid(pid_t pid) {
+  std::string path = fmt::format("/proc/{}/status", pid);
+  std::string status = TRY(read_file(AT_FDCWD, path));
+  constexpr std::string_view kField = "\nNSpid:";
+  size_t at = status.find(kField);
+  size_t end = at == std::string::npos ? at : status.find('\n', at + 1);
+  size_t last = end == std::string::npos ? end : status.find_last_of("\t ", end);
+  if (last == std::string::npos || last < at) return fail(EINVAL, "read {}", path);
+  return static_cast<pid_t>(strtol(status.c_str() + last, nullptr, 10));
+}
+
+// One of the lists.
+struct Point {
+  const char* pointer;
+  const std::vector<oci::Hook>& hooks;
+  HookSide side;
+  const char* status;
+};
+
+class Runner {
+ public:
+  Runner(const HookContext& context, const Point& point) : context_(context), point_(point) {}
+
+  Result<void> prepare();
+  Result<void> run(size_t index) const;
+
+ private:
+  std::string working_directory() const;
+  UniqueFd state_root() const;
+
+  const HookContext& context_;
+  const Point& point_;
+  ExecFacts facts_;
+  std::optional<SeccompProgram> seccomp_;
+  std::string state_;
+};
+
+// What all hooks of the list have in common.
+Result<void> Runner::prepare() {
+  const ContainerRecord& record = context_.record;
+  pid_t pid = record.init.pid;
+  if (point_.side != HookSide::runtime) {
+    pid = TRY(innermost_pid(record.init.pid));
+    facts_ = TRY(exec_facts(record.init.pid, context_.init_pidfd));
+  }
+  if (point_.side == HookSide::start_container && context_.spec.linux_.seccomp)
+    seccomp_ = TRY(cached_seccomp(state_root().get(), *context_.spec.linux_.seccomp));
+  JsonWriter json;
+  append_state(json, record, point_.status, pid);
+  state_ = json.take();
+  return {};
+}
+
+// Where the container's own filter came from a moment ago. None (-1): it is compiled anew.
+UniqueFd Runner::state_root() const {
+  auto root = open_at(context_.state_fd, "..", O_RDONLY | O_DIRECTORY);
+  return root.ok() ? std::move(root).value() : UniqueFd();
+}
+
+std::string Runner::working_directory() const {
+  bool there = point_.side != HookSide::start_container &&
+               (access(context_.record.bundle.c_str(), X_OK) == 0 || is_passing(errno));
+  return there ? context_.record.bundle : "/";
+}
+
+Result<void> Runner::run(size_t index) const {
+  const oci::Hook& hook = point_.hooks[index];
+  const ContainerRecord& record = context_.record;
+  Place place{record.id, record.bundle, record.rootfs};
+  HookCall call{hook, fmt::format("{}/{}", point_.pointer, index), point_.side, working_directory()};
+  HostFacts host = TRY(host_of_joined(facts_));
+  Compiled compiled = compile_hook(context_.spec, place, host, seccomp_ ? &*seccomp_ : nullptr, facts_, call);
+  HookRun run;
+  run.plan = &compiled.plan;
+  run.path = hook.path;
+  run.state = state_;
+  if (hook.timeout) run.timeout = std::chrono::seconds(*hook.timeout);
+  for (const auto& [key, value] : record.annotations) {
+    if (key == kStdoutFile) run.stdout_file = value;
+    if (key == kStderrFile) run.stderr_file = value;
+  }
+  run.state_fd = context_.state_fd;
+  if (point_.side != HookSide::runtime) {
+    run.init_pidfd = context_.init_pidfd;
+    run.cgroup_fd = context_.cgroup->fd();
+  }
+  auto ran = run_hook(run, context_.signals);
+  bool told = ran.ok() || ran.error().message.starts_with(call.pointer);  // a step of the plan says where it is from
+  return told ? ran : wrap(ran.error(), call.pointer);
+}
+
+Result<void> run_all(const HookContext& context, const Point& point) {
+  if (point.hooks.empty()) return {};
+  Runner runner(context, point);
+  auto prepared = runner.prepare();
+  if (!prepared.ok()) return wrap(prepared.error(), point.pointer);
+  for (size_t i = 0; i < point.hooks.size(); i++) TRY(runner.run(i));
+  return {};
+}
+
+void warn(const ContainerRecord& record, const Error& error) {
+  report_line(fmt::format("minirun: warning: {}: {}", record.id, error.text()));
+}
+
+}  // namespace
+
+Result<void> run_restore_hooks(const HookContext& context) {
+  const oci::Hooks& hooks = context.spec.hooks;
+  TRY(run_all(context, {"/hooks/prestart", hooks.prestart, HookSide::runtime, "creating"}));
+  return run_all(context, {"/hooks/createRuntime", hooks.create_runtime, HookSide::runtime, "creating"});
+}
+
+Result<void> run_setup_hooks(const HookContext& context) {
+  const oci::Hooks& hooks = context.spec.hooks;
+  TRY(run_restore_hooks(context));
+  return run_all(context, {"/hooks/createContainer", hooks.create_container, HookSide::create_container, "creating"});
+}
+
+Result<void> run_start_container_hooks(const HookContext& context) {
+  return run_all(context,
+                 {"/hooks/startContainer", context.spec.hooks.start_container, HookSide::start_container, "created"});
+}
+
+Result<void> run_poststart_hooks(const HookContext& context) {
+  return run_all(context, {"/hooks/poststart", context.spec.hooks.poststart, HookSide::runtime, "running"});
+}
+
+void run_poststop_hooks(const HookContext& context) {
+  const auto& hooks = context.spec.hooks.poststop;
+  if (hooks.empty()) return;
+  // Signals for what is no more. One that comes from here on is for the hook.
+  auto collected = context.signals.collect();
+  while (!context.signals.empty()) context.signals.pop();
+  if (!collected.ok()) warn(context.record, collected.error());
+  ContainerRecord stopped = context.record;
+  stopped.init = ProcessIdentity{};  // as in the state of a stopped container
+  HookContext after{context.spec, stopped, context.state_fd, context.signals};
+  Point point{"/hooks/poststop", hooks, HookSide::runtime, "stopped"};
+  Runner runner(after, point);
+  auto prepared = runner.prepare();
+  if (!prepared.ok()) warn(context.record, prepared.error());
+  for (size_t i = 0; i < hooks.size(); i++) {
+    auto ran = runner.run(i);
+    if (!ran.ok()) warn(context.record, ran.error());
+    while (!context.signals.empty()) context.signals.pop();
+  }
+}
+
+void run_recorded_poststop_hooks(const StateDirectory& state, const ContainerRecord& record) {
+  auto text = state.read_config();
+  if (!text.ok() && text.error().code == ENOENT) return;  // minirun was killed before there was any of it
+  auto run = [&]() -> Result<void> {
+    std::string json = TRY(std::move(text));
+    Bundle config = TRY(parse_config(json));
+    if (config.spec.hooks.poststop.empty()) return {};
+    Signals signals = TRY(Signals::block());
+    run_poststop_hooks({config.spec, record, state.fd(), signals});
+    return {};
+  };
+  auto ran = run();
+  if (!ran.ok()) warn(record, wrap(ran.error(), "/hooks/poststop"));
+}
+
+}  // namespace minirun

@@ -1,0 +1,37 @@
+// When which hooks run, and what they are told (runtime-spec 1.3 runtime.md, "Lifecycle", and config.md,
+// "POSIX-platform Hooks"). An error names the hook: "/hooks/prestart/0: ...".
+#pragma once
+
+#include "cgroups/cgroup.h"
+#include "runtime/container/state_directory.h"
+#include "runtime/oci/spec.h"
+#include "runtime/supervise/signals.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+// The container that hooks are run for. All is borrowed.
+struct HookContext {
+  const oci::Spec& spec;
+  const ContainerRecord& record;
+  int state_fd = -1;
+  Signals& signals;                // blocked; one that asks to give up ends the hook as an error
+  int init_pidfd = -1;             // for hooks in the container's namespaces
+  const Cgroup* cgroup = nullptr;  // the same: they are born in it
+};
+
+// prestart, createRuntime, createContainer: while the container waits with its namespaces and mounts made.
+Result<void> run_setup_hooks(const HookContext& context);
+// The first two kinds alone, while criu waits with the namespaces made: what the others would prepare is in the images.
+Result<void> run_restore_hooks(const HookContext& context);
+// While it waits for the last time before its workload.
+Result<void> run_start_container_hooks(const HookContext& context);
+// Once the workload runs.
+Result<void> run_poststart_hooks(const HookContext& context);
+// Once the container is gone, all but its state directory: so the id is not another container's yet. An error is a
+// warning on stderr, and the next hook's turn.
+void run_poststop_hooks(const HookContext& context);
+// The same where only the container's copy of its config.json tells of hooks. Blocks all signals if there are any.
+void run_recorded_poststop_hooks(const StateDirectory& state, const ContainerRecord& record);
+
+}  // namespace minirun

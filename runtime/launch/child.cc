@@ -1,0 +1,264 @@
+#include "runtime/launch/child.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <functional>
+
+#include "cgroups/device_filter.h"
+#include "cgroups/stats.h"
+#include "namespaces/init_program.h"
+#include "namespaces/sources.h"
+#include "runtime/compile/labels.h"
+#include "runtime/diagnosis/death.h"
+#include "runtime/diagnosis/exec_diagnosis.h"
+#include "runtime/diagnosis/exit_status.h"
+#include "runtime/supervise/init_channel.h"
+#include "sys/pidfd.h"
+
+namespace minirun {
+
+Result<LimitedCgroup> LimitedCgroup::make(const Hierarchy& hierarchy, const Compiled& compiled,
+                                          const std::string& path) {
+  if (path.empty()) return LimitedCgroup(Cgroup::none());
+  LimitedCgroup made(TRY(Cgroup::create(hierarchy, path, compiled.limits.needed)));
+  TRY(made.limit(compiled, compiled.limits.writes));
+  return made;
+}
+
+LimitedCgroup LimitedCgroup::take(Cgroup cgroup, std::function<Result<void>()> last) {
+  LimitedCgroup taken(std::move(cgroup));
+  taken.last_ = std::move(last);
+  return taken;
+}
+
+Result<void> LimitedCgroup::limit(const Compiled& compiled, const std::vector<Write>& writes) const {
+  TRY(cgroup_.apply(writes));
+  if (compiled.cgroup_owner) TRY(cgroup_.give_to(*compiled.cgroup_owner));
+  if (!compiled.device_filter.empty()) TRY(attach_device_filter(cgroup_.fd(), compiled.device_filter));
+  return {};
+}
+
+LimitedCgroup::LimitedCgroup(LimitedCgroup&& other) noexcept
+    : cgroup_(std::move(other.cgroup_)), last_(std::move(other.last_)), owned_(std::exchange(other.owned_, false)) {}
+
+LimitedCgroup::~LimitedCgroup() {
+  if (owned_) (void)remove();  // on the way out of an error, which is the one to tell
+}
+
+Result<void> LimitedCgroup::remove() {
+  owned_ = false;
+  TRY(cgroup_.remove(Cgroup::Processes::kill, std::chrono::steady_clock::now() + kRemovalTime));
+  return last_ ? last_() : Result<void>();
+}
+
+namespace {
+
+// When the kernel could not give the cgroup more memory: why the container lacks it; else "". The first processes are
+// so small that there may be nobody to be killed: then a system call fails, or an exec ends in SIGSEGV.
+std::string lack_of_memory(const Cgroup& cgroup) {
+  auto stats = read_stats(cgroup.fd());
+  if (!stats.ok() || (stats->oom_kills.value_or(0) == 0 && stats->oom_events.value_or(0) == 0)) return "";
+  return fmt::format("memory.max {} is too low to start a container", limit_reached(stats->memory_max_bytes));
+}
+
+// The errors by which a system call tells that it got no memory: exec says that its arguments are too long (E2BIG), or
+// that they cannot be read (EFAULT).
+bool may_be_lack_of_memory(int code) {
+  return code == ENOMEM || code == E2BIG || code == EFAULT || code == ENOBUFS || code == EAGAIN;
+}
+
+}  // namespace
+
+Result<Launched> Launched::start(const Compiled& compiled, const HostDescriptors& host, int state_fd, Cgroup& cgroup) {
+  SpawnRequest request;
+  request.plan = &compiled.plan;
+  request.sources = TRY(open_sources(compiled.plan, host));
+  request.init_program = TRY(open_init_program(state_fd));
+  request.cgroup_fd = cgroup.fd();
+  auto child = spawn(std::move(request));
+  if (child.ok()) return Launched(std::move(child).value());
+  Error error = child.error();
+  std::string reason = cgroup.explain_join(error.code);
+  if (reason.empty() && may_be_lack_of_memory(error.code)) reason = lack_of_memory(cgroup);
+  if (!reason.empty()) error = Error{0, error.text() + " (" + reason + ")"};
+  return error;
+}
+
+Launched::Launched(Launched&& other) noexcept
+    : child_(std::move(other.child_)), owned_(std::exchange(other.owned_, false)) {}
+
+Launched::~Launched() {
+  (void)end();  // what is left of it is told by the removal of its cgroup
+}
+
+bool Launched::end() {
+  if (!std::exchange(owned_, false)) return true;
+  // SIGKILL to the init of a pid namespace ends all of it; without one the cgroup's removal sees to the rest.
+  (void)syscall(SYS_pidfd_send_signal, child_.pidfd.get(), SIGKILL, nullptr, 0);  // ESRCH: it has ended by itself
+  auto ended = await_end(child_.pidfd.get(), std::chrono::steady_clock::now() + kRemovalTime);
+  // One that is traced has ended, but is the tracer's to reap first.
+  return waitpid(child_.pid, nullptr, WNOHANG) != 0 || (ended.ok() && *ended);
+}
+
+namespace {
+
+// The container as its own processes see it, for as long as the failed child waits.
+UniqueFd open_container_root(pid_t pid) {
+  std::string path = fmt::format("/proc/{}/root", pid);
+  return UniqueFd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+// What there is to say of a failed step: its operation and text, and the whole of it as an error.
+struct FailedStep {
+  std::optional<Op> op;
+  std::string told;
+  Error error;
+};
+
+FailedStep failed_step(const Report& report, const Plan& plan) {
+  if (report.step >= plan.steps.size()) return {std::nullopt, "", step_error(plan, report)};
+  return {plan.steps[report.step].op, told_step(plan, report.step), step_error(plan, report)};
+}
+
+FailedStep failed_step(const PlanMemory& memory) {
+  auto told = memory.told(memory.report().step);
+  if (!told) return {std::nullopt, "", step_error(memory)};
+  return {told->first, told->second, step_error(memory)};
+}
+
+ExecFailure exec_of(const oci::Process& process, int root_fd) {
+  ExecFailure failure;
+  failure.root_fd = root_fd;
+  failure.argv0 = process.args[0];
+  failure.cwd = process.cwd;
+  failure.search_path = search_path_of(process.env);
+  return failure;
+}
+
+LaunchFailure explain(Launched& launched, const FailedStep& failed, const oci::Process* process) {
+  if (process == nullptr) return {failed.error};
+  int code = launched.child().memory.report().error;
+  if (auto label = label_error(*process, failed.told, code)) return {*label};
+  if (failed.op != Op::execute) return {failed.error};
+  UniqueFd root = open_container_root(launched.child().pid);
+  ExecFailure failure = exec_of(*process, root.get());
+  failure.code = code;
+  ExecDiagnosis diagnosis = diagnose_exec(failure);
+  return {fail(0, "{}", diagnosis.message), diagnosis.exit_status};
+}
+
+LaunchFailure with_memory(LaunchFailure failure, int code, const Cgroup& cgroup) {
+  std::string lack = may_be_lack_of_memory(code) ? lack_of_memory(cgroup) : "";
+  if (!lack.empty()) failure.error = fail(0, "{} ({})", failure.error.text(), lack);
+  return failure;
+}
+
+// The init is gone without a word: the memory limit, or somebody's signal.
+LaunchFailure died_early(Launched& launched, const Cgroup& cgroup) {
+  const Child& child = launched.child();
+  auto ended = await_end(child.pidfd.get(), std::chrono::steady_clock::now() + kRemovalTime);
+  if (!ended.ok() || !*ended) return {fail(0, "the container's first process says nothing and does not end")};
+  auto status = status_of_ended(child.pidfd.get(), child.pid);
+  reap_ended(child.pidfd.get());
+  launched.let_go();
+  std::string how = !status.ok()           ? "its first process is gone"
+                    : WIFSIGNALED(*status) ? fmt::format("killed by signal {}", WTERMSIG(*status))
+                                           : fmt::format("exit status {}", WEXITSTATUS(*status));
+  std::string lack = lack_of_memory(cgroup);
+  if (!lack.empty()) how = "killed by the memory limit: " + lack;
+  return {fail(0, "the container ended before the workload started: {}", how)};
+}
+
+// How long a signal to give up waits for an exec that is on its way.
+constexpr int kLongestExecMs = 1000;
+
+enum class Ending : uint8_t { gate, created, running, failed, closed };
+
+// Messages up to one that ends the waiting.
+Result<Ending> read_messages(const Child& child, Signals& signals, LaunchEvents* events) {
+  bool held = false;
+  for (;;) {
+    Received received = TRY(receive(child.control.get(), child.pidfd.get(), signals));
+    if (received.kind == Received::Kind::aborted) {
+      // The workload may run already and its init be about to say so: then the signal is the workload's.
+      if (!std::exchange(held, true) && child.memory.report().state == kExecuting) {
+        pollfd polls[] = {{child.control.get(), POLLIN, 0}, {child.pidfd.get(), POLLIN, 0}};
+        (void)poll(polls, 2, kLongestExecMs);  // whatever it was: receive() tells
+        continue;
+      }
+      return given_up(received.signal);
+    }
+    if (received.kind == Received::Kind::end_of_file) return Ending::closed;
+    switch (received.envelope.message) {
+      case Message::terminal:
+        events->terminal = std::move(received.fd);
+        break;
+      case Message::ready:
+        events->gate = static_cast<Gate>(received.envelope.status);
+        return Ending::gate;
+      case Message::created:
+        return Ending::created;
+      case Message::running:
+        return Ending::running;
+      case Message::failed:
+        return Ending::failed;
+      default:
+        return fail(EPROTO, "message {} of the init", static_cast<uint32_t>(received.envelope.message));
+    }
+  }
+}
+
+// resident: an init stays and says when the workload runs. Without one the socket closes with exec, and says nothing
+// more.
+std::optional<LaunchFailure> await_messages(Launched& launched, bool resident, const oci::Process* process,
+                                            const Cgroup& cgroup, Signals& signals, LaunchEvents* events,
+                                            const std::function<FailedStep()>& failed) {
+  Child& child = launched.child();
+  auto ending = read_messages(child, signals, events);
+  if (!ending.ok()) return LaunchFailure{ending.error(), ending.error().exit_status()};
+  Report report = child.memory.report();
+  if (*ending == Ending::failed || (*ending == Ending::closed && report.state == kFailed))
+    return with_memory(explain(launched, failed(), process), report.error, cgroup);
+  if (*ending != Ending::closed) return std::nullopt;
+  if (report.state == kExecuting && !resident) return std::nullopt;
+  return died_early(launched, cgroup);
+}
+
+}  // namespace
+
+std::optional<LaunchFailure> foresee_start(Launched& launched, const oci::Process& process) {
+  UniqueFd root = open_container_root(launched.child().pid);
+  if (!root) return std::nullopt;
+  auto diagnosis = foresee_exec(exec_of(process, root.get()));
+  if (!diagnosis) return std::nullopt;
+  return LaunchFailure{fail(0, "{}", diagnosis->message), diagnosis->exit_status};
+}
+
+std::optional<LaunchFailure> await_launch(Launched& launched, const Compiled& compiled, const oci::Process* process,
+                                          const Cgroup& cgroup, Signals& signals, LaunchEvents* events) {
+  return await_messages(launched, compiled.init, process, cgroup, signals, events,
+                        [&] { return failed_step(launched.child().memory.report(), compiled.plan); });
+}
+
+std::optional<LaunchFailure> await_start(Launched& launched, const oci::Process& process, bool resident_init,
+                                         const Cgroup& cgroup, Signals& signals, LaunchEvents* events) {
+  return await_messages(launched, resident_init, &process, cgroup, signals, events,
+                        [&] { return failed_step(launched.child().memory); });
+}
+
+Result<void> release(Launched& launched) {
+  Envelope envelope{Message::release, 0};
+  if (send(launched.child().control.get(), &envelope, sizeof envelope, MSG_NOSIGNAL) < 0)
+    return fail(errno, "release the container");
+  return {};
+}
+
+}  // namespace minirun

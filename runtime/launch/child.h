@@ -1,0 +1,111 @@
+// From a compiled container to a running one, and back to nothing: the kernel objects of a launch in the order of
+// their making. Whatever fails, the guards here take away what was made.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cgroups/cgroup.h"
+#include "namespaces/sources.h"
+#include "namespaces/spawn.h"
+#include "runtime/compile/compile.h"
+#include "runtime/supervise/supervisor.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+// The container's cgroup with its limits and device filter set. Killed and removed on destruction.
+class LimitedCgroup {
+ public:
+  // path: Compiled::cgroup_path, or where else the container's is to be; "": it has none.
+  static Result<LimitedCgroup> make(const Hierarchy& hierarchy, const Compiled& compiled, const std::string& path);
+  // One that systemd has made. last: what is to be done once it is removed.
+  static LimitedCgroup take(Cgroup cgroup, std::function<Result<void>()> last);
+  // Limits, owner and device filter.
+  Result<void> limit(const Compiled& compiled, const std::vector<Write>& writes) const;
+  LimitedCgroup(LimitedCgroup&& other) noexcept;
+  LimitedCgroup& operator=(LimitedCgroup&&) = delete;
+  LimitedCgroup(const LimitedCgroup&) = delete;
+  LimitedCgroup& operator=(const LimitedCgroup&) = delete;
+  ~LimitedCgroup();
+
+  Cgroup& cgroup() { return cgroup_; }
+  // It lives on: a detached container.
+  void keep() { owned_ = false; }
+  // Whether its removal is still to be done, and is this object's to do.
+  bool is_owned() const { return owned_; }
+  // Kills what is left inside and removes it, within kRemovalTime; the error names who would not go.
+  Result<void> remove();
+
+ private:
+  explicit LimitedCgroup(Cgroup cgroup) : cgroup_(std::move(cgroup)) {}
+  Cgroup cgroup_;
+  std::function<Result<void>()> last_{};
+  bool owned_ = true;
+};
+
+constexpr std::chrono::seconds kRemovalTime{10};
+
+// The child on the far side. Killed and reaped on destruction, as by end(), unless it was waited for or is let go.
+class Launched {
+ public:
+  // Opens the sources, embeds the init and clones. Errors of clone3 that the cgroup explains say so.
+  static Result<Launched> start(const Compiled& compiled, const HostDescriptors& host, int state_fd, Cgroup& cgroup);
+  // A child of another minirun, which is not this process's to kill or to wait for.
+  static Launched adopt(Child child) {
+    Launched adopted(std::move(child));
+    adopted.owned_ = false;
+    return adopted;
+  }
+  // A child of this process that something else than a plan has made: killed and reaped as any other.
+  static Launched take(Child child) { return Launched(std::move(child)); }
+  Launched(Launched&& other) noexcept;
+  Launched& operator=(Launched&&) = delete;
+  Launched(const Launched&) = delete;
+  Launched& operator=(const Launched&) = delete;
+  ~Launched();
+
+  Child& child() { return child_; }
+  // The child is not this process's to kill any more: it has ended, or it is detached.
+  void let_go() { owned_ = false; }
+  // Kills it and waits for its end, for at most kRemovalTime. False: the kernel does not let it die.
+  bool end();
+
+ private:
+  explicit Launched(Child child) : child_(std::move(child)) {}
+  Child child_;
+  bool owned_ = true;
+};
+
+// Why the workload does not run.
+struct LaunchFailure {
+  Error error;
+  int exit_status = 1;  // 126 and 127 for an exec that failed, 128 + signal when minirun was told to give up
+};
+
+// What the container sends while it is being set up.
+struct LaunchEvents {
+  UniqueFd terminal;         // the last Message::terminal
+  std::optional<Gate> gate;  // where it waits
+};
+
+// Waits until the container is at a gate (events.gate), waits for start, or runs its workload: nothing; or until it is
+// clear that it never will: why. Call again after the gate was opened. process: nullptr when there is none to execute.
+std::optional<LaunchFailure> await_launch(Launched& launched, const Compiled& compiled, const oci::Process* process,
+                                          const Cgroup& cgroup, Signals& signals, LaunchEvents* events);
+
+// The failure that start is sure to end in, of a container that waits for it: engines take what `create` says for the
+// reason why a container cannot run, and what `start` says for a failure of the runtime.
+std::optional<LaunchFailure> foresee_start(Launched& launched, const oci::Process& process);
+
+// The same of a container that start has let go: until it is at a gate or its workload runs.
+std::optional<LaunchFailure> await_start(Launched& launched, const oci::Process& process, bool resident_init,
+                                         const Cgroup& cgroup, Signals& signals, LaunchEvents* events);
+
+// Opens the gate.
+Result<void> release(Launched& launched);
+
+}  // namespace minirun

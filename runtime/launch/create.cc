@@ -1,0 +1,323 @@
+#include "runtime/launch/create.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "runtime/compile/parts.h"
+#include "runtime/compile/socket_activation.h"
+#include "runtime/container/start_socket.h"
+#include "runtime/launch/seccomp_agent.h"
+#include "runtime/resources/cgroup_path.h"
+#include "runtime/supervise/console.h"
+#include "runtime/text/log.h"
+#include "sys/file.h"
+#include "sys/pidfd.h"
+
+namespace minirun {
+
+Creation::Creation(const LaunchOptions& options, const Prepared& prepared, const Hierarchy& hierarchy,
+                   StateDirectory state, Supervisor supervisor, CgroupDriver driver)
+    : options_(options),
+      prepared_(prepared),
+      hierarchy_(hierarchy),
+      state_(std::move(state)),
+      supervisor_(std::move(supervisor)),
+      driver_(driver) {}
+
+Creation::~Creation() {
+  bool gone = undo();
+  host_side_.reset();
+  if (!gone) state_.keep();
+  if (!gone || !hooked_) return;
+  auto locked = state_.lock();
+  bool others = !locked.ok() && (locked.error().code == 0 || locked.error().code == ENOENT);
+  if (others)
+    state_.keep();  // another command has it, or has deleted it, hooks and all
+  else
+    run_poststop();
+}
+
+// The processes and the cgroup, as far as they are this object's. False: the kernel does not let a process die. Then
+// what is known of it stays, for delete --force.
+bool Creation::undo() {
+  bool ended = !launched_ || launched_->end();
+  Result<void> removed;
+  if (cgroup_ && cgroup_->is_owned()) removed = cgroup_->remove();
+  if (ended && removed.ok()) return true;
+  std::string why = removed.ok() ? "its first process does not end after SIGKILL" : removed.error().text();
+  report_line(fmt::format("minirun: warning: {}: {}: what is left is for delete --force", prepared_.id, why));
+  return false;
+}
+
+HookContext Creation::hook_context() {
+  return {prepared_.bundle.spec,
+          record_,
+          state_.fd(),
+          supervisor_.signals(),
+          launched_ ? launched_->child().pidfd.get() : -1,
+          cgroup_ ? &cgroup_->cgroup() : nullptr};
+}
+
+void Creation::run_poststop() {
+  hooked_ = false;
+  run_poststop_hooks(hook_context());
+}
+
+void Creation::keep() {
+  hooked_ = false;
+  launched_->let_go();
+  cgroup_->keep();
+  host_side_->keep();
+  state_.keep();
+}
+
+Result<std::optional<LaunchFailure>> Creation::launch(bool guarded) {
+  TRY(make_ready(guarded));
+  launched_.emplace(TRY(spawn()));
+  TRY(commit());
+  if (scope_) TRY(scope_->release(cgroup_->cgroup(), prepared_.compiled));
+  auto launched = launch_to_the_end();
+  // A pid that may be somebody else's soon.
+  if (pid_told_ && (!launched.ok() || *launched)) remove_pid_file(options_.pid_file);
+  return launched;
+}
+
+Result<void> Creation::make_ready(bool guarded) {
+  TRY(record_intent());  // before the first kernel object: see state.h
+  TRY(make_cgroup());
+  host_side_.emplace(TRY(HostSide::make(prepared_.bundle.spec, record_.rdt)));
+  if (guarded) {
+    UniqueFd cgroup_kill;
+    // The end of the init ends all. A workload in its place can refuse to die with minirun, or forgets it by executing
+    // a setuid program (prctl(2), PR_SET_PDEATHSIG).
+    bool kills_all = record_.resident_init && record_.own_pid_namespace;
+    if (!kills_all && !cgroup_path_.empty())
+      cgroup_kill = TRY(open_at(cgroup_->cgroup().fd(), "cgroup.kill", O_WRONLY));
+    TRY(supervisor_.start_guard(prepared_.compiled.terminal && options_.console_socket.empty(), cgroup_kill.get()));
+  }
+  return {};
+}
+
+Result<void> Creation::launch_by(bool guarded, const std::function<Result<Started>()>& start) {
+  TRY(make_ready(guarded));
+  Started started = TRY(start());
+  launched_.emplace(std::move(started.launched));
+  TRY(commit());
+  if (scope_) TRY(scope_->release(cgroup_->cgroup(), prepared_.compiled));
+  hooked_ = true;  // for those that take away: delete's, and at the end of a foreground run
+  if (!record_.rdt.group.empty()) TRY(join_host_side(record_.rdt, record_.init.pid));
+  LaunchEvents events;
+  events.terminal = std::move(started.terminal);
+  TRY(hand_over_terminal(&events));
+  return tell_pid();
+}
+
+Result<void> Creation::run_restore_hooks(pid_t pid) {
+  UniqueFd pidfd = TRY(open_pidfd(pid));
+  record_.init = TRY(ProcessIdentity::of(pid, pidfd.get()));
+  TRY(state_.write(record_));
+  const oci::Hooks& hooks = prepared_.bundle.spec.hooks;
+  hooked_ = !hooks.prestart.empty() || !hooks.create_runtime.empty();
+  return minirun::run_restore_hooks(hook_context());
+}
+
+Result<std::optional<LaunchFailure>> Creation::launch_to_the_end() {
+  auto failure = TRY(await());
+  const auto& process = prepared_.bundle.spec.process;
+  if (!failure && prepared_.compiled.start_socket && process) return foresee_start(*launched_, *process);
+  if (failure || prepared_.compiled.start_socket) return failure;
+  hooked_ = true;  // it has run
+  TRY(run_poststart_hooks(hook_context()));
+  return failure;
+}
+
+Result<void> Creation::record_intent() {
+  const oci::Spec& spec = prepared_.bundle.spec;
+  record_.id = prepared_.id;
+  record_.bundle = prepared_.bundle.path;
+  record_.rootfs = prepared_.rootfs_path;
+  record_.created = now_rfc3339();
+  record_.boot_id = TRY(current_boot_id());
+  TRY(place());
+  record_.rdt = TRY(survey_host_side(spec, prepared_.id));
+  record_.terminal = prepared_.compiled.terminal;
+  record_.annotations = spec.annotations;
+  record_.resident_init = prepared_.compiled.init;
+  record_.own_pid_namespace = (prepared_.compiled.plan.clone_flags & CLONE_NEWPID) != 0;
+  if (!cgroup_path_.empty() && record_.cgroup.made == 0) {
+    // Empty as it may be: with its owner's end, whoever is inside then is killed.
+    auto owner = state_.other_owner(record_.cgroup.path);
+    if (owner) return fail(0, "cgroup {} belongs to container {}", record_.cgroup.path, *owner);
+  }
+  TRY(state_.write_config(prepared_.bundle.text));
+  return state_.write(record_);
+}
+
+// Where the container's cgroup will be, and what is there.
+Result<void> Creation::place() {
+  const oci::Spec& spec = prepared_.bundle.spec;
+  if (driver_ == CgroupDriver::systemd) {
+    std::string mark = TRY(state_.mark());
+    scope_.emplace(TRY(SystemdScope::survey(hierarchy_, spec, prepared_.compiled, prepared_.id, mark)));
+    record_.systemd = scope_->record();
+    record_.cgroup = scope_->cgroup();
+    cgroup_path_ = record_.cgroup.path;
+    return {};
+  }
+  cgroup_path_ = driver_ == CgroupDriver::disabled ? TRY(place_nowhere(prepared_.compiled))
+                                                   : TRY(place_cgroup(hierarchy_, spec, prepared_.compiled));
+  if (!cgroup_path_.empty()) record_.cgroup = TRY(Cgroup::survey(hierarchy_, cgroup_path_));
+  return {};
+}
+
+Result<void> Creation::make_cgroup() {
+  if (scope_)
+    cgroup_.emplace(TRY(scope_->make(hierarchy_, prepared_.compiled)));
+  else
+    cgroup_.emplace(TRY(LimitedCgroup::make(hierarchy_, prepared_.compiled, cgroup_path_)));
+  record_.cgroup = cgroup_->cgroup().record();
+  std::string mark = TRY(state_.mark());
+  auto marked = cgroup_->cgroup().mark(mark);
+  if (!marked.ok()) log_debug("{}: {}", prepared_.id, marked.error().text());  // a second way to it, no more
+  return {};
+}
+
+Result<Launched> Creation::spawn() {
+  HostDescriptors host{prepared_.bundle.rootfs.get(), cgroup_->cgroup().fd(), {}};
+  StartSocket socket;
+  if (prepared_.compiled.start_socket) {
+    auto made = make_start_socket(state_.fd());
+    if (!made.ok()) return in_state_directory(state_.fd(), made.error());
+    socket = std::move(made).value();
+    host.given = {socket.listener.get(), socket.gate.get()};
+  }
+  UniqueFd notify;
+  if (prepared_.compiled.notify) {
+    notify = TRY(make_notify_directory(state_.fd()));
+    host.given.resize(kGivenNotify, -1);
+    host.given.push_back(notify.get());
+    // `start` makes the socket of one that waits for it.
+    std::string manager = TRY(own_notify_socket());
+    if (!prepared_.compiled.start_socket) notify_.emplace(TRY(NotifyRelay::start(state_.fd(), manager)));
+  }
+  return Launched::start(prepared_.compiled, host, state_.fd(), cgroup_->cgroup());
+}
+
+// Other commands find the container from here on. While this is written, the child is at work on its steps.
+Result<void> Creation::commit() {
+  record_.init = TRY(ProcessIdentity::of(launched_->child().pid, launched_->child().pidfd.get()));
+  return state_.write(record_);
+}
+
+Result<std::optional<LaunchFailure>> Creation::await() {
+  const auto& process = prepared_.bundle.spec.process;
+  for (;;) {
+    LaunchEvents events;
+    auto failure = await_launch(*launched_, prepared_.compiled, process ? &*process : nullptr, cgroup_->cgroup(),
+                                supervisor_.signals(), &events);
+    if (failure) return failure;
+    TRY(hand_over_terminal(&events));
+    if (!events.gate) break;
+    if (*events.gate == Gate::listener) {
+      TRY(serve_listener());
+      continue;
+    }
+    TRY(at_gate(*events.gate));
+    TRY(release(*launched_));
+  }
+  TRY(tell_pid());
+  return std::optional<LaunchFailure>{};
+}
+
+// All that creating means is done by now (runtime.md, "Lifecycle").
+Result<void> Creation::serve_listener() {
+  SeccompAgent agent = TRY(SeccompAgent::connect(*prepared_.bundle.spec.linux_.seccomp));
+  return agent.serve(*launched_, record_, "created", record_.init.pid, supervisor_.signals());
+}
+
+// Below the container's own, which keeps the limits and is the root of the cgroup namespace that is there by now: a
+// process in it would keep the workload from passing controllers on (cgroup-v2.rst, "No Internal Process Constraint").
+Result<void> Creation::delegate_cgroup() {
+  auto name = delegated_cgroup(prepared_.bundle.spec.annotations);
+  if (!name) return {};
+  auto moved = [&]() -> Result<void> {
+    if (cgroup_path_.empty()) return fail(0, "the container has no cgroup, as this user may not make any");
+    Cgroup delegated = TRY(Cgroup::create(hierarchy_, cgroup_path_ + "/" + *name, {}));
+    if (prepared_.compiled.cgroup_owner) TRY(delegated.give_to(*prepared_.compiled.cgroup_owner));
+    return write_control(delegated.fd(), "cgroup.procs", std::to_string(record_.init.pid));
+  }();
+  return moved.ok() ? moved : wrap(moved.error(), "config.json: /annotations/run.oci.delegate-cgroup");
+}
+
+Result<void> Creation::at_gate(Gate gate) {
+  const oci::Hooks& hooks = prepared_.bundle.spec.hooks;
+  if (gate == Gate::setup) {
+    TRY(delegate_cgroup());
+    TRY(host_side_->apply(prepared_.bundle.spec, record_.init.pid));
+    hooked_ = !hooks.prestart.empty() || !hooks.create_runtime.empty() || !hooks.create_container.empty();
+    return run_setup_hooks(hook_context());
+  }
+  TRY(tell_pid());                                 // engines take it for "created"
+  if (prepared_.compiled.start_socket) return {};  // those are for start
+  hooked_ = hooked_ || !hooks.start_container.empty();
+  return run_start_container_hooks(hook_context());
+}
+
+// crun's name for --pidfd-socket, which goes before it.
+static std::string pidfd_receiver(const LaunchOptions& options, const oci::StringMap& annotations) {
+  if (!options.pidfd_socket.empty()) return options.pidfd_socket;
+  for (const auto& [key, value] : annotations)
+    if (key == "run.oci.pidfd_receiver") return value;
+  return "";
+}
+
+Result<void> Creation::tell_pid() {
+  if (pid_told_) return {};
+  std::string receiver = pidfd_receiver(options_, record_.annotations);
+  if (!receiver.empty()) TRY(send_pidfd(receiver, launched_->child().pidfd.get()));
+  TRY(write_pid_file(options_.pid_file, record_.init.pid));
+  pid_told_ = true;
+  return {};
+}
+
+Result<void> Creation::hand_over_terminal(LaunchEvents* events) {
+  if (!events->terminal) return {};
+  if (!options_.console_socket.empty()) return send_console(options_.console_socket, events->terminal.get());
+  return supervisor_.attach_terminal(std::move(events->terminal));
+}
+
+Result<void> check_launch_options(const LaunchOptions& options) {
+  uint32_t listening = own_listen_fds().count;
+  for (uint32_t i = 0; i < listening + options.preserve_fds; i++) {
+    if (fcntl(static_cast<int>(3 + i), F_GETFD) >= 0) continue;
+    if (i < listening) return fail(0, "LISTEN_FDS={}: descriptor {} is not open", listening, 3 + i);
+    return fail(0, "--preserve-fds {}: descriptor {} is not open", options.preserve_fds, 3 + i);
+  }
+  return {};
+}
+
+Result<void> write_pid_file(const std::string& path, pid_t pid) {
+  if (path.empty()) return {};
+  struct stat info {};
+  if (lstat(path.c_str(), &info) < 0 || S_ISREG(info.st_mode))
+    return replace_file(AT_FDCWD, path, std::to_string(pid), 0644);
+  // A device, a FIFO or a link is what its owner wants to hear of it through.
+  UniqueFd fd = TRY(open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY, 0644));
+  return write_all(fd.get(), std::to_string(pid), path);
+}
+
+void remove_pid_file(const std::string& path) {
+  struct stat info {};
+  if (lstat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode)) (void)unlink(path.c_str());
+}
+
+void report_warnings(const Prepared& prepared) {
+  for (const std::string& warning : prepared.compiled.warnings)
+    report_line("minirun: warning: config.json: " + warning);
+}
+
+}  // namespace minirun

@@ -1,0 +1,111 @@
+// Making a container, as `create` and `run` do: from a claimed id to a process that waits for start, or runs.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "cgroups/hierarchy.h"
+#include "runtime/commands/command.h"
+#include "runtime/commands/options.h"
+#include "runtime/container/state_directory.h"
+#include "runtime/hooks/points.h"
+#include "runtime/launch/child.h"
+#include "runtime/launch/prepare.h"
+#include "runtime/resources/host_resources.h"
+#include "runtime/resources/systemd_scope.h"
+#include "runtime/supervise/notify_relay.h"
+#include "runtime/supervise/supervisor.h"
+
+namespace minirun {
+
+// Members in the order of their making; destroyed, and so undone, in reverse, unless keep() was called.
+class Creation {
+ public:
+  // All but the state directory and the supervisor are borrowed.
+  Creation(const LaunchOptions& options, const Prepared& prepared, const Hierarchy& hierarchy, StateDirectory state,
+           Supervisor supervisor, CgroupDriver driver);
+  Creation(const Creation&) = delete;
+  Creation& operator=(const Creation&) = delete;
+  // Undoes what was made. The poststop hooks run where others have run before (runtime-spec runtime.md, "Lifecycle").
+  ~Creation();
+
+  // Until the container waits for start (a plan of `create`) or its workload runs. guarded: it is to end with this
+  // process.
+  Result<std::optional<LaunchFailure>> launch(bool guarded);
+  // The same for a process that comes into being otherwise, and runs at once: `start` makes it in cgroup().
+  struct Started {
+    Launched launched;
+    UniqueFd terminal;  // the far end of the container's, where it has one
+  };
+  Result<void> launch_by(bool guarded, const std::function<Result<Started>()>& start);
+  // For its `start`: the first process is there with its namespaces. Other commands find the container from here on.
+  Result<void> run_restore_hooks(pid_t pid);
+  // The container is gone but for its state directory: its last hooks.
+  void run_poststop();
+  // It lives on without this process, or is somebody else's to remove: also its last hooks.
+  void keep();
+  // The same for the hooks alone.
+  void leave_hooks() { hooked_ = false; }
+
+  Launched& launched() { return *launched_; }
+  LimitedCgroup& cgroup() { return *cgroup_; }
+  HostSide& host_side() { return *host_side_; }
+  std::optional<NotifyRelay>& notify() { return notify_; }
+  StateDirectory& state() { return state_; }
+  Supervisor& supervisor() { return supervisor_; }
+  ContainerRecord& record() { return record_; }
+
+ private:
+  bool undo();
+  Result<void> record_intent();
+  Result<void> place();
+  Result<void> make_cgroup();
+  Result<void> make_ready(bool guarded);
+  Result<Launched> spawn();
+  Result<std::optional<LaunchFailure>> await();
+  Result<void> at_gate(Gate gate);
+  Result<void> delegate_cgroup();
+  Result<std::optional<LaunchFailure>> launch_to_the_end();
+  HookContext hook_context();
+  Result<void> serve_listener();
+  Result<void> hand_over_terminal(LaunchEvents* events);
+  Result<void> commit();
+  Result<void> tell_pid();
+
+  const LaunchOptions& options_;
+  const Prepared& prepared_;
+  const Hierarchy& hierarchy_;
+  StateDirectory state_;
+  Supervisor supervisor_;
+  ContainerRecord record_;
+  CgroupDriver driver_;
+  std::string cgroup_path_;  // "": none
+  std::optional<SystemdScope> scope_;
+  std::optional<LimitedCgroup> cgroup_;
+  std::optional<HostSide> host_side_;
+  std::optional<NotifyRelay> notify_;  // of a container that does not wait for start
+  std::optional<Launched> launched_;
+  bool pid_told_ = false;
+  bool hooked_ = false;  // a hook may have made something that a poststop hook takes away
+};
+
+// The rest of a foreground run, from a workload that runs: supervises it until it ends and takes away what is left;
+// keep: but for its record. The outcome is the workload's exit status.
+Result<Outcome> supervise_to_end(const Prepared& prepared, Creation& creation, bool keep);
+
+// What is wrong with the options themselves.
+Result<void> check_launch_options(const LaunchOptions& options);
+
+// Decimal without a newline, complete when it can be seen: go-runc reads it with a bare Atoi, conmon with atoi. "" : no
+// file.
+// A FIFO, a device or a link that is there already is written through instead of being replaced.
+Result<void> write_pid_file(const std::string& path, pid_t pid);
+
+// For a process that is not going to be the container's: its number is somebody else's soon. Regular files only.
+void remove_pid_file(const std::string& path);
+
+// config.md, "Linux Process": what cannot be granted MUST be logged as a warning.
+void report_warnings(const Prepared& prepared);
+
+}  // namespace minirun

@@ -1,0 +1,75 @@
+#include "runtime/launch/remove.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cgroups/processes.h"
+#include "runtime/container/pid_namespace.h"
+#include "runtime/hooks/points.h"
+#include "runtime/launch/child.h"
+#include "runtime/resources/host_resources.h"
+#include "runtime/resources/systemd_scope.h"
+#include "sys/pidfd.h"
+
+namespace minirun {
+namespace {
+
+// The first process of a pid namespace ends after all others: then they are meant.
+std::string who_stays(const Container& container, const Cgroup* cgroup) {
+  pid_t init = container.record.init.pid;
+  std::set<pid_t> pids;
+  auto inside = cgroup != nullptr ? list_processes(cgroup->fd()) : Result<std::vector<pid_t>>(std::vector<pid_t>());
+  if (inside.ok()) pids.insert(inside->begin(), inside->end());
+  if (container.record.own_pid_namespace) {
+    auto members = pid_namespace_members(init, container.init.get());
+    if (members.ok())
+      for (const PidNamespaceMember& member : *members) pids.insert(member.pid);
+  }
+  pids.erase(init);
+  if (pids.empty()) pids.insert(init);
+  return describe_processes({pids.begin(), pids.end()});
+}
+
+}  // namespace
+
+Result<void> end_processes(const Container& container, const Cgroup* cgroup) {
+  // ESRCH: it has ended since. The wait tells. In a pid namespace its end is everybody's.
+  if (syscall(SYS_pidfd_send_signal, container.init.get(), SIGKILL, nullptr, 0) < 0 && errno != ESRCH)
+    return fail(errno, "kill the container's first process");
+  if (cgroup != nullptr && !container.record.own_pid_namespace) TRY(cgroup->kill());
+  if (TRY(await_end(container.init.get(), std::chrono::steady_clock::now() + kRemovalTime))) return {};
+  return fail(0, "does not end after SIGKILL: {}", who_stays(container, cgroup));
+}
+
+Result<void> remove_cgroup(Cgroup& cgroup) {
+  return cgroup.remove(Cgroup::Processes::kill, std::chrono::steady_clock::now() + kRemovalTime);
+}
+
+Result<void> remove_directory(StateDirectory& state) {
+  auto removed = state.remove();
+  if (removed.ok()) return removed;
+  return fail(0, "{} (nothing else of the container is left)", removed.error().text());
+}
+
+Result<void> remove_container(Container& container) {
+  auto cgroup = find_cgroup(container);
+  const Cgroup* found = cgroup.ok() && *cgroup ? &**cgroup : nullptr;
+  if (container.init) TRY(end_processes(container, found));
+  if (!cgroup.ok()) return cgroup.error();
+  if (*cgroup) TRY(remove_cgroup(**cgroup));
+  if (of_this_boot(container.record)) {
+    if (container.record.systemd) TRY(stop_scope(*container.record.systemd));
+    TRY(remove_host_side(container.record.rdt));
+  }
+  run_recorded_poststop_hooks(container.state, container.record);
+  return remove_directory(container.state);
+}
+
+}  // namespace minirun

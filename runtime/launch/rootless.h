@@ -1,0 +1,22 @@
+// An ordinary user's minirun. The right to mount, and to clone mounts of the host, is had only in a user namespace of
+// the user's own (user_namespaces(7)): minirun goes into that of the container, and makes the container from there.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "runtime/oci/spec.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+// What has to be said of a container that the user with these ids is to make: JSON pointer and message in one, or "".
+// It needs a user namespace, and a new one has to map its root to the user: what minirun writes is the user's then.
+std::string rootless_problem(const oci::Spec& spec, uint32_t uid, uint32_t gid);
+
+// For root: does nothing, false. For others: reads the bundle's config.json and moves this process into the container's
+// user namespace, a new one or that of its path, as its root, and into a mount namespace of its own. To be called
+// before anything is opened, as descriptors of the old mount namespace cannot be cloned from the new one.
+Result<bool> enter_user_namespace(const std::string& bundle);
+
+}  // namespace minirun

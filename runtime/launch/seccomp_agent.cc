@@ -1,0 +1,70 @@
+#include "runtime/launch/seccomp_agent.h"
+
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "runtime/container/container.h"
+#include "runtime/text/json_writer.h"
+#include "runtime/text/unix_socket.h"
+
+namespace minirun {
+namespace {
+
+constexpr const char* kPurpose = "/linux/seccomp/listenerPath";
+
+// The number is looked for in memory, as the container may make no system call to tell it. Nothing: the container has
+// something to say, or has ended.
+Result<std::optional<UniqueFd>> take_listener(Child& child, Signals& signals) {
+  constexpr timespec kPause{0, 50'000};
+  for (;;) {
+    if (auto number = child.memory.offered_listener()) {
+      UniqueFd listener(static_cast<int>(syscall(SYS_pidfd_getfd, child.pidfd.get(), *number, 0)));
+      if (!listener) return fail(errno, "{}: take the listener from the container", kPurpose);
+      return std::optional(std::move(listener));
+    }
+    TRY(signals.collect());
+    if (auto signal = signals.abort_request()) return given_up(*signal);
+    pollfd polls[] = {{child.control.get(), POLLIN, 0}, {child.pidfd.get(), POLLIN, 0}};
+    if (ppoll(polls, 2, &kPause, nullptr) > 0) return std::optional<UniqueFd>();
+  }
+}
+
+}  // namespace
+
+Result<SeccompAgent> SeccompAgent::connect(const oci::Seccomp& seccomp) {
+  return SeccompAgent(seccomp, TRY(connect_stream(seccomp.listener_path, kPurpose)));
+}
+
+Result<void> SeccompAgent::serve(Launched& launched, const ContainerRecord& record, const std::string& status,
+                                 pid_t pid, Signals& signals) {
+  Child& child = launched.child();
+  TRY(release(launched));
+  auto listener = take_listener(child, signals);
+  if (listener.ok() && !*listener) return {};
+  Result<void> sent{};
+  if (listener.ok()) {
+    sent = send_descriptor(socket_.get(), container_process_state(metadata_, record, status, pid), (*listener)->get());
+    if (!sent.ok()) sent = fail(sent.error().code, "send the listener to {} {}", kPurpose, path_);
+  } else {
+    sent = listener.error();
+  }
+  child.memory.answer_listener(sent.ok() ? kListenerTaken : kListenerRefused);
+  return sent;
+}
+
+std::string container_process_state(const std::string& metadata, const ContainerRecord& record,
+                                    const std::string& status, pid_t pid) {
+  JsonWriter json;
+  json.begin_object().key("ociVersion").string("1.3.0");
+  json.key("fds").begin_array().string("seccompFd").end_array().key("pid").number(pid);
+  if (!metadata.empty()) json.key("metadata").string(metadata);
+  json.key("state");
+  append_state(json, record, status, record.init.pid);
+  json.end_object();
+  return json.take();
+}
+
+}  // namespace minirun

@@ -1,0 +1,42 @@
+// The way of a seccomp listener from the container to its agent (runtime-spec config-linux.md, "Seccomp",
+// listenerPath; seccomp_unotify(2)). The container's side: PlanHeader::listener and Gate::listener of
+// namespaces/plan.h.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+#include "runtime/container/state_directory.h"
+#include "runtime/launch/child.h"
+#include "runtime/oci/spec.h"
+
+namespace minirun {
+
+// An agent that is connected, and what it is to be told.
+class SeccompAgent {
+ public:
+  // Of a profile with a listener. Errors name the path.
+  static Result<SeccompAgent> connect(const oci::Seccomp& seccomp);
+
+  // The container is at Gate::listener: opens it, takes the listener as soon as the filter is loaded and sends it with
+  // the spec's "container process state". pid: of the process as minirun sees it. status: the container's. When the
+  // container failed or ended instead, its messages say why: that is no error here. Errors leave the container told
+  // that nobody took its listener; a signal that means giving up (Signals::abort_request) is one.
+  Result<void> serve(Launched& launched, const ContainerRecord& record, const std::string& status, pid_t pid,
+                     Signals& signals);
+
+ private:
+  SeccompAgent(const oci::Seccomp& seccomp, UniqueFd socket)
+      : path_(seccomp.listener_path), metadata_(seccomp.listener_metadata), socket_(std::move(socket)) {}
+  std::string path_;
+  std::string metadata_;
+  UniqueFd socket_;
+};
+
+// runtime-spec config-linux.md, "The Container Process State", as JSON.
+std::string container_process_state(const std::string& metadata, const ContainerRecord& record,
+                                    const std::string& status, pid_t pid);
+
+}  // namespace minirun

@@ -1,0 +1,120 @@
+#include "runtime/oci/bundle.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <iterator>
+
+#include "runtime/oci/parse.h"
+#include "runtime/oci/validate.h"
+#include "runtime/text/json.h"
+#include "sys/file.h"
+
+namespace minirun {
+
+static const char* const kConfig = "config.json";
+
+static Result<std::string> read_config(int dir) {
+  // O_NONBLOCK: opening a FIFO must not wait for a writer.
+  UniqueFd fd = TRY(open_at(dir, kConfig, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+  struct stat info = {};
+  if (fstat(fd.get(), &info) < 0) return fail(errno, "stat {}", kConfig);
+  if (!S_ISREG(info.st_mode)) return fail(0, "{}: not a regular file", kConfig);
+  if (static_cast<uint64_t>(info.st_size) > kMaxJsonBytes)
+    return fail(0, "{}: {} bytes, more than the {} that minirun reads", kConfig, info.st_size, kMaxJsonBytes);
+  return read_all(fd.get(), kMaxJsonBytes, kConfig);
+}
+
+// Whether a is b or contains it.
+static bool covers(std::string_view a, std::string_view b) {
+  return b.substr(0, a.size()) == a && (b.size() == a.size() || b[a.size()] == '/');
+}
+
+// What could not be read has its default value; rules that stumble over that say nothing new.
+static Problems all_problems(Problems parsed, Problems validated) {
+  size_t count = parsed.size();
+  for (Problem& problem : validated) {
+    auto end = parsed.begin() + static_cast<ptrdiff_t>(count);
+    if (std::none_of(parsed.begin(), end, [&](const Problem& p) { return covers(p.pointer, problem.pointer); }))
+      parsed.push_back(std::move(problem));
+  }
+  return parsed;
+}
+
+static Error as_error(const JsonDocument& document, const Problems& problems) {
+  constexpr size_t kMaxLines = 100;
+  std::vector<std::pair<size_t, const Problem*>> lines;  // by place in the file
+  for (const Problem& problem : problems) lines.emplace_back(document.nearest(problem.pointer).order(), &problem);
+  std::stable_sort(lines.begin(), lines.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::string text;
+  for (size_t i = 0; i < std::min(lines.size(), kMaxLines); ++i) {
+    if (i > 0) text += '\n';
+    text.append(kConfig).append(": ").append(lines[i].second->pointer);
+    if (!lines[i].second->pointer.empty()) text += ": ";
+    text += lines[i].second->message;
+  }
+  if (lines.size() > kMaxLines) text += fmt::format("\n{}: {} more problems", kConfig, lines.size() - kMaxLines);
+  return Error{0, std::move(text)};
+}
+
+// The root filesystem belongs to the problems of a config.json too: opened where they are collected.
+static UniqueFd judge_rootfs(int dir, const oci::Spec& spec, Problems* problems) {
+  bool told =
+      std::any_of(problems->begin(), problems->end(), [](const Problem& p) { return covers("/root", p.pointer); });
+  if (dir < 0 || !spec.root || told) return UniqueFd();
+  auto rootfs = open_rootfs(dir, *spec.root);
+  if (rootfs.ok()) return std::move(rootfs).value();
+  problems->push_back({"/root/path", rootfs.error().text()});
+  return UniqueFd();
+}
+
+static Result<Bundle> judge(std::string_view text, int dir) {
+  auto document = JsonDocument::parse(text);
+  if (!document.ok()) return fail(0, "{}:{}", kConfig, document.error().message);
+  ParseOutcome parsed = parse_spec(**document);
+  Findings findings = validate(parsed.spec);
+  Problems problems = all_problems(std::move(parsed.problems), std::move(findings.problems));
+  Bundle bundle;
+  bundle.rootfs = judge_rootfs(dir, parsed.spec, &problems);
+  if (!problems.empty()) return as_error(**document, problems);
+  bundle.spec = std::move(parsed.spec);
+  bundle.unknown = std::move(parsed.unknown);
+  bundle.warnings = std::move(findings.warnings);
+  return bundle;
+}
+
+Result<Bundle> parse_config(std::string_view text) {
+  return judge(text, -1);
+}
+
+Result<Bundle> load_bundle(const std::string& path) {
+  UniqueFd dir = TRY(open_at(AT_FDCWD, path, O_PATH | O_DIRECTORY));
+  char absolute[PATH_MAX];
+  if (realpath(path.c_str(), absolute) == nullptr) return fail(errno, "resolve {}", path);
+  auto text = read_config(dir.get());
+  if (!text.ok()) return wrap(text.error(), path);
+  Bundle bundle = TRY(judge(*text, dir.get()));
+  bundle.text = std::move(text).value();
+  bundle.path = absolute;
+  bundle.dir = std::move(dir);
+  return bundle;
+}
+
+Result<UniqueFd> open_rootfs(int bundle_dir, const oci::Root& root) {
+  // A slash at the end would follow a symbolic link in spite of O_NOFOLLOW.
+  std::string path = root.path;
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  auto fd = open_at(bundle_dir, path, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  if (fd.ok()) return fd;
+  struct stat info = {};
+  if (fd.error().code != ENOTDIR || fstatat(bundle_dir, path.c_str(), &info, AT_SYMLINK_NOFOLLOW) < 0)
+    return fd.error();
+  return fail(0, "must be a directory: {} is {}", quoted(root.path),
+              S_ISLNK(info.st_mode) ? "a symbolic link" : "not a directory");
+}
+
+}  // namespace minirun

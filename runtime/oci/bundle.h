@@ -1,0 +1,37 @@
+// A bundle: the directory with config.json and, as a rule, the rootfs (runtime-spec, bundle.md).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "runtime/oci/problem.h"
+#include "runtime/oci/spec.h"
+#include "sys/fd.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+struct Bundle {
+  std::string path;                  // absolute, without symbolic links
+  UniqueFd dir;                      // O_PATH
+  UniqueFd rootfs;                   // open_rootfs() of spec.root
+  std::string text;                  // of config.json
+  oci::Spec spec;                    // validated
+  std::vector<std::string> unknown;  // pointers of properties that nobody knows: for the debug log
+  Problems warnings;
+};
+
+// Reads and validates path/config.json. What is wrong inside it is one Error of code 0 with a line for each problem, in
+// the order of the file:
+//   config.json: /process/cwd: must be an absolute path: found "tmp"
+// A config.json that is not a regular file, or of more than kMaxJsonBytes, is refused without being read.
+Result<Bundle> load_bundle(const std::string& path);
+
+// The same for text that is there already; `dir`, `rootfs`, `text` and `path` of the result are empty.
+Result<Bundle> parse_config(std::string_view text);
+
+// Opens the root filesystem (O_PATH), from the bundle where the path is relative. It must be a directory and not a
+// symbolic link, as its last part may be exchanged between this check and the mount.
+Result<UniqueFd> open_rootfs(int bundle_dir, const oci::Root& root);
+
+}  // namespace minirun

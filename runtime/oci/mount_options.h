@@ -1,0 +1,58 @@
+// Mount options of config.json (runtime-spec config.md, "Linux mount options") as what the kernel's mount API takes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "namespaces/plan_builder.h"
+#include "runtime/oci/spec.h"
+
+namespace minirun {
+
+// MOUNT_ATTR_* to set and to clear. Options about the same thing replace each other, the last one wins; the access time
+// mode is one field of three values, so whoever touches it clears all of it first (mount_setattr(2)).
+struct AttributeChange {
+  uint64_t set = 0;
+  uint64_t clear = 0;
+};
+
+struct MountOptions {
+  enum class IdMap : uint8_t { none, own, recursive };
+
+  bool bind = false;
+  bool recursive = false;  // rbind
+  bool remount = false;
+  AttributeChange own;         // of the mount itself ("ro")
+  AttributeChange below;       // of it and all mounts below it ("rro")
+  uint64_t propagation = 0;    // MS_*, with MS_REC for "rslave" and the like
+  Parameters superblock;       // sync, dirsync, lazytime and their opposites: of the filesystem, whoever mounts it
+  Parameters parameters;       // all that the table does not know: for the filesystem, in order
+  size_t first_parameter = 0;  // its index in the list, where there is one
+  IdMap id_map = IdMap::none;  // idmap or ridmap
+  std::string id_map_text;     // what follows it: "" or "=uids=...;gids=..."
+  size_t id_map_index = 0;
+  bool copy_up = false;          // tmpcopyup
+  bool copy_symlink = false;     // a source that is a symbolic link is made again instead of followed
+  bool target_nofollow = false;  // a destination that is a symbolic link is covered itself
+  bool source_nofollow = false;  // a source that is a symbolic link is mounted itself
+  size_t special_index = 0;      // of the last of these four in the list
+};
+
+// An empty text is no option: podman 5 writes one into the mounts of a container that runs systemd.
+MountOptions parse_mount_options(const oci::Strings& options);
+
+// Which parameter linux.mountLabel is given in: "context", or what the annotation run.oci.mount_context_type says.
+std::string mount_context_type(const oci::Spec& spec);
+
+// All names of the table, for `minirun features` and for tests.
+std::vector<std::string> known_mount_options();
+
+// Change for the executor: own in the low half, below in the high half (namespaces/mount_steps.h).
+inline uint64_t packed_set(const MountOptions& options) {
+  return options.own.set | options.below.set << 32;
+}
+inline uint64_t packed_clear(const MountOptions& options) {
+  return options.own.clear | options.below.clear << 32;
+}
+
+}  // namespace minirun

@@ -1,0 +1,138 @@
+#include "runtime/oci/parse.h"
+
+#include <fmt/format.h>
+
+#include "runtime/oci/parse_fields.h"
+
+namespace minirun {
+namespace oci {
+
+static constexpr size_t kMaxCollected = 200;
+
+void Reader::problem(std::string pointer, std::string message) {
+  if (outcome_.problems.size() < kMaxCollected) outcome_.problems.push_back({std::move(pointer), std::move(message)});
+}
+
+void Reader::must_be(JsonValue value, std::string_view what) {
+  problem(value.pointer(), fmt::format("must be {}: found {}", what, value.describe()));
+}
+
+void Reader::missing(JsonValue object, std::string_view name) {
+  problem(fmt::format("{}/{}", object.pointer(), name), "is required: not there");
+}
+
+void Reader::unknown(JsonValue value) {
+  if (outcome_.unknown.size() < kMaxCollected) outcome_.unknown.push_back(value.pointer());
+}
+
+bool Reader::expect(JsonValue value, JsonType type) {
+  static constexpr std::string_view kTypes[] = {"null",     "true or false", "an integer", "a number",
+                                                "a string", "an array",      "an object"};
+  if (value.type() == type) return true;
+  must_be(value, kTypes[static_cast<size_t>(type)]);
+  return false;
+}
+
+void read_value(Reader& reader, JsonValue value, bool& out) {
+  if (reader.expect(value, JsonType::boolean)) out = value.boolean();
+}
+
+void read_value(Reader& reader, JsonValue value, std::string& out) {
+  if (reader.expect(value, JsonType::string)) out = value.text();
+}
+
+std::optional<int64_t> read_signed(Reader& reader, JsonValue value, int64_t least, int64_t most) {
+  auto number = value.int64();
+  if (number && *number >= least && *number <= most) return number;
+  reader.must_be(value, fmt::format("an integer from {} to {}", least, most));
+  return std::nullopt;
+}
+
+std::optional<uint64_t> read_unsigned(Reader& reader, JsonValue value, uint64_t most) {
+  auto number = value.uint64();
+  if (number && *number <= most) return number;
+  reader.must_be(value, fmt::format("an integer from 0 to {}", most));
+  return std::nullopt;
+}
+
+std::optional<size_t> read_name_index(Reader& reader, JsonValue value, size_t count,
+                                      std::string_view (*name_at)(size_t)) {
+  for (size_t i = 0; value.type() == JsonType::string && i < count; ++i)
+    if (name_at(i) == value.text()) return i;
+  std::string all;
+  for (size_t i = 0; i < count; ++i) all += (i == 0 ? "" : ", ") + std::string(name_at(i));
+  reader.must_be(value, "one of " + all);
+  return std::nullopt;
+}
+
+static constexpr Field<Spec> kSpec[] = {
+    {"ociVersion", read<&Spec::oci_version>, kRequired},
+    {"root", read<&Spec::root>},
+    {"process", read<&Spec::process>},
+    {"hostname", read<&Spec::hostname>},
+    {"domainname", read<&Spec::domainname>},
+    {"mounts", read<&Spec::mounts>},
+    {"hooks", read<&Spec::hooks>},
+    {"annotations", read<&Spec::annotations>},
+    {"linux", read<&Spec::linux_>},
+};
+static std::span<const Field<Spec>> fields_of(Spec*) {
+  return kSpec;
+}
+
+static constexpr std::string_view flaw_message(JsonFlaw::Kind kind) {
+  switch (kind) {
+    case JsonFlaw::Kind::duplicate_key:
+      return "is there twice";
+    case JsonFlaw::Kind::nul_in_key:
+      return "has U+0000 in its name, which ends a string for the kernel";
+    case JsonFlaw::Kind::nul_in_string:
+      return "has U+0000 in it, which ends a string for the kernel";
+  }
+  return {};
+}
+
+static void read_all(ParseOutcome& outcome, JsonValue root) {
+  Reader reader(outcome);
+  read_value(reader, root, outcome.spec);
+}
+
+static void read_resources(ParseOutcome& outcome, JsonValue root) {
+  Reader reader(outcome);
+  read_value(reader, root, outcome.spec.linux_.resources);
+}
+
+static void read_process(ParseOutcome& outcome, JsonValue root) {
+  Reader reader(outcome);
+  read_value(reader, root, outcome.spec.process);
+}
+
+static void add_flaws(ParseOutcome& outcome, const JsonDocument& document) {
+  for (const JsonFlaw& flaw : document.flaws())
+    outcome.problems.push_back({flaw.value.pointer(), std::string(flaw_message(flaw.kind))});
+}
+
+}  // namespace oci
+
+ParseOutcome parse_resources(const JsonDocument& document) {
+  ParseOutcome outcome;
+  oci::read_resources(outcome, document.root());
+  oci::add_flaws(outcome, document);
+  return outcome;
+}
+
+ParseOutcome parse_process(const JsonDocument& document) {
+  ParseOutcome outcome;
+  oci::read_process(outcome, document.root());
+  oci::add_flaws(outcome, document);
+  return outcome;
+}
+
+ParseOutcome parse_spec(const JsonDocument& document) {
+  ParseOutcome outcome;
+  oci::read_all(outcome, document.root());
+  oci::add_flaws(outcome, document);
+  return outcome;
+}
+
+}  // namespace minirun

@@ -1,0 +1,54 @@
+// config.json's tree → oci::Spec: types, ranges, names and what has to be there. Every problem is collected; what the
+// values mean together is validate.h's business.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "runtime/oci/problem.h"
+#include "runtime/oci/spec.h"
+#include "runtime/text/json.h"
+
+namespace minirun {
+
+struct ParseOutcome {
+  oci::Spec spec;  // where there was a problem: the value's default, in a place of its own, so that indices hold
+  Problems problems;
+  std::vector<std::string> unknown;  // pointers of properties that were ignored (config.md, "Extensibility")
+};
+
+// At most 200 problems and 200 unknown properties are collected.
+ParseOutcome parse_spec(const JsonDocument& document);
+
+// The same for an object like /linux/resources alone: all that is set in the result is spec.linux_.resources.
+ParseOutcome parse_resources(const JsonDocument& document);
+
+// The same for a process object: all that is set in the result is spec.process.
+ParseOutcome parse_process(const JsonDocument& document);
+
+namespace oci {
+
+// Names as config.json has them, for messages.
+std::string_view name_of(SeccompAction action);        // "SCMP_ACT_ERRNO"
+std::string_view name_of(SeccompArch arch);            // "SCMP_ARCH_X86_64"
+std::string_view name_of(SeccompOperator op);          // "SCMP_CMP_EQ"
+std::string_view namespace_name(uint32_t clone_flag);  // "mount" for CLONE_NEWNS
+std::string_view rlimit_name(int resource);            // "RLIMIT_NOFILE"
+std::string_view memory_mode_name(int mode);           // "MPOL_BIND"
+
+// All names that config.json may have in one place, as the tables of the parser have them: for `minirun features`.
+using Names = std::vector<std::string_view>;
+Names namespace_names();
+Names hook_names();
+Names seccomp_actions();
+Names seccomp_operators();
+Names seccomp_archs();
+std::vector<std::pair<std::string_view, uint32_t>> seccomp_flags();  // with SECCOMP_FILTER_FLAG_*
+Names memory_policy_modes();
+Names memory_policy_flags();
+
+}  // namespace oci
+}  // namespace minirun

@@ -1,0 +1,33 @@
+// Where the cgroup of a container is to be, where that depends on who runs minirun.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cgroups/hierarchy.h"
+#include "runtime/compile/compile.h"
+#include "runtime/oci/spec.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+// Compiled::cgroup_path for root, and for everybody who names a cgroup in /linux/cgroupsPath. An ordinary user who
+// names none gets "minirun-ID" in the cgroup above minirun's own, where others can be given controllers, else in
+// minirun's own: wherever directory and cgroup.procs may be written. Where neither may: "", no cgroup at all, as runc
+// has it. That is an error for a container with limits, and for one without a pid namespace of its own, whose processes
+// nobody could find again.
+Result<std::string> place_cgroup(const Hierarchy& hierarchy, const oci::Spec& spec, const Compiled& compiled);
+
+// For a container that is to have none (--cgroup-manager=disabled): "", or the same errors.
+Result<std::string> place_nowhere(const Compiled& compiled);
+
+// The same as place_cgroup() of the content of /proc/self/cgroup, for tests.
+Result<std::string> place_cgroup_of_user(const Hierarchy& hierarchy, const Compiled& compiled,
+                                         const std::string& proc_cgroup);
+
+// The annotation run.oci.delegate-cgroup: a cgroup below the container's, without limits of its own, that its first
+// process is moved into, so that the workload (systemd, a nested engine) has the one it is in to itself. Cgroup::create
+// judges the path.
+std::optional<std::string> delegated_cgroup(const oci::StringMap& annotations);
+
+}  // namespace minirun

@@ -1,0 +1,67 @@
+#include "runtime/resources/host_resources.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include "runtime/resources/net_devices.h"
+#include "sys/file.h"
+
+namespace minirun {
+
+bool has_host_side(const oci::Spec& spec) {
+  return spec.linux_.intel_rdt.has_value() || !spec.linux_.net_devices.empty();
+}
+
+Result<RdtRecord> survey_host_side(const oci::Spec& spec, const std::string& id) {
+  if (!spec.linux_.intel_rdt) return RdtRecord{};
+  UniqueFd root = TRY(open_resctrl());
+  return survey_rdt(root.get(), *spec.linux_.intel_rdt, id);
+}
+
+Result<HostSide> HostSide::make(const oci::Spec& spec, const RdtRecord& record) {
+  if (!record.group.empty() && spec.linux_.intel_rdt) {
+    UniqueFd root = TRY(open_resctrl());
+    TRY(make_rdt(root.get(), *spec.linux_.intel_rdt, record));
+  }
+  return HostSide(record);
+}
+
+Result<void> HostSide::apply(const oci::Spec& spec, pid_t pid) const {
+  TRY(join_host_side(record_, pid));
+  if (spec.linux_.net_devices.empty()) return {};
+  UniqueFd network = TRY(open_at(AT_FDCWD, fmt::format("/proc/{}/ns/net", pid), O_RDONLY));
+  return move_net_devices(spec.linux_.net_devices, network.get());
+}
+
+Result<void> join_host_side(const RdtRecord& record, pid_t pid) {
+  if (record.group.empty()) return {};
+  UniqueFd root = TRY(open_resctrl());
+  return join_rdt(root.get(), record, pid);
+}
+
+// Unmounted with all that was in it, or never there: an intent was recorded and no more.
+static Result<void> take_away(const RdtRecord& record, Result<void> (*remove)(int, const RdtRecord&)) {
+  if (record.group.empty()) return {};
+  auto root = open_resctrl();
+  if (!root.ok() && root.error().code == 0) return {};
+  if (!root.ok()) return root.error();
+  return remove(root->get(), record);
+}
+
+Result<void> remove_host_side(const RdtRecord& record) {
+  return take_away(record, remove_rdt);
+}
+
+HostSide::HostSide(HostSide&& other) noexcept
+    : record_(std::move(other.record_)), owned_(std::exchange(other.owned_, false)) {}
+
+HostSide::~HostSide() {
+  if (owned_) (void)take_away(record_, undo_rdt);  // on the way out of an error, which is the one to tell
+}
+
+Result<void> HostSide::remove() {
+  owned_ = false;
+  return remove_host_side(record_);
+}
+
+}  // namespace minirun

@@ -1,0 +1,269 @@
+#include "runtime/resources/systemd_scope.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+
+#include "cgroups/systemd/annotation.h"
+#include "cgroups/systemd/limit_properties.h"
+#include "cgroups/systemd/unit_name.h"
+#include "runtime/supervise/self_program.h"
+#include "sys/file.h"
+
+namespace minirun {
+namespace {
+
+constexpr const char* kHelper = "minirun-systemd";
+constexpr std::string_view kSubgroup = "run.oci.systemd.subgroup";
+
+// The user outside of all user namespaces that this process is in, as far as it can be seen: engines without root run
+// minirun as root of theirs.
+uid_t owner_uid() {
+  auto text = read_file(AT_FDCWD, "/proc/self/uid_map");
+  unsigned inside = 0, outside = 0;
+  uid_t uid = geteuid();
+  if (uid == 0 && text.ok() && sscanf(text->c_str(), "%u %u", &inside, &outside) == 2 && inside == 0) return outside;
+  return uid;
+}
+
+// What libsystemd needs to find the manager, and nothing else of the caller's.
+std::vector<std::string> helper_environment(bool user) {
+  std::vector<std::string> variables;
+  for (const char* name : {"DBUS_SYSTEM_BUS_ADDRESS", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"})
+    if (const char* value = secure_getenv(name)) variables.push_back(fmt::format("{}={}", name, value));
+  if (user && secure_getenv("XDG_RUNTIME_DIR") == nullptr)
+    variables.push_back(fmt::format("XDG_RUNTIME_DIR=/run/user/{}", owner_uid()));
+  return variables;
+}
+
+Result<systemd::Client> start_client(bool user) {
+  std::string helper = TRY(find_systemd_helper());
+  return systemd::Client::start(helper, helper_environment(user));
+}
+
+Error wrap_systemd(Error error) {
+  return wrap(std::move(error), "systemd cgroup");
+}
+
+systemd::Request request_for(systemd::Call call, const SystemdRecord& record) {
+  systemd::Request request;
+  request.call = call;
+  request.user = record.user;
+  request.unit = record.unit;
+  request.mark = record.mark;
+  return request;
+}
+
+// One name below the scope; "": none.
+Result<std::string> subgroup_of(const oci::Spec& spec) {
+  std::string name;
+  for (const auto& [key, value] : spec.annotations)
+    if (key == kSubgroup) name = value;
+  if (name.find('/') != name.npos || name.starts_with('.') || name.starts_with("cgroup."))
+    return fail(EINVAL, "annotation {}: must be one name of a cgroup: found \"{}\"", kSubgroup, name);
+  return name;
+}
+
+// The sleeper counts as a task of the container for as long as it is there.
+std::vector<Write> with_sleeper(std::vector<Write> writes) {
+  for (Write& write : writes) {
+    if (write.file != "pids.max" || write.value == "max") continue;
+    write.value = std::to_string(std::strtoull(write.value.c_str(), nullptr, 10) + 1);
+  }
+  return writes;
+}
+
+std::string common_ancestor(const std::string& one, const std::string& other) {
+  size_t same = 0;
+  for (size_t at = 0; at <= std::min(one.size(), other.size()); at++) {
+    bool ends = (at == one.size() || one[at] == '/') && (at == other.size() || other[at] == '/');
+    if (ends) same = at;
+    if (at < std::min(one.size(), other.size()) && one[at] != other[at]) break;
+  }
+  return one.substr(0, same);
+}
+
+// Whether this process may put another one, or be born, there (cgroup-v2.rst, "Delegation Containment").
+Result<bool> is_near(const Hierarchy& hierarchy, const std::string& path) {
+  std::string text = TRY(read_file(AT_FDCWD, "/proc/self/cgroup"));
+  std::string own = TRY(own_cgroup_path(text));
+  std::string procs = "." + common_ancestor(own, path) + "/cgroup.procs";
+  return faccessat(hierarchy.root.get(), procs.c_str(), W_OK, AT_EACCESS) == 0;
+}
+
+Result<void> move_near(const Hierarchy& hierarchy, const std::string& path, systemd::Client& client) {
+  if (TRY(is_near(hierarchy, path))) return {};
+  systemd::Request request;
+  request.call = systemd::Call::adopt;
+  request.user = true;
+  request.unit = fmt::format("minirun-{}-{}.scope", getpid(), TRY(make_up_id()));
+  request.mark = "minirun at work";
+  request.pid = static_cast<uint32_t>(getpid());
+  request.properties = {systemd::text("CollectMode", "inactive-or-failed")};
+  TRY(client.ask(request));
+  return {};
+}
+
+Result<systemd::ScopeName> scope_name(const oci::Spec& spec, const std::string& id, bool user) {
+  auto name = systemd::parse_scope_name(spec.linux_.cgroups_path, id, user);
+  if (!name.ok()) return fail(0, "config.json: /linux/cgroupsPath: {}", name.error().message);
+  return name;
+}
+
+}  // namespace
+
+Result<std::string> scope_path(const oci::Spec& spec, const Compiled& compiled, const std::string& id) {
+  systemd::ScopeName name = TRY(scope_name(spec, id, compiled.ordinary_user));
+  return fmt::format("{}/{}", TRY(systemd::slice_path(name.slice)), name.unit);
+}
+
+CgroupDriver cgroup_driver(const GlobalOptions& global) {
+  if (global.systemd_cgroup || global.cgroup_manager == "systemd") return CgroupDriver::systemd;
+  return global.cgroup_manager == "disabled" ? CgroupDriver::disabled : CgroupDriver::cgroupfs;
+}
+
+Result<std::string> find_systemd_helper() {
+  std::string path = own_program_path();
+  std::string folder = path.substr(0, path.rfind('/') == path.npos ? 0 : path.rfind('/'));
+  const std::string candidates[] = {fmt::format("{}/{}", folder, kHelper),
+                                    fmt::format("{}/../libexec/minirun/{}", folder, kHelper),
+                                    fmt::format("{}/{}", MINIRUN_LIBEXEC, kHelper)};
+  for (const std::string& candidate : candidates)
+    if (access(candidate.c_str(), X_OK) == 0) return candidate;
+  return fail(ENOENT, "systemd cgroup: find {} (neither beside minirun nor in {})", kHelper, MINIRUN_LIBEXEC);
+}
+
+systemd::Properties scope_properties(const std::string& slice, const systemd::Properties& annotated,
+                                     const std::vector<Write>& writes, uint32_t version) {
+  systemd::Properties properties = {
+      systemd::text("Slice", slice),
+      // The tree below it is the container's: systemd leaves it alone, and passes all controllers on.
+      systemd::boolean("Delegate", true),
+      // Ordering against shutdown and the like is the engine's to ask for.
+      systemd::boolean("DefaultDependencies", false),
+      // Also one that has failed is forgotten when it is over: its name is free.
+      systemd::text("CollectMode", "inactive-or-failed"),
+      // Where config.json has no limit there is none.
+      systemd::number("TasksMax", systemd::kInfinity),
+  };
+  auto set = [&](const systemd::Property& property) {
+    std::erase_if(properties, [&](const systemd::Property& known) { return known.name == property.name; });
+    properties.push_back(property);
+  };
+  for (const systemd::Property& property : annotated) set(property);
+  for (const systemd::Property& property : systemd::limit_properties(writes, version, systemd::Moment::birth))
+    set(property);
+  return properties;
+}
+
+Result<SystemdScope> SystemdScope::survey(const Hierarchy& hierarchy, const oci::Spec& spec, const Compiled& compiled,
+                                          const std::string& id, const std::string& mark) {
+  SystemdRecord record;
+  record.user = compiled.ordinary_user;
+  record.mark = "minirun container " + mark;
+  systemd::ScopeName name = TRY(scope_name(spec, id, record.user));
+  record.unit = name.unit;
+  auto annotated = systemd::annotated_properties(spec.annotations);
+  if (!annotated.ok()) return fail(0, "config.json: /annotations: {}", annotated.error().message);
+  std::string subgroup = TRY(subgroup_of(spec));
+  auto client = start_client(record.user);
+  if (!client.ok()) return wrap_systemd(client.error());
+  SystemdScope scope(std::move(client).value(), record);
+  scope.slice_ = name.slice;
+  scope.subgroup_ = std::move(subgroup);
+  scope.annotated_ = std::move(annotated).value();
+  auto placed = scope.find_place(hierarchy);
+  if (!placed.ok()) return wrap_systemd(placed.error());
+  return scope;
+}
+
+Result<void> SystemdScope::find_place(const Hierarchy& hierarchy) {
+  systemd::Reply found = TRY(client_->ask(request_for(systemd::Call::look, record_)));
+  version_ = found.version;
+  if (found.load_state != "not-found") {
+    if (found.description != record_.mark)
+      return fail(EEXIST, "unit {} is there already (\"{}\")", record_.unit, found.description);
+    // An earlier container of this id, whose minirun was killed; it holds no claim to the id any more.
+    TRY(client_->ask(request_for(systemd::Call::stop, record_)));
+  }
+  std::string path = fmt::format("{}{}/{}", found.cgroup, TRY(systemd::slice_path(slice_)), record_.unit);
+  uint32_t own = 1;
+  if (!subgroup_.empty()) {
+    path += "/" + subgroup_;
+    own = 2;
+  }
+  cgroup_ = TRY(Cgroup::survey(hierarchy, path));
+  if (cgroup_.made < own) return fail(EEXIST, "cgroup {} is there already, without a unit of systemd's", path);
+  cgroup_.made = own;  // the slices above are systemd's
+  if (record_.user) return move_near(hierarchy, path, *client_);
+  return {};
+}
+
+Result<LimitedCgroup> SystemdScope::make(const Hierarchy& hierarchy, const Compiled& compiled) {
+  systemd::Request request = request_for(systemd::Call::start, record_);
+  request.properties = scope_properties(slice_, annotated_, compiled.limits.writes, version_);
+  auto started = client_->ask(request);
+  if (!started.ok()) {
+    // Whether systemd has made it or not, after a lost answer, is for stop to find out.
+    (void)stop_scope(record_);
+    return wrap_systemd(started.error());
+  }
+  auto stop = [record = record_] { return stop_scope(record); };
+  auto adopted =
+      Cgroup::adopt(hierarchy, {started->cgroup, subgroup_, static_cast<pid_t>(started->pid)}, compiled.limits.needed);
+  if (!adopted.ok()) {
+    client_.reset();  // with the sleeper
+    (void)stop();
+    return wrap_systemd(adopted.error());
+  }
+  LimitedCgroup made = LimitedCgroup::take(std::move(adopted).value(), stop);
+  TRY(made.limit(compiled, with_sleeper(compiled.limits.writes)));
+  return made;
+}
+
+Result<void> SystemdScope::release(const Cgroup& cgroup, const Compiled& compiled) {
+  auto released = client_->ask(request_for(systemd::Call::release, record_));
+  client_.reset();
+  if (!released.ok()) return wrap_systemd(released.error());
+  std::vector<Write> last;
+  for (const Write& write : compiled.limits.writes)
+    if (write.file == "pids.max" && write.value != "max") last.push_back(write);
+  return cgroup.apply(last);
+}
+
+Result<void> update_scope(const ContainerRecord& record, const std::vector<Write>& writes) {
+  if (!record.systemd || writes.empty()) return {};
+  auto client = start_client(record.systemd->user);
+  if (!client.ok()) return wrap_systemd(client.error());
+  auto found = client->ask(request_for(systemd::Call::look, *record.systemd));
+  if (!found.ok()) return wrap_systemd(found.error());
+  systemd::Request request = request_for(systemd::Call::set, *record.systemd);
+  request.properties = systemd::limit_properties(writes, found->version, systemd::Moment::update);
+  auto set = client->ask(request);
+  if (!set.ok()) return wrap_systemd(set.error());
+  return {};
+}
+
+Result<void> stop_scope(const SystemdRecord& record) {
+  auto client = start_client(record.user);
+  if (!client.ok()) return wrap_systemd(client.error());
+  auto stopped = client->ask(request_for(systemd::Call::stop, record));
+  if (!stopped.ok()) return wrap_systemd(stopped.error());
+  return {};
+}
+
+Result<void> come_near(const ContainerRecord& record) {
+  if (!record.systemd || !record.systemd->user) return {};
+  Hierarchy hierarchy = TRY(find_hierarchy());
+  if (TRY(is_near(hierarchy, record.cgroup.path))) return {};
+  auto client = start_client(true);
+  if (!client.ok()) return wrap_systemd(client.error());
+  auto moved = move_near(hierarchy, record.cgroup.path, *client);
+  if (!moved.ok()) return wrap_systemd(moved.error());
+  return {};
+}
+
+}  // namespace minirun

@@ -1,0 +1,92 @@
+#include "runtime/supervise/console.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "runtime/text/unix_socket.h"
+
+namespace minirun {
+
+Result<void> check_console(bool terminal, bool detach, const std::string& console_socket) {
+  bool socket = !console_socket.empty();
+  if (terminal && detach && !socket)
+    return fail(0, "/process/terminal: with --detach a terminal needs --console-socket: nobody else would hold it");
+  if (socket && !terminal)
+    return fail(0, "--console-socket {}: the container has no terminal (/process/terminal is not true)",
+                console_socket);
+  if (socket && !detach)
+    return fail(0, "--console-socket {}: only with --detach; in the foreground minirun holds the terminal itself",
+                console_socket);
+  return {};
+}
+
+std::optional<winsize> caller_window_size() {
+  for (int fd = 0; fd < 3; fd++) {
+    winsize size{};
+    if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_row != 0 && size.ws_col != 0) return size;
+  }
+  return std::nullopt;
+}
+
+// --- the console socket
+
+static Result<void> send_to(const std::string& path, const char* option, const char* text, int fd, const char* what,
+                            unsigned timeout_ms) {
+  UniqueFd socket = TRY(connect_stream(path, option, timeout_ms));
+  auto sent = send_descriptor(socket.get(), text, fd);
+  if (!sent.ok()) return fail(sent.error().code, "send the {} to {}", what, path);
+  return {};
+}
+
+Result<void> send_console(const std::string& path, int terminal, unsigned timeout_ms) {
+  return send_to(path, "--console-socket", "/dev/ptmx", terminal, "terminal", timeout_ms);
+}
+
+Result<void> send_pidfd(const std::string& path, int pidfd, unsigned timeout_ms) {
+  return send_to(path, "--pidfd-socket", "pidfd", pidfd, "pidfd", timeout_ms);
+}
+
+// --- the caller's terminal
+
+Result<RawTerminal> RawTerminal::open(int fd) {
+  RawTerminal terminal;
+  if (tcgetattr(fd, &terminal.saved_) < 0) return fail(errno, "read the settings of the terminal on descriptor {}", fd);
+  terminal.fd_ = fd;
+  return terminal;
+}
+
+RawTerminal::RawTerminal(RawTerminal&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), raw_(std::exchange(other.raw_, false)), saved_(other.saved_) {}
+
+RawTerminal& RawTerminal::operator=(RawTerminal&& other) noexcept {
+  restore();
+  fd_ = std::exchange(other.fd_, -1);
+  raw_ = std::exchange(other.raw_, false);
+  saved_ = other.saved_;
+  return *this;
+}
+
+bool RawTerminal::is_foreground() const {
+  pid_t group = tcgetpgrp(fd_);
+  return group < 0 || group == getpgrp();
+}
+
+// Not TCSADRAIN: it would wait for a terminal that is stopped by ^S.
+Result<void> RawTerminal::make_raw() {
+  if (fd_ < 0) return {};
+  termios settings = saved_;
+  cfmakeraw(&settings);
+  if (tcsetattr(fd_, TCSANOW, &settings) < 0) return fail(errno, "set the terminal to raw mode");
+  raw_ = true;
+  return {};
+}
+
+void RawTerminal::restore() {
+  if (!raw_) return;
+  raw_ = false;
+  (void)tcsetattr(fd_, TCSANOW, &saved_);  // EIO: the terminal is gone
+}
+
+}  // namespace minirun

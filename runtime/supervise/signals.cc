@@ -1,0 +1,85 @@
+#include "runtime/supervise/signals.h"
+
+#include <fcntl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+namespace minirun {
+namespace {
+
+// The kernel's sigset_t. glibc's functions leave out the two signals that it keeps for threads (32 and 33), which would
+// then end minirun by their default action.
+using KernelMask = uint64_t;
+
+bool caused_by_self(const Signal& signal) {
+  bool kernel_on_our_behalf = signal.code == SI_USER && signal.sender_pid == static_cast<uint32_t>(getpid());
+  return kernel_on_our_behalf && (signal.number == SIGPIPE || signal.number == SIGXFSZ);
+}
+
+Signal from_kernel(const signalfd_siginfo& info) {
+  return Signal{static_cast<int>(info.ssi_signo), info.ssi_code, info.ssi_pid, info.ssi_uid, info.ssi_ptr};
+}
+
+}  // namespace
+
+Result<Signals> Signals::block() {
+  const KernelMask all = ~KernelMask{0};
+  if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, sizeof all) < 0) return fail(errno, "block all signals");
+  struct sigaction defaults {};
+  defaults.sa_handler = SIG_DFL;
+  if (sigaction(SIGCHLD, &defaults, nullptr) < 0) return fail(errno, "reset SIGCHLD");
+  Signals signals;
+  signals.fd_.reset(static_cast<int>(syscall(SYS_signalfd4, -1, &all, sizeof all, SFD_CLOEXEC | SFD_NONBLOCK)));
+  if (!signals.fd_) return fail(errno, "signalfd");
+  return signals;
+}
+
+Result<void> Signals::collect() {
+  std::array<signalfd_siginfo, 64> batch;
+  while (queue_.size() < kQueueLimit) {
+    ssize_t n = read(fd_.get(), batch.data(), sizeof batch);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) return {};
+    if (n < 0) return fail(errno, "read signals");
+    size_t count = static_cast<size_t>(n) / sizeof batch[0];
+    for (size_t i = 0; i < count; i++) {
+      Signal signal = from_kernel(batch[i]);
+      if (signal.number != SIGCHLD && !caused_by_self(signal)) queue_.push_back(signal);
+    }
+  }
+  return {};
+}
+
+std::optional<int> Signals::abort_request() const {
+  for (const Signal& signal : queue_) {
+    int number = signal.number;
+    if (number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT) return number;
+  }
+  return std::nullopt;
+}
+
+Error given_up(int signal) {
+  Error error = fail(0, "given up: signal {}", signal);
+  error.signal = signal;
+  return error;
+}
+
+int pass_on(int pidfd, const Signal& signal) {
+  siginfo_t info;
+  std::memset(&info, 0, sizeof info);  // the kernel copies all of it
+  info.si_signo = signal.number;
+  info.si_code = SI_QUEUE;
+  info.si_pid = static_cast<pid_t>(signal.sender_pid);
+  info.si_uid = signal.sender_uid;
+  std::memcpy(&info.si_value, &signal.value, sizeof info.si_value);
+  siginfo_t* queued = signal.code == SI_QUEUE ? &info : nullptr;
+  return syscall(SYS_pidfd_send_signal, pidfd, signal.number, queued, 0) < 0 ? errno : 0;
+}
+
+}  // namespace minirun

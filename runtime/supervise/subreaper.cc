@@ -1,0 +1,86 @@
+#include "runtime/supervise/subreaper.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+
+#include "sys/file.h"
+#include "sys/passing_error.h"
+#include "sys/pidfd.h"
+
+namespace minirun {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::seconds kKillTime{10};
+
+// Errors: for want of an answer, which is not that there are none.
+Result<std::vector<pid_t>> own_children() {
+  std::vector<pid_t> children;
+  for (pid_t pid : TRY(all_pids())) {
+    auto stat = read_file(AT_FDCWD, fmt::format("/proc/{}/stat", pid), 8192);
+    if (!stat.ok() && is_passing(stat.error().code)) return stat.error();
+    if (!stat.ok()) continue;  // gone meanwhile
+    size_t at = stat->rfind(')');
+    constexpr size_t kToParent = 4;  // ") S PPID"
+    if (at == std::string::npos || at + kToParent >= stat->size()) continue;
+    if (strtol(stat->c_str() + at + kToParent, nullptr, 10) == getpid()) children.push_back(pid);
+  }
+  return children;
+}
+
+// Whether the child has ended by the deadline; then it is reaped.
+bool reap_by(pid_t pid, Clock::time_point deadline) {
+  auto pidfd = open_pidfd(pid);
+  if (pidfd.ok()) (void)await_end(pidfd->get(), deadline);  // whether it did, waitpid tells
+  return waitpid(pid, nullptr, WNOHANG) != 0;
+}
+
+}  // namespace
+
+Adoption::Adoption() : before_(own_children()) {
+  (void)prctl(PR_GET_CHILD_SUBREAPER, &was_);
+  (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+Adoption::~Adoption() {
+  (void)prctl(PR_SET_CHILD_SUBREAPER, was_);
+}
+
+Result<std::vector<pid_t>> Adoption::look() {
+  return own_children();
+}
+
+Result<void> Adoption::spare_others(const std::vector<pid_t>& made) {
+  for (pid_t pid : TRY(own_children()))
+    if (std::find(made.begin(), made.end(), pid) == made.end()) before_->push_back(pid);
+  return {};
+}
+
+bool Adoption::kill_new() const {
+  auto deadline = Clock::now() + kKillTime;
+  for (;;) {
+    auto now = own_children();
+    if (!now.ok() && Clock::now() >= deadline) return false;
+    if (!now.ok()) {
+      (void)poll(nullptr, 0, 10);
+      continue;
+    }
+    std::erase_if(*now, [&](pid_t pid) { return std::find(before_->begin(), before_->end(), pid) != before_->end(); });
+    if (now->empty()) return true;
+    if (Clock::now() >= deadline) return false;
+    for (pid_t pid : *now) (void)kill(pid, SIGKILL);  // a child that is not reaped: the number is its own
+    for (pid_t pid : *now)
+      if (!reap_by(pid, deadline)) return false;
+  }
+}
+
+}  // namespace minirun

@@ -1,0 +1,177 @@
+#include "runtime/supervise/supervisor.h"
+
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#include "runtime/diagnosis/exit_status.h"
+#include "runtime/supervise/init_channel.h"
+#include "runtime/text/log.h"
+
+namespace minirun {
+namespace {
+
+constexpr int kRetryMs = 10;        // a full queue of signals: the receiver has to run first
+constexpr int kBackgroundMs = 250;  // nothing tells that `fg` made a running job the foreground one
+
+}  // namespace
+
+Result<Supervisor> Supervisor::begin() {
+  return Supervisor(TRY(Signals::block()));
+}
+
+Result<void> Supervisor::start_guard(bool terminal, int cgroup_kill) {
+  if (terminal && isatty(STDIN_FILENO) != 0) terminal_ = TRY(RawTerminal::open(STDIN_FILENO));
+  if (!terminal_ && cgroup_kill < 0) return {};
+  guard_ = TRY(Guard::start(terminal_.fd(), terminal_.saved(), cgroup_kill));
+  return {};
+}
+
+Result<void> Supervisor::attach_terminal(UniqueFd master) {
+  relay_ = TRY(Relay::start(std::move(master), STDIN_FILENO, STDOUT_FILENO));
+  copy_window_size();
+  return take_terminal();
+}
+
+Result<void> Supervisor::take_terminal() {
+  if (!terminal_) return {};
+  background_ = !terminal_.is_foreground();
+  if (background_) terminal_.forget_raw();
+  guard_.expect_raw(!background_);
+  return background_ ? Result<void>() : terminal_.make_raw();
+}
+
+void Supervisor::copy_window_size() {
+  auto size = caller_window_size();
+  // Fails only when the container's terminal is gone.
+  if (relay_ && size) (void)ioctl(relay_->master(), TIOCSWINSZ, &*size);
+}
+
+// What a signal means to minirun itself. False: that was all, it is not to be forwarded.
+bool Supervisor::prepare_for(const Signal& signal) {
+  if (!relay_) return true;
+  if (signal.number != SIGWINCH && signal.number != SIGCONT) return true;
+  // The shell had the terminal while minirun was stopped. Should it be gone, reading from it will tell.
+  if (signal.number == SIGCONT) (void)take_terminal();
+  copy_window_size();  // the kernel tells the container by a SIGWINCH of its own
+  return signal.number == SIGCONT;
+}
+
+void Supervisor::forward_signals(int pidfd) {
+  receiver_is_full_ = false;
+  for (; !signals_.empty(); signals_.pop()) {
+    const Signal& signal = signals_.front();
+    if (!prepare_for(signal)) continue;
+    int error = pass_on(pidfd, signal);
+    if (error == EAGAIN) {
+      receiver_is_full_ = true;
+      return;
+    }
+    // Otherwise the process has ended (ESRCH), or minirun may not signal it (EPERM: a workload that changed its user,
+    // without CAP_KILL): there is nobody to tell, as the sender's kill(2) has long returned.
+    if (error == 0) ended_.last_forwarded_signal = signal.number;
+  }
+}
+
+int Supervisor::patience_ms() const {
+  if (receiver_is_full_) return kRetryMs;
+  int barrier = notify_ ? notify_->patience_ms() : -1;
+  if (!background_ || !relay_) return barrier;
+  return barrier < 0 ? kBackgroundMs : std::min(barrier, kBackgroundMs);
+}
+
+Result<void> Supervisor::read_control(int control) {
+  for (;;) {
+    auto received = TRY(try_receive(control));
+    if (!received) return {};
+    if (received->kind == Received::Kind::end_of_file) {
+      control_open_ = false;
+      return {};
+    }
+    if (received->envelope.message == Message::exited) {
+      ended_.from_init = true;
+      ended_.wait_status = received->envelope.status;
+    }
+    if (received->envelope.message == Message::failed) ended_.init_failed = true;
+  }
+}
+
+// Who the host's socket belonged to is gone: that is no reason to end the container.
+void Supervisor::relay_notifications() {
+  if (!notify_) return;
+  auto turned = notify_->turn();
+  if (turned.ok()) return;
+  notify_.reset();  // from here on the workload is told, too
+  report_line("minirun: warning: " + turned.error().text());
+}
+
+// What hooks leave behind has become this process's (runtime/supervise/subreaper.h), and its end wakes it up by
+// SIGCHLD.
+void Supervisor::reap_orphans(pid_t container) {
+  for (;;) {
+    siginfo_t ended{};
+    if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) < 0) return;  // ECHILD
+    if (ended.si_pid == 0 || ended.si_pid == container) return;
+    if (ended.si_pid == guard_.pid())
+      guard_.stop();  // somebody has killed it
+    else if (waitid(P_PID, static_cast<id_t>(ended.si_pid), nullptr, WEXITED | WNOHANG) < 0)
+      return;
+  }
+}
+
+// Waits once and moves what is there to be moved. False when the container's init has ended.
+Result<bool> Supervisor::turn(int pidfd, int control) {
+  constexpr int kOwnPolls = 4;
+  pollfd polls[kOwnPolls + Relay::kPolls] = {{signals_.fd(), POLLIN, 0},
+                                             {pidfd, POLLIN, 0},
+                                             {control_open_ ? control : -1, POLLIN, 0},
+                                             notify_ ? notify_->wanted() : pollfd{-1, 0, 0}};
+  nfds_t count = kOwnPolls;
+  if (relay_) {
+    relay_->prepare(polls + kOwnPolls, !background_);
+    count += Relay::kPolls;
+  }
+  int ready = poll(polls, count, patience_ms());
+  if (ready < 0 && errno == EINTR) return true;
+  if (ready < 0) return fail(errno, "wait for the container");
+  if (background_ && terminal_.is_foreground()) {
+    (void)take_terminal();  // should it be gone, reading from it will tell
+    copy_window_size();
+  }
+  if (relay_ && relay_->pump(polls + kOwnPolls) == EIO) {
+    background_ = terminal_ && !terminal_.is_foreground();
+    if (!background_) relay_->close_input();
+  }
+  if (notify_ && polls[1].revents != 0) notify_->set_ended();
+  if (polls[3].revents != 0 || polls[1].revents != 0 || (notify_ && notify_->patience_ms() == 0)) relay_notifications();
+  if (polls[2].revents != 0 || polls[1].revents != 0) TRY(read_control(control));
+  return polls[1].revents == 0;
+}
+
+Result<Ended> Supervisor::run(pid_t pid, int pidfd, int control) {
+  for (bool alive = true; alive && !ended_.init_failed;) {
+    TRY(signals_.collect());
+    forward_signals(pidfd);
+    reap_orphans(pid);
+    alive = TRY(turn(pidfd, control));
+  }
+  if (relay_) {
+    relay_->drain();
+    ended_.output_error = relay_->output_error();
+    relay_.reset();  // hangs the container's terminal up
+  }
+  terminal_.restore();
+  guard_.expect_raw(false);
+  if (ended_.init_failed) return ended_;
+  int status = TRY(status_of_ended(pidfd, pid));
+  reap_ended(pidfd);
+  if (!ended_.from_init) ended_.wait_status = status;
+  return ended_;
+}
+
+}  // namespace minirun

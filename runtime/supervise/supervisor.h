@@ -1,0 +1,81 @@
+// Foreground supervision: minirun between its caller and the container, from the first side effect to the end.
+//
+//   auto supervisor = TRY(Supervisor::begin());              // signals are held from here on
+//   TRY(supervisor.start_guard(terminal, cgroup_kill));      // before clone; cgroup_kill: see guard.h
+//   … clone3 …
+//   auto received = TRY(receive(control, pidfd, supervisor.signals()));   // INT, TERM, HUP, QUIT abort
+//   if (… Message::terminal) TRY(supervisor.attach_terminal(std::move(received.fd)));
+//   … Message::running, or end of file without a resident init …
+//   Ended ended = TRY(supervisor.run(pid, pidfd, control));  // signals that were held are delivered now
+//
+// However a Supervisor ends, its destructor gives the terminal back and ends the guard.
+#pragma once
+
+#include <optional>
+
+#include "runtime/supervise/console.h"
+#include "runtime/supervise/notify_relay.h"
+#include "runtime/supervise/signals.h"
+#include "runtime/supervise/terminal_relay.h"
+#include "runtime/supervise/watchdog.h"
+#include "sys/fd.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+struct Ended {
+  int wait_status = 0;       // as of waitpid(2): the workload's when from_init or when it was PID 1, else the init's
+  bool from_init = false;    // the init told the workload's own wait status before it ended
+  bool init_failed = false;  // a step of the init failed after it said `running`; it waits for the control socket to
+                             // be closed, the report says why, wait_status says nothing
+  int last_forwarded_signal = 0;  // 0: none
+  int output_error = 0;           // errno value that ended the copying from the terminal to stdout; 0: none
+};
+
+class Supervisor {
+ public:
+  // Blocks all signals of the process (see Signals::block).
+  static Result<Supervisor> begin();
+
+  Signals& signals() { return signals_; }
+
+  // Starts the guard process where there is something to guard: with `terminal` the caller's stdin, when that is a
+  // terminal, and with cgroup_kill >= 0 (borrowed) the container. Else does nothing.
+  Result<void> start_guard(bool terminal, int cgroup_kill);
+
+  // master: the container's terminal, as the init sent it. Copies the window size, sets the caller's terminal to raw
+  // mode (after start_guard) and makes run() relay.
+  Result<void> attach_terminal(UniqueFd master);
+
+  // What the workload says of itself goes on while run() runs.
+  void attach_notify(NotifyRelay relay) { notify_.emplace(std::move(relay)); }
+
+  // Until the container's init ends: forwards signals to it, each once and with its value; relays the terminal;
+  // follows its size. Reaps the init, which must be a child of this process, and gives the terminal back.
+  Result<Ended> run(pid_t pid, int pidfd, int control);
+
+ private:
+  explicit Supervisor(Signals signals) : signals_(std::move(signals)) {}
+
+  Result<void> take_terminal();
+  void copy_window_size();
+  void forward_signals(int pidfd);
+  bool prepare_for(const Signal& signal);
+  int patience_ms() const;
+  Result<bool> turn(int pidfd, int control);
+  Result<void> read_control(int control);
+  void relay_notifications();
+  void reap_orphans(pid_t container);
+
+  Signals signals_;
+  Guard guard_;  // before terminal_: ended after the terminal is given back
+  RawTerminal terminal_;
+  std::optional<Relay> relay_;
+  std::optional<NotifyRelay> notify_;
+  Ended ended_;
+  bool control_open_ = true;
+  bool background_ = false;        // the terminal is the shell's at present
+  bool receiver_is_full_ = false;  // its queue of signals: try again soon
+};
+
+}  // namespace minirun

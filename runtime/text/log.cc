@@ -1,0 +1,112 @@
+#include "runtime/text/log.h"
+
+#include <fcntl.h>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <memory>
+
+#include "runtime/text/json_writer.h"
+#include "sys/fd.h"
+#include "sys/file.h"
+
+namespace minirun {
+namespace {
+
+LogOptions& current_options() {
+  static LogOptions options;
+  return options;
+}
+
+void write_stderr(std::string_view line) {
+  // The one channel that tells of failures; when it is closed there is nobody left to tell.
+  (void)!write(STDERR_FILENO, line.data(), line.size());
+}
+
+// Ids and paths of the command line may be anything: what a terminal obeys is shown as \xNN.
+std::string for_terminal(std::string_view text) {
+  std::string shown;
+  for (char c : text) {
+    auto byte = static_cast<unsigned char>(c);
+    bool obeyed = (byte < ' ' && c != '\n' && c != '\t') || byte == 0x7f;
+    if (obeyed)
+      shown += fmt::format("\\x{:02x}", byte);
+    else
+      shown += c;
+  }
+  return shown;
+}
+
+std::shared_ptr<spdlog::logger> make_logger(const LogOptions& options) {
+  spdlog::sink_ptr sink;
+  if (options.file.empty())
+    sink = std::make_shared<spdlog::sinks::stderr_sink_st>();
+  else
+    sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(options.file);
+  auto logger = std::make_shared<spdlog::logger>("minirun", std::move(sink));
+  const char* pattern = options.json ? R"({"level":"%l","msg":%v,"time":"%Y-%m-%dT%H:%M:%SZ"})"
+                                     : R"(time="%Y-%m-%dT%H:%M:%SZ" level=%l msg=%v)";
+  logger->set_pattern(pattern, spdlog::pattern_time_type::utc);
+  logger->set_level(spdlog::level::debug);
+  logger->flush_on(spdlog::level::debug);
+  return logger;
+}
+
+// Made at the first record, for the options that hold then.
+std::shared_ptr<spdlog::logger>& current_logger() {
+  static std::shared_ptr<spdlog::logger> logger;
+  return logger;
+}
+
+// Nothing that goes wrong with the log may change what minirun does; it is told once on stderr.
+void log(spdlog::level::level_enum level, std::string_view text) {
+  static bool broken = false;
+  if (broken) return;
+  std::string quoted;
+  append_json_string(quoted, text);
+  try {
+    if (!current_logger()) current_logger() = make_logger(current_options());
+    current_logger()->log(level, quoted);
+  } catch (const std::exception& error) {
+    broken = true;
+    write_stderr(fmt::format("minirun: log: {}\n", error.what()));
+  }
+}
+
+}  // namespace
+
+Result<void> set_log_options(LogOptions options) {
+  // Held open to the end: the reader of a named pipe would take a close for the end of the log.
+  static UniqueFd file;
+  current_options() = std::move(options);
+  current_logger().reset();
+  std::string& path = current_options().file;
+  if (path.empty()) return {};
+  auto opened = open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY, 0644);
+  if (opened.ok()) {
+    file = std::move(opened).value();
+    return {};
+  }
+  path.clear();
+  return wrap(opened.error(), "--log");
+}
+
+bool debug_enabled() {
+  return current_options().debug;
+}
+void log_debug_text(std::string_view text) {
+  log(spdlog::level::debug, text);
+}
+
+void report_error(std::string_view text) {
+  if (!current_options().file.empty()) log(spdlog::level::err, text);
+  write_stderr(fmt::format("minirun: {}\n", for_terminal(text)));
+}
+
+void report_line(std::string_view line) {
+  write_stderr(fmt::format("{}\n", for_terminal(line)));
+}
+
+}  // namespace minirun

@@ -1,0 +1,84 @@
+# shellcheck shell=bash
+# Sourced by tests/run: the ring lint. Each check is one case.
+. tests/lib/binary.sh
+. tests/lib/tidy.sh
+
+kSourceFolders="sys cgroups namespaces runtime packaging tests bench"
+kMostLines=400
+kMostBytes=$((4 * 1024 * 1024)) # of build/minirun
+
+sources() {
+  local folder
+  for folder in $kSourceFolders; do
+    [ ! -d "$folder" ] || find "$folder" -name '*.cc' -o -name '*.h'
+  done | sort
+}
+
+# Files that people wrote, also new ones; not what is built.
+written_files() {
+  git ls-files -co --exclude-standard | while read -r file; do [ -f "$file" ] && echo "$file"; done
+}
+
+scripts() {
+  written_files | while read -r file; do
+    case $file in
+      *.sh) echo "$file" ;;
+      *) head -n 1 "$file" 2>/dev/null | grep -qaE '^#!/bin/(ba)?sh' && echo "$file" ;;
+    esac
+  done
+}
+
+lint_format() {
+  sources | xargs clang-format --dry-run -Werror
+}
+
+lint_words() {
+  # Each with its reason: what is here must stand alone, anywhere, and be finished.
+  local found
+  # The brackets keep this line from finding itself.
+  found=$(written_files | xargs grep -nIE '\.\./share[d]|/wor[k]/|\bTOD[O]\b|\bFIXM[E]\b|\bXX[X]\b[^X.]')
+  [ -z "$found" ] || { echo "$found"; return 1; }
+}
+
+lint_lengths() {
+  local long
+  long=$(sources | xargs wc -l | awk -v most=$kMostLines '$2 != "total" && $1 > most { print $2 ": " $1 " lines, more than " most }')
+  [ -z "$long" ] || { echo "$long"; return 1; }
+}
+
+# The init program calls nothing but the kernel.
+lint_init() {
+  local undefined
+  undefined=$(nm -u build/minirun-init) || return 1
+  [ -z "$undefined" ] || { echo "build/minirun-init calls: $undefined"; return 1; }
+}
+
+lint_binary() {
+  local bytes
+  cp build/minirun $results/stripped && strip $results/stripped || return 1
+  bytes=$(stat -c %s $results/stripped)
+  rm -f $results/stripped
+  [ "$bytes" -le $kMostBytes ] || { echo "build/minirun: $bytes bytes stripped, more than $kMostBytes"; return 1; }
+}
+
+lint_scripts() {
+  scripts | xargs shellcheck -S warning -x -e SC1090,SC1091,SC2034,SC2154 # files that source each other
+}
+
+# What docs/conformance.md names is there.
+lint_conformance() {
+  tests/lib/conformance_check.sh
+}
+
+# Functions of this file as the command of `check`, which runs programs.
+lint_check() { # NAME SECONDS
+  check "lint-$1" "$2" bash -c ". .ci/install.sh; . tests/lib/count.sh; . tests/lib/lint.sh; set -o pipefail; lint_$1"
+}
+
+ring_lint() {
+  build_sanitize
+  build_release
+  local name
+  for name in format words lengths scripts conformance init binary hardening hardening_faults; do lint_check $name 60; done
+  lint_check tidy 1500
+}

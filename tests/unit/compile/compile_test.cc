@@ -1,0 +1,193 @@
+#include "runtime/compile/plan_print.h"
+#include "sys/kernel_abi.h"
+#include "tests/unit/compile/compile_fixture.h"
+
+namespace minirun {
+namespace {
+
+class CompileNamespaces : public CompileTest {
+ protected:
+  void join(uint64_t type, const std::string& path) {
+    for (auto& ns : spec.linux_.namespaces)
+      if (ns.type == type) ns.path = path;
+  }
+};
+
+TEST_F(CompileNamespaces, NewOnesAreClonedButForTheCgroupNamespace) {
+  auto all = lines();
+  EXPECT_EQ(compiled.plan.clone_flags,
+            uint64_t{CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET});
+  expect_order(all, {"be killed when the parent dies", "unshare cgroup", "place the rootfs /bundle/rootfs on /",
+                     "pivot into it"});
+}
+
+TEST_F(CompileNamespaces, AMountNamespaceOfTheRootfsAloneNeedsNoCopyAndNoPivot) {
+  host.open_tree_namespace = true;
+  auto all = lines();
+  EXPECT_EQ(compiled.plan.clone_flags & CLONE_NEWNS, 0u);
+  EXPECT_TRUE(has(all, "enter the mount namespace made from the rootfs /bundle/rootfs"));
+  EXPECT_EQ(compiled.plan.slots[0].kind, SourceKind::rootfs_namespace);
+  EXPECT_EQ(find(all, "pivot"), -1);
+}
+
+TEST_F(CompileNamespaces, ARootThatCannotBePivotedIsCovered) {
+  host.root_needs_move = true;
+  EXPECT_GE(find(lines(), "change root into it"), 0);
+  host.root_needs_move = false;
+  options.no_pivot = true;
+  EXPECT_GE(find(lines(), "change root into it"), 0);
+}
+
+TEST_F(CompileNamespaces, ACoveredRootThatStoodInItsPlaceForHooksIsMovedOnTop) {
+  options.no_pivot = true;
+  (void)lines();
+  EXPECT_EQ(step(Op::change_root).arg[0], 0u);
+  EXPECT_EQ(step(Op::place_root).arg[2], abi::kMsSlave);
+  spec.hooks.create_container.push_back({"/hook", {}, {}, {}});
+  expect_order(lines(), {"place the rootfs /bundle/rootfs on /bundle/rootfs", "change root into it"});
+  EXPECT_EQ(step(Op::change_root).arg[0], 1u);
+  EXPECT_EQ(step(Op::place_root).arg[2], abi::kMsSlave | abi::kMsRecursive) << "it stands on a mount of the host";
+}
+
+TEST_F(CompileNamespaces, PathsAreJoinedAndNothingNewIsMadeOfTheirKind) {
+  join(CLONE_NEWNET, "/run/netns/web");
+  join(CLONE_NEWCGROUP, "/proc/7/ns/cgroup");
+  auto all = lines();
+  EXPECT_EQ(compiled.plan.clone_flags & (CLONE_NEWNET | CLONE_NEWCGROUP), 0u);
+  EXPECT_TRUE(has(all, "join network namespace /run/netns/web"));
+  EXPECT_TRUE(has(all, "join cgroup namespace /proc/7/ns/cgroup"));
+  EXPECT_EQ(find(all, "unshare"), -1);
+  EXPECT_EQ(find(all, "bring the loopback"), -1) << "it is not the container's to configure";
+  EXPECT_EQ(compiled.plan.slots[0].detail, uint64_t{CLONE_NEWNET});
+  EXPECT_EQ(compiled.plan.slots[0].origin, "/linux/namespaces/4");
+}
+
+TEST_F(CompileNamespaces, APidNamespaceIsEnteredByTheParent) {
+  join(CLONE_NEWPID, "/proc/7/ns/pid");
+  auto all = lines();
+  EXPECT_EQ(find(all, "join"), -1);
+  ASSERT_EQ(compiled.plan.joins.size(), 1u);
+  EXPECT_EQ(compiled.plan.joins[0].types, uint64_t{CLONE_NEWPID});
+  EXPECT_EQ(compiled.plan.slots[compiled.plan.joins[0].slot].path, "/proc/7/ns/pid");
+  EXPECT_EQ(compiled.plan.clone_flags & CLONE_NEWPID, 0u);
+}
+
+TEST_F(CompileNamespaces, AMountNamespaceIsJoinedLastAndItsRootCovered) {
+  host.open_tree_namespace = true;  // is for a new one
+  join(CLONE_NEWNS, "/proc/7/ns/mnt");
+  join(CLONE_NEWUTS, "/proc/7/ns/uts");
+  auto all = lines();
+  EXPECT_EQ(compiled.plan.clone_flags & CLONE_NEWNS, 0u);
+  expect_order(
+      all, {"unshare cgroup", "join uts namespace", "join mount namespace", "place the rootfs", "change root into it"});
+}
+
+TEST_F(CompileNamespaces, NamesOfTheHost) {
+  spec.hostname = "web1";
+  spec.domainname = "example.org";
+  expect_order(lines(), {"set the hostname to web1", "set the domainname to example.org", "bring the loopback"});
+}
+
+class CompileRoot : public CompileTest {};
+
+TEST_F(CompileRoot, IsReadOnlyAfterEverythingThatIsMadeInIt) {
+  spec.root->readonly = true;
+  spec.process->cwd = "/work";
+  spec.linux_.masked_paths = {"/proc/kcore"};
+  spec.process->terminal = true;
+  expect_order(lines(), {"device null", "bind the terminal", "mask", "change directory to /work", "change / (ro)",
+                         "start the workload"});
+}
+
+TEST_F(CompileRoot, IsASlaveOfTheHostUnlessAskedOtherwise) {
+  EXPECT_EQ(find(lines(), "change / "), -1) << "the steps that enter the root see to it";
+  spec.linux_.rootfs_propagation = abi::kMsSlave | abi::kMsRecursive;
+  EXPECT_EQ(find(lines(), "change / "), -1);
+  spec.linux_.rootfs_propagation = abi::kMsShared | abi::kMsRecursive;
+  EXPECT_TRUE(has(lines(), "change / (rshared)"));
+  spec.root->readonly = true;
+  spec.linux_.rootfs_propagation = abi::kMsPrivate;
+  EXPECT_TRUE(has(lines(), "change / (ro,private)"));
+}
+
+class CompileLimits : public CompileTest {
+ protected:
+  bool writes(const std::string& file, const std::string& value) {
+    for (const Write& write : compiled.limits.writes)
+      if (write.file == file && write.value == value) return true;
+    return false;
+  }
+};
+
+TEST_F(CompileLimits, TheCgroupIsWhereTheConfigSays) {
+  (void)lines();
+  EXPECT_EQ(compiled.cgroup_path, "/minirun-test");
+  spec.linux_.cgroups_path = "/a/b";
+  (void)lines();
+  EXPECT_EQ(compiled.cgroup_path, "/a/b");
+  spec.linux_.cgroups_path = "a/b";
+  (void)lines();
+  EXPECT_EQ(compiled.cgroup_path, "/a/b");
+}
+
+TEST_F(CompileLimits, EverySectionReachesItsFile) {
+  oci::Resources resources;
+  resources.memory = oci::Memory{};
+  resources.memory->limit = 1 << 20;
+  resources.memory->swap = 3 << 20;
+  resources.cpu = oci::Cpu{};
+  resources.cpu->quota = 20000;
+  resources.cpu->period = 100000;
+  resources.cpu->cpus = "0";
+  resources.block_io = oci::BlockIo{};
+  resources.block_io->throttle_read_bps_device = {{8, 16, 1000}};
+  resources.hugepage_limits = {{"2MB", 4 << 20}};
+  resources.rdma = {{"mlx5_0", {3, 4}}};
+  resources.unified = {{"memory.high", "900000"}};
+  spec.linux_.resources = resources;
+  (void)lines();
+  EXPECT_TRUE(writes("memory.max", "1048576"));
+  EXPECT_TRUE(writes("memory.swap.max", "2097152"));
+  EXPECT_TRUE(writes("cpu.max", "20000 100000"));
+  EXPECT_TRUE(writes("cpuset.cpus", "0"));
+  EXPECT_TRUE(writes("io.max", "8:16 rbps=1000"));
+  EXPECT_TRUE(writes("hugetlb.2MB.max", "4194304"));
+  EXPECT_TRUE(writes("rdma.max", "mlx5_0 hca_handle=3 hca_object=4"));
+  EXPECT_TRUE(writes("memory.high", "900000"));
+}
+
+TEST_F(CompileLimits, TheInitsOwnTaskIsPaidFor) {
+  spec.linux_.resources = oci::Resources{};
+  spec.linux_.resources->pids_limit = 10;
+  (void)lines();
+  EXPECT_TRUE(writes("pids.max", "11"));
+  options.init = false;
+  (void)lines();
+  EXPECT_TRUE(writes("pids.max", "10"));
+}
+
+TEST_F(CompileLimits, AnErrorPointsIntoTheConfig) {
+  spec.linux_.resources = oci::Resources{};
+  spec.linux_.resources->unified = {{"cgroup.procs", "0"}};
+  EXPECT_EQ(lines()[0].find("/linux/resources: "), 0u) << lines()[0];
+}
+
+class PlanPrint : public CompileTest {};
+
+TEST_F(PlanPrint, JsonSaysTheSameAsTheText) {
+  spec.hostname = "web1";
+  (void)lines();
+  EXPECT_NE(plan_text(compiled).find(" set the hostname to web1  <- /hostname\n"), std::string::npos);
+  std::string json = plan_json(compiled);
+  EXPECT_NE(json.find("\"does\": \"set the hostname to web1\""), std::string::npos) << json;
+  EXPECT_NE(json.find("\"op\": \"hostname\""), std::string::npos);
+}
+
+TEST_F(PlanPrint, ControlCharactersDoNotReachTheTerminal) {
+  spec.hostname = "a\x1b[2Jb\n";
+  (void)lines();
+  EXPECT_NE(plan_text(compiled).find("set the hostname to a\\x1b[2Jb\\x0a  <-"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace minirun

@@ -1,0 +1,175 @@
+// Ring 2: what the steps of the file tree ask of the kernel, in which order.
+#include <gtest/gtest.h>
+
+#include "namespaces/executor.h"
+#include "tests/unit/namespaces/fake_kernel.h"
+
+namespace minirun {
+namespace {
+
+constexpr uint64_t kBelow = 32;  // attributes of all mounts below are in the high half
+
+class ExecutorMounts : public testing::Test {
+ protected:
+  ExecutorMounts() {
+    kernel.answer = [this](const FakeKernel::Call& call, long*) {
+      if (call.number == __NR_mount_setattr) {
+        abi::MountAttributes attributes{};
+        memcpy(&attributes, reinterpret_cast<const void*>(call.argument[3]), sizeof attributes);
+        bool recursive = (call.argument[2] & abi::kAtRecursive) != 0;
+        changes.push_back({recursive, attributes.set, attributes.clear, attributes.propagation});
+      }
+      if (call.number == __NR_fsconfig && call.argument[1] == abi::kFsconfigSetString) {
+        parameters += std::string(reinterpret_cast<const char*>(call.argument[2])) + "=" +
+                      reinterpret_cast<const char*>(call.argument[3]) + " ";
+      }
+      return false;
+    };
+  }
+  std::string image;  // of the plan that ran last: the calls point into it
+
+  int run(PlanBuilder& builder) {
+    Plan plan = builder.finish();
+    image = serialize(plan, std::vector<int>(plan.slots.size(), 5), 9);
+    return Executor<FakeKernel>(kernel, reinterpret_cast<PlanHeader*>(image.data())).run();
+  }
+  void attach(uint64_t set, uint64_t clear, uint64_t propagation) {
+    PlanBuilder b;
+    uint32_t slot = b.slot({SourceKind::tree, "/data", true, 0, ""});
+    b.add(Op::attach, "", {slot, b.text("/srv"), set, clear, propagation});
+    EXPECT_EQ(run(b), 0);
+  }
+
+  struct Change {
+    bool recursive;
+    uint64_t set, clear, propagation;
+    bool operator==(const Change&) const = default;
+    friend void PrintTo(const Change& change, std::ostream* out) {
+      *out << (change.recursive ? "recursive " : "") << change.set << ' ' << change.clear << ' ' << change.propagation;
+    }
+  };
+  using Changes = std::vector<Change>;
+
+  FakeKernel kernel;
+  Changes changes;
+  std::string parameters;
+};
+
+TEST_F(ExecutorMounts, WhatGoesDownComesBeforeWhatIsTheMountsOwn) {
+  attach(abi::kMountAttrNosuid | abi::kMountAttrReadonly << kBelow, abi::kMountAttrReadonly,
+         abi::kMsSlave | abi::kMsRecursive);
+  EXPECT_EQ(changes, (Changes{{true, abi::kMountAttrReadonly, 0, abi::kMsSlave},
+                              {false, abi::kMountAttrNosuid, abi::kMountAttrReadonly, 0}}));
+}
+
+TEST_F(ExecutorMounts, OneCallWhereOneIsEnough) {
+  attach(abi::kMountAttrReadonly, 0, abi::kMsPrivate);
+  EXPECT_EQ(changes, (Changes{{false, abi::kMountAttrReadonly, 0, abi::kMsPrivate}}));
+  changes.clear();
+  attach(0, 0, abi::kMsPrivate | abi::kMsRecursive);
+  EXPECT_EQ(changes, (Changes{{true, 0, 0, abi::kMsPrivate}}));
+  changes.clear();
+  attach(0, 0, 0);
+  EXPECT_EQ(changes, Changes{});
+}
+
+TEST_F(ExecutorMounts, AttributesAreThereBeforeTheMountIs) {
+  attach(abi::kMountAttrReadonly, 0, 0);
+  EXPECT_EQ(kernel.names(), "mount_setattr statx openat2 move_mount");
+}
+
+TEST_F(ExecutorMounts, EveryWayIntoTheRootMakesItASlaveOfTheHost) {
+  const struct {
+    std::vector<Op> ops;
+    const char* calls;
+  } kWays[] = {
+      {{Op::place_root, Op::pivot}, "mount mount_setattr move_mount fchdir fchdir pivot_root umount open chdir"},
+      {{Op::place_root, Op::change_root}, "mount mount_setattr move_mount fchdir fchdir chroot open chdir"},
+      {{Op::enter}, "setns open chdir mount_setattr"}};
+  for (const auto& way : kWays) {
+    changes.clear();
+    kernel.calls.clear();
+    PlanBuilder b;
+    uint32_t slot = b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""});
+    for (Op op : way.ops) b.add(op, "", {slot, b.text("/"), abi::kMsSlave});
+    EXPECT_EQ(run(b), 0);
+    EXPECT_EQ(kernel.names(), way.calls);
+    EXPECT_EQ(changes, (Changes{{true, 0, 0, abi::kMsSlave}}));
+  }
+}
+
+TEST_F(ExecutorMounts, ARootThatStandsElsewhereIsMovedOnTopBeforeItIsChangedInto) {
+  PlanBuilder b;
+  b.add(Op::place_root, "", {b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""}), b.text("/r"), abi::kMsSlave});
+  b.add(Op::change_root, "", {1});
+  EXPECT_EQ(run(b), 0);
+  EXPECT_EQ(kernel.names(), "mount mount_setattr move_mount fchdir fchdir move_mount chroot open chdir");
+  EXPECT_STREQ(reinterpret_cast<const char*>(kernel.calls[5].argument[3]), "/");
+}
+
+TEST_F(ExecutorMounts, TheRootIsPlacedWhereThePlanSaysAndTheOldTreeIsNoPeer) {
+  PlanBuilder b;
+  b.add(Op::place_root, "", {b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""}), b.text("/r"), abi::kMsSlave});
+  EXPECT_EQ(run(b), 0);
+  EXPECT_EQ(kernel.calls[0].argument[3], abi::kMsSlave);
+  EXPECT_STREQ(reinterpret_cast<const char*>(kernel.calls[2].argument[3]), "/r");
+}
+
+TEST_F(ExecutorMounts, ATmpfsKeepsTheModeOfItsTarget) {
+  kernel.file_mode = 0040750;
+  PlanBuilder b;
+  uint64_t list = b.list(Parameters{{"size", "=1k"}});
+  b.add(Op::mount_new, "", {b.text("tmpfs"), b.text("/run"), 0, list, 1, 0}, kModeOfTarget);
+  EXPECT_EQ(run(b), 0);
+  EXPECT_EQ(parameters, "mode=0750 size=1k ");
+}
+
+TEST_F(ExecutorMounts, ATargetThatIsNotThereHasNoModeToKeep) {
+  kernel.answer = [first = true](const FakeKernel::Call& call, long* result) mutable {
+    if (call.number != __NR_openat2 || !first) return false;
+    first = false;
+    *result = -ENOENT;
+    return true;
+  };
+  PlanBuilder b;
+  uint64_t list = b.list(Parameters{});
+  b.add(Op::mount_new, "", {b.text("tmpfs"), b.text("/run"), 0, list, 0, 0}, kModeOfTarget);
+  EXPECT_EQ(run(b), 0);
+  EXPECT_EQ(kernel.count(__NR_statx), 0u);
+}
+
+TEST_F(ExecutorMounts, ATerminalIsGivenToTheUser) {
+  for (uint64_t uid : {uint64_t{0}, uint64_t{1000}}) {
+    kernel.calls.clear();
+    PlanBuilder b;
+    b.add(Op::terminal, "", {b.text("/dev/pts"), 24, 80, uid});
+    EXPECT_EQ(run(b), 0);
+    EXPECT_EQ(kernel.count(__NR_fchown), uid == 0 ? 0u : 1u);
+  }
+}
+
+TEST_F(ExecutorMounts, TargetInProcfsIsRefusedWhereItIsNotMeant) {
+  for (uint64_t magic : {uint64_t{0x9fa0}, uint64_t{0x01021994}})  // PROC_SUPER_MAGIC, TMPFS_MAGIC
+    for (bool meant : {true, false}) {
+      kernel = FakeKernel{};
+      kernel.answer = [&](const FakeKernel::Call& call, long*) {
+        if (call.number == __NR_fstatfs) memcpy(reinterpret_cast<void*>(call.argument[1]), &magic, sizeof magic);
+        return false;
+      };
+      PlanBuilder b;
+      uint32_t slot = b.slot({SourceKind::tree, "/data", true, 0, ""});
+      uint16_t flags = meant ? 0 : uint16_t{kNotProcfs};
+      b.add(Op::attach, "", {slot, b.text("/plink"), 0, 0, 0}, flags);
+      b.add(Op::mount_new, "", {b.text("tmpfs"), b.text("/plink"), 0, b.list(Parameters{}), 0, 0}, flags);
+      bool refused = run(b) != 0;
+      EXPECT_EQ(refused, magic == 0x9fa0 && !meant);
+      EXPECT_EQ(kernel.count(__NR_move_mount), refused ? 0U : 2U);
+      const auto* header = reinterpret_cast<const PlanHeader*>(image.data());
+      if (refused) {
+        EXPECT_EQ(std::string(header->report.detail), "a symbolic link of the image leads it into /proc");
+      }
+    }
+}
+
+}  // namespace
+}  // namespace minirun

@@ -1,0 +1,366 @@
+// Ring 2: the far side's code on a kernel that only writes down, and on one that fails.
+#include "namespaces/executor.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/namespaces/fake_kernel.h"
+
+namespace minirun {
+namespace {
+
+constexpr int kControl = 9;
+
+std::vector<std::string> strings(std::vector<std::string> values) {
+  return values;
+}
+
+// Runs a plan and keeps its image for a look at the report.
+struct Execution {
+  explicit Execution(const Plan& plan) : image(serialize(plan, std::vector<int>(plan.slots.size(), 5), kControl)) {}
+  int run() {
+    Executor<FakeKernel> executor(kernel, reinterpret_cast<PlanHeader*>(image.data()));
+    return executor.run();
+  }
+  const Report& report() const { return reinterpret_cast<const PlanHeader*>(image.data())->report; }
+  FakeKernel kernel;
+  std::string image;
+};
+
+Plan one_step(Op op, std::vector<uint64_t> arguments, uint16_t flags = 0) {
+  PlanBuilder builder;
+  builder.add(op, "", std::move(arguments), flags);
+  return builder.finish();
+}
+
+void add_workload(PlanBuilder& b) {
+  b.add(Op::session, "", {b.text(""), 0});
+  b.add(Op::close_on_exec, "", {3});
+  b.add(Op::execute, "/process/args",
+        {b.list(strings({"/bin/true"})), 1, b.text("/bin/true"), b.pointer_table({"true"}), b.pointer_table({})});
+}
+
+// A little of everything, in the order of a real plan.
+Plan whole_plan(bool with_init) {
+  PlanBuilder b;
+  uint32_t root = b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""});
+  uint32_t null = b.slot({SourceKind::null_device, "", false, 0, ""});
+  b.add(Op::die_with_parent, "");
+  b.add(Op::new_namespaces, "", {0x02000000});
+  b.add(Op::place_root, "/root", {root, b.text("/"), abi::kMsSlave});
+  b.add(Op::pivot, "/root");
+  b.add(Op::mount_new, "/mounts/0", {b.text("tmpfs"), b.text("/dev"), 2, b.list(Parameters{{"size", "=1k"}}), 1, 0});
+  b.add(Op::attach, "/mounts/1", {root, b.text("/data"), 1, 0, 1, 0});
+  b.add(Op::directory, "", {b.text("/dev")});
+  b.add(Op::device, "", {b.text("null"), 020666, 0x103, 0, 0});
+  b.add(Op::symlink, "", {b.text("/proc/self/fd"), b.text("fd")}, kOnlyIfTarget);
+  b.add(Op::terminal, "", {b.text("/dev/pts"), 24, 80});
+  b.add(Op::bind_console, "", {b.text("/dev/console")});
+  b.add(Op::open_proc, "");
+  b.add(Op::write_proc, "/linux/sysctl/x", {b.text("sys/net/x"), b.text("1")});
+  b.add(Op::mask, "/linux/maskedPaths/0", {b.text("/proc/keys"), null});
+  b.add(Op::make_readonly, "/linux/readonlyPaths/0", {b.text("/proc/sys")});
+  b.add(Op::loopback, "");
+  b.add(Op::hostname, "/hostname", {b.text("h")});
+  b.add(Op::rlimit, "", {7, 1, 2, b.text("RLIMIT_NOFILE")});
+  uint64_t nodes = 3;
+  b.add(Op::memory_policy, "", {2, b.bytes(&nodes, sizeof nodes), 64, b.text("MPOL_BIND on nodes 0-1")});
+  b.add(Op::bounding, "", {1, b.text("x")});
+  b.add(Op::working_directory, "", {b.text("/w")}, kTolerateDenied | kMakeMissing);
+  b.add(Op::identity, "", {1000, 1000});
+  b.add(Op::capabilities, "", {1, 1, 0, 0});
+  b.add(Op::no_new_privileges, "");
+  b.add(Op::gate, "", {b.text("the state"), 2});
+  b.add(Op::outlive, "");
+  uint32_t supervise = with_init ? b.add(Op::supervise, "", {0, 0, 0}) : 0;
+  add_workload(b);
+  if (with_init) b.step(supervise).arg[0] = b.size();
+  return b.finish();
+}
+
+// Calls whose failure the code takes on purpose, with the reason.
+bool failure_is_taken(const FakeKernel::Call& call) {
+  switch (call.number) {
+    case __NR_close:
+      return true;  // the number is free whatever it says
+    case __NR_rt_sigprocmask:
+      return true;  // cannot fail with valid arguments
+    case __NR_rt_sigtimedwait:
+      return true;  // EINTR: the wait goes on
+    case __NR_wait4:
+      return true;  // no child: the wait goes on
+    case __NR_munmap:
+      return true;  // only costs memory
+    case __NR_kill:
+      return true;  // the workload has ended
+    case __NR_recvfrom:
+      return true;  // the parent's hang-up is looked at, not its errors
+    case __NR_close_range:
+      return call.argument[2] == 0;  // the resident init's own descriptors
+    case __NR_prctl:
+      return call.argument[0] == kPrCapbsetDrop && call.argument[1] > 0;  // past the last capability
+    case __NR_chdir:
+      return true;  // kTolerateDenied; the resident init's "/"
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+TEST(Executor, EveryFailingCallStopsTheLaunchAndIsReported) {
+  for (bool with_init : {false, true}) {
+    Plan plan = whole_plan(with_init);
+    Execution clean(plan);
+    ASSERT_EQ(clean.run(), 0) << "step " << clean.report().step << " error " << clean.report().error;
+    const std::vector<FakeKernel::Call> calls = clean.kernel.calls;
+    ASSERT_GT(calls.size(), 60u);
+    for (size_t n = 0; n < calls.size(); n++) {
+      if (failure_is_taken(calls[n])) continue;
+      Execution failing(plan);
+      failing.kernel.fail_at = static_cast<long>(n);
+      int status = failing.run();
+      const Report& report = failing.report();
+      std::string which = "call " + std::to_string(n) + ": " + call_name(static_cast<uint32_t>(calls[n].number));
+      bool told = report.state == kFailed && report.error == EPERM && report.step < plan.steps.size();
+      bool sent = calls[n].number == __NR_sendmsg;  // nobody to tell, but it must not go on
+      EXPECT_TRUE(told || sent) << which << " state " << report.state << " error " << report.error;
+      if (report.state == kFailed) {
+        EXPECT_TRUE(status == 127 || failing.kernel.exit_status == 127) << which;
+      }
+    }
+  }
+}
+
+TEST(Executor, NothingIsExecutedAfterAFailedStep) {
+  Plan plan = whole_plan(true);
+  Execution clean(plan);
+  ASSERT_EQ(clean.run(), 0);
+  for (size_t n = 0; n < clean.kernel.calls.size(); n++) {
+    if (clean.kernel.calls[n].number == __NR_execve) break;
+    if (failure_is_taken(clean.kernel.calls[n])) continue;
+    Execution failing(plan);
+    failing.kernel.fail_at = static_cast<long>(n);
+    failing.run();
+    EXPECT_EQ(failing.kernel.count(__NR_execve), 0u) << n;
+  }
+}
+
+TEST(Executor, InitEndsWithTheWorkloadsStatus) {
+  Execution execution(whole_plan(true));
+  execution.run();
+  EXPECT_EQ(execution.kernel.exit_status, 7);
+}
+
+TEST(Executor, AMissingPathIsToleratedOnlyByFlag) {
+  PlanBuilder b;
+  b.add(Op::make_readonly, "", {b.text("/proc/none")}, kTolerateMissing);
+  b.add(Op::make_readonly, "", {b.text("/proc/none")});
+  Execution execution(b.finish());
+  execution.kernel.answer = [](const FakeKernel::Call& call, long* result) {
+    *result = -ENOENT;
+    return call.number == __NR_openat2;
+  };
+  EXPECT_EQ(execution.run(), 127);
+  EXPECT_EQ(execution.report().step, 1u);
+  EXPECT_EQ(execution.report().error, ENOENT);
+}
+
+TEST(Executor, PathSearchSkipsMissingOnesAndRemembersDenial) {
+  PlanBuilder b;
+  b.add(Op::execute, "",
+        {b.list(strings({"/a/x", "/b/x", "/c/x"})), 3, b.text("x"), b.pointer_table({"x"}), b.pointer_table({})});
+  Execution execution(b.finish());
+  int asked = 0;
+  execution.kernel.answer = [&asked](const FakeKernel::Call& call, long* result) {
+    if (call.number != __NR_execve) return false;
+    *result = asked++ == 1 ? -EACCES : -ENOENT;
+    return true;
+  };
+  EXPECT_EQ(execution.run(), 127);
+  EXPECT_EQ(asked, 3);
+  EXPECT_EQ(execution.report().error, EACCES);
+  EXPECT_STREQ(execution.report().detail, "/b/x");
+}
+
+// From the loading of a filter that notifies to the parent's answer: no system call.
+TEST(Executor, TheListenerIsOfferedInMemoryAndWaitsForTheAnswer) {
+  for (uint32_t answer : {uint32_t{kListenerTaken}, uint32_t{kListenerRefused}}) {
+    PlanBuilder b;
+    uint64_t code = 0;
+    b.add(Op::seccomp, "/linux/seccomp", {b.bytes(&code, sizeof code), 1, 8, 1});
+    b.add(Op::umask, "", {0});
+    Execution execution(b.finish());
+    auto* header = reinterpret_cast<PlanHeader*>(execution.image.data());
+    execution.kernel.answer = [](const FakeKernel::Call& call, long* result) {
+      *result = 17;
+      return call.number == __NR_seccomp;
+    };
+    int looks = 0;
+    execution.kernel.meanwhile = [&] {
+      EXPECT_EQ(header->listener, kListenerOffered + 17U);
+      EXPECT_EQ(execution.kernel.names(), "sigprocmask seccomp");
+      if (++looks == 3) header->listener = answer;
+    };
+    bool taken = answer == kListenerTaken;
+    EXPECT_EQ(execution.run(), taken ? 0 : 127);
+    EXPECT_EQ(looks, 3);
+    EXPECT_EQ(execution.kernel.count(__NR_umask), taken ? 1U : 0U);
+    if (!taken) {
+      EXPECT_EQ(execution.report().error, ECANCELED);
+    }
+  }
+}
+
+TEST(Executor, TheWorkloadIsToldItsNumber) {
+  for (long pid : {1L, 20L, 4194304L}) {
+    PlanBuilder b;
+    uint64_t table = b.pointer_table({"A=b", "LISTEN_PID=0000000000"});
+    b.add(Op::own_pid, "", {table, 1, b.text("LISTEN_PID")});
+    Execution execution(b.finish());
+    execution.kernel.answer = [pid](const FakeKernel::Call& call, long* result) {
+      *result = pid;
+      return call.number == __NR_getpid;
+    };
+    EXPECT_EQ(execution.run(), 0);
+    uint64_t offset = 0;
+    memcpy(&offset, execution.image.data() + table + sizeof offset, sizeof offset);
+    EXPECT_EQ(execution.image.data() + offset, "LISTEN_PID=" + std::to_string(pid));
+  }
+}
+
+TEST(Executor, OpenatIsTriedAgainWhenARenameRaced) {
+  Execution execution(one_step(Op::make_readonly, {kDataOffset}));
+  int asked = 0;
+  execution.kernel.answer = [&asked](const FakeKernel::Call& call, long* result) {
+    *result = -EAGAIN;
+    return call.number == __NR_openat2 && asked++ < 3;
+  };
+  EXPECT_EQ(execution.run(), 0);
+  EXPECT_EQ(execution.kernel.count(__NR_openat2), 4u);
+}
+
+TEST(Executor, AWorkingDirectoryOutsideTheRootIsRefused) {
+  PlanBuilder b;
+  b.add(Op::working_directory, "/process/cwd", {b.text("/proc/self/fd/7")});
+  Execution execution(b.finish());
+  execution.kernel.answer = [](const FakeKernel::Call& call, long* result) {
+    if (call.number != __NR_getcwd) return false;
+    strcpy(reinterpret_cast<char*>(call.argument[0]), "(unreachable)/host");
+    *result = 19;
+    return true;
+  };
+  EXPECT_EQ(execution.run(), 127);
+  EXPECT_EQ(execution.report().error, EXDEV);
+  EXPECT_EQ(execution.report().syscall, static_cast<uint32_t>(__NR_getcwd));
+}
+
+TEST(Executor, MasksShareOneEmptyDirectory) {
+  PlanBuilder b;
+  uint32_t null = b.slot({SourceKind::null_device, "", false, 0, ""});
+  for (const char* path : {"/proc/acpi", "/proc/scsi", "/sys/firmware"})
+    b.add(Op::mask, "", {b.text(path), null}, kTolerateMissing);
+  Execution execution(b.finish());
+  EXPECT_EQ(execution.run(), 0);
+  EXPECT_EQ(execution.kernel.count(__NR_fsopen), 1u);
+  EXPECT_EQ(execution.kernel.count(__NR_open_tree), 2u) << "the first use places the mount itself";
+  EXPECT_EQ(execution.kernel.count(__NR_move_mount), 3u);
+}
+
+TEST(Executor, AParentThatDiedBeforeThePromiseEndsTheLaunch) {
+  Execution execution(one_step(Op::die_with_parent, {}));
+  execution.kernel.answer = [](const FakeKernel::Call& call, long* result) {
+    *result = 0;  // end of file
+    return call.number == __NR_recvfrom;
+  };
+  EXPECT_EQ(execution.run(), 127);
+}
+
+TEST(Executor, SignalsAreUnblockedBeforeAFilterThatMayForbidIt) {
+  PlanBuilder b;
+  b.add(Op::seccomp, "", {b.text("xxxxxxxx"), 1, 0});
+  add_workload(b);
+  Execution execution(b.finish());
+  EXPECT_EQ(execution.run(), 0);
+  std::string names = execution.kernel.names();
+  EXPECT_LT(names.find("sigprocmask"), names.find("seccomp")) << names;
+  EXPECT_EQ(execution.kernel.count(__NR_rt_sigprocmask), 1u) << "with the filter in place it may be the end";
+}
+
+TEST(Executor, ACloneThatFailsIsNamed) {
+  Execution execution(whole_plan(true));
+  execution.kernel.fail_clone = EAGAIN;
+  EXPECT_EQ(execution.run(), 127);
+  EXPECT_EQ(execution.report().syscall, static_cast<uint32_t>(__NR_clone3));
+}
+
+TEST(Executor, StdioThatTheCallerOnlyReadsIsNotGivenAway) {
+  constexpr uint16_t kFile = 0100644, kDisk = 0060660, kDevice = 0020666, kPipe = 0010600;
+  auto owned = [](uint16_t mode, long flags, long is_terminal) {
+    Execution execution(one_step(Op::own_stdio, {1000}));
+    execution.kernel.file_mode = mode;
+    execution.kernel.answer = [&](const FakeKernel::Call& call, long* result) {
+      *result = call.number == __NR_fcntl ? flags : is_terminal;
+      return call.number == __NR_fcntl || call.number == __NR_ioctl;
+    };
+    EXPECT_EQ(execution.run(), 0);
+    return execution.kernel.count(__NR_fchown);
+  };
+  EXPECT_EQ(owned(kFile, O_RDONLY, -ENOTTY), 0u);
+  EXPECT_EQ(owned(kFile, O_WRONLY | O_APPEND, -ENOTTY), 3u);
+  EXPECT_EQ(owned(kDisk, O_RDWR, -ENOTTY), 0u);
+  EXPECT_EQ(owned(kDevice, O_RDWR, -ENOTTY), 0u) << "/dev/null and the like";
+  EXPECT_EQ(owned(kDevice, O_RDWR, 0), 3u) << "a terminal";
+  EXPECT_EQ(owned(kPipe, O_RDONLY, -ENOTTY), 3u);
+}
+
+TEST(Executor, AFileIsNotBoundOntoADirectoryAndThatIsSaid) {
+  PlanBuilder b;
+  uint32_t file = b.slot({SourceKind::tree, "/f", false, 0, ""});
+  b.add(Op::attach, "", {file, b.text("/d"), 0, 0, 0});
+  Execution execution(b.finish());
+  int looks = 0;
+  execution.kernel.answer = [&](const FakeKernel::Call& call, long* result) {
+    if (call.number == __NR_statx) execution.kernel.file_mode = looks++ == 0 ? 0100644 : 0040755;
+    *result = -EINVAL;
+    return call.number == __NR_move_mount;
+  };
+  EXPECT_EQ(execution.run(), 127);
+  EXPECT_EQ(execution.report().error, EISDIR);
+  EXPECT_EQ(execution.report().syscall, static_cast<uint32_t>(__NR_move_mount));
+}
+
+// The resident init's loop, with the signals that it takes from the queue.
+struct Forwarding {
+  explicit Forwarding(std::vector<std::pair<int, int>> signals_and_codes) : execution(whole_plan(true)) {
+    execution.kernel.answer = [this, queue = std::move(signals_and_codes)](const FakeKernel::Call& call, long* result) {
+      if (call.number == __NR_kill || call.number == __NR_rt_sigqueueinfo)
+        forwarded.push_back(static_cast<int>(call.argument[1]));
+      if (call.number != __NR_rt_sigtimedwait || next >= queue.size()) return false;
+      *result = queue[next].first;
+      int32_t code = queue[next].second;
+      memcpy(reinterpret_cast<char*>(call.argument[1]) + 8, &code, sizeof code);
+      next++;
+      return true;
+    };
+    execution.run();
+  }
+  Execution execution;
+  std::vector<int> forwarded;
+  size_t next = 0;
+};
+
+TEST(Init, ForwardsEachSignalOnce) {
+  constexpr int kUser = 0, kQueue = -1, kKernel = 0x80;
+  Forwarding all({{15, kUser}, {34, kQueue}, {20, kUser}, {21, kKernel}, {1, kKernel}, {15, kUser}});
+  EXPECT_EQ(all.forwarded, (std::vector<int>{15, 34, 20, 1, 15})) << "the kernel's own stop signals are left out";
+}
+
+TEST(Init, KeepsTheValueOfAQueuedSignal) {
+  constexpr int kQueue = -1;
+  Forwarding queued({{40, kQueue}});
+  EXPECT_EQ(queued.execution.kernel.count(__NR_rt_sigqueueinfo), 1u);
+  EXPECT_EQ(queued.execution.kernel.count(__NR_kill), 0u);
+}
+
+}  // namespace minirun

@@ -1,0 +1,173 @@
+#include "runtime/supervise/init_channel.h"
+
+#include "tests/unit/supervise/foreground_rig.h"
+
+namespace minirun {
+namespace {
+
+struct Ends {
+  UniqueFd near, far;
+};
+
+Ends make_ends() {
+  int ends[2] = {-1, -1};
+  EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+void send(int socket, Message message, int status, const std::vector<int>& fds) {
+  Envelope envelope{message, status};
+  iovec part{&envelope, sizeof envelope};
+  alignas(cmsghdr) char rights[CMSG_SPACE(4 * sizeof(int))] = {};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  if (!fds.empty()) {
+    header.msg_control = rights;
+    header.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
+    cmsghdr* first = CMSG_FIRSTHDR(&header);
+    first->cmsg_level = SOL_SOCKET;
+    first->cmsg_type = SCM_RIGHTS;
+    first->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
+    std::memcpy(CMSG_DATA(first), fds.data(), fds.size() * sizeof(int));
+  }
+  EXPECT_EQ(sendmsg(socket, &header, 0), static_cast<ssize_t>(sizeof envelope));
+}
+
+int open_descriptors() {
+  int count = 0;
+  for (int fd = 0; fd < 1024; fd++) count += fcntl(fd, F_GETFD) >= 0 ? 1 : 0;
+  return count;
+}
+
+// Blocking all signals is for good: each test of it runs in a process of its own and tells by its exit code.
+int in_child(const std::function<bool()>& check) {
+  pid_t pid = fork();
+  if (pid == 0) _exit(check() ? 0 : 1);
+  int status = -1;
+  EXPECT_EQ(waitpid(pid, &status, 0), pid);
+  return status;
+}
+
+TEST(TryReceive, TellsNothingFromTheEnd) {
+  Ends ends = make_ends();
+  auto nothing = try_receive(ends.near.get());
+  ASSERT_TRUE(nothing.ok());
+  EXPECT_FALSE(nothing->has_value());
+  ends.far.reset();
+  auto end = try_receive(ends.near.get());
+  ASSERT_TRUE(end.ok() && end->has_value());
+  EXPECT_EQ((*end)->kind, Received::Kind::end_of_file);
+}
+
+TEST(TryReceive, HandsOverTheTerminalCloseOnExec) {
+  Ends ends = make_ends();
+  rig::Pipe pipe = rig::make_pipe();
+  send(ends.far.get(), Message::terminal, 0, {pipe.writer.get()});
+  auto got = try_receive(ends.near.get());
+  ASSERT_TRUE(got.ok() && got->has_value());
+  EXPECT_EQ((*got)->kind, Received::Kind::message);
+  EXPECT_EQ((*got)->envelope.message, Message::terminal);
+  EXPECT_EQ(fcntl((*got)->fd.get(), F_GETFD), FD_CLOEXEC);
+  EXPECT_TRUE(rig::write_bytes((*got)->fd.get(), "x"));
+  EXPECT_EQ(rig::read_bytes(pipe.reader.get(), 1), "x");
+}
+
+TEST(TryReceive, RefusesWhatIsNotInTheProtocolAndLeaksNothing) {
+  Ends ends = make_ends();
+  rig::Pipe pipe = rig::make_pipe();
+  int before = open_descriptors();
+  send(ends.far.get(), Message::terminal, 0, {});
+  send(ends.far.get(), Message::running, 0, {pipe.reader.get()});
+  send(ends.far.get(), Message::terminal, 0, {pipe.reader.get(), pipe.writer.get()});
+  send(ends.far.get(), Message::terminal, 0, {0, 1, 2, 0});
+  EXPECT_EQ(::send(ends.far.get(), "abc", 3, 0), 3);
+  EXPECT_EQ(::send(ends.far.get(), "0123456789abcdef", 16, 0), 16);
+  for (int i = 0; i < 6; i++) {
+    auto got = try_receive(ends.near.get());
+    ASSERT_FALSE(got.ok()) << i;
+    EXPECT_EQ(got.error().code, EPROTO);
+  }
+  EXPECT_EQ(open_descriptors(), before);
+}
+
+TEST(Receive, IsAbortedByATerminationAndHoldsOtherSignals) {
+  EXPECT_EQ(in_child([] {
+              Ends ends = make_ends();
+              auto signals = Signals::block();
+              if (!signals.ok()) return false;
+              (void)kill(getpid(), SIGUSR1);
+              (void)kill(getpid(), SIGTERM);
+              auto got = receive(ends.near.get(), -1, *signals);
+              return got.ok() && got->kind == Received::Kind::aborted && got->signal == SIGTERM &&
+                     signals->front().number == SIGUSR1;
+            }),
+            0);
+}
+
+TEST(Receive, TakesAMessageBeforeAnAbort) {
+  EXPECT_EQ(in_child([] {
+              Ends ends = make_ends();
+              auto signals = Signals::block();
+              if (!signals.ok()) return false;
+              (void)kill(getpid(), SIGTERM);
+              send(ends.far.get(), Message::running, 0, {});
+              auto got = receive(ends.near.get(), -1, *signals);
+              if (!got.ok() || got->kind != Received::Kind::message) return false;
+              return signals->collect().ok() && signals->front().number == SIGTERM;
+            }),
+            0);
+}
+
+TEST(Receive, SeesTheEndOfAnInitWhoseSocketSomebodyElseHolds) {
+  EXPECT_EQ(in_child([] {
+              Ends ends = make_ends();
+              auto signals = Signals::block();
+              pid_t pid = fork();
+              if (pid == 0) {
+                send(ends.far.get(), Message::running, 0, {});
+                _exit(0);
+              }
+              UniqueFd pidfd = rig::pidfd_of(pid);
+              if (!signals.ok() || !rig::readable(pidfd.get())) return false;
+              auto message = receive(ends.near.get(), pidfd.get(), *signals);
+              auto end = receive(ends.near.get(), pidfd.get(), *signals);
+              return message.ok() && message->envelope.message == Message::running && end.ok() &&
+                     end->kind == Received::Kind::end_of_file;
+            }),
+            0);
+}
+
+TEST(Signals, LeavesOutWhatMinirunBringsUponItself) {
+  EXPECT_EQ(in_child([] {
+              auto signals = Signals::block();
+              rig::Pipe pipe = rig::make_pipe();
+              pipe.reader.reset();
+              bool refused = write(pipe.writer.get(), "x", 1) < 0 && errno == EPIPE;
+              return refused && signals.ok() && signals->collect().ok() && signals->empty();
+            }),
+            0);
+}
+
+TEST(Signals, StopsReadingBeforeTheQueueGrowsWithoutBound) {
+  EXPECT_EQ(in_child([] {
+              auto signals = Signals::block();
+              if (!signals.ok()) return false;
+              size_t sent = 0;
+              sigval value{};
+              for (; sent < 6000 && sigqueue(getpid(), 50, value) == 0; sent++) {
+                if (sent % 1000 == 0 && !signals->collect().ok()) return false;
+              }
+              if (sent < 6000 || !signals->collect().ok() || signals->fd() != -1) return false;
+              size_t seen = 0;
+              for (; !signals->empty(); seen++) {
+                signals->pop();
+                if (!signals->collect().ok()) return false;
+              }
+              return seen == sent && signals->fd() >= 0;
+            }),
+            0);
+}
+
+}  // namespace
+}  // namespace minirun

@@ -1,0 +1,51 @@
+#include "sys/tree.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "sys/file.h"
+#include "tests/support/temporary_directory.h"
+
+namespace minirun {
+
+TEST(RemoveTree, TakesAllButOneEntryAndFollowsNoLink) {
+  TemporaryDirectory outside, directory;
+  outside.write("kept", "x");
+  directory.write("state", "x");
+  directory.write("file", "x", 0);
+  directory.make_directory("a");
+  directory.make_directory("a/state");
+  directory.write("a/state/deep", "x");
+  directory.link("a/link", outside.path());
+  directory.link("dangling", "nowhere");
+  auto removed = remove_below(directory.fd(), "state");
+  EXPECT_TRUE(removed.ok()) << removed.error().text();
+  EXPECT_EQ(TemporaryDirectory::names(directory.path()), std::vector<std::string>{"state"});
+  EXPECT_EQ(TemporaryDirectory::names(outside.path()), std::vector<std::string>{"kept"});
+}
+
+TEST(RemoveTree, TakesOneEntryWhateverItIs) {
+  TemporaryDirectory directory;
+  directory.write("file", "x");
+  directory.make_directory("folder");
+  directory.write("folder/file", "x");
+  directory.link("link", "folder");
+  for (const char* name : {"link", "file", "folder", "not there"}) {
+    auto removed = remove_entry(directory.fd(), name);
+    EXPECT_TRUE(removed.ok()) << name << ": " << removed.error().text();
+  }
+  EXPECT_TRUE(TemporaryDirectory::names(directory.path()).empty());
+}
+
+TEST(RemoveTree, IsBounded) {
+  TemporaryDirectory directory;
+  std::string path = "d";
+  for (int level = 0; level < 20; level++, path += "/d") directory.make_directory(path);
+  auto removed = remove_below(directory.fd());
+  ASSERT_FALSE(removed.ok());
+  EXPECT_EQ(removed.error().code, ELOOP);
+}
+
+}  // namespace minirun
