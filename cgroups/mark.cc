@@ -11,7 +11,6 @@
 
 #include "cgroups/cgroup.h"
 #include "cgroups/walk.h"
-#include "sys/file.h"
 
 namespace minirun {
 namespace {

@@ -14,7 +14,6 @@
 #include "runtime/criu/images.h"
 #include "runtime/criu/run.h"
 #include "runtime/oci/bundle.h"
-#include "sys/file.h"
 #include "sys/pidfd.h"
 
 namespace minirun {
@@ -82,7 +81,7 @@ Result<void> wait_for_end(int pidfd) {
 
 Result<void> checkpoint(const GlobalOptions& global, const CheckpointCommand& command) {
   std::string criu = TRY(find_criu());
-  Container container = TRY(find_locked(global, command.id));
+  Container container = TRY(find_locked(global.root, command.id));
   TRY(check_container(container));
   if (command.status_fd && fcntl(*command.status_fd, F_GETFD) < 0)
     return fail(errno, "--status-fd {}", *command.status_fd);

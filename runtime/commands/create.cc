@@ -3,7 +3,6 @@
 
 #include "runtime/commands/command.h"
 #include "runtime/launch/rootless.h"
-#include "runtime/text/log.h"
 
 namespace minirun {
 
@@ -13,7 +12,13 @@ static Result<Outcome> create(const GlobalOptions& global, const CreateCommand& 
   bool entered = TRY(enter_user_namespace(command.launch.bundle));  // before anything is opened
   Supervisor supervisor = TRY(Supervisor::begin());  // before the first side effect: signals are held from here on
   UniqueFd state_root = TRY(open_state_root(global.root, true));
-  Prepared prepared = TRY(prepare_create(command, state_root.get(), entered));
+  LaunchRequest request;
+  request.options = command.launch;
+  request.id = command.id;
+  request.create = true;
+  request.init = command.init;
+  request.entered = entered;
+  Prepared prepared = TRY(prepare_launch(request, state_root.get()));
   Hierarchy hierarchy = TRY(find_hierarchy());
   StateDirectory state = TRY(StateDirectory::claim(state_root.get(), prepared.id));
   report_warnings(prepared);

@@ -49,7 +49,7 @@ Result<void> remove_locked(StateDirectory state, bool force) {
 Result<Outcome> perform(const GlobalOptions& global, const DeleteCommand& command) {
   auto checked = check_id(command.id);
   if (!checked.ok()) return wrap(checked.error(), "delete " + command.id);
-  auto root = open_existing_root(global);
+  auto root = open_existing_root(global.root);
   auto state = root.ok() ? StateDirectory::open(root->get(), command.id) : Result<StateDirectory>(root.error());
   if (!state.ok() && command.force && state.error().code == ENOENT) return Outcome{};
   if (!state.ok()) return named("delete", command.id, state.error());

@@ -153,7 +153,7 @@ Result<void> Exec::prepare(int state_root) {
   compiled_ = compile_exec(spec_, place, host, options, seccomp ? &*seccomp : nullptr, facts);
   for (const std::string& warning : compiled_.warnings) report_line("minirun: warning: " + warning);
   cgroup_.emplace(TRY(exec_cgroup(container_.record, command_.cgroup)));
-  if (container_.record.systemd) TRY(come_near(container_.record));
+  TRY(come_near(container_.record.systemd, container_.record.cgroup.path));
   return {};
 }
 
@@ -266,7 +266,7 @@ Result<Outcome> exec(const GlobalOptions& global, const ExecCommand& command) {
   if (geteuid() != 0) TRY(leave_host_program());
   Supervisor supervisor = TRY(Supervisor::begin());
   TRY(check_id(command.id));
-  UniqueFd state_root = TRY(open_existing_root(global));
+  UniqueFd state_root = TRY(open_existing_root(global.root));
   Container container = TRY(find_container(state_root.get(), command.id));
   Exec exec(command, std::move(container), std::move(supervisor));
   return exec.perform(state_root.get());

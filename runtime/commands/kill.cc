@@ -76,7 +76,7 @@ Result<bool> deliver(const Container& container, int signal, bool all) {
 
 Result<Outcome> perform(const GlobalOptions& global, const KillCommand& command) {
   int signal = command.signal == "0" ? 0 : TRY(parse_signal(command.signal));
-  auto found = find_processes(global, command.id);
+  auto found = find_processes(global.root, command.id);
   if (!found.ok()) return named("kill", command.id, found.error());
   auto sent = deliver(*found, signal, command.all);
   if (!sent.ok()) return wrap(sent.error(), "kill " + command.id);

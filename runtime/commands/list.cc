@@ -23,7 +23,7 @@ struct Listed {
 // Whatever state it is in: one that cannot be read is listed too, or nobody would know what to delete.
 Result<std::vector<Listed>> list_containers(const GlobalOptions& global) {
   std::vector<Listed> all;
-  auto root = open_existing_root(global);
+  auto root = open_existing_root(global.root);
   if (!root.ok() && root.error().code == ENOENT) return all;
   if (!root.ok()) return root.error();
   for (const std::string& id : TRY(list_ids(root->get()))) {
@@ -69,7 +69,7 @@ std::string json_of(const std::vector<Listed>& all) {
 }  // namespace
 
 Result<Outcome> perform(const GlobalOptions& global, const StateCommand& command) {
-  auto found = find_container(global, command.id);
+  auto found = find_container(global.root, command.id);
   if (!found.ok()) return named("state", command.id, found.error());
   JsonWriter json(2);
   append_state(json, found->record, found->status, found->init ? found->record.init.pid : 0);

@@ -117,6 +117,11 @@ Result<std::string> default_root() {
   return fmt::format("/tmp/minirun-{}", geteuid());
 }
 
+CgroupDriver cgroup_driver(const GlobalOptions& global) {
+  if (global.systemd_cgroup || global.cgroup_manager == "systemd") return CgroupDriver::systemd;
+  return global.cgroup_manager == "disabled" ? CgroupDriver::disabled : CgroupDriver::cgroupfs;
+}
+
 Invocation parse_command_line(int argc, char** argv) {
   Invocation invocation;
   CommandOptions options;

@@ -7,6 +7,9 @@
 #include <variant>
 #include <vector>
 
+#include "runtime/criu/options.h"
+#include "runtime/launch/request.h"
+#include "runtime/resources/systemd_scope.h"
 #include "sys/result.h"
 
 namespace minirun {
@@ -18,17 +21,6 @@ struct GlobalOptions {
   bool debug = false;
   bool systemd_cgroup = false;
   std::string cgroup_manager = "cgroupfs";
-};
-
-// What create, run and restore have in common.
-struct LaunchOptions {
-  std::string bundle = ".";
-  std::string pid_file;
-  std::string console_socket;
-  std::string pidfd_socket;
-  uint32_t preserve_fds = 0;
-  bool no_pivot = false;
-  bool no_new_keyring = false;
 };
 
 struct RunCommand {
@@ -158,43 +150,14 @@ struct ExecCommand {
   bool ignore_paused = false;
 };
 
-struct CheckpointCommand {
+struct CheckpointCommand : DumpOptions {
   std::string id;
-  std::string image_path = "checkpoint";
-  std::string work_path;
-  std::string parent_path;
-  std::string page_server;
-  std::string manage_cgroups_mode;
-  std::vector<std::string> empty_ns;
-  std::optional<int> status_fd;
-  bool leave_running = false;
-  bool tcp_established = false;
-  bool tcp_skip_in_flight = false;
-  bool link_remap = false;
-  bool ext_unix_sk = false;
-  bool shell_job = false;
-  bool lazy_pages = false;
-  bool file_locks = false;
-  bool pre_dump = false;
-  bool auto_dedup = false;
 };
 
-struct RestoreCommand {
+struct RestoreCommand : RestoreOptions {
   LaunchOptions launch;
   std::string id;
-  std::string image_path = "checkpoint";
-  std::string work_path;
-  std::string manage_cgroups_mode;
-  std::vector<std::string> empty_ns;
-  std::string lsm_profile;
-  std::string lsm_mount_context;
   bool detach = false;
-  bool tcp_established = false;
-  bool ext_unix_sk = false;
-  bool shell_job = false;
-  bool file_locks = false;
-  bool auto_dedup = false;
-  bool lazy_pages = false;
 };
 
 // Nothing is left to do but to print: help, the version, or what was wrong with the command line.
@@ -212,6 +175,9 @@ struct Invocation {
                RestoreCommand>
       command;
 };
+
+// The cgroup driver that --systemd-cgroup and --cgroup-manager name.
+CgroupDriver cgroup_driver(const GlobalOptions& global);
 
 Invocation parse_command_line(int argc, char** argv);
 

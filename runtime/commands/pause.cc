@@ -15,7 +15,7 @@ Cgroup::Deadline deadline() {
 }
 
 Result<void> pause_container(const GlobalOptions& global, const std::string& id) {
-  Container container = TRY(find_locked(global, id));
+  Container container = TRY(find_locked(global.root, id));
   if (container.status == "paused") return fail(0, "container not running: it is paused already");
   Cgroup cgroup = TRY(open_running_cgroup(container));
   TRY(freeze(cgroup, deadline()));
@@ -26,7 +26,7 @@ Result<void> pause_container(const GlobalOptions& global, const std::string& id)
 }
 
 Result<void> resume_container(const GlobalOptions& global, const std::string& id) {
-  Container container = TRY(find_locked(global, id));
+  Container container = TRY(find_locked(global.root, id));
   if (container.status != "paused") return fail(0, "container not paused: {}", container.status);
   return thaw(TRY(open_running_cgroup(container)), deadline());
 }

@@ -8,7 +8,7 @@
 namespace minirun {
 
 Result<Outcome> perform(const GlobalOptions& global, const PlanCommand& command) {
-  Prepared prepared = TRY(prepare_plan(command));
+  Prepared prepared = TRY(prepare_plan(command.bundle, !command.no_init));
   if (cgroup_driver(global) == CgroupDriver::systemd)
     prepared.compiled.cgroup_path = TRY(scope_path(prepared.bundle.spec, prepared.compiled, prepared.id));
   if (cgroup_driver(global) == CgroupDriver::disabled)

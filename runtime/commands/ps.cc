@@ -33,7 +33,7 @@ Result<std::vector<pid_t>> processes_of(const Container& container) {
 }
 
 Result<std::string> list(const GlobalOptions& global, const PsCommand& command) {
-  Container container = TRY(find_container(global, command.id));
+  Container container = TRY(find_container(global.root, command.id));
   std::vector<pid_t> pids = TRY(processes_of(container));
   if (command.format == "json") {
     JsonWriter json;

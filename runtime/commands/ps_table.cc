@@ -16,7 +16,6 @@
 
 #include "runtime/text/json.h"
 #include "sys/fd.h"
-#include "sys/file.h"
 
 namespace minirun {
 namespace {

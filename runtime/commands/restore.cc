@@ -13,7 +13,7 @@
 #include <cstdlib>
 
 #include "cgroups/hierarchy.h"
-#include "runtime/commands/command.h"
+#include "runtime/commands/run.h"
 #include "runtime/criu/arguments.h"
 #include "runtime/criu/images.h"
 #include "runtime/criu/mount_points.h"
@@ -176,12 +176,12 @@ Result<Outcome> restore(const GlobalOptions& global, const RestoreCommand& comma
   ImagePaths paths = TRY(find_image_paths(command.image_path, command.work_path));
   Supervisor supervisor = TRY(Supervisor::begin());  // before the first side effect: signals are held from here on
   UniqueFd state_root = TRY(open_state_root(global.root, true));
-  RunCommand as_run;
-  as_run.launch = command.launch;
-  as_run.id = command.id;
-  as_run.detach = command.detach;
-  as_run.no_init = true;
-  Prepared prepared = TRY(prepare_run(as_run, state_root.get(), false));
+  LaunchRequest request;
+  request.options = command.launch;
+  request.id = command.id;
+  request.detach = command.detach;
+  request.init = false;
+  Prepared prepared = TRY(prepare_launch(request, state_root.get()));
   Hierarchy hierarchy = TRY(find_hierarchy());
   StateDirectory state = TRY(StateDirectory::claim(state_root.get(), prepared.id));
   Creation creation(command.launch, prepared, hierarchy, std::move(state), std::move(supervisor),

@@ -1,4 +1,6 @@
 // `minirun run`: the whole life of a container in one command.
+#include "runtime/commands/run.h"
+
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/stat.h>
@@ -9,7 +11,6 @@
 
 #include "cgroups/hierarchy.h"
 #include "cgroups/stats.h"
-#include "runtime/commands/command.h"
 #include "runtime/commands/notify_wait.h"
 #include "runtime/compile/compile.h"
 #include "runtime/container/state_directory.h"
@@ -18,10 +19,9 @@
 #include "runtime/launch/create.h"
 #include "runtime/launch/prepare.h"
 #include "runtime/launch/rootless.h"
-#include "runtime/oci/bundle.h"
 #include "runtime/supervise/supervisor.h"
 #include "runtime/text/log.h"
-#include "sys/file.h"
+#include "runtime/text/random_id.h"
 
 namespace minirun {
 namespace {
@@ -161,7 +161,13 @@ Result<Outcome> perform(const GlobalOptions& global, const RunCommand& command) 
   bool entered = TRY(enter_user_namespace(command.launch.bundle));  // before anything is opened
   Supervisor supervisor = TRY(Supervisor::begin());  // before the first side effect: signals are held from here on
   UniqueFd state_root = TRY(open_state_root(global.root, true));
-  Prepared prepared = TRY(prepare_run(command, state_root.get(), entered));
+  LaunchRequest request;
+  request.options = command.launch;
+  request.id = command.id ? *command.id : TRY(make_up_id());
+  request.detach = command.detach;
+  request.init = !command.no_init;
+  request.entered = entered;
+  Prepared prepared = TRY(prepare_launch(request, state_root.get()));
   report_warnings(prepared);
   Hierarchy hierarchy = TRY(find_hierarchy());
   auto state = StateDirectory::claim(state_root.get(), prepared.id);

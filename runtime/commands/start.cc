@@ -110,7 +110,7 @@ Result<Outcome> start(Container container) {
 }  // namespace
 
 Result<Outcome> perform(const GlobalOptions& global, const StartCommand& command) {
-  auto container = find_locked(global, command.id);
+  auto container = find_locked(global.root, command.id);
   if (!container.ok()) return named("start", command.id, container.error());
   auto outcome = start(std::move(container).value());
   if (!outcome.ok()) return wrap(outcome.error(), "start " + command.id);

@@ -10,8 +10,8 @@
 
 #include "runtime/commands/command.h"
 #include "runtime/container/container.h"
-#include "runtime/launch/child.h"
 #include "runtime/launch/remove.h"
+#include "runtime/resources/limited_cgroup.h"
 #include "runtime/text/duration.h"
 #include "runtime/text/signal_name.h"
 #include "sys/file.h"
@@ -73,11 +73,11 @@ Result<bool> ask(const Container& found, const std::optional<Cgroup>& cgroup, co
 
 // Whoever makes it holds the lock; its workload may run before its record says so.
 Result<Container> find_settled(const GlobalOptions& global, const std::string& id) {
-  Container found = TRY(find_container(global, id));
+  Container found = TRY(find_container(global.root, id));
   if (found.status != "creating") return found;
   TRY(found.state.lock());
   found.state.unlock();
-  return find_container(global, id);
+  return find_container(global.root, id);
 }
 
 Result<Outcome> stop(const GlobalOptions& global, const StopCommand& command) {

@@ -61,7 +61,7 @@ std::vector<Write> present_values(const Cgroup& cgroup, const std::vector<Write>
 // the files have the last word.
 Result<void> change_scope(const ContainerRecord& record, const Cgroup& cgroup, std::vector<Write> writes) {
   if (!record.systemd) return {};
-  TRY(update_scope(record, writes));
+  TRY(update_scope(record.systemd, writes));
   for (Write& write : writes) write.not_below.clear();
   return cgroup.apply(writes);
 }
@@ -70,13 +70,13 @@ Result<void> change_scope(const ContainerRecord& record, const Cgroup& cgroup, s
 // comes last, so that after a failure there is nothing of it to be put back.
 Result<void> update(const GlobalOptions& global, const UpdateCommand& command) {
   // Before stdin is waited for; without the lock, which others may want.
-  auto found = TRY(find_container(global, command.id));
+  auto found = TRY(find_container(global.root, command.id));
   TRY(check_intel_rdt(command, found.record.rdt));
   std::string file = command.resources == "-" ? "stdin" : command.resources;
   std::string json = TRY(read_resources(command.resources));
   oci::Resources resources = TRY(requested_resources(command, json, file));
 
-  Container container = TRY(find_locked(global, command.id));
+  Container container = TRY(find_locked(global.root, command.id));
   Cgroup cgroup = TRY(open_running_cgroup(container));
   CurrentLimits current = TRY(read_current_limits(cgroup.fd()));
   TRY(check_resources_for(command, resources, current, file));
@@ -94,7 +94,7 @@ Result<void> update(const GlobalOptions& global, const UpdateCommand& command) {
     auto done = change_scope(container.record, cgroup, plan.writes);
     if (done.ok() && new_filter) done = replace_device_filter(cgroup.fd(), filter);
     // The error is the one to tell. systemd may have taken the change also when its answer did not come.
-    if (!done.ok()) (void)update_scope(container.record, before);
+    if (!done.ok()) (void)update_scope(container.record.systemd, before);
     return done;
   });
   if (!changed.ok()) put_back(container.record.rdt, schemata);

@@ -9,7 +9,7 @@ namespace minirun {
 namespace {
 
 Result<Outcome> wait_for(const GlobalOptions& global, const std::string& id) {
-  Container found = TRY(find_container(global, id));
+  Container found = TRY(find_container(global.root, id));
   if (found.record.exit_status) return Outcome{*found.record.exit_status, "", "", {}};
   if (!found.init) {
     auto zombie = open_init_or_zombie(found.record);

@@ -3,11 +3,11 @@
 #include <string_view>
 
 #include "runtime/compile/mount_links.h"
+#include "runtime/compile/notify_paths.h"
 #include "runtime/compile/parts.h"
 #include "runtime/oci/container_path.h"
 #include "runtime/oci/mount_id_maps.h"
 #include "runtime/oci/mount_options.h"
-#include "runtime/supervise/notify_relay.h"
 #include "sys/kernel_abi.h"
 
 namespace minirun {

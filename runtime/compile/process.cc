@@ -9,11 +9,10 @@
 #include "runtime/compile/capabilities.h"
 #include "runtime/compile/home.h"
 #include "runtime/compile/labels.h"
+#include "runtime/compile/notify_paths.h"
 #include "runtime/compile/parts.h"
 #include "runtime/oci/memory_policy.h"
 #include "runtime/oci/parse.h"
-#include "runtime/resources/host_resources.h"
-#include "runtime/supervise/notify_relay.h"
 #include "runtime/text/json.h"
 #include "sys/kernel_abi.h"
 

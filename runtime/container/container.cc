@@ -70,8 +70,8 @@ Result<Container> look_at(StateDirectory state, ContainerRecord record) {
   return found;
 }
 
-Result<UniqueFd> open_existing_root(const GlobalOptions& global) {
-  auto root = open_state_root(global.root, false);
+Result<UniqueFd> open_existing_root(const std::string& state_root) {
+  auto root = open_state_root(state_root, false);
   if (!root.ok() && root.error().code == ENOENT) return fail(ENOENT, "container does not exist");
   return root;
 }
@@ -81,15 +81,15 @@ Result<Container> find_container(int root, const std::string& id) {
   return look_at(TRY(StateDirectory::open(root, id)));
 }
 
-Result<Container> find_container(const GlobalOptions& global, const std::string& id) {
+Result<Container> find_container(const std::string& state_root, const std::string& id) {
   TRY(check_id(id));
-  UniqueFd root = TRY(open_existing_root(global));
+  UniqueFd root = TRY(open_existing_root(state_root));
   return find_container(root.get(), id);
 }
 
-Result<Container> find_processes(const GlobalOptions& global, const std::string& id) {
+Result<Container> find_processes(const std::string& state_root, const std::string& id) {
   TRY(check_id(id));
-  UniqueFd root = TRY(open_existing_root(global));
+  UniqueFd root = TRY(open_existing_root(state_root));
   StateDirectory state = TRY(StateDirectory::open(root.get(), id));
   ContainerRecord record = TRY(read_record(state));
   if (record.init.pid == 0) {
@@ -100,9 +100,9 @@ Result<Container> find_processes(const GlobalOptions& global, const std::string&
   return with_init(std::move(state), std::move(record));
 }
 
-Result<Container> find_locked(const GlobalOptions& global, const std::string& id) {
+Result<Container> find_locked(const std::string& state_root, const std::string& id) {
   TRY(check_id(id));
-  UniqueFd root = TRY(open_existing_root(global));
+  UniqueFd root = TRY(open_existing_root(state_root));
   StateDirectory state = TRY(StateDirectory::open(root.get(), id));
   TRY(state.lock());
   return look_at(std::move(state));

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "cgroups/cgroup.h"
-#include "runtime/commands/options.h"
 #include "runtime/container/state_directory.h"
 #include "runtime/text/json_writer.h"
 #include "sys/fd.h"
@@ -20,18 +19,18 @@ struct Container {
   UniqueFd init;       // pidfd, when it lives
 };
 
-// The container of an id below --root. Errors: "container does not exist", an unreadable record.
-Result<Container> find_container(const GlobalOptions& global, const std::string& id);
+// The container of an id below a state root. Errors: "container does not exist", an unreadable record.
+Result<Container> find_container(const std::string& state_root, const std::string& id);
 
 // The same below a state root that is open.
 Result<Container> find_container(int root, const std::string& id);
 
 // The same with an empty status, for a command that does not care whether it waits or is paused. One whose
 // first process is not recorded yet is waited for, as its workload may run by then: for at most kLockTime.
-Result<Container> find_processes(const GlobalOptions& global, const std::string& id);
+Result<Container> find_processes(const std::string& state_root, const std::string& id);
 
 // The same for a command that changes the container: its lock is held as long as the result lives.
-Result<Container> find_locked(const GlobalOptions& global, const std::string& id);
+Result<Container> find_locked(const std::string& state_root, const std::string& id);
 
 // The same in a directory that is open. One without a record has nothing but the directory yet: creating, with the
 // bare record below.
@@ -68,7 +67,7 @@ void append_state(JsonWriter& json, const ContainerRecord& record, const std::st
 // minirun asks no name service.
 std::string owner_name();
 
-// The state root of --root when it is there; else "container does not exist".
-Result<UniqueFd> open_existing_root(const GlobalOptions& global);
+// The state root when it is there; else "container does not exist".
+Result<UniqueFd> open_existing_root(const std::string& state_root);
 
 }  // namespace minirun

@@ -3,7 +3,7 @@
 // are closed.
 #pragma once
 
-#include "namespaces/spawn.h"
+#include "namespaces/plan_memory.h"
 #include "sys/fd.h"
 #include "sys/result.h"
 

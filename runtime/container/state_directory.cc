@@ -79,14 +79,6 @@ Result<void> check_id(const std::string& id) {
   return fail(0, "invalid container id: 1 to 255 of A-Z a-z 0-9 _ + . -, the first a letter, a digit or _");
 }
 
-Result<std::string> make_up_id() {
-  uint8_t random[6];
-  if (getrandom(random, sizeof random, 0) != sizeof random) return fail(errno, "getrandom");
-  std::string id;
-  for (uint8_t byte : random) id += fmt::format("{:02x}", byte);
-  return id;
-}
-
 Result<UniqueFd> open_state_root(const std::string& path, bool make) {
   auto fd = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
   if (!fd.ok() && fd.error().code == ENOENT && make) {

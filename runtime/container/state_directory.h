@@ -16,6 +16,7 @@
 #include "cgroups/cgroup.h"
 #include "runtime/oci/spec.h"
 #include "runtime/resources/intel_rdt.h"
+#include "runtime/resources/systemd_record.h"
 #include "sys/fd.h"
 #include "sys/result.h"
 
@@ -29,14 +30,6 @@ struct ProcessIdentity {
 
   // Of a process that is held by a pidfd, so that it cannot be recycled meanwhile.
   static Result<ProcessIdentity> of(pid_t pid, int pidfd);
-};
-
-// The unit of a container under the systemd cgroup driver: known before it is made. Engines name the driver at create
-// only.
-struct SystemdRecord {
-  std::string unit;   // "minirun-web1.scope"
-  std::string mark;   // its Description: by it the unit is known for the container's
-  bool user = false;  // of the manager of the user
 };
 
 struct ContainerRecord {
@@ -58,9 +51,6 @@ struct ContainerRecord {
 
 // [A-Za-z0-9_][A-Za-z0-9_+.-]*, at most 255 bytes: a name for a directory, never a path, never an option.
 Result<void> check_id(const std::string& id);
-
-// Twelve random hexadecimal digits (getrandom(2)).
-Result<std::string> make_up_id();
 
 // The state root. Refused when others can write to it or it is somebody else's. make: with mode 0700 when missing,
 // with its parent; otherwise a missing one is ENOENT.

@@ -55,7 +55,7 @@ void add_if(Arguments& arguments, bool wanted, const char* option) {
   if (wanted) arguments.emplace_back(option);
 }
 
-// Also those of runc that have another name in criu's own command line.
+// Also those of runc that have another name in criu's own options line.
 Result<void> add_empty_namespaces(Arguments& arguments, const oci::Strings& types) {
   for (const std::string& type : types) {
     if (type != "network") return fail(0, "--empty-ns {}: only network can be left empty", type);
@@ -100,34 +100,34 @@ Result<void> add_page_server(Arguments& arguments, const std::string& server) {
   return {};
 }
 
-Result<void> check_together(const CheckpointCommand& command) {
-  if (command.pre_dump && command.lazy_pages) return fail(0, "--pre-dump and --lazy-pages exclude each other");
-  if (!command.pre_dump && command.leave_running && command.lazy_pages)
+Result<void> check_together(const DumpOptions& options) {
+  if (options.pre_dump && options.lazy_pages) return fail(0, "--pre-dump and --lazy-pages exclude each other");
+  if (!options.pre_dump && options.leave_running && options.lazy_pages)
     return fail(0, "--leave-running and --lazy-pages exclude each other: the memory is moved, not copied");
-  if (command.parent_path.starts_with('/'))
-    return fail(0, "--parent-path {}: must be relative to the directory of the images", command.parent_path);
+  if (options.parent_path.starts_with('/'))
+    return fail(0, "--parent-path {}: must be relative to the directory of the images", options.parent_path);
   return {};
 }
 
-// What both directions have, of either command.
+// What both directions have, of either options.
 template <typename Command>
-void add_shared_flags(Arguments& arguments, const Command& command) {
-  add_if(arguments, command.tcp_established, "--tcp-established");
-  add_if(arguments, command.ext_unix_sk, "--ext-unix-sk");
-  add_if(arguments, command.shell_job, "--shell-job");
-  add_if(arguments, command.file_locks, "--file-locks");
-  add_if(arguments, command.auto_dedup, "--auto-dedup");
-  add_if(arguments, command.lazy_pages, "--lazy-pages");
+void add_shared_flags(Arguments& arguments, const Command& options) {
+  add_if(arguments, options.tcp_established, "--tcp-established");
+  add_if(arguments, options.ext_unix_sk, "--ext-unix-sk");
+  add_if(arguments, options.shell_job, "--shell-job");
+  add_if(arguments, options.file_locks, "--file-locks");
+  add_if(arguments, options.auto_dedup, "--auto-dedup");
+  add_if(arguments, options.lazy_pages, "--lazy-pages");
 }
 
-void add_dump_flags(Arguments& arguments, const CheckpointCommand& command) {
-  add_if(arguments, command.leave_running && !command.pre_dump, "--leave-running");
-  add_shared_flags(arguments, command);
-  add_if(arguments, command.tcp_skip_in_flight, "--skip-in-flight");
-  add_if(arguments, command.link_remap, "--link-remap");
-  add_if(arguments, command.pre_dump || !command.parent_path.empty(), "--track-mem");
-  if (!command.parent_path.empty()) add(arguments, "--prev-images-dir", command.parent_path);
-  if (command.status_fd) add(arguments, "--status-fd", std::to_string(*command.status_fd));
+void add_dump_flags(Arguments& arguments, const DumpOptions& options) {
+  add_if(arguments, options.leave_running && !options.pre_dump, "--leave-running");
+  add_shared_flags(arguments, options);
+  add_if(arguments, options.tcp_skip_in_flight, "--skip-in-flight");
+  add_if(arguments, options.link_remap, "--link-remap");
+  add_if(arguments, options.pre_dump || !options.parent_path.empty(), "--track-mem");
+  if (!options.parent_path.empty()) add(arguments, "--prev-images-dir", options.parent_path);
+  if (options.status_fd) add(arguments, "--status-fd", std::to_string(*options.status_fd));
 }
 
 }  // namespace
@@ -182,9 +182,9 @@ std::string external_namespace_key(const std::string& type) {
   return "";
 }
 
-Result<std::vector<std::string>> dump_arguments(const CheckpointCommand& command, const DumpFacts& facts) {
-  TRY(check_together(command));
-  Arguments arguments = {command.pre_dump ? "pre-dump" : "dump", "--tree", std::to_string(facts.pid)};
+Result<std::vector<std::string>> dump_arguments(const DumpOptions& options, const DumpFacts& facts) {
+  TRY(check_together(options));
+  Arguments arguments = {options.pre_dump ? "pre-dump" : "dump", "--tree", std::to_string(facts.pid)};
   add_places(arguments, facts.images, facts.work, "dump.log", facts.rootfs);
   for (const CriuMount& mount : facts.mounts)
     add(arguments, "--external", fmt::format("mnt[{}]:{}", mount.destination, mount.destination));
@@ -197,17 +197,17 @@ Result<std::vector<std::string>> dump_arguments(const CheckpointCommand& command
     told.push_back(name);
     add(arguments, "--external", name);
   }
-  TRY(add_cgroups_mode(arguments, command.manage_cgroups_mode, facts.cgroup_path, false));
+  TRY(add_cgroups_mode(arguments, options.manage_cgroups_mode, facts.cgroup_path, false));
   if (!facts.cgroup_directory.empty()) add(arguments, "--freeze-cgroup", facts.cgroup_directory);
-  TRY(add_empty_namespaces(arguments, command.empty_ns));
-  TRY(add_page_server(arguments, command.page_server));
-  add_dump_flags(arguments, command);
+  TRY(add_empty_namespaces(arguments, options.empty_ns));
+  TRY(add_page_server(arguments, options.page_server));
+  add_dump_flags(arguments, options);
   // criu holds back the peers of open connections with iptables. Without those there is nobody to hold back.
-  if (!facts.iptables) add(arguments, "--network-lock", command.tcp_established ? "nftables" : "skip");
+  if (!facts.iptables) add(arguments, "--network-lock", options.tcp_established ? "nftables" : "skip");
   return arguments;
 }
 
-Result<std::vector<std::string>> restore_arguments(const RestoreCommand& command, const RestoreFacts& facts) {
+Result<std::vector<std::string>> restore_arguments(const RestoreOptions& options, const RestoreFacts& facts) {
   // As minirun's child, so that it can be waited for.
   Arguments arguments = {"restore", "--restore-detached", "--restore-sibling", "--pidfile", facts.pid_file};
   add_places(arguments, facts.images, facts.work, "restore.log", facts.rootfs);
@@ -216,11 +216,11 @@ Result<std::vector<std::string>> restore_arguments(const RestoreCommand& command
   for (const InheritedFd& inherited : facts.inherited)
     add(arguments, "--inherit-fd", fmt::format("fd[{}]:{}", inherited.fd, inherited.name));
   for (const CriuNamespace& ns : facts.joined) add(arguments, "--join-ns", fmt::format("{}:{}", ns.type, ns.path));
-  TRY(add_cgroups_mode(arguments, command.manage_cgroups_mode, facts.cgroup_path, true));
-  TRY(add_empty_namespaces(arguments, command.empty_ns));
-  add_shared_flags(arguments, command);
-  if (!command.lsm_profile.empty()) add(arguments, "--lsm-profile", command.lsm_profile);
-  if (!command.lsm_mount_context.empty()) add(arguments, "--lsm-mount-context", command.lsm_mount_context);
+  TRY(add_cgroups_mode(arguments, options.manage_cgroups_mode, facts.cgroup_path, true));
+  TRY(add_empty_namespaces(arguments, options.empty_ns));
+  add_shared_flags(arguments, options);
+  if (!options.lsm_profile.empty()) add(arguments, "--lsm-profile", options.lsm_profile);
+  if (!options.lsm_mount_context.empty()) add(arguments, "--lsm-mount-context", options.lsm_mount_context);
   return arguments;
 }
 

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "runtime/commands/options.h"
+#include "runtime/criu/options.h"
 #include "runtime/oci/spec.h"
 #include "sys/result.h"
 
@@ -56,7 +56,7 @@ struct DumpFacts {
 };
 
 // criu dump, or criu pre-dump with --pre-dump. Errors: options that do not go together, as criu or runc refuse them.
-Result<std::vector<std::string>> dump_arguments(const CheckpointCommand& command, const DumpFacts& facts);
+Result<std::vector<std::string>> dump_arguments(const DumpOptions& options, const DumpFacts& facts);
 
 // A descriptor of the restored container that is taken from minirun's own.
 struct InheritedFd {
@@ -75,7 +75,7 @@ struct RestoreFacts {
   std::vector<CriuNamespace> joined;  // those that criu joins itself
 };
 
-Result<std::vector<std::string>> restore_arguments(const RestoreCommand& command, const RestoreFacts& facts);
+Result<std::vector<std::string>> restore_arguments(const RestoreOptions& options, const RestoreFacts& facts);
 
 // The key that a namespace of this type has in the images, where criu has one: "" for the others, which it joins with
 // --join-ns.

@@ -3,7 +3,6 @@
 
 #include <optional>
 
-#include "sys/fd.h"
 #include "sys/result.h"
 
 namespace minirun {

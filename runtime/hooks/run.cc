@@ -22,7 +22,6 @@
 #include "runtime/supervise/subreaper.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
-#include "sys/passing_error.h"
 #include "sys/pidfd.h"
 
 namespace minirun {

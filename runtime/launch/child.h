@@ -1,5 +1,4 @@
-// From a compiled container to a running one, and back to nothing: the kernel objects of a launch in the order of
-// their making. Whatever fails, the guards here take away what was made.
+// The container's first process, from clone to its workload's exec. Whatever fails, its guard takes it away.
 #pragma once
 
 #include <chrono>
@@ -12,42 +11,11 @@
 #include "namespaces/sources.h"
 #include "namespaces/spawn.h"
 #include "runtime/compile/compile.h"
+#include "runtime/resources/limited_cgroup.h"
 #include "runtime/supervise/supervisor.h"
 #include "sys/result.h"
 
 namespace minirun {
-
-// The container's cgroup with its limits and device filter set. Killed and removed on destruction.
-class LimitedCgroup {
- public:
-  // path: Compiled::cgroup_path, or where else the container's is to be; "": it has none.
-  static Result<LimitedCgroup> make(const Hierarchy& hierarchy, const Compiled& compiled, const std::string& path);
-  // One that systemd has made. last: what is to be done once it is removed.
-  static LimitedCgroup take(Cgroup cgroup, std::function<Result<void>()> last);
-  // Limits, owner and device filter.
-  Result<void> limit(const Compiled& compiled, const std::vector<Write>& writes) const;
-  LimitedCgroup(LimitedCgroup&& other) noexcept;
-  LimitedCgroup& operator=(LimitedCgroup&&) = delete;
-  LimitedCgroup(const LimitedCgroup&) = delete;
-  LimitedCgroup& operator=(const LimitedCgroup&) = delete;
-  ~LimitedCgroup();
-
-  Cgroup& cgroup() { return cgroup_; }
-  // It lives on: a detached container.
-  void keep() { owned_ = false; }
-  // Whether its removal is still to be done, and is this object's to do.
-  bool is_owned() const { return owned_; }
-  // Kills what is left inside and removes it, within kRemovalTime; the error names who would not go.
-  Result<void> remove();
-
- private:
-  explicit LimitedCgroup(Cgroup cgroup) : cgroup_(std::move(cgroup)) {}
-  Cgroup cgroup_;
-  std::function<Result<void>()> last_{};
-  bool owned_ = true;
-};
-
-constexpr std::chrono::seconds kRemovalTime{10};
 
 // The child on the far side. Killed and reaped on destruction, as by end(), unless it was waited for or is let go.
 class Launched {

@@ -6,8 +6,6 @@
 #include <string>
 
 #include "cgroups/hierarchy.h"
-#include "runtime/commands/command.h"
-#include "runtime/commands/options.h"
 #include "runtime/container/state_directory.h"
 #include "runtime/hooks/points.h"
 #include "runtime/launch/child.h"
@@ -89,10 +87,6 @@ class Creation {
   bool pid_told_ = false;
   bool hooked_ = false;  // a hook may have made something that a poststop hook takes away
 };
-
-// The rest of a foreground run, from a workload that runs: supervises it until it ends and takes away what is left;
-// keep: but for its record. The outcome is the workload's exit status.
-Result<Outcome> supervise_to_end(const Prepared& prepared, Creation& creation, bool keep);
 
 // What is wrong with the options themselves.
 Result<void> check_launch_options(const LaunchOptions& options);

@@ -217,33 +217,22 @@ static Result<void> take_launch_options(const LaunchOptions& launch, RunOptions*
   return {};
 }
 
-Result<Prepared> prepare_create(const CreateCommand& command, int state_root, bool entered) {
+Result<Prepared> prepare_launch(const LaunchRequest& request, int state_root) {
   RunOptions options;
-  options.entered = entered;
-  options.create = true;
-  options.init = command.init;
-  TRY(take_launch_options(command.launch, &options));
-  Prepared prepared = TRY(prepare(command.launch.bundle, command.id, options, state_root));
-  TRY(check_console(prepared.compiled.terminal, true, command.launch.console_socket));
+  options.entered = request.entered;
+  options.create = request.create;
+  options.detach = request.detach;
+  options.init = request.init;
+  TRY(take_launch_options(request.options, &options));
+  Prepared prepared = TRY(prepare(request.options.bundle, request.id, options, state_root));
+  TRY(check_console(prepared.compiled.terminal, request.create || request.detach, request.options.console_socket));
   return prepared;
 }
 
-Result<Prepared> prepare_run(const RunCommand& command, int state_root, bool entered) {
+Result<Prepared> prepare_plan(const std::string& bundle, bool init) {
   RunOptions options;
-  options.entered = entered;
-  options.init = !command.no_init;
-  options.detach = command.detach;
-  TRY(take_launch_options(command.launch, &options));
-  std::string id = command.id ? *command.id : TRY(make_up_id());
-  Prepared prepared = TRY(prepare(command.launch.bundle, id, options, state_root));
-  TRY(check_console(prepared.compiled.terminal, command.detach, command.launch.console_socket));
-  return prepared;
-}
-
-Result<Prepared> prepare_plan(const PlanCommand& command) {
-  RunOptions options;
-  options.init = !command.no_init;
-  return prepare(command.bundle, "ID", options, -1);
+  options.init = init;
+  return prepare(bundle, "ID", options, -1);
 }
 
 }  // namespace minirun

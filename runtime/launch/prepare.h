@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "runtime/commands/options.h"
 #include "runtime/compile/compile.h"
+#include "runtime/launch/request.h"
 #include "runtime/oci/bundle.h"
 
 namespace minirun {
@@ -16,13 +16,10 @@ struct Prepared {
   Compiled compiled;
 };
 
-// state_root: where compiled seccomp filters are kept; -1: nowhere.
-Result<Prepared> prepare_run(const RunCommand& command, int state_root, bool entered);
+// state_root: where compiled seccomp filters are kept. With create a process in config.json is needed by start only.
+Result<Prepared> prepare_launch(const LaunchRequest& request, int state_root);
 
-// For `minirun create`: a process in config.json is needed by start only.
-Result<Prepared> prepare_create(const CreateCommand& command, int state_root, bool entered);
-
-// The same for `minirun plan`: what `run` with these options would do on this host.
-Result<Prepared> prepare_plan(const PlanCommand& command);
+// What `run` of the bundle would do on this host, for `minirun plan`.
+Result<Prepared> prepare_plan(const std::string& bundle, bool init);
 
 }  // namespace minirun

@@ -6,6 +6,7 @@
 // stored.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -310,6 +311,13 @@ struct Seccomp {
   std::string listener_metadata;
   std::vector<SeccompRule> syscalls;
 };
+
+// Whether an action is SCMP_ACT_NOTIFY: listenerPath is for such a profile only.
+inline bool notifies(const Seccomp& seccomp) {
+  auto is_notify = [](const SeccompRule& rule) { return rule.action == SeccompAction::notify; };
+  return seccomp.default_action == SeccompAction::notify ||
+         std::any_of(seccomp.syscalls.begin(), seccomp.syscalls.end(), is_notify);
+}
 
 // config-linux.md, "IntelRdt".
 struct IntelRdt {

@@ -2,7 +2,6 @@
 #include <linux/sched.h>
 
 #include "runtime/oci/checker.h"
-#include "runtime/oci/parse.h"
 
 namespace minirun {
 

@@ -6,7 +6,7 @@
 
 #include "runtime/oci/checker.h"
 #include "runtime/oci/memory_policy.h"
-#include "runtime/resources/net_devices.h"
+#include "runtime/oci/net_device_name.h"
 #include "runtime/text/json.h"
 
 namespace minirun {

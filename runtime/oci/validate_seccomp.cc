@@ -1,7 +1,6 @@
 // Rules for /linux/seccomp.
 #include "runtime/oci/checker.h"
 #include "runtime/oci/parse.h"
-#include "runtime/seccomp/filter.h"
 #include "runtime/text/json.h"
 
 namespace minirun {

@@ -169,18 +169,6 @@ Error told(Error error, const std::string& pointer) {
 
 }  // namespace
 
-bool is_net_device_name(const std::string& name, bool may_be_template) {
-  size_t place = name.find('%');
-  if (may_be_template && place != std::string::npos && name.substr(place, 2) == "%d") {
-    std::string one = name;
-    return is_net_device_name(one.replace(place, 2, "0"), false);
-  }
-  if (name.empty() || name.size() >= IFNAMSIZ || name == "." || name == "..") return false;
-  for (char c : name)
-    if (c == '/' || c == ':' || c == '%' || (c >= '\t' && c <= '\r') || c == ' ' || c == '\0') return false;
-  return true;
-}
-
 Result<void> move_net_devices(const NetDevices& devices, int namespace_fd) {
   if (devices.empty()) return {};
   TRY(check_other_namespace(namespace_fd));

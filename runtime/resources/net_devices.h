@@ -23,8 +23,4 @@ using NetDevices = std::vector<std::pair<std::string, oci::NetDevice>>;
 // device's JSON pointer.
 Result<void> move_net_devices(const NetDevices& devices, int namespace_fd);
 
-// Whether the kernel takes this for the name of a device (dev_valid_name() in net/core/dev.c); a template may have one
-// "%d" in it.
-bool is_net_device_name(const std::string& name, bool may_be_template);
-
 }  // namespace minirun

@@ -11,6 +11,7 @@
 #include "cgroups/systemd/limit_properties.h"
 #include "cgroups/systemd/unit_name.h"
 #include "runtime/supervise/self_program.h"
+#include "runtime/text/random_id.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -118,11 +119,6 @@ Result<systemd::ScopeName> scope_name(const oci::Spec& spec, const std::string& 
 Result<std::string> scope_path(const oci::Spec& spec, const Compiled& compiled, const std::string& id) {
   systemd::ScopeName name = TRY(scope_name(spec, id, compiled.ordinary_user));
   return fmt::format("{}/{}", TRY(systemd::slice_path(name.slice)), name.unit);
-}
-
-CgroupDriver cgroup_driver(const GlobalOptions& global) {
-  if (global.systemd_cgroup || global.cgroup_manager == "systemd") return CgroupDriver::systemd;
-  return global.cgroup_manager == "disabled" ? CgroupDriver::disabled : CgroupDriver::cgroupfs;
 }
 
 Result<std::string> find_systemd_helper() {
@@ -234,13 +230,13 @@ Result<void> SystemdScope::release(const Cgroup& cgroup, const Compiled& compile
   return cgroup.apply(last);
 }
 
-Result<void> update_scope(const ContainerRecord& record, const std::vector<Write>& writes) {
-  if (!record.systemd || writes.empty()) return {};
-  auto client = start_client(record.systemd->user);
+Result<void> update_scope(const std::optional<SystemdRecord>& record, const std::vector<Write>& writes) {
+  if (!record || writes.empty()) return {};
+  auto client = start_client(record->user);
   if (!client.ok()) return wrap_systemd(client.error());
-  auto found = client->ask(request_for(systemd::Call::look, *record.systemd));
+  auto found = client->ask(request_for(systemd::Call::look, *record));
   if (!found.ok()) return wrap_systemd(found.error());
-  systemd::Request request = request_for(systemd::Call::set, *record.systemd);
+  systemd::Request request = request_for(systemd::Call::set, *record);
   request.properties = systemd::limit_properties(writes, found->version, systemd::Moment::update);
   auto set = client->ask(request);
   if (!set.ok()) return wrap_systemd(set.error());
@@ -255,13 +251,13 @@ Result<void> stop_scope(const SystemdRecord& record) {
   return {};
 }
 
-Result<void> come_near(const ContainerRecord& record) {
-  if (!record.systemd || !record.systemd->user) return {};
+Result<void> come_near(const std::optional<SystemdRecord>& record, const std::string& cgroup_path) {
+  if (!record || !record->user) return {};
   Hierarchy hierarchy = TRY(find_hierarchy());
-  if (TRY(is_near(hierarchy, record.cgroup.path))) return {};
+  if (TRY(is_near(hierarchy, cgroup_path))) return {};
   auto client = start_client(true);
   if (!client.ok()) return wrap_systemd(client.error());
-  auto moved = move_near(hierarchy, record.cgroup.path, *client);
+  auto moved = move_near(hierarchy, cgroup_path, *client);
   if (!moved.ok()) return wrap_systemd(moved.error());
   return {};
 }

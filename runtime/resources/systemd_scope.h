@@ -9,16 +9,14 @@
 
 #include "cgroups/hierarchy.h"
 #include "cgroups/systemd/client.h"
-#include "runtime/commands/options.h"
 #include "runtime/compile/compile.h"
-#include "runtime/container/state_directory.h"
-#include "runtime/launch/child.h"
+#include "runtime/resources/limited_cgroup.h"
+#include "runtime/resources/systemd_record.h"
 #include "sys/result.h"
 
 namespace minirun {
 
 enum class CgroupDriver : uint8_t { cgroupfs, systemd, disabled };
-CgroupDriver cgroup_driver(const GlobalOptions& global);
 
 // The helper program: beside minirun, in ../libexec/minirun, or in the folder that it was built for. ENOENT.
 Result<std::string> find_systemd_helper();
@@ -66,7 +64,7 @@ systemd::Properties scope_properties(const std::string& slice, const systemd::Pr
                                      const std::vector<Write>& writes, uint32_t version);
 
 // The same limits for a container in use, so that they are systemd's too. Without effect for one without a scope.
-Result<void> update_scope(const ContainerRecord& record, const std::vector<Write>& writes);
+Result<void> update_scope(const std::optional<SystemdRecord>& record, const std::vector<Write>& writes);
 
 // Stops the container's scope and waits until systemd has forgotten it, so that its name is free. Done already is
 // success; so is a unit of that name that is not this container's.
@@ -74,6 +72,6 @@ Result<void> stop_scope(const SystemdRecord& record);
 
 // For a process that is to be born in a container's scope under a user's manager: clone3(2) refuses that to a caller
 // from another part of the tree (a login session). Then systemd puts this process into a scope of its own beside it.
-Result<void> come_near(const ContainerRecord& record);
+Result<void> come_near(const std::optional<SystemdRecord>& record, const std::string& cgroup_path);
 
 }  // namespace minirun

@@ -282,12 +282,6 @@ Result<TableFilter> compile_table(const SyscallTable& table, uint32_t default_ac
 
 }  // namespace
 
-bool notifies(const oci::Seccomp& seccomp) {
-  auto is_notify = [](const oci::SeccompRule& rule) { return rule.action == oci::SeccompAction::notify; };
-  return seccomp.default_action == oci::SeccompAction::notify ||
-         std::any_of(seccomp.syscalls.begin(), seccomp.syscalls.end(), is_notify);
-}
-
 Result<SeccompProgram> compile_seccomp(const oci::Seccomp& seccomp) {
   auto default_action = action_value(seccomp.default_action, seccomp.default_errno_ret);
   if (!default_action.ok()) return wrap(default_action.error(), "/linux/seccomp/defaultAction");

@@ -39,9 +39,6 @@ struct SeccompProgram {
 //   older than the image's glibc would break programs that work without seccomp.
 Result<SeccompProgram> compile_seccomp(const oci::Seccomp& seccomp);
 
-// Whether an action is SCMP_ACT_NOTIFY: listenerPath is for such a profile only.
-bool notifies(const oci::Seccomp& seccomp);
-
 // "2.5.4": of the library that is linked in.
 std::string libseccomp_version();
 

@@ -21,9 +21,6 @@
 
 namespace minirun {
 
-constexpr const char* kNotifyDirectory = "/run/notify";  // in the container
-constexpr const char* kNotifyPath = "/run/notify/notify.sock";
-
 // NOTIFY_SOCKET of minirun's own environment; "" when there is none. Errors: neither an absolute path nor an abstract
 // name (@NAME).
 Result<std::string> own_notify_socket();

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/container/record.h"
+#include "runtime/text/random_id.h"
 #include "sys/file.h"
 
 namespace minirun {

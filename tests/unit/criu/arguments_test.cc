@@ -31,7 +31,7 @@ DumpFacts dump_facts() {
 }
 
 TEST(CriuArguments, DumpSaysWhatStaysOutside) {
-  auto arguments = dump_arguments(CheckpointCommand{}, dump_facts());
+  auto arguments = dump_arguments(DumpOptions{}, dump_facts());
   ASSERT_TRUE(arguments.ok()) << arguments.error().text();
   EXPECT_EQ(*arguments, (Arguments{"dump",
                                    "--tree",
@@ -57,7 +57,7 @@ TEST(CriuArguments, DumpSaysWhatStaysOutside) {
 }
 
 TEST(CriuArguments, DumpTakesEveryFlag) {
-  CheckpointCommand command;
+  DumpOptions command;
   command.leave_running = command.tcp_established = command.tcp_skip_in_flight = command.link_remap = true;
   command.ext_unix_sk = command.shell_job = command.file_locks = command.auto_dedup = true;
   command.parent_path = "../before";
@@ -74,13 +74,13 @@ TEST(CriuArguments, DumpTakesEveryFlag) {
   EXPECT_TRUE(has(*arguments, {"--page-server", "--address", "::1", "--port", "27"}));
   EXPECT_TRUE(has(*arguments, {"--empty-ns", "net"}));
   EXPECT_TRUE(has(*arguments, {"--status-fd", "7"}));
-  command = CheckpointCommand{};
+  command = DumpOptions{};
   command.lazy_pages = true;
   EXPECT_TRUE(has(*dump_arguments(command, dump_facts()), {"--lazy-pages"}));
 }
 
 TEST(CriuArguments, PreDumpTracksMemoryAndRunsOnAnyway) {
-  CheckpointCommand command;
+  DumpOptions command;
   command.pre_dump = command.leave_running = true;
   auto arguments = dump_arguments(command, dump_facts());
   ASSERT_TRUE(arguments.ok());
@@ -92,7 +92,7 @@ TEST(CriuArguments, PreDumpTracksMemoryAndRunsOnAnyway) {
 TEST(CriuArguments, WithoutIptablesPeersAreHeldBackOnlyWhereThereAreSome) {
   DumpFacts facts = dump_facts();
   facts.iptables = false;
-  CheckpointCommand command;
+  DumpOptions command;
   EXPECT_TRUE(has(*dump_arguments(command, facts), {"--network-lock", "skip"}));
   command.tcp_established = true;
   EXPECT_TRUE(has(*dump_arguments(command, facts), {"--network-lock", "nftables"}));
@@ -100,7 +100,7 @@ TEST(CriuArguments, WithoutIptablesPeersAreHeldBackOnlyWhereThereAreSome) {
 
 TEST(CriuArguments, WhatDoesNotGoTogetherIsRefused) {
   auto message = [](auto change) {
-    CheckpointCommand command;
+    DumpOptions command;
     change(command);
     auto arguments = dump_arguments(command, dump_facts());
     return arguments.ok() ? "" : arguments.error().text();
@@ -123,7 +123,7 @@ TEST(CriuArguments, RestoreIsMinirunsChildAndTakesWhatIsOutside) {
                      {{"/data", "/srv/data"}},
                      {{64, "pipe:[9]"}},
                      {{"uts", "/run/uts"}}};
-  RestoreCommand command;
+  RestoreOptions command;
   command.manage_cgroups_mode = "full";
   command.lsm_profile = "apparmor:web";
   command.lsm_mount_context = "ctx";
@@ -137,7 +137,7 @@ TEST(CriuArguments, RestoreIsMinirunsChildAndTakesWhatIsOutside) {
                                "uts:/run/uts", "--manage-cgroups=full", "--cgroup-root", "/c", "--empty-ns", "net"}));
   EXPECT_TRUE(has(*arguments, {"--tcp-established", "--ext-unix-sk", "--shell-job", "--file-locks", "--auto-dedup",
                                "--lazy-pages", "--lsm-profile", "apparmor:web", "--lsm-mount-context", "ctx"}));
-  EXPECT_FALSE(has(*restore_arguments(RestoreCommand{}, facts), {"--cgroup-root"})) << "criu is started inside";
+  EXPECT_FALSE(has(*restore_arguments(RestoreOptions{}, facts), {"--cgroup-root"})) << "criu is started inside";
 }
 
 TEST(CriuMounts, AreWhatTheHostGives) {

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "runtime/oci/net_device_name.h"
 #include "sys/file.h"
 #include "sys/netlink.h"
 #include "tests/support/config_edit.h"

@@ -1,0 +1,29 @@
+// What is asked of a launch, whichever command asks.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace minirun {
+
+// What create, run and restore have in common.
+struct LaunchOptions {
+  std::string bundle = ".";
+  std::string pid_file;
+  std::string console_socket;
+  std::string pidfd_socket;
+  uint32_t preserve_fds = 0;
+  bool no_pivot = false;
+  bool no_new_keyring = false;
+};
+
+struct LaunchRequest {
+  LaunchOptions options;
+  std::string id;
+  bool create = false;   // waits for `minirun start`
+  bool detach = false;   // without create: runs on without minirun
+  bool init = true;      // the workload has minirun's init as PID 1; with create the annotation org.minirun.init, too
+  bool entered = false;  // this process is in the container's user namespace (launch/rootless.h)
+};
+
+}  // namespace minirun

@@ -1,0 +1,43 @@
+#include "runtime/resources/limited_cgroup.h"
+
+#include <utility>
+
+#include "cgroups/device_filter.h"
+
+namespace minirun {
+
+Result<LimitedCgroup> LimitedCgroup::make(const Hierarchy& hierarchy, const Compiled& compiled,
+                                          const std::string& path) {
+  if (path.empty()) return LimitedCgroup(Cgroup::none());
+  LimitedCgroup made(TRY(Cgroup::create(hierarchy, path, compiled.limits.needed)));
+  TRY(made.limit(compiled, compiled.limits.writes));
+  return made;
+}
+
+LimitedCgroup LimitedCgroup::take(Cgroup cgroup, std::function<Result<void>()> last) {
+  LimitedCgroup taken(std::move(cgroup));
+  taken.last_ = std::move(last);
+  return taken;
+}
+
+Result<void> LimitedCgroup::limit(const Compiled& compiled, const std::vector<Write>& writes) const {
+  TRY(cgroup_.apply(writes));
+  if (compiled.cgroup_owner) TRY(cgroup_.give_to(*compiled.cgroup_owner));
+  if (!compiled.device_filter.empty()) TRY(attach_device_filter(cgroup_.fd(), compiled.device_filter));
+  return {};
+}
+
+LimitedCgroup::LimitedCgroup(LimitedCgroup&& other) noexcept
+    : cgroup_(std::move(other.cgroup_)), last_(std::move(other.last_)), owned_(std::exchange(other.owned_, false)) {}
+
+LimitedCgroup::~LimitedCgroup() {
+  if (owned_) (void)remove();  // on the way out of an error, which is the one to tell
+}
+
+Result<void> LimitedCgroup::remove() {
+  owned_ = false;
+  TRY(cgroup_.remove(Cgroup::Processes::kill, std::chrono::steady_clock::now() + kRemovalTime));
+  return last_ ? last_() : Result<void>();
+}
+
+}  // namespace minirun

@@ -1,0 +1,13 @@
+// Names that nobody chose.
+#pragma once
+
+#include <string>
+
+#include "sys/result.h"
+
+namespace minirun {
+
+// Twelve random hexadecimal digits (getrandom(2)).
+Result<std::string> make_up_id();
+
+}  // namespace minirun
