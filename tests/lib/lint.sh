@@ -65,6 +65,14 @@ lint_scripts() {
   scripts | xargs shellcheck -S warning -x -e SC1090,SC1091,SC2034,SC2154 # files that source each other
 }
 
+# Rooms, libraries and unused includes; and that the check finds what it is for.
+lint_includes() {
+  python3 -B tests/lib/includes.py
+}
+lint_includes_faults() {
+  (cd tests/lib && python3 -B -m unittest -q includes_test)
+}
+
 # What docs/conformance.md names is there.
 lint_conformance() {
   tests/lib/conformance_check.sh
@@ -79,6 +87,6 @@ ring_lint() {
   build_sanitize
   build_release
   local name
-  for name in format words lengths scripts conformance init binary hardening hardening_faults; do lint_check $name 60; done
+  for name in format words lengths includes includes_faults scripts conformance init binary hardening hardening_faults; do lint_check $name 60; done
   lint_check tidy 1500
 }
