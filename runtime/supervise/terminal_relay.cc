@@ -16,6 +16,12 @@
 
 namespace minirun {
 
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+}  // namespace
+
 void RelayBuffer::take(size_t bytes) {
   begin_ += bytes;
   if (begin_ == end_) clear();
@@ -128,7 +134,6 @@ bool Relay::write_output() {
 }
 
 void Relay::drain() {
-  using Clock = std::chrono::steady_clock;
   const auto limit = std::chrono::milliseconds(kDrainMs);
   const auto end_of_reading = Clock::now() + limit;
   auto end_of_writing = end_of_reading;
