@@ -218,12 +218,6 @@ bool meant_for_procfs(const oci::Spec& spec, const std::string& path, size_t mou
                      });
 }
 
-std::string mount_context_type(const oci::Spec& spec) {
-  for (const auto& [key, value] : spec.annotations)
-    if (key == "run.oci.mount_context_type") return value;
-  return "context";
-}
-
 void emit_mounts(Compilation& c) {
   if (!c.spec.linux_.mount_label.empty() && !c.host.selinux)
     c.warn("/linux/mountLabel", "has no effect: SELinux is not enabled on this host");

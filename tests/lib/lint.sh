@@ -73,6 +73,17 @@ lint_includes_faults() {
   (cd tests/lib && python3 -B -m unittest -q includes_test)
 }
 
+# No room calls what only a later one defines; and that the check finds it where two rooms change places.
+lint_links() {
+  tests/lib/links.sh build
+}
+lint_links_faults() {
+  printf '1. `oci/`\n2. `text/`\n' >$results/wrong-order
+  ! tests/lib/links.sh build $results/wrong-order | tee /dev/stderr | grep -q '^runtime/oci: defined above it: ' || return 0
+  echo "links.sh found nothing wrong with oci/ before text/"
+  return 1
+}
+
 # What docs/conformance.md names is there.
 lint_conformance() {
   tests/lib/conformance_check.sh
@@ -87,6 +98,6 @@ ring_lint() {
   build_sanitize
   build_release
   local name
-  for name in format words lengths includes includes_faults scripts conformance init binary hardening hardening_faults; do lint_check $name 60; done
+  for name in format words lengths includes includes_faults links links_faults scripts conformance init binary hardening hardening_faults; do lint_check $name 60; done
   lint_check tidy 1500
 }
