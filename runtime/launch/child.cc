@@ -145,10 +145,10 @@ LaunchFailure died_early(Launched& launched, const Cgroup& cgroup) {
 // How long a signal to give up waits for an exec that is on its way.
 constexpr int kLongestExecMs = 1000;
 
-enum class Ending : uint8_t { gate, created, running, failed, closed };
+enum class Milestone : uint8_t { gate, created, running, failed, closed };
 
 // Messages up to one that ends the waiting.
-Result<Ending> read_messages(const Child& child, Signals& signals, LaunchEvents* events) {
+Result<Milestone> read_messages(const Child& child, Signals& signals, LaunchEvents* events) {
   bool held = false;
   for (;;) {
     Received received = TRY(receive(child.control.get(), child.pidfd.get(), signals));
@@ -161,20 +161,20 @@ Result<Ending> read_messages(const Child& child, Signals& signals, LaunchEvents*
       }
       return given_up(received.signal);
     }
-    if (received.kind == Received::Kind::end_of_file) return Ending::closed;
+    if (received.kind == Received::Kind::end_of_file) return Milestone::closed;
     switch (received.envelope.message) {
       case Message::terminal:
         events->terminal = std::move(received.fd);
         break;
       case Message::ready:
         events->gate = static_cast<Gate>(received.envelope.status);
-        return Ending::gate;
+        return Milestone::gate;
       case Message::created:
-        return Ending::created;
+        return Milestone::created;
       case Message::running:
-        return Ending::running;
+        return Milestone::running;
       case Message::failed:
-        return Ending::failed;
+        return Milestone::failed;
       default:
         return fail(EPROTO, "message {} of the init", static_cast<uint32_t>(received.envelope.message));
     }
@@ -190,9 +190,9 @@ std::optional<LaunchFailure> await_messages(Launched& launched, bool resident, c
   auto ending = read_messages(child, signals, events);
   if (!ending.ok()) return LaunchFailure{ending.error(), ending.error().exit_status()};
   Report report = child.memory.report();
-  if (*ending == Ending::failed || (*ending == Ending::closed && report.state == kFailed))
+  if (*ending == Milestone::failed || (*ending == Milestone::closed && report.state == kFailed))
     return with_memory(explain(launched, failed(), process), report.error, cgroup);
-  if (*ending != Ending::closed) return std::nullopt;
+  if (*ending != Milestone::closed) return std::nullopt;
   if (report.state == kExecuting && !resident) return std::nullopt;
   return died_early(launched, cgroup);
 }

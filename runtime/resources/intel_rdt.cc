@@ -16,7 +16,7 @@ namespace {
 
 constexpr const char* kPointer = "/linux/intelRdt";
 constexpr const char* kMount = "/sys/fs/resctrl";
-constexpr long kMagic = 0x7655821;  // RDTGROUP_SUPER_MAGIC (linux/magic.h)
+constexpr long kResctrlMagic = 0x7655821;  // RDTGROUP_SUPER_MAGIC (linux/magic.h)
 
 // The kernel keeps a sentence about the last thing it refused.
 Error explained(Error error, int root_fd) {
@@ -135,7 +135,7 @@ std::string resctrl_mount_point(std::string_view mountinfo) {
 Result<UniqueFd> open_resctrl() {
   auto usual = open_directory(AT_FDCWD, kMount);
   struct statfs facts {};
-  if (usual.ok() && fstatfs(usual->get(), &facts) == 0 && facts.f_type == kMagic) return usual;
+  if (usual.ok() && fstatfs(usual->get(), &facts) == 0 && facts.f_type == kResctrlMagic) return usual;
   constexpr size_t kMostBytes = 64 << 20;
   std::string place = resctrl_mount_point(TRY(read_file(AT_FDCWD, "/proc/self/mountinfo", kMostBytes)));
   if (place.empty()) return fail(0, "{}: no resctrl filesystem is mounted on this host ({})", kPointer, kMount);
