@@ -5,6 +5,8 @@
 #include <linux/sched.h>
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "runtime/compile/capabilities.h"
 #include "runtime/compile/home.h"
@@ -186,6 +188,17 @@ std::string command_text(const oci::Strings& args) {
   return text;
 }
 
+// Of the entries with one name the last stays, in its own place: getenv(3) answers with the first, and engines append
+// what is to replace an earlier one.
+void keep_last_of_each(oci::Strings* env) {
+  std::set<std::string_view> seen;
+  oci::Strings kept;
+  for (auto entry = env->rbegin(); entry != env->rend(); ++entry)
+    if (seen.insert(std::string_view(*entry).substr(0, entry->find('='))).second) kept.push_back(*entry);
+  std::reverse(kept.begin(), kept.end());
+  *env = std::move(kept);
+}
+
 // The variables of sd_listen_fds(3). Under an init the workload has a number that only it knows.
 void add_listen_fds(const ListenFds& listen, oci::Strings* env) {
   std::erase_if(*env, [](const std::string& entry) {
@@ -200,6 +213,7 @@ void add_listen_fds(const ListenFds& listen, oci::Strings* env) {
 
 uint64_t emit_environment(Compilation& c) {
   oci::Strings env = c.spec.process->env;
+  keep_last_of_each(&env);
   bool hook = !c.program.empty();
   if (c.options.notify && !hook) {  // the host's socket is not there, whatever the config copied
     std::erase_if(env, [](const auto& entry) { return entry.starts_with("NOTIFY_SOCKET="); });

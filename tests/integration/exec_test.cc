@@ -73,6 +73,14 @@ TEST_F(Exec, OptionsChangeTheProcess) {
   end();
 }
 
+TEST_F(Exec, EnvTakesThePlaceOfTheContainers) {
+  bundle_.config["process"]["env"] = {"PATH=/bin", "ONE=container", "HOME=/container"};
+  start();
+  json seen = exec_report({"-e", "ONE=first", "-e", "ONE=exec", "-e", "HOME=/exec"});
+  EXPECT_EQ(seen["env"], json({"PATH=/bin", "ONE=exec", "HOME=/exec"}));
+  end();
+}
+
 TEST_F(Exec, UserIsStrictlyDecimal) {
   start();
   for (const char* bad : {"web", "-1", "+1", " 1", "1 ", "0x10", "1.0", "1e3", "4294967295", "4294967296",

@@ -205,14 +205,21 @@ TEST_F(CompileProcess, OomScoreIsLeftAloneUnlessGiven) {
   EXPECT_EQ(find(lines(), "open a private procfs"), -1);
 }
 
+TEST_F(CompileProcess, OfVariablesWithOneNameTheLastStaysInItsPlace) {
+  spec.process->env = {"A=1", "B=1", "A=2", "AB=1", "HOME=/x", "A=", "C=1", "C=1"};
+  (void)lines();
+  auto* table = reinterpret_cast<const uint64_t*>(data(step(Op::execute).arg[4]));
+  for (const char* entry : {"B=1", "AB=1", "HOME=/x", "A=", "C=1"}) EXPECT_STREQ(data(*table++), entry);
+  EXPECT_EQ(*table, 0u);
+}
+
 TEST_F(CompileProcess, HomeIsAddedWhereThereIsNone) {
-  spec.process->env = {"A=1", "A=2"};
+  spec.process->env = {"A=1"};
   (void)lines();
   auto* table = reinterpret_cast<const uint64_t*>(data(step(Op::execute).arg[4]));
   EXPECT_STREQ(data(table[0]), "A=1");
-  EXPECT_STREQ(data(table[1]), "A=2");
-  EXPECT_STREQ(data(table[2]), "HOME=/home/user");
-  EXPECT_EQ(table[3], 0u);
+  EXPECT_STREQ(data(table[1]), "HOME=/home/user");
+  EXPECT_EQ(table[2], 0u);
   spec.process->env = {"HOME="};
   (void)lines();
   table = reinterpret_cast<const uint64_t*>(data(step(Op::execute).arg[4]));
