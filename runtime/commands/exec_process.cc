@@ -75,16 +75,31 @@ void add_missing(oci::Strings* set, const std::string& name) {
   if (std::find(set->begin(), set->end(), name) == set->end()) set->push_back(name);
 }
 
-void add_capability(const std::string& name, bool is_root, oci::Process* process) {
+bool is_known(const std::string& capability) {
+  oci::Capabilities asked;
+  asked.bounding = {capability};
+  return resolve_capabilities(&asked, ~uint64_t{0}).sets.bounding != 0;
+}
+
+// As runc has it. Inheritable gets none: a program with inheritable file capabilities would have more of it than the
+// container's own process (CVE-2022-29162). Without an ambient one the exec of another user drops it.
+void add_capability(const std::string& name, oci::Process* process) {
+  if (!is_known(name)) {
+    report_line(fmt::format("minirun: warning: --cap {}: is not a capability that this build knows", quoted(name)));
+    return;
+  }
   if (!process->capabilities) process->capabilities.emplace();
   oci::Capabilities& sets = *process->capabilities;
   add_missing(&sets.bounding, name);
   add_missing(&sets.permitted, name);
   add_missing(&sets.effective, name);
-  if (is_root) return;
-  // Without these the exec of another user would drop it (capabilities(7)).
-  add_missing(&sets.inheritable, name);
-  add_missing(&sets.ambient, name);
+  const oci::Strings& inheritable = sets.inheritable;
+  if (std::find(inheritable.begin(), inheritable.end(), name) != inheritable.end())
+    add_missing(&sets.ambient, name);
+  else if (process->user.uid != 0)
+    report_line(fmt::format("minirun: warning: --cap {}: is not in the inheritable set, so only programs with file "
+                            "capabilities have it as uid {}",
+                            name, process->user.uid));
 }
 
 Result<void> take_options(const ExecCommand& command, oci::Process* process) {
@@ -93,13 +108,7 @@ Result<void> take_options(const ExecCommand& command, oci::Process* process) {
   for (const std::string& gid : command.additional_gids)
     process->user.additional_gids.push_back(TRY(parse_id("--additional-gids", gid)));
   process->env.insert(process->env.end(), command.env.begin(), command.env.end());
-  for (const std::string& name : command.capabilities) {
-    oci::Capabilities asked;
-    asked.bounding = {name};
-    auto known = resolve_capabilities(&asked, ~uint64_t{0});
-    if (known.sets.bounding == 0) return fail(0, "--cap {}: is not a capability that this build knows", name);
-    add_capability(name, process->user.uid == 0, process);
-  }
+  for (const std::string& name : command.capabilities) add_capability(name, process);
   if (!command.apparmor.empty()) process->apparmor_profile = command.apparmor;
   if (!command.process_label.empty()) process->selinux_label = command.process_label;
   if (command.no_new_privs) process->no_new_privileges = *command.no_new_privs;

@@ -33,22 +33,6 @@ static void check_rlimits(Checker& checker, const std::vector<oci::Rlimit>& rlim
   }
 }
 
-// capabilities(7): the kernel refuses an effective set beyond the permitted one, and raises ambient capabilities only
-// within permitted and inheritable.
-static void check_capabilities(Checker& checker, const oci::Capabilities& caps) {
-  auto has = [](const oci::Strings& set, const std::string& name) {
-    return std::find(set.begin(), set.end(), name) != set.end();
-  };
-  const std::string base = "/process/capabilities";
-  for (size_t i = 0; i < caps.effective.size(); ++i)
-    if (!has(caps.permitted, caps.effective[i]))
-      checker.problem(at(base + "/effective", i), "must be in permitted too: found {}", quoted(caps.effective[i]));
-  for (size_t i = 0; i < caps.ambient.size(); ++i)
-    if (!has(caps.permitted, caps.ambient[i]) || !has(caps.inheritable, caps.ambient[i]))
-      checker.problem(at(base + "/ambient", i), "must be in permitted and inheritable too: found {}",
-                      quoted(caps.ambient[i]));
-}
-
 // sched_setattr(2).
 static void check_scheduler(Checker& checker, const oci::Scheduler& scheduler) {
   constexpr uint32_t kIso = 4;
@@ -97,7 +81,6 @@ void check_process(Checker& checker) {
     checker.problem("/process/user/additionalGids", "must be at most {}: found {}", NGROUPS_MAX,
                     process.user.additional_gids.size());
   check_rlimits(checker, process.rlimits);
-  if (process.capabilities) check_capabilities(checker, *process.capabilities);
   if (process.scheduler) check_scheduler(checker, *process.scheduler);
   if (process.exec_cpu_affinity) {
     check_affinity(checker, "initial", process.exec_cpu_affinity->initial);

@@ -205,5 +205,48 @@ TEST_F(ExecEngine, ACapabilityMoreIsEffective) {
   end();
 }
 
+// CVE-2022-29162: never inheritable. Ambient only where the container's process could inherit it already, as in runc.
+TEST_F(ExecEngine, ACapabilityMoreIsInheritedOnlyWhereItWasInheritable) {
+  bundle_.config["process"]["capabilities"]["inheritable"] = {"CAP_KILL"};
+  bundle_.config["process"]["capabilities"]["bounding"] = {"CAP_KILL"};
+  start();
+  Outcome outcome = exec({"--cap", "CAP_KILL", "--cap", "CAP_CHOWN", "--user", "33"}, {"/bin/payload", "report"});
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  json seen = json::parse(outcome.out, nullptr, false);
+  const json kill = "0000000000000020";
+  for (const char* set : {"cap_inheritable", "cap_ambient", "cap_effective", "cap_permitted"})
+    EXPECT_EQ(seen[set], kill) << set;
+  EXPECT_EQ(seen["cap_bounding"], "0000000000000021");
+  EXPECT_NE(outcome.err.find("warning: --cap CAP_CHOWN: is not in the inheritable set"), std::string::npos)
+      << describe(outcome);
+  EXPECT_EQ(outcome.err.find("CAP_KILL"), std::string::npos) << describe(outcome);
+  end();
+}
+
+TEST_F(ExecEngine, ACapabilityThatIsNoneIsAWarning) {
+  start();
+  Outcome outcome = exec({"--cap", "CAP_OF_TOMORROW"}, {"/bin/payload", "exit", "7"});
+  EXPECT_EQ(outcome.code, 7) << describe(outcome);
+  EXPECT_NE(outcome.err.find("warning: --cap \"CAP_OF_TOMORROW\": is not a capability that this build knows"),
+            std::string::npos)
+      << describe(outcome);
+  end();
+}
+
+// What `podman exec -u 0` sends for a container with --user and --cap-add.
+TEST_F(ExecEngine, AmbientOnesThatCannotBeRaisedAreAWarning) {
+  start();
+  json process = bundle_.config["process"];
+  process["args"] = {"/bin/payload", "exit", "7"};
+  process["capabilities"]["ambient"] = {"CAP_KILL"};
+  std::string file = bundle_.path() + "/process";
+  write_new_file(file, process.dump(), 0644);
+  Outcome outcome = exec({"--process", file}, {});
+  EXPECT_EQ(outcome.code, 7) << describe(outcome);
+  EXPECT_NE(outcome.err.find("warning: /process/capabilities/ambient: CAP_KILL is not in"), std::string::npos)
+      << describe(outcome);
+  end();
+}
+
 }  // namespace
 }  // namespace minirun::testing
