@@ -16,11 +16,12 @@ bool is_gone(const Error& error) {
   return error.code == ENOENT || error.code == ENODEV || error.code == ESTALE;
 }
 
-// Also of a container whose init has ended, when it left others behind.
+// Also of a container whose init has ended, when it left others behind. Of one that has stopped: none, as with runc.
 Result<std::vector<pid_t>> processes_of(const Container& container) {
   if (container.record.cgroup.path.empty()) {
-    if (!container.init) return fail(0, "container not running");
     std::vector<pid_t> pids;
+    if (!container.init && container.status == "stopped") return pids;
+    if (!container.init) return fail(0, "container not running");
     for (const PidNamespaceMember& member : TRY(pid_namespace_members(container.record.init.pid, container.init.get())))
       pids.push_back(member.pid);
     return pids;
@@ -28,8 +29,9 @@ Result<std::vector<pid_t>> processes_of(const Container& container) {
   auto cgroup = open_cgroup(container.record);
   auto pids = cgroup.ok() ? list_processes(cgroup->fd()) : Result<std::vector<pid_t>>(cgroup.error());
   bool none = pids.ok() ? pids->empty() && !container.init : is_gone(pids.error());
-  if (none) return fail(0, "container not running");
-  return pids;
+  if (!none) return pids;
+  if (container.status != "stopped") return fail(0, "container not running");
+  return std::vector<pid_t>();
 }
 
 Result<std::string> list(const GlobalOptions& global, const PsCommand& command) {

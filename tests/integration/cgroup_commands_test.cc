@@ -157,6 +157,23 @@ TEST_F(CgroupCommands, PsTableIsThatOfPsCutDown) {
   force_delete();
 }
 
+TEST_F(CgroupCommands, PsOfAStoppedContainerIsEmpty) {
+  Bundle bundle;
+  bundle.payload({"exit", "0"});
+  ASSERT_EQ(run(bundle, {"--keep"}).code, 0);
+  Outcome outcome = call({"ps", "--format", "json", id()});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(outcome.out + outcome.err, "[]\n");
+  ASSERT_EQ(mkdir((bundle.path() + "/path").c_str(), 0755), 0);
+  write_new_file(bundle.path() + "/path/ps", "#!/bin/sh\necho 'USER PID'; echo root 1; echo root $$\n", 0755);
+  StartOptions options;
+  options.env = {"PATH=" + bundle.path() + "/path:/usr/bin:/bin"};
+  outcome = call({"ps", id()}, options);
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(outcome.out + outcome.err, "USER PID\n");
+  EXPECT_EQ(call({"delete", id()}).code, 0);
+}
+
 TEST_F(CgroupCommands, WrongUsesAreToldByEach) {
   const std::vector<std::vector<std::string>> commands = {
       {"pause"},  {"resume"},           {"ps"}, {"ps", "--format", "json"}, {"update", "--pids-limit", "7"},
@@ -175,6 +192,7 @@ TEST_F(CgroupCommands, WrongUsesAreToldByEach) {
   bundle.payload({"exit", "0"});
   ASSERT_EQ(run(bundle, {"--keep"}).code, 0);
   for (const auto& command : commands) {
+    if (command[0] == "ps") continue;  // PsOfAStoppedContainerIsEmpty
     SCOPED_TRACE(command[0]);
     const char* why = command[0] == "resume" ? "container not paused: stopped\n" : "container not running\n";
     expect_refused(call(with_id(command, id())), {command[0] + " " + id() + ": " + why});
