@@ -62,7 +62,7 @@ namespace minirun {
   X(await_start, "wait for start on {0f}")                      \
   X(redirect, "make {0f} descriptor {1d}")                      \
   X(keyring, "start the session keyring {0s}")                  \
-  X(cpu_affinity, "run on CPUs {2s}")                           \
+  X(cpu_affinity, "run on {2s}")                                \
   X(supervise, "start the workload; stay as its init")          \
   X(session, "start a session{0s}")                             \
   X(close_on_exec, "close descriptors from {0d} on at exec")    \

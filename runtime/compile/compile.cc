@@ -167,8 +167,9 @@ Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFa
   c.plan.plan().first_kept_fd = 3 + options.listen_fds.count + options.preserve_fds;
   c.makes_cwd = true;
   c.add(Op::die_with_parent, "");  // before anything is there that could stay behind
-  emit_namespaces(c);              // the rest happens in them
-  emit_root(c);                    // from here on there is no path to the host
+  emit_all_cpus(c);
+  emit_namespaces(c);  // the rest happens in them
+  emit_root(c);        // from here on there is no path to the host
   emit_mounts(c);
   emit_devices(c);            // in /dev as it is mounted now
   emit_terminal(c);           // of the devpts mounted above

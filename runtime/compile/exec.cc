@@ -54,7 +54,7 @@ void emit_affinity(Compilation& c) {
   std::vector<uint64_t> mask = cpu_mask(*affinity->final);
   uint64_t offset = c.plan.bytes(mask.data(), mask.size() * sizeof mask[0]);
   c.add(Op::cpu_affinity, "/process/execCPUAffinity/final",
-        {offset, mask.size() * sizeof mask[0], c.text(*affinity->final)});
+        {offset, mask.size() * sizeof mask[0], c.text("CPUs " + *affinity->final)});
 }
 
 void emit_exec_terminal(Compilation& c) {
@@ -72,6 +72,8 @@ Compiled compile_exec(const oci::Spec& spec, const Place& place, const HostFacts
   Compilation c{spec, place, host, options, seccomp};
   c.plan.plan().first_kept_fd = 3 + options.preserve_fds;
   c.add(Op::die_with_parent, "");
+  // Else "initial" is that of this process already.
+  if (!spec.process->exec_cpu_affinity) emit_all_cpus(c);
   emit_joins(c, facts);
   emit_exec_terminal(c);
   emit_working_directory(c);

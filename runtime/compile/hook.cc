@@ -41,7 +41,10 @@ Compiled compile_hook(const oci::Spec& spec, const Place& place, const HostFacts
   bool confined = call.side == HookSide::start_container;
   Compilation c{changed, place, host, options, confined ? seccomp : nullptr, call.hook.path, call.pointer};
   c.add(Op::die_with_parent, "");
-  if (call.side != HookSide::runtime) emit_joins(c, facts);
+  if (call.side != HookSide::runtime) {
+    emit_all_cpus(c);
+    emit_joins(c, facts);
+  }
   emit_stdio(c);  // before the user of the process is to own it
   if (confined) {
     emit_working_directory(c);

@@ -69,6 +69,8 @@ void emit_protected_paths(Compilation& c);
 // compile/process.cc
 // Returns the first step that is for start to tell of, or kNoStep.
 uint32_t emit_launch(Compilation& c);
+// The caller's CPUs are not the container's: where its cgroup limits none, it has all.
+void emit_all_cpus(Compilation& c);
 // The parts of it that exec has too. Privileges and limits, up to where the process is the config's user: returns its
 // capabilities.
 CapabilitySets emit_privileges(Compilation& c);

@@ -260,6 +260,14 @@ std::vector<std::string> program_candidates(const std::string& program, const st
   return candidates;
 }
 
+// The kernel takes away what the cgroup does not allow, and what the machine does not have (sched_setaffinity(2)). It
+// remembers what was asked for, so that a cpuset that grows later gives more (Linux 6.2).
+void emit_all_cpus(Compilation& c) {
+  constexpr size_t kMostCpus = 8192;  // NR_CPUS of the largest kernels (arch/x86/Kconfig)
+  const std::string mask(kMostCpus / 8, '\xff');
+  c.add(Op::cpu_affinity, "", {c.plan.bytes(mask.data(), mask.size()), mask.size(), c.text("all CPUs of the cgroup")});
+}
+
 // Tried before the root can become read-only: that of the container's own process is made when it is missing. Where
 // root itself is denied (FUSE, NFS) the user tries again.
 void emit_working_directory(Compilation& c) {

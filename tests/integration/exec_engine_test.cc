@@ -194,6 +194,34 @@ TEST_F(ExecEngine, CreateSendsAPidfdAndPassesDescriptorsOn) {
   EXPECT_EQ(unlink(kSocket), 0);
 }
 
+// As with the peers: what a CPU manager or systemd has pinned the engine to is not the container's.
+TEST_F(ExecEngine, CallersCpusAreNotInherited) {
+  cpu_set_t own;
+  ASSERT_EQ(sched_getaffinity(0, sizeof own, &own), 0);
+  if (CPU_COUNT(&own) < 2) GTEST_SKIP() << "one CPU";
+  if (!bundle_.add_busybox({"cat"})) GTEST_SKIP() << "no busybox";
+  auto cpus_of = [](const std::string& status) { return status_line(status, "Cpus_allowed_list"); };
+  std::string all = cpus_of(content("/proc/self/status"));
+  int first = 0;
+  while (!CPU_ISSET(first, &own)) first++;
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(first, &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+  start();
+  Outcome outcome = exec({}, {"/bin/cat", "/proc/self/status"});
+  Outcome pinned = Running({"/bin/cat", "/proc/self/status"}, StartOptions()).finish();
+  EXPECT_EQ(sched_setaffinity(0, sizeof own, &own), 0);
+  EXPECT_EQ(cpus_of(pinned.out), std::to_string(first)) << "the caller is pinned";
+  EXPECT_EQ(cpus_of(outcome.out), all) << describe(outcome);
+  std::string init = std::to_string(container_pid());
+  EXPECT_EQ(cpus_of(content("/proc/" + init + "/status")), all);
+  std::string workload = content("/proc/" + init + "/task/" + init + "/children");
+  workload.erase(workload.find_last_not_of(" \n") + 1);
+  EXPECT_EQ(cpus_of(content("/proc/" + workload + "/status")), all) << workload;
+  end();
+}
+
 TEST_F(ExecEngine, ACapabilityMoreIsEffective) {
   start();
   Outcome outcome = exec({"--cap", "CAP_SYS_CHROOT"}, {"/bin/payload", "report"});
