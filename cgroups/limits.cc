@@ -89,10 +89,11 @@ void plan_quota(Planner& planner, const CpuLimits& cpu) {
   uint64_t period = cpu.period.value_or(0);
   if (!cpu.quota && period == 0) return;
   std::string value = cpu.quota.value_or(0) > 0 ? std::to_string(*cpu.quota) : "max";
-  bool limited = value != "max";
+  constexpr uint64_t kUsualPeriod = 100000;  // of every cgroup (Documentation/admin-guide/cgroup-v2.rst, "cpu.max")
+  bool asks = value != "max" || (period != 0 && period != kUsualPeriod);
   if (period != 0) value += " " + std::to_string(period);
   const char* origin = cpu.quota ? "cpu.quota" : "cpu.period";
-  if (limited) {
+  if (asks) {
     planner.limit("cpu.max", value, origin);
   } else {
     planner.lift("cpu.max", value, origin);

@@ -66,9 +66,9 @@ Result<void> change_scope(const ContainerRecord& record, const Cgroup& cgroup, s
   return cgroup.apply(writes);
 }
 
-// Everything that can be found wrong is found before the first change. The device filter is exchanged at one stroke and
-// comes last, so that after a failure there is nothing of it to be put back.
-Result<void> update(const GlobalOptions& global, const UpdateCommand& command) {
+// Returns a warning, or "". Everything that can be found wrong is found before the first change. The device filter is
+// exchanged at one stroke and comes last, so that after a failure there is nothing of it to be put back.
+Result<std::string> update(const GlobalOptions& global, const UpdateCommand& command) {
   // Before stdin is waited for; without the lock, which others may want.
   auto found = TRY(find_container(global.root, command.id));
   TRY(check_intel_rdt(command, found.record.rdt));
@@ -98,7 +98,9 @@ Result<void> update(const GlobalOptions& global, const UpdateCommand& command) {
     return done;
   });
   if (!changed.ok()) put_back(container.record.rdt, schemata);
-  return changed;
+  if (!changed.ok()) return changed.error();
+  bool nothing = plan.writes.empty() && !new_filter && !schemata;
+  return std::string(nothing ? "minirun: warning: update " + command.id + ": nothing was asked for" : "");
 }
 
 }  // namespace
@@ -106,7 +108,7 @@ Result<void> update(const GlobalOptions& global, const UpdateCommand& command) {
 Result<Outcome> perform(const GlobalOptions& global, const UpdateCommand& command) {
   auto updated = update(global, command);
   if (!updated.ok()) return named("update", command.id, updated.error());
-  return Outcome{};
+  return Outcome{0, "", std::move(updated).value(), {}};
 }
 
 }  // namespace minirun

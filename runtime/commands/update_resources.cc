@@ -65,7 +65,9 @@ Result<oci::Resources> parse_file(const UpdateCommand& command, std::string_view
   auto document = JsonDocument::parse(json);
   if (!document.ok()) return fail(0, "{}:{}", file, document.error().message);
   ParseOutcome parsed = parse_resources(**document);
-  for (const std::string& pointer : parsed.unknown) log_debug("{}: {}: unknown property, ignored", file, pointer);
+  // A warning, as what was asked for is not done.
+  for (const std::string& pointer : parsed.unknown)
+    report_line(fmt::format("minirun: warning: {}: {}: unknown property, ignored", file, pointer));
   UpdateCommand file_alone;
   file_alone.id = command.id;
   if (!parsed.problems.empty()) return as_error(parsed.problems, file_alone, file);
@@ -153,6 +155,12 @@ auto find_write(std::vector<Write>& writes, std::string_view file) {
   return std::find_if(writes.begin(), writes.end(), [&](const Write& write) { return write.file == file; });
 }
 
+// The write that with_current() has filled in goes: what `unified` asks for is another one of the same file.
+void erase_filled(std::vector<Write>* writes, std::string_view file) {
+  auto filled = find_write(*writes, file);
+  if (filled != writes->end() && !filled->origin.starts_with("unified.")) writes->erase(filled);
+}
+
 // Moves the later file's write in front of the earlier file's.
 void put_first(std::vector<Write>* writes, std::string_view later, std::string_view earlier) {
   auto first = find_write(*writes, earlier);
@@ -194,6 +202,8 @@ Result<void> check_resources_for(const UpdateCommand& command, const oci::Resour
   check_option_ranges(command, &checker.findings.problems);
   check_resources(checker);
   check_only_v1(checker);
+  for (const Problem& warning : checker.findings.warnings)
+    report_line("minirun: warning: " + line_for(warning, command, file));
   if (checker.findings.problems.empty()) return {};
   return as_error(checker.findings.problems, command, file);
 }
@@ -203,9 +213,9 @@ Result<LimitPlan> plan_change(const oci::Resources& resources, const CurrentLimi
   LimitPlan plan = TRY(plan_limits(limits_of(all), extra_tasks));
   std::vector<Write>& writes = plan.writes;
   bool limit_given = resources.memory && resources.memory->limit.value_or(0) != 0;
-  if (auto filled = find_write(writes, "memory.max"); !limit_given && filled != writes.end()) writes.erase(filled);
+  if (!limit_given) erase_filled(&writes, "memory.max");
   bool quota_given = resources.cpu && (resources.cpu->quota || resources.cpu->period.value_or(0) != 0);
-  if (auto filled = find_write(writes, "cpu.max"); !quota_given && filled != writes.end()) writes.erase(filled);
+  if (!quota_given) erase_filled(&writes, "cpu.max");
 
   // plan_limits() sets the swap first, which is right when memory is lowered. More memory comes before less swap.
   int64_t old_limit = current.memory_bytes.value_or(-1);

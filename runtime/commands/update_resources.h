@@ -26,7 +26,7 @@ Result<CurrentLimits> read_current_limits(int cgroup_fd);
 // The options over what the JSON text says (a resources object of config.json; empty: none). What neither names stays
 // unset. file: its name, for messages. The error has a line for each problem: "FILE: /memory/limit: must be ...",
 // "--memory:
-// ...". Unknown properties are ignored, and told with --debug.
+// ...". Unknown properties are ignored, with a warning.
 Result<oci::Resources> requested_resources(const UpdateCommand& command, std::string_view json,
                                            const std::string& file);
 

@@ -84,6 +84,8 @@ static void check_cpu(Checker& checker, const oci::Cpu& cpu) {
     checker.problem(base + "/quota", "must be at least 1000 microseconds, or -1 for no limit: found {}", quota);
   if (quota > 0 && cpu.burst.value_or(0) > static_cast<uint64_t>(quota))
     checker.problem(base + "/burst", "must not be more than quota, {}: found {}", quota, *cpu.burst);
+  if (cpu.idle == 1 && cpu.shares.value_or(0) != 0)  // the kernel refuses a weight then
+    checker.warning(base + "/shares", "has no effect with idle 1: found {}", *cpu.shares);
   check_cpu_list(checker, "cpus", cpu.cpus);
   check_cpu_list(checker, "mems", cpu.mems);
 }

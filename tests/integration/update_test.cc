@@ -66,13 +66,31 @@ TEST_F(Update, UnifiedFilesAreAllWrittenOrNone) {
   force_delete();
 }
 
-TEST_F(Update, NothingIsNoError) {
+TEST_F(Update, NothingIsAWarningAndNoError) {
   Bundle bundle;
   start(bundle, {"pause"});
-  expect_updated({});
-  EXPECT_EQ(update_from_stdin("{}").code, 0);
-  EXPECT_EQ(update_from_stdin(R"({"memory":{},"cpu":{},"devices":[],"blockIO":{"weight":0}})").code, 0);
-  expect_updated({"--memory", "", "--kernel-memory", "0", "--cpu-rt-runtime", "-1", "--cpu-rt-period", "0"});
+  std::vector<Outcome> all = {
+      update({}), update_from_stdin("{}"),
+      update_from_stdin(R"({"memory":{},"cpu":{},"devices":[],"blockIO":{"weight":0}})"),
+      update({"--memory", "", "--kernel-memory", "0", "--cpu-rt-runtime", "-1", "--cpu-rt-period", "0"})};
+  for (const Outcome& outcome : all) {
+    EXPECT_EQ(outcome.code, 0) << describe(outcome);
+    EXPECT_EQ(outcome.out + outcome.err, "minirun: warning: update " + id() + ": nothing was asked for\n");
+  }
+  force_delete();
+}
+
+TEST_F(Update, WhatIsIgnoredIsAWarning) {
+  Bundle bundle;
+  start(bundle, {"pause"});
+  Outcome outcome = update_from_stdin(
+      R"({"memory":{"limt":1048576,"swappiness":0},"unified":{"cgroup.max.depth":"7"},"pids_limit":7})");
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(cgroup_file("cgroup.max.depth"), "7");
+  for (const char* text : {"warning: stdin: /memory/limt: unknown property, ignored\n",
+                           "warning: stdin: /pids_limit: unknown property, ignored\n",
+                           "warning: stdin: /memory/swappiness: is for cgroup v1 only: ignored\n"})
+    EXPECT_NE(outcome.err.find(text), std::string::npos) << text << describe(outcome);
   force_delete();
 }
 

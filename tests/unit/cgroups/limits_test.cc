@@ -150,10 +150,17 @@ TEST(PlanCpu, NoQuotaIsMaxAndNeedsNoController) {
     EXPECT_EQ(lines(limits), Lines{"cpu.max=max 100000"});
     EXPECT_EQ(controllers(limits), "");
   }
-  limits.cpu = {.period = 20000};
-  EXPECT_EQ(lines(limits), Lines{"cpu.max=max 20000"});
   limits.cpu = {.shares = 0, .period = 0};
   EXPECT_EQ(lines(limits), Lines{});
+}
+
+TEST(PlanCpu, PeriodAloneIsAskedForUnlessItIsTheUsualOne) {
+  Limits limits;
+  limits.cpu = {.period = 20000};
+  EXPECT_EQ(lines(limits), Lines{"cpu.max=max 20000"});
+  EXPECT_EQ(controllers(limits), "cpu(cpu.period) ");
+  limits.cpu = {.period = 100000};
+  EXPECT_EQ(controllers(limits), "");
 }
 
 TEST(PlanCpu, IdleReplacesTheWeight) {

@@ -83,6 +83,16 @@ TEST(UpdateResources, QuotaAndPeriodStayTogether) {
   EXPECT_EQ(planned(asking([](auto& c) { c.cpu_quota = -1; }), kLimited), "cpu.max=max");
 }
 
+// What is filled in from the cgroup is not written again; what `unified` asks for of the same file is.
+TEST(UpdateResources, UnifiedIsNotTakenForWhatWasFilledIn) {
+  EXPECT_EQ(planned({}, kLimited, R"({"unified":{"cpu.max":"30000 100000","memory.max":"1000000"}})"),
+            "cpu.max=30000 100000 ; memory.max=1000000");
+  EXPECT_EQ(planned({}, kLimited, R"({"cpu":{"burst":1000},"unified":{"cpu.max":"30000 100000"}})"),
+            "cpu.max.burst=1000 ; cpu.max=30000 100000");
+  EXPECT_EQ(planned({}, kLimited, R"({"memory":{"swap":100663296},"unified":{"memory.max":"1000000"}})"),
+            "memory.swap.max=33554432 ; memory.max=1000000");
+}
+
 TEST(UpdateResources, BurstIsWrittenOnTheSafeSideOfTheQuota) {
   EXPECT_EQ(planned(asking([](auto& c) { c.cpu_burst = 6000; }), kLimited), "cpu.max.burst=6000");
   EXPECT_EQ(planned(asking([](auto& c) { c.cpu_burst = 30000; }), kLimited),

@@ -95,4 +95,17 @@ TEST(ValidateResources, DeviceRulesSayWhatTheyAllow) {
              "/linux/resources/devices/1/access: must be made of r (read), w (write) and m (mknod): found \"rx\""}));
 }
 
+TEST(ValidateResources, SharesBesideIdleAreAWarning) {
+  oci::Spec spec;
+  spec.linux_.resources.emplace().cpu = oci::Cpu{.shares = 512, .idle = 1};
+  auto shares = [&] {
+    Problems warnings = validate(spec).warnings;
+    return std::count_if(warnings.begin(), warnings.end(),
+                         [](const Problem& p) { return p.pointer == "/linux/resources/cpu/shares"; });
+  };
+  EXPECT_EQ(shares(), 1);
+  spec.linux_.resources->cpu->idle = 0;
+  EXPECT_EQ(shares(), 0);
+}
+
 }  // namespace minirun
