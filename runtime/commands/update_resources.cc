@@ -121,6 +121,27 @@ void check_option_ranges(const UpdateCommand& c, Problems* problems) {
     problems->push_back({"/pids/limit", fmt::format("must be a number, or -1 for no limit: found {}", *c.pids_limit)});
 }
 
+// What memory and swap have together so far. Without swap the two are apart: more memory is no swap.
+std::optional<int64_t> memory_and_swap(const CurrentLimits& current) {
+  int64_t memory = current.memory_bytes.value_or(-1), swap = current.swap_bytes.value_or(-1);
+  if (memory <= 0 || swap <= 0 || memory > INT64_MAX - swap) return std::nullopt;
+  return memory + swap;
+}
+
+// Whether memory alone is given, which leaves the sum of both as it is: docker and runc count so.
+bool keeps_sum(const oci::Memory& memory) {
+  return memory.limit.value_or(0) > 0 && memory.swap.value_or(0) == 0;
+}
+
+void check_sum(const oci::Resources& resources, const CurrentLimits& current, Problems* problems) {
+  auto sum = memory_and_swap(current);
+  if (!sum || !resources.memory || !keeps_sum(*resources.memory) || *resources.memory->limit <= *sum) return;
+  problems->push_back({"/linux/resources/memory/limit",
+                       fmt::format("is more than memory and swap together, which stay {}: give a swap (--memory-swap) "
+                                   "too: found {}",
+                                   *sum, *resources.memory->limit)});
+}
+
 // -1 for "max"; empty: the file is not there.
 Result<std::optional<int64_t>> read_limit(int cgroup_fd, const char* file, std::string* rest = nullptr) {
   auto text = read_file(cgroup_fd, file);
@@ -142,6 +163,7 @@ oci::Resources with_current(oci::Resources resources, const CurrentLimits& curre
     if (memory.swap.value_or(0) > 0 && memory.limit.value_or(0) == 0) memory.limit = current.memory_bytes;
     // As runc has it since cgroup v1, where the sum of memory and swap was the limit.
     if (memory.limit == -1 && memory.swap.value_or(0) == 0) memory.swap = -1;
+    if (auto sum = memory_and_swap(current); sum && keeps_sum(memory)) memory.swap = std::max(*sum, *memory.limit);
   }
   if (resources.cpu) {
     oci::Cpu& cpu = *resources.cpu;
@@ -173,6 +195,7 @@ void put_first(std::vector<Write>* writes, std::string_view later, std::string_v
 Result<CurrentLimits> read_current_limits(int cgroup_fd) {
   CurrentLimits current;
   current.memory_bytes = TRY(read_limit(cgroup_fd, "memory.max"));
+  current.swap_bytes = TRY(read_limit(cgroup_fd, "memory.swap.max"));
   std::string period;
   current.quota_us = TRY(read_limit(cgroup_fd, "cpu.max", &period));
   uint64_t number = 0;
@@ -200,6 +223,7 @@ Result<void> check_resources_for(const UpdateCommand& command, const oci::Resour
   spec.linux_.resources = with_current(resources, current);
   Checker checker(spec);
   check_option_ranges(command, &checker.findings.problems);
+  check_sum(resources, current, &checker.findings.problems);
   check_resources(checker);
   check_only_v1(checker);
   for (const Problem& warning : checker.findings.warnings)

@@ -19,6 +19,7 @@ struct CurrentLimits {
   std::optional<int64_t> quota_us;      // -1: no limit
   std::optional<uint64_t> period_us;
   std::optional<uint64_t> burst_us;
+  std::optional<int64_t> swap_bytes = std::nullopt;  // without memory; -1: no limit
 };
 
 Result<CurrentLimits> read_current_limits(int cgroup_fd);

@@ -119,6 +119,27 @@ TEST(UpdateResources, SwapIsCountedFromTheLimitThatHolds) {
             "--memory-swap: is memory and swap together, so it needs a memory limit: found 33554432 without one");
 }
 
+TEST(UpdateResources, MemoryAloneKeepsTheSumOfMemoryAndSwap) {
+  CurrentLimits current = kLimited;
+  current.swap_bytes = 64 * kMiB;
+  auto memory = [&](const char* size) {
+    UpdateCommand command;
+    command.memory = size;
+    return planned(command, current);
+  };
+  EXPECT_EQ(memory("32m"), "memory.swap.max=100663296 ; memory.max=33554432");
+  EXPECT_EQ(memory("96m"), "memory.max=100663296 ; memory.swap.max=33554432");
+  EXPECT_EQ(memory("128m"), "memory.max=134217728 ; memory.swap.max=0");
+  EXPECT_EQ(memory("129m"),
+            "--memory: is more than memory and swap together, which stay 134217728: give a swap (--memory-swap) too: "
+            "found 135266304");
+  EXPECT_EQ(memory("-1"), "memory.max=max ; memory.swap.max=max");
+  for (int64_t apart : {int64_t{-1}, int64_t{0}, INT64_MAX - kMiB}) {
+    current.swap_bytes = apart;
+    EXPECT_EQ(memory("129m"), "memory.max=135266304") << apart;
+  }
+}
+
 TEST(UpdateResources, MoreMemoryComesBeforeLessSwap) {
   auto command = asking([](auto& c) {
     c.memory = "128m";
@@ -175,12 +196,14 @@ TEST(CurrentLimitsFiles, AreReadAsTheyAre) {
   TemporaryDirectory cgroup;
   auto none = read_current_limits(cgroup.fd());
   ASSERT_TRUE(none.ok()) << none.error().text();
-  EXPECT_FALSE(none->memory_bytes || none->quota_us || none->period_us || none->burst_us);
+  EXPECT_FALSE(none->memory_bytes || none->swap_bytes || none->quota_us || none->period_us || none->burst_us);
   cgroup.write("memory.max", "max\n");
+  cgroup.write("memory.swap.max", "4096\n");
   cgroup.write("cpu.max", "20000 100000\n");
   cgroup.write("cpu.max.burst", "0\n");
   auto some = read_current_limits(cgroup.fd());
   EXPECT_EQ(some->memory_bytes, -1);
+  EXPECT_EQ(some->swap_bytes, 4096);
   EXPECT_EQ(some->quota_us, 20000);
   EXPECT_EQ(some->period_us, 100000u);
   EXPECT_EQ(some->burst_us, 0u);
