@@ -124,12 +124,17 @@ Result<std::string> scope_path(const oci::Spec& spec, const Compiled& compiled, 
 Result<std::string> find_systemd_helper() {
   std::string path = own_program_path();
   std::string folder = path.substr(0, path.rfind('/') == path.npos ? 0 : path.rfind('/'));
-  const std::string candidates[] = {fmt::format("{}/{}", folder, kHelper),
-                                    fmt::format("{}/../libexec/minirun/{}", folder, kHelper),
-                                    fmt::format("{}/{}", MINIRUN_LIBEXEC, kHelper)};
+  const std::string candidates[] = {
+      fmt::format("{}/{}", folder, kHelper), fmt::format("{}/../libexec/minirun/{}", folder, kHelper),
+      fmt::format("{}/{}", MINIRUN_LIBEXEC, kHelper),
+      // A copy of this program elsewhere: the package's helper, or that of a build.
+      fmt::format("/usr/libexec/minirun/{}", kHelper), fmt::format("/usr/local/libexec/minirun/{}", kHelper)};
   for (const std::string& candidate : candidates)
     if (access(candidate.c_str(), X_OK) == 0) return candidate;
-  return fail(ENOENT, "systemd cgroup: find {} (neither beside minirun nor in {})", kHelper, MINIRUN_LIBEXEC);
+  // Without the kernel's words for ENOENT: engines take those for a command that the image does not have.
+  return fail(0,
+              "{} is missing: install it beside minirun or in /usr/libexec/minirun, or use --cgroup-manager=cgroupfs",
+              kHelper);
 }
 
 systemd::Properties scope_properties(const std::string& slice, const systemd::Properties& annotated,

@@ -2,6 +2,7 @@
 // guest (tests/engines/systemd_cases).
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "sys/file.h"
@@ -62,14 +63,23 @@ TEST_F(SystemdCgroup, NeedsItsHelper) {
   make_folders("/run/tests/alone");
   std::string alone = "/run/tests/alone/minirun";
   ASSERT_TRUE(copy_program(with, alone));
+  ASSERT_EQ(mount("tests", "/usr/libexec", "tmpfs", 0, nullptr), 0) << "hides an installed one";
   if (access("/usr/local/libexec/minirun/minirun-systemd", F_OK) != 0) {
     EXPECT_EQ(features(alone)["systemd"], false);
     Bundle bundle;
     bundle.write();
     Outcome outcome =
         Running({alone, "--root", kState, "--systemd-cgroup", "run", "--bundle", bundle.path(), id()}, {}).finish();
-    expect_refused(outcome, {"find minirun-systemd (neither beside minirun nor in", "no such file or directory"});
+    expect_refused(outcome, {": systemd cgroup: minirun-systemd is missing: install it beside minirun or in "
+                             "/usr/libexec/minirun, or use --cgroup-manager=cgroupfs\n"});
+    EXPECT_EQ(outcome.err.find("no such file"), std::string::npos) << "podman takes that for a missing command";
   }
+  // The package's, for a copy of the program anywhere.
+  make_folders("/usr/libexec/minirun");
+  EXPECT_TRUE(
+      copy_program(with.substr(0, with.rfind('/')) + "/minirun-systemd", "/usr/libexec/minirun/minirun-systemd"));
+  EXPECT_EQ(features(alone)["systemd"], true);
+  EXPECT_EQ(umount("/usr/libexec"), 0);
   remove_tree("/run/tests/alone");
 }
 
