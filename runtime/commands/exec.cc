@@ -35,7 +35,6 @@
 #include "runtime/supervise/self_program.h"
 #include "runtime/text/log.h"
 #include "sys/file.h"
-#include "sys/passing_error.h"
 #include "sys/pidfd.h"
 
 namespace minirun {
@@ -143,11 +142,8 @@ Result<void> Exec::prepare(int state_root) {
   options.init = false;
   options.detach = command_.detach;
   options.preserve_fds = command_.preserve_fds;
-  UniqueFd root(open(fmt::format("/proc/{}/root", pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!root && is_passing(errno)) return fail(errno, "open the container's root");
-  bool asks = root && !has_home(process.env);
   Place place{container_.record.id, container_.record.bundle, container_.record.rootfs,
-              asks ? TRY(home_of(root.get(), process.user.uid)) : "/"};
+              TRY(home_in_container(pid, process.env, process.user.uid))};
   ExecFacts facts = TRY(exec_facts(pid, container_.init.get()));
   HostFacts host = TRY(host_of_joined(facts));
   compiled_ = compile_exec(spec_, place, host, options, seccomp ? &*seccomp : nullptr, facts);

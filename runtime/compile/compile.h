@@ -87,6 +87,7 @@ struct HookCall {
   std::string pointer;  // "/hooks/prestart/0"
   HookSide side;
   std::string cwd;
+  oci::Strings env{};  // of a hook that has none of its own and is not of startContainer
 };
 
 // A hook as a process of its own. HostDescriptors::given are the pidfd of the container's first process (-1 on the side

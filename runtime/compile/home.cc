@@ -1,6 +1,7 @@
 #include "runtime/compile/home.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,6 +69,14 @@ Result<std::string> home_of(int rootfs_fd, uint32_t uid) {
     used += static_cast<size_t>(n);
   }
   return home_in_passwd(std::string_view(text).substr(0, used), uid);
+}
+
+Result<std::string> home_in_container(pid_t pid, const oci::Strings& env, uint32_t uid) {
+  if (has_home(env)) return std::string("/");  // not used
+  UniqueFd root(open(fmt::format("/proc/{}/root", pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root && is_passing(errno)) return fail(errno, "open the container's root");
+  if (!root) return std::string("/");
+  return home_of(root.get(), uid);
 }
 
 }  // namespace minirun

@@ -1,6 +1,8 @@
 // HOME of the container's user, from the image's /etc/passwd.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -19,6 +21,9 @@ Result<std::string> home_of(int rootfs_fd, uint32_t uid);
 
 // Whether an environment has one already: then nobody asks the image.
 bool has_home(const oci::Strings& env);
+
+// What becomes HOME of a process that joins the container of a process, with this environment.
+Result<std::string> home_in_container(pid_t pid, const oci::Strings& env, uint32_t uid);
 
 // The same from the file's text. Lines that are not seven fields, and homes that are not absolute, are skipped.
 std::string home_in_passwd(std::string_view passwd, uint32_t uid);

@@ -14,9 +14,11 @@ oci::Spec with_hook(const oci::Spec& spec, const HookCall& call) {
   process.scheduler.reset();  // the workload's: a deadline task, for one, may not fork (sched(7))
   process.cwd = call.cwd;
   process.args = call.hook.args.empty() ? oci::Strings{call.hook.path} : call.hook.args;
-  // As runc has it, a startContainer hook without an environment gets that of the process.
-  bool inherits = call.side == HookSide::start_container && call.hook.env.empty();
-  if (!inherits) process.env = call.hook.env;
+  // As the peers have it, a hook without an environment gets that of the runtime, or of the process for startContainer.
+  if (call.hook.env)
+    process.env = *call.hook.env;
+  else if (call.side != HookSide::start_container)
+    process.env = call.env;
   return changed;
 }
 
@@ -40,6 +42,7 @@ Compiled compile_hook(const oci::Spec& spec, const Place& place, const HostFacts
   options.init = false;
   bool confined = call.side == HookSide::start_container;
   Compilation c{changed, place, host, options, confined ? seccomp : nullptr, call.hook.path, call.pointer};
+  c.inherits_env = confined && !call.hook.env;
   c.add(Op::die_with_parent, "");
   if (call.side != HookSide::runtime) {
     emit_all_cpus(c);

@@ -27,6 +27,7 @@ struct Compilation {
   // process.env as it is, and its JSON pointer.
   std::string program{};
   std::string program_origin{};
+  bool inherits_env = false;  // the hook has the environment of the process, with what minirun adds to it
   PlanBuilder plan{};
   Compiled out{};
   std::vector<size_t> readonly_later{};  // of spec.mounts: see emit_readonly_mounts

@@ -219,7 +219,7 @@ uint64_t emit_environment(Compilation& c) {
     std::erase_if(env, [](const auto& entry) { return entry.starts_with("NOTIFY_SOCKET="); });
     env.push_back(fmt::format("NOTIFY_SOCKET={}", kNotifyPath));
   }
-  if (!hook && !has_home(env)) env.push_back("HOME=" + c.place.home);
+  if ((!hook || c.inherits_env) && !has_home(env)) env.push_back("HOME=" + c.place.home);
   const ListenFds& listen = c.options.listen_fds;
   if (listen.count > 0) add_listen_fds(listen, &env);
   uint64_t table = c.plan.pointer_table(env);

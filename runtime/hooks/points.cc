@@ -6,8 +6,10 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <string_view>
 
 #include "runtime/compile/compile.h"
+#include "runtime/compile/home.h"
 #include "runtime/compile/host_facts.h"
 #include "runtime/compile/join_facts.h"
 #include "runtime/container/container.h"
@@ -34,6 +36,18 @@ Result<pid_t> innermost_pid(pid_t pid) {
   size_t last = end == std::string::npos ? end : status.find_last_of("\t ", end);
   if (last == std::string::npos || last < at) return fail(EINVAL, "read {}", path);
   return static_cast<pid_t>(strtol(status.c_str() + last, nullptr, 10));
+}
+
+// For hooks that config.json gives no environment: without what tells of sockets that are minirun's alone.
+oci::Strings own_environment() {
+  oci::Strings env;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    std::string_view text = *entry;
+    bool of_sockets = text.starts_with("NOTIFY_SOCKET=") || text.starts_with("LISTEN_PID=") ||
+                      text.starts_with("LISTEN_FDS=") || text.starts_with("LISTEN_FDNAMES=");
+    if (!of_sockets) env.emplace_back(text);
+  }
+  return env;
 }
 
 // One of the lists.
@@ -94,7 +108,10 @@ Result<void> Runner::run(size_t index) const {
   const oci::Hook& hook = point_.hooks[index];
   const ContainerRecord& record = context_.record;
   Place place{record.id, record.bundle, record.rootfs};
-  HookCall call{hook, fmt::format("{}/{}", point_.pointer, index), point_.side, working_directory()};
+  const auto& process = context_.spec.process;
+  if (point_.side == HookSide::start_container && process && !hook.env)
+    place.home = TRY(home_in_container(record.init.pid, process->env, process->user.uid));
+  HookCall call{hook, fmt::format("{}/{}", point_.pointer, index), point_.side, working_directory(), own_environment()};
   HostFacts host = TRY(host_of_joined(facts_));
   Compiled compiled = compile_hook(context_.spec, place, host, seccomp_ ? &*seccomp_ : nullptr, facts_, call);
   HookRun run;

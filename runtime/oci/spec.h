@@ -116,7 +116,7 @@ struct Process {
 struct Hook {
   std::string path;
   Strings args;
-  Strings env;
+  std::optional<Strings> env;       // absent: that of the runtime, or of the process for startContainer
   std::optional<uint32_t> timeout;  // seconds, > 0
 };
 

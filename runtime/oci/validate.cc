@@ -113,7 +113,7 @@ static void check_hooks(Checker& checker) {
   for (const auto& [pointer, list] : lists)
     for (size_t i = 0; i < list.size(); ++i) {
       checker.absolute_path(at(pointer, i) + "/path", list[i].path);
-      checker.environment(at(pointer, i) + "/env", list[i].env);
+      if (list[i].env) checker.environment(at(pointer, i) + "/env", *list[i].env);
     }
 }
 

@@ -175,20 +175,25 @@ TEST_F(Hooks, WithoutPivotTheContainerIsTheRootForAllThatJoinsIt) {
   EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
 }
 
-TEST_F(Hooks, EnvironmentIsAsGiven) {
+// Without `env`, as in podman's hooks.d, it is the runtime's, or the process's for startContainer, with its HOME.
+TEST_F(Hooks, EnvironmentIsAsGivenOrTheRuntimesOrTheProcesss) {
   bundle_.config["process"]["env"] = {"PATH=/bin", "OF=the process"};
   bundle_.config["annotations"] = {{"run.oci.hooks.stdout", bundle_.path() + "/out"}};
   for (const std::string kind : {"createRuntime", "createContainer", "startContainer", "poststop"}) {
     add(kind, {{"path", "/bin/busybox"}, {"args", {"echo", kind}}});
     add(kind, {{"path", "/bin/busybox"}, {"args", {"env"}}});
+    add(kind, {{"path", "/bin/busybox"}, {"args", {"env"}}, {"env", json::array()}});
     add(kind, {{"path", "/bin/busybox"}, {"args", {"env"}}, {"env", {"A=b c"}}});
   }
   workload("exit 0");
-  Outcome outcome = run(bundle_);
+  StartOptions options;
+  options.env = {"PATH=/usr/bin:/bin", "OF=the runtime", "LISTEN_FDS=1", "LISTEN_PID=1", "LISTEN_FDNAMES=x"};
+  Outcome outcome = run(bundle_, {}, options);
   EXPECT_EQ(outcome.code, 0) << describe(outcome);
-  EXPECT_EQ(content(bundle_.path() + "/out"),
-            "createRuntime\nA=b c\ncreateContainer\nA=b c\nstartContainer\nPATH=/bin\nOF=the process\nA=b c\n"
-            "poststop\nA=b c");
+  const std::string runtimes = "PATH=/usr/bin:/bin\nOF=the runtime\nA=b c\n";
+  EXPECT_EQ(content(bundle_.path() + "/out") + "\n",
+            "createRuntime\n" + runtimes + "createContainer\n" + runtimes +
+                "startContainer\nPATH=/bin\nOF=the process\nHOME=/root\nA=b c\npoststop\n" + runtimes);
 }
 
 TEST_F(Hooks, StartContainerHasThePrivilegesOfTheProcessAndItsFiles) {

@@ -61,7 +61,7 @@ class RunHook : public testing::Test {
 };
 
 TEST_F(RunHook, GetsItsArgumentsItsEnvironmentAndTheState) {
-  hook_.env = {"A=1", "B=two words"};
+  hook_.env = oci::Strings{"A=1", "B=two words"};
   hook_.path = "/bin/sh";
   hook_.args = {"other-name", "-c",
                 "cat > state; tr '\\0' '\\n' < /proc/$$/environ > env; echo $0 $1 > args; pwd > cwd", "zero", "one"};
