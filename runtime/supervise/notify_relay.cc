@@ -14,8 +14,10 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
+#include "runtime/text/log.h"
 #include "runtime/text/unix_socket.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
@@ -132,11 +134,36 @@ std::optional<Taken> receive_datagram(int socket, bool peek) {
 
 }  // namespace
 
-Result<std::string> own_notify_socket() {
+namespace {
+
+// Nothing listens there, or not for this user. Other errors are minirun's own: no more descriptors, say.
+bool cannot_be_told(int code) {
+  constexpr int kCodes[] = {ENOENT, ENOTDIR, ELOOP, ECONNREFUSED, ENAMETOOLONG, EPROTOTYPE, EACCES, EPERM};
+  return std::find(std::begin(kCodes), std::end(kCodes), code) != std::end(kCodes);
+}
+
+Result<std::string> find_notify_socket() {
   const char* value = getenv("NOTIFY_SOCKET");
-  std::string socket = value == nullptr ? "" : value;
-  if (socket.empty() || (socket.size() > 1 && (socket[0] == '/' || socket[0] == '@'))) return socket;
-  return fail(0, "NOTIFY_SOCKET={}: must be an absolute path or an abstract name (@NAME)", socket);
+  std::string name = value == nullptr ? "" : value;
+  if (name.empty()) return name;
+  std::string why;
+  if (name.size() > 1 && (name[0] == '/' || name[0] == '@')) {
+    auto connected = connect_to_host(name);
+    if (connected.ok()) return name;
+    if (!cannot_be_told(connected.error().code)) return connected.error();
+    why = connected.error().text();
+  } else {
+    why = fmt::format("NOTIFY_SOCKET={}: must be an absolute path or an abstract name (@NAME)", name);
+  }
+  report_line(fmt::format("minirun: warning: {}: the service manager is not told of anything", why));
+  return std::string();
+}
+
+}  // namespace
+
+Result<std::string> own_notify_socket() {
+  static const Result<std::string> found = find_notify_socket();  // one warning, and one answer for all that ask
+  return found;
 }
 
 std::string relayed_notification(std::string_view datagram, pid_t main_pid) {

@@ -21,8 +21,9 @@
 
 namespace minirun {
 
-// NOTIFY_SOCKET of minirun's own environment; "" when there is none. Errors: neither an absolute path nor an abstract
-// name (@NAME).
+// NOTIFY_SOCKET of minirun's own environment; "" when there is none. So it is, with one warning, where nothing can be
+// sent there: neither an absolute path nor an abstract name (@NAME), nobody listens, or this user may not. The answer
+// of the first call stands.
 Result<std::string> own_notify_socket();
 
 // What of a datagram goes on, as another datagram; "": nothing. READY=1 is followed by MAINPID=main_pid where that is

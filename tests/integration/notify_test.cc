@@ -335,13 +335,34 @@ TEST_F(Notify, HostThatGoesDoesNotEndTheContainer) {
   EXPECT_NE(outcome.out.find("not sent: "), std::string::npos) << "the workload is told that nobody listens";
 }
 
-TEST_F(Notify, BadAddressesAreRefused) {
-  bundle_.payload({"true"});
-  expect_refused(run(bundle_, {}, told("relative")), {"NOTIFY_SOCKET=relative: must be an absolute path"});
-  expect_refused(run(bundle_, {}, told("@")), {"NOTIFY_SOCKET=@: must be"});
-  expect_refused(run(bundle_, {}, told("/run/tests/nobody")), {"NOTIFY_SOCKET /run/tests/nobody", "no such file"});
-  expect_refused(run(bundle_, {}, told("@" + std::string(120, 'x'))), {"name too long"});
-  EXPECT_EQ(run(bundle_, {}, told("")).code, 0) << "as if it were not there";
+// What is wrong with the caller's environment is no reason not to run.
+TEST_F(Notify, SocketThatNamesNothingIsAWarning) {
+  bundle_.payload({"exit", "7"});
+  const std::string rest = ": the service manager is not told of anything\n";
+  const std::vector<std::pair<std::string, std::string>> bad = {
+      {"relative", "NOTIFY_SOCKET=relative: must be an absolute path or an abstract name (@NAME)"},
+      {"@", "NOTIFY_SOCKET=@: must be an absolute path or an abstract name (@NAME)"},
+      {"/run/tests/nobody", "connect to NOTIFY_SOCKET /run/tests/nobody: no such file or directory"},
+      {"@nobody-listens", "connect to NOTIFY_SOCKET @nobody-listens: connection refused"},
+      {"@" + std::string(120, 'x'), "@" + std::string(120, 'x') + ": file name too long"}};
+  for (const auto& [name, why] : bad) {
+    Outcome outcome = run(bundle_, {}, told(name));
+    EXPECT_EQ(outcome.code, 7) << name << describe(outcome);
+    EXPECT_EQ(outcome.err, "minirun: warning: " + why + rest) << name;
+  }
+  EXPECT_EQ(run(bundle_, {}, told("")).err, "") << "as if it were not there";
+  // By create and by start, and by a detached run, which waits for nobody then.
+  create({"pause"}, "/run/tests/nobody");
+  Outcome started = call({"start", id()}, told("/run/tests/nobody"));
+  EXPECT_EQ(started.code, 0) << describe(started);
+  end();
+  UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  StartOptions options = told("/run/tests/nobody");
+  options.stdout_fd = nowhere.get();
+  Outcome detached = run(bundle_, {"--detach", "--pid-file", kPidFile}, options);
+  pid_ = container_pid();
+  EXPECT_EQ(detached.code, 0) << describe(detached);
+  end();
 }
 
 // start is told by its own environment; what has no socket has nothing to wait for.
