@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "runtime/oci/validate.h"
 #include "tests/support/config_edit.h"
 
 namespace minirun {
@@ -97,14 +100,16 @@ TEST(ValidateResources, DeviceRulesSayWhatTheyAllow) {
 
 TEST(ValidateResources, SharesBesideIdleAreAWarning) {
   oci::Spec spec;
-  spec.linux_.resources.emplace().cpu = oci::Cpu{.shares = 512, .idle = 1};
+  oci::Cpu& cpu = spec.linux_.resources.emplace().cpu.emplace();
+  cpu.shares = 512;
+  cpu.idle = 1;
   auto shares = [&] {
     Problems warnings = validate(spec).warnings;
     return std::count_if(warnings.begin(), warnings.end(),
                          [](const Problem& p) { return p.pointer == "/linux/resources/cpu/shares"; });
   };
   EXPECT_EQ(shares(), 1);
-  spec.linux_.resources->cpu->idle = 0;
+  cpu.idle = 0;
   EXPECT_EQ(shares(), 0);
 }
 
