@@ -142,9 +142,9 @@ bool cannot_be_told(int code) {
   return std::find(std::begin(kCodes), std::end(kCodes), code) != std::end(kCodes);
 }
 
-Result<std::string> find_notify_socket() {
-  const char* value = getenv("NOTIFY_SOCKET");
-  std::string name = value == nullptr ? "" : value;
+}  // namespace
+
+Result<std::string> reachable_notify_socket(const std::string& name) {
   if (name.empty()) return name;
   std::string why;
   if (name.size() > 1 && (name[0] == '/' || name[0] == '@')) {
@@ -159,10 +159,10 @@ Result<std::string> find_notify_socket() {
   return std::string();
 }
 
-}  // namespace
-
 Result<std::string> own_notify_socket() {
-  static const Result<std::string> found = find_notify_socket();  // one warning, and one answer for all that ask
+  const char* value = getenv("NOTIFY_SOCKET");
+  static const Result<std::string> found =
+      reachable_notify_socket(value == nullptr ? "" : value);  // one warning, and one answer for all that ask
   return found;
 }
 

@@ -25,6 +25,8 @@ namespace minirun {
 // sent there: neither an absolute path nor an abstract name (@NAME), nobody listens, or this user may not. The answer
 // of the first call stands.
 Result<std::string> own_notify_socket();
+// The same of any name, with a warning each time.
+Result<std::string> reachable_notify_socket(const std::string& name);
 
 // What of a datagram goes on, as another datagram; "": nothing. READY=1 is followed by MAINPID=main_pid where that is
 // not 0: of a container that minirun does not stay with.

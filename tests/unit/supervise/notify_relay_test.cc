@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 
@@ -55,18 +57,20 @@ TEST_F(CompileNotify, DirectoryIsMountedReadOnlyOverAllOthers) {
   EXPECT_NE(data.find("NOTIFY_SOCKET=/host"), std::string::npos) << "the config's is the caller's business";
 }
 
-TEST(OwnNotifySocket, IsAPathOrAName) {
-  (void)unsetenv("NOTIFY_SOCKET");
-  EXPECT_EQ(own_notify_socket().value(), "");
-  for (const char* good : {"", "/run/x", "@x"}) {
-    ASSERT_EQ(setenv("NOTIFY_SOCKET", good, 1), 0);
-    EXPECT_EQ(own_notify_socket().value(), good);
-  }
-  for (const char* bad : {"x", "@", "/", "vsock:2:1"}) {
-    ASSERT_EQ(setenv("NOTIFY_SOCKET", bad, 1), 0);
-    EXPECT_FALSE(own_notify_socket().ok()) << bad;
-  }
-  (void)unsetenv("NOTIFY_SOCKET");
+TEST(ReachableNotifySocket, IsOneThatSomebodyListensAt) {
+  UniqueFd listener(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::string name = "@minirun-test-" + std::to_string(getpid());
+  name.copy(address.sun_path, name.size());
+  address.sun_path[0] = 0;
+  socklen_t size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+  ASSERT_EQ(bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), size), 0);
+  EXPECT_EQ(reachable_notify_socket(name).value(), name);
+  listener.reset();
+  EXPECT_EQ(reachable_notify_socket(name).value(), "");
+  for (const char* none : {"", "relative", "@", "/", "vsock:2:1", "/nowhere/at/all"})
+    EXPECT_EQ(reachable_notify_socket(none).value(), "") << none;
 }
 
 }  // namespace
