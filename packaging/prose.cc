@@ -12,8 +12,9 @@ constexpr std::string_view kWorkload =
 constexpr Prose kProse[] = {
     {"run", "[BUNDLE] [ID]",
      "Creates a container of the bundle's config.json, starts it, and stays in the foreground: signals go to the "
-     "workload, the terminal is the workload's, and when it ends nothing is left. Without an ID the bundle's name is "
-     "taken. An argument with a slash, or that is a directory with a config.json, is the bundle.\n\n"
+     "workload, the terminal is the workload's, and when it ends nothing is left. Without an ID twelve "
+     "random hexadecimal digits are taken. An argument with a slash, or that is a directory with a config.json, is the "
+     "bundle.\n\n"
      "The workload runs under minirun's own init as PID 1, which reaps orphans and hands each signal on once. "
      "--no-init "
      "runs the workload as PID 1, which systemd and s6 want.\n\n"
