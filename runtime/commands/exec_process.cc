@@ -97,9 +97,10 @@ void add_capability(const std::string& name, oci::Process* process) {
   if (std::find(inheritable.begin(), inheritable.end(), name) != inheritable.end())
     add_missing(&sets.ambient, name);
   else if (process->user.uid != 0)
-    report_line(fmt::format("minirun: warning: --cap {}: is not in the inheritable set, so only programs with file "
-                            "capabilities have it as uid {}",
-                            name, process->user.uid));
+    report_line(
+        fmt::format("minirun: warning: --cap {}: is not in the inheritable set, so only programs with file "
+                    "capabilities have it as uid {}",
+                    name, process->user.uid));
 }
 
 Result<void> take_options(const ExecCommand& command, oci::Process* process) {
