@@ -1,4 +1,4 @@
-// Names that nobody chose.
+// Ids that minirun makes up itself.
 #pragma once
 
 #include <string>
