@@ -6,16 +6,16 @@
 // failing kernel.
 #pragma once
 
-#include "namespaces/process_steps.h"
+#include "namespaces/birth_steps.h"
 
 namespace minirun {
 
 template <class Kernel>
-class Executor : public ProcessSteps<Kernel> {
+class Executor : public BirthSteps<Kernel> {
  public:
   // plan: a complete image, mapped writable and shared with the parent.
   Executor(Kernel& kernel, PlanHeader* plan)
-      : ProcessSteps<Kernel>(kernel, plan->control), plan_(plan), base_(reinterpret_cast<char*>(plan)) {}
+      : BirthSteps<Kernel>(kernel, plan->control), plan_(plan), base_(reinterpret_cast<char*>(plan)) {}
 
   // Walks all steps. Returns only when a step failed (the report is filled in and sent), with the status for exit(2);
   // or, with a kernel that only records, when it is through.
@@ -83,9 +83,9 @@ class Executor : public ProcessSteps<Kernel> {
       case Op::make_readonly:
         return this->make_readonly(text(a[0]), step.flags, plan_->report.detail);
       case Op::open_proc:
-        return this->open_proc();
+        return this->open_proc(a[0] != 0);
       case Op::write_proc:
-        return this->write_proc(text(a[0]), text(a[1]));
+        return this->write_proc(text(a[0]), text(a[1]), step.flags);
       case Op::terminal:
         return this->terminal(text(a[0]), a[1], a[2], a[3]);
       case Op::bind_console:
@@ -102,6 +102,14 @@ class Executor : public ProcessSteps<Kernel> {
     switch (step.op) {
       case Op::die_with_parent:
         return this->die_with_parent();
+      case Op::become_root:
+        return this->become_root();
+      case Op::await_id_maps:
+        return this->await_id_maps();
+      case Op::close_descriptors:
+        return this->close_descriptors(a[0]);
+      case Op::birth:
+        return this->birth(a[0], a[2], a[3] != 0, &plan_->birth, &ended_);
       case Op::gate:
         return this->gate(a[1]);
       case Op::outlive:
@@ -226,7 +234,7 @@ class Executor : public ProcessSteps<Kernel> {
     (void)this->call(__NR_rt_sigprocmask, kSetMask, address(&none), 0, sizeof none);
   }
 
-  // a[3]: the filter has a listener. No system call until the parent has it: each might be for the listener's agent, or
+  // a[3]: the filter has a listener; a[4]: which is closed here, as no exec does. No system call until the parent has it: each might be for the listener's agent, or
   // be refused, and an exec would close it. Bounded (by seconds up to a minute), as the parent may die.
   long load_filter(const char* instructions, const uint64_t* a) {
     long rc = this->seccomp(instructions, a[1], a[2]);
@@ -235,7 +243,7 @@ class Executor : public ProcessSteps<Kernel> {
     constexpr uint64_t kPatience = 1ULL << 32;
     for (uint64_t i = 0; i < kPatience; i++) {
       uint32_t answer = __atomic_load_n(&plan_->listener, __ATOMIC_ACQUIRE);
-      if (answer == kListenerTaken) return 0;
+      if (answer == kListenerTaken) return a[4] != 0 ? this->call(__NR_close, static_cast<uint64_t>(rc)) : 0;
       if (answer == kListenerRefused) return this->failed(__NR_seccomp, -ECANCELED);
       this->kernel_.relax();
     }
@@ -332,7 +340,7 @@ class Executor : public ProcessSteps<Kernel> {
 
   // Tells the parent and waits until it hangs up: it may want to look into the container for the reason.
   int report_failure() {
-    if (this->send(Message::failed, 0, -1) == 0) {
+    if (this->control_ >= 0 && this->send(Message::failed, 0, -1) == 0) {
       Envelope envelope;
       while (this->kernel_.call(__NR_recvfrom, descriptor(this->control_), address(&envelope), sizeof envelope, 0) ==
              -EINTR) {

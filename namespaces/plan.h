@@ -21,6 +21,10 @@ namespace minirun {
   X(die_with_parent, "be killed when the parent dies")          \
   X(join_namespace, "join {1n} namespace {0f}")                 \
   X(new_namespaces, "unshare {0n}")                             \
+  X(become_root, "become root of the user namespace")           \
+  X(await_id_maps, "have the ids of the user namespace mapped") \
+  X(birth, "clone the process{1s} ({0n})")                      \
+  X(close_descriptors, "close descriptors from {0d} on")        \
   X(place_root, "place {0f} on {1s}")                           \
   X(pivot, "pivot into it")                                     \
   X(enter, "enter the mount namespace made from {0f}")          \
@@ -91,6 +95,7 @@ enum StepFlag : uint16_t {
   kNotProcfs = 128,      // what is mounted on: a link of the image must not lead it into /proc (CVE-2019-16884)
   kTolerateDenied = 16,  // working_directory: EACCES and EPERM, to be tried again as the container's user
   kMakeMissing = 256,    // working_directory: made, with what is missing above it
+  kAsOwner = 512,        // write_proc: a file of this process that only the owner may write (proc(5), dumpable)
 };
 
 // Where the child waits at a `gate`; the number that comes with Message::ready.
@@ -125,12 +130,14 @@ struct Step {
 //     | <------------------------ end of file  without supervise: exec succeeded (close-on-exec)
 //     | <-------------------------- failed --- a step failed: the report says which; init waits until the parent
 //     |                                        hangs up (it may still look into the container), then ends
+// A plan with a `birth` step is begun by a process that stands outside of the container: see Birth.
+//
 // A filter that notifies (seccomp_unotify(2)) may stop any system call from its loading on until the listener is with
 // its agent. So the loading task tells the descriptor's number by PlanHeader::listener and waits there for the answer,
 // by looking at it again and again: a few tens of microseconds. The parent takes the descriptor with pidfd_getfd(2).
 //
 // End of file with neither is the death of init (the memory limit, a signal): never success.
-enum class Message : uint32_t { terminal = 1, ready, release, running, exited, failed, mapped, created, plan };
+enum class Message : uint32_t { terminal = 1, ready, release, running, exited, failed, mapped, created, plan, unmapped };
 
 struct Envelope {  // one SOCK_SEQPACKET message; with terminal and plan a descriptor rides along as SCM_RIGHTS
   Message message;
@@ -156,15 +163,19 @@ struct Report {
 
 enum ReportState : uint32_t { kWalking = 0, kExecuting = 1, kFailed = 2 };
 
-// A pid namespace where others are at work already. Until its exec a new process shows the program and the memory of
-// the one that cloned it, and minirun's own are not for them to see or to write to (CVE-2019-5736): so the init program
-// is started out here, clones the child in there as minirun's (CLONE_PARENT), and ends.
-struct Entrance {
-  int32_t pid_namespace;  // descriptor; -1: the child is where it has to be
-  int32_t cgroup;         // descriptor of the one that the child is born in; -1: in that of minirun
-  uint64_t clone_flags;   // CLONE_NEW*
-  int32_t child;          // the kernel's answer: its pid as minirun sees it, 0 as long as there is none
-  uint32_t pad;
+// What joins namespaces is born outside of them, and executes the init program there: its memory then belongs to the
+// outer user namespace, and no tracer of an inner one gets at it (__ptrace_may_access() in the kernel). That outer
+// process joins what is joined and clones the container's process as minirun's child (CLONE_PARENT). Who can be in the
+// pid namespace decides when:
+enum BirthWay : uint32_t {
+  kBirthEarly = 0,  // right after the joins; the child does everything else
+  kBirthLast = 1,   // as the very last act: the child holds nothing of minirun's and executes the program. The outer
+                    // process ends when it has (CLONE_VFORK, without CLONE_VM)
+};
+
+struct Birth {
+  int32_t child;   // the kernel's answer: its pid as minirun sees it, 0 as long as there is none
+  int32_t parent;  // minirun's own, of which the outer process is a child
 };
 
 struct PlanHeader {
@@ -178,10 +189,10 @@ struct PlanHeader {
   int32_t memory;          // the memfd of this image
   uint32_t first_kept_fd;  // descriptors from here on are closed in the workload (3, or more with preserved ones)
   uint32_t listener;       // SeccompListener
-  Entrance entrance;
+  Birth birth;
   Report report;
 };
 
-constexpr uint64_t kPlanMagic = 0x324e4c505552494dULL;  // "MIRUPLN2"
+constexpr uint64_t kPlanMagic = 0x334e4c505552494dULL;  // "MIRUPLN3"
 
 }  // namespace minirun

@@ -74,8 +74,6 @@ std::string serialize(const Plan& plan, const std::vector<int>& descriptors, int
   PlanHeader header{};
   header.magic = kPlanMagic;
   header.control = control;
-  header.entrance.pid_namespace = -1;
-  header.entrance.cgroup = -1;
   header.first_kept_fd = plan.first_kept_fd;
   header.step_count = static_cast<uint32_t>(plan.steps.size());
   header.slot_count = static_cast<uint32_t>(descriptors.size());

@@ -61,20 +61,12 @@ struct Source {
   bool copy_up = false;  // ...and its owner and content (namespaces/copy_up.h)
 };
 
-// A namespace that is entered on the way to clone: the child is born in it.
-struct Join {
-  uint32_t slot = kNoSlot;
-  uint64_t types = 0;  // CLONE_NEW*; several with a pidfd (setns(2), Linux 5.8)
-};
-
 struct Plan {
-  uint64_t clone_flags = 0;    // namespaces for clone3(2), CLONE_NEW* without CLONE_NEWTIME
-  std::vector<Join> joins;     // before clone, in this order
-  bool new_time = false;       // a new time namespace
-  std::string time_offsets;    // for /proc/self/timens_offsets (time_namespaces(7)); "": none
-  std::vector<IdMap> uid_map;  // with CLONE_NEWUSER; the child waits until both are written
+  uint64_t clone_flags = 0;           // namespaces for minirun's own clone3(2): CLONE_NEW* without CLONE_NEWTIME
+  std::optional<uint32_t> birth;      // the step by which the process begins: the steps before it are the outer one's
+  uint64_t new_namespaces = 0;        // all that are made for it, by whatever step
+  std::vector<IdMap> uid_map;         // with CLONE_NEWUSER; the child waits until both are written
   std::vector<IdMap> gid_map;
-  bool becomes_root = false;         // in a user namespace: uid and gid 0 of it from its first instruction on
   std::optional<int> oom_score_adj;  // written by the parent, where the child may not
   uint32_t first_kept_fd = 3;        // workload descriptors from here on are closed at exec
   std::vector<Step> steps;

@@ -95,6 +95,8 @@ constexpr Name kCalls[] = {
     {__NR_execve, "exec"},
     {__NR_execveat, "exec"},
     {__NR_clone3, "clone3"},
+    {__NR_clone, "clone"},
+    {__NR_close, "close"},
     {__NR_socket, "socket"},
     {__NR_sendmsg, "sendmsg"},
     {__NR_recvfrom, "recv"},

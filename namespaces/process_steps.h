@@ -19,8 +19,11 @@ class ProcessSteps : public MountSteps<Kernel> {
 
   // The signal is lost with every change of credentials (prctl(2)), so the step comes again after one. The parent may
   // have died before the call: then the other end of the socket is closed.
+  // So is the protection from tracers, where the host says so (fs.suid_dumpable).
   long die_with_parent() {
     long rc = this->prctl(kPrSetPdeathsig, kSigkill);
+    if (rc < 0 || control_ < 0) return rc;  // without a socket it is follow_parent() that looks
+    rc = this->prctl(kPrSetDumpable, 0);
     if (rc < 0) return rc;
     Envelope envelope;
     constexpr uint64_t kPeekDontwait = 0x02 | 0x40;
@@ -76,7 +79,10 @@ class ProcessSteps : public MountSteps<Kernel> {
 
   // A procfs of our own: what the image or another process mounts over /proc cannot redirect the writes
   // (CVE-2025-52881).
-  long open_proc() {
+  // hosts: this process has no right to one (it is in a user namespace of its own, or minirun's is not the kernel's
+  // first), and stands in minirun's own tree: the procfs there.
+  long open_proc(bool hosts) {
+    if (hosts) return open_hosts_proc();
     long context = this->call(__NR_fsopen, address("proc"), abi::kFsopenCloexec);
     if (context < 0) return context;
     long rc = this->call(__NR_fsconfig, descriptor(context), abi::kFsconfigCreate, 0, 0, 0);
@@ -88,7 +94,15 @@ class ProcessSteps : public MountSteps<Kernel> {
     return rc;
   }
 
-  long write_proc(const char* path, const char* value) {
+  long write_proc(const char* path, const char* value, unsigned flags) {
+    if ((flags & kAsOwner) == 0) return write_proc_file(path, value);
+    long rc = this->prctl(kPrSetDumpable, 1);
+    if (rc >= 0) rc = write_proc_file(path, value);
+    long protect = this->kernel_.call(__NR_prctl, kPrSetDumpable, 0, 0, 0, 0);
+    return rc < 0 ? rc : protect;
+  }
+
+  long write_proc_file(const char* path, const char* value) {
     long fd = this->openat2(proc_, path, abi::kOpenWriteOnly, abi::kResolveBeneath | abi::kResolveNoMagiclinks);
     if (fd < 0) return fd;
     unsigned length = text_length(value);
@@ -266,7 +280,7 @@ class ProcessSteps : public MountSteps<Kernel> {
     if (rc < 0 || !with_terminal) return rc < 0 ? rc : 0;
     constexpr uint64_t kSetControlling = 0x540e;
     rc = this->call(__NR_ioctl, descriptor(terminal_), kSetControlling, 0);
-    return rc < 0 ? rc : take_terminal();
+    return rc < 0 || terminal_ == 0 ? rc : take_terminal();
   }
 
   long close_on_exec(uint64_t first) {
@@ -303,6 +317,12 @@ class ProcessSteps : public MountSteps<Kernel> {
  protected:
   int control_;
 
+  // The terminal is stdio by then, if there is one.
+  void forget_descriptors() {
+    if (terminal_ >= 0) terminal_ = 0;
+    proc_ = -1;
+  }
+
   // 0 when the parent says release; ESRCH when it hangs up.
   // Of what is not the container's fault it waits for the end: minirun has reported the container as created.
   long accept(long listener) {
@@ -328,7 +348,9 @@ class ProcessSteps : public MountSteps<Kernel> {
     }
   }
 
-  long receive_release() {
+  long receive_release() { return receive(Message::release); }
+
+  long receive(Message expected) {
     Envelope envelope{};
     long rc = 0;
     do {
@@ -336,10 +358,24 @@ class ProcessSteps : public MountSteps<Kernel> {
     } while (rc == -EINTR);
     if (rc < 0) return rc;
     if (rc == 0) return -ESRCH;
-    return rc == sizeof envelope && envelope.message == Message::release ? 0 : -EPROTO;
+    return rc == sizeof envelope && envelope.message == expected ? 0 : -EPROTO;
   }
 
  private:
+  long open_hosts_proc() {
+    constexpr long kProcMagic = 0x9fa0;
+    long fd = this->call(__NR_openat, descriptor(abi::kAtCwd), address("/proc"),
+                         abi::kOpenPath | abi::kOpenDirectory | abi::kCloexec);
+    if (fd < 0) return fd;
+    long rc = this->filesystem_of(fd);
+    if (rc == kProcMagic) {
+      proc_ = fd;
+      return 0;
+    }
+    this->close(fd);
+    return rc < 0 ? rc : this->failed(__NR_fstatfs, -ENOTDIR);
+  }
+
   // Pipes and sockets; a terminal or a file only if the caller has opened it for writing. The owner of a file can
   // change its mode and open it again for writing: of `< /etc/passwd` or a disk that must not come.
   bool may_be_given_away(long fd, const FileFacts& facts) {

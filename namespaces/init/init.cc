@@ -38,27 +38,6 @@ void reset_signals() {
     (void)RawKernel::call(__NR_rt_sigaction, signal, address(&defaults), 0, sizeof(uint64_t));  // KILL and STOP: EINVAL
 }
 
-// Returns in the child that is in there. What it is born with besides: see Entrance.
-void enter(PlanHeader* plan) {
-  const Entrance& entrance = plan->entrance;
-  constexpr uint64_t kParent = 0x8000, kParentSetTid = 0x100000, kIntoCgroup = 0x200000000;
-  constexpr uint64_t kNewPid = 0x20000000;
-  long rc = RawKernel::call(__NR_setns, descriptor(entrance.pid_namespace), kNewPid);
-  if (rc < 0) give_up(&plan->report, __NR_setns, rc);
-  abi::CloneArguments arguments{};
-  arguments.flags = entrance.clone_flags | kParent | kParentSetTid;
-  arguments.parent_tid = address(&entrance.child);  // written before the child runs, so minirun cannot miss it
-  if (entrance.cgroup >= 0) {
-    arguments.flags |= kIntoCgroup;
-    arguments.cgroup = descriptor(entrance.cgroup);
-  }
-  rc = RawKernel::call(__NR_clone3, address(&arguments), sizeof arguments);
-  if (rc < 0) give_up(&plan->report, __NR_clone3, rc);
-  if (rc > 0) RawKernel::exit(0);
-  (void)RawKernel::call(__NR_prctl, kPrSetPdeathsig, 9);
-  if (entrance.cgroup >= 0) (void)RawKernel::call(__NR_close, descriptor(entrance.cgroup));
-}
-
 extern "C" [[noreturn]] __attribute__((used)) void minirun_init(const uint64_t* stack) {
   const auto* argv = reinterpret_cast<const char* const*>(stack + 1);
   PlanHeader* plan = stack[0] == 2 ? map_plan(parse_descriptor(argv[1])) : nullptr;
@@ -69,7 +48,6 @@ extern "C" [[noreturn]] __attribute__((used)) void minirun_init(const uint64_t* 
   }
   (void)RawKernel::call(__NR_prctl, kPrSetName, address("minirun-init"));
   (void)RawKernel::call(__NR_prctl, kPrSetDumpable, 0);  // no ptrace, no /proc/PID/{fd,exe,mem} (CVE-2016-9962)
-  if (plan->entrance.pid_namespace >= 0) enter(plan);
   (void)RawKernel::call(__NR_umask, 0);
   reset_signals();
   RawKernel kernel;

@@ -1,0 +1,62 @@
+// How the container's process comes to be where namespaces are joined: BirthWay in plan.h. Far side of clone: see
+// executor.h for the rules.
+#pragma once
+
+#include "namespaces/process_steps.h"
+
+namespace minirun {
+
+template <class Kernel>
+class BirthSteps : public ProcessSteps<Kernel> {
+ public:
+  using Base = ProcessSteps<Kernel>;
+  using Base::Base;
+
+  // In a new user namespace, where this process has no ids yet: the parent maps them, from outside.
+  long await_id_maps() {
+    long rc = this->send(Message::unmapped, 0, -1);
+    return rc < 0 ? rc : this->receive(Message::mapped);
+  }
+
+  // A change of ids makes a process dumpable again, if the host says so (fs.suid_dumpable): taken back by
+  // die_with_parent.
+  long become_root() {
+    long rc = this->call(__NR_setgroups, 0, 0);
+    if (rc < 0 && rc != -EPERM) return rc;  // EPERM: denied to the unprivileged (user_namespaces(7))
+    rc = this->call(__NR_setresgid, 0, 0, 0);
+    return rc < 0 ? rc : this->call(__NR_setresuid, 0, 0, 0);
+  }
+
+  // From here on only the report speaks for this process.
+  long close_descriptors(uint64_t first) {
+    long rc = this->call(__NR_close_range, first, 0xffffffff, 0);
+    if (rc < 0) return rc;
+    this->control_ = -1;
+    this->forget_descriptors();
+    return 0;
+  }
+
+  // Returns 0 in the new process, and what is left for the outer one in *outer: its exit status. By clone(2), as
+  // profiles forbid clone3(2), whose arguments they cannot see.
+  long birth(uint64_t flags, uint64_t way, bool dies_with_parent, Birth* birth, bool* outer) {
+    constexpr uint64_t kParent = 0x8000, kParentSetTid = 0x100000, kVfork = 0x4000;
+    uint64_t all = flags | kParent | kParentSetTid | kSigchld;
+    if (way == kBirthLast) all |= kVfork;
+    long pid = this->call(__NR_clone, all, 0, address(&birth->child), 0, 0);
+    if (pid < 0) return pid;
+    if (pid == 0) return 0;
+    *outer = true;
+    if (way == kBirthLast && dies_with_parent) follow_parent(birth->parent, pid);
+    return 0;
+  }
+
+ private:
+  // minirun may have died before the new process had asked for the signal. It has no descriptor to see that by, so
+  // this one looks, after its exec.
+  void follow_parent(int32_t parent, long pid) {
+    if (this->kernel_.call(__NR_getppid) != parent)
+      (void)this->kernel_.call(__NR_kill, descriptor(pid), kSigkill);
+  }
+};
+
+}  // namespace minirun
