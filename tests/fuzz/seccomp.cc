@@ -8,9 +8,9 @@
 #include <optional>
 #include <set>
 
+#include "runtime/seccomp/answer.h"
 #include "runtime/seccomp/filter.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/unit/seccomp/classic_bpf.h"
 
 namespace minirun {
 namespace {
@@ -183,7 +183,8 @@ bool fits(const oci::Seccomp& profile) {
   return true;
 }
 
-void check_table(const oci::Seccomp& profile, const Table& table, const ClassicBpf& filter, fuzz::Input input) {
+void check_table(const oci::Seccomp& profile, const Table& table, const std::vector<sock_filter>& filter,
+                 fuzz::Input input) {
   Reference reference(profile, table);
   for (int round = 0; round < 8; ++round) {
     uint64_t args[6];
@@ -197,7 +198,7 @@ void check_table(const oci::Seccomp& profile, const Table& table, const ClassicB
       call.arch = table.audit_arch;
       std::copy(std::begin(args), std::end(args), call.args);
       if (call.nr < 0) continue;
-      auto answer = filter.run(call);
+      auto answer = seccomp_answer(filter, call);
       HOLDS(answer.has_value(), told("the kernel would not take it", 0, call));
       reference.check(call, *answer);
     }
@@ -216,7 +217,7 @@ FUZZ(input) {
     return;
   }
   HOLDS(!program->filter.empty() && program->filter.size() <= BPF_MAXINSNS, std::to_string(program->filter.size()));
-  ClassicBpf filter(program->filter);
+  const std::vector<sock_filter>& filter = program->filter;
   for (const Table& table : kTables) {
     const auto& wanted = profile.architectures;
     bool listed = &table == kTables || std::find(wanted.begin(), wanted.end(), table.arch) != wanted.end();
@@ -226,7 +227,7 @@ FUZZ(input) {
   seccomp_data foreign{};
   foreign.arch = AUDIT_ARCH_MIPS64;
   foreign.nr = static_cast<int>(input.below(500));
-  auto answer = filter.run(foreign);
+  auto answer = seccomp_answer(filter, foreign);
   uint32_t action = answer.value_or(SECCOMP_RET_ALLOW) & SECCOMP_RET_ACTION_FULL;
   HOLDS(action == SECCOMP_RET_KILL_PROCESS || action == SECCOMP_RET_KILL_THREAD,
         told("another machine", action, foreign));

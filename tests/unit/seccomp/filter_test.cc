@@ -10,6 +10,8 @@
 #include <array>
 #include <cerrno>
 
+#include "runtime/seccomp/answer.h"
+#include "runtime/seccomp/code.h"
 #include "runtime/seccomp/join.h"
 #include "tests/unit/seccomp/seccomp_filter.h"
 
@@ -229,10 +231,10 @@ std::vector<sock_filter> answers(uint32_t value) {
 }
 
 TEST(JoinFilters, SendsEachCallToTheFilterOfItsTable) {
-  const ClassicBpf joined(join_filters({{1, 0, 999, 20, answers(1)},
-                                        {2, 0, 999, {}, answers(2)},
-                                        {1, 1000, 1999, 1030, answers(3)},
-                                        {3, 0, 999, 5, answers(4)}}));
+  const BpfCode joined = join_filters({{1, 0, 999, 20, answers(1)},
+                                       {2, 0, 999, {}, answers(2)},
+                                       {1, 1000, 1999, 1030, answers(3)},
+                                       {3, 0, 999, 5, answers(4)}});
   struct Case {
     uint32_t arch, number, answer;
   };
@@ -245,7 +247,7 @@ TEST(JoinFilters, SendsEachCallToTheFilterOfItsTable) {
     seccomp_data data = {};
     data.arch = c.arch;
     data.nr = static_cast<int>(c.number);
-    EXPECT_EQ(joined.run(data), c.answer) << "arch " << c.arch << " number " << c.number;
+    EXPECT_EQ(seccomp_answer(joined, data), c.answer) << "arch " << c.arch << " number " << c.number;
   }
 }
 

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/seccomp/answer.h"
 #include "runtime/seccomp/filter.h"
-#include "tests/unit/seccomp/classic_bpf.h"
 #include "tests/unit/seccomp/seccomp_profile.h"
 
 namespace minirun {
@@ -36,13 +36,13 @@ inline oci::Seccomp profile(Action default_action, std::vector<oci::SeccompRule>
 
 class Filter {
  public:
-  explicit Filter(const oci::Seccomp& seccomp) : program_(compile(seccomp)), bpf_(program_.filter) {}
+  explicit Filter(const oci::Seccomp& seccomp) : program_(compile(seccomp)) {}
   uint32_t answer(uint32_t number, const Args& args = {}, uint32_t arch = kNative) const {
     seccomp_data data = {};
     data.nr = static_cast<int>(number);
     data.arch = arch;
     std::copy(args.begin(), args.end(), data.args);
-    auto result = bpf_.run(data);
+    auto result = seccomp_answer(program_.filter, data);
     EXPECT_TRUE(result.has_value());
     return result.value_or(0xdeadbeef);
   }
@@ -56,7 +56,6 @@ class Filter {
     return {};
   }
   SeccompProgram program_;
-  ClassicBpf bpf_;
 };
 
 }  // namespace minirun
