@@ -62,9 +62,8 @@ struct Source {
 };
 
 struct Plan {
-  uint64_t clone_flags = 0;           // namespaces for minirun's own clone3(2): CLONE_NEW* without CLONE_NEWTIME
+  uint64_t clone_flags = 0;           // namespaces that the process is born into: CLONE_NEW* without CLONE_NEWTIME
   std::optional<uint32_t> birth;      // the step by which the process begins: the steps before it are the outer one's
-  uint64_t new_namespaces = 0;        // all that are made for it, by whatever step
   std::vector<IdMap> uid_map;         // with CLONE_NEWUSER; the child waits until both are written
   std::vector<IdMap> gid_map;
   std::optional<int> oom_score_adj;  // written by the parent, where the child may not

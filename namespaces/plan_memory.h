@@ -33,6 +33,8 @@ class PlanMemory {
   // The seccomp listener that the child offers: a number in its table of descriptors.
   std::optional<int> offered_listener() const;
   void answer_listener(SeccompListener answer);
+  // Birth::child: written by the kernel, but where a tracer of the child can write too.
+  int32_t born() const { return __atomic_load_n(&header_->birth.child, __ATOMIC_ACQUIRE); }
   PlanHeader* header() { return header_; }
 
  private:

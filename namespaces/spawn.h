@@ -25,7 +25,16 @@ struct Child {
   UniqueFd pidfd;
   UniqueFd control;  // SOCK_SEQPACKET, Envelope in namespaces/plan.h; hanging up lets a failed child end
   PlanMemory memory;
+  // With a plan that has a birth (Birth in namespaces/plan.h): pid and pidfd are still the outer process's. It ends when
+  // its work is done: see arrive().
+  bool stands_in = false;
 };
+
+// The outer process has ended: what it has cloned takes its place, and what was left of it is reaped. False: it has
+// cloned nothing, and stays where it is.
+Result<bool> arrive(Child* child);
+// Of what it has cloned, also before it ends; empty while that is nothing.
+Result<UniqueFd> pidfd_of_born(const Child& child);
 
 // Starts the init program with the plan. With a new user namespace its id maps are written here (namespaces/id_map.h).
 // The child dies with this process (PR_SET_PDEATHSIG) until the plan says otherwise. All signals are to be blocked by

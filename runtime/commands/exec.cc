@@ -120,6 +120,7 @@ class Exec {
   Compiled compiled_;
   std::optional<Cgroup> cgroup_;
   std::optional<Launched> launched_;
+  UniqueFd root_;  // the container's
   bool pid_told_ = false;
 };
 
@@ -169,6 +170,10 @@ Result<std::optional<LaunchFailure>> Exec::launch() {
   TRY(set_initial_affinity(*spec_.process));
   HostDescriptors host{-1, cgroup_->fd(), {container_.init.get()}};
   launched_.emplace(TRY(Launched::start(compiled_, host, container_.state.fd(), *cgroup_)));
+  // When its exec fails it may be gone before anyone can look. None: the message says less.
+  root_.reset(open(fmt::format("/proc/{}/root", container_.record.init.pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (TRY(has_ended(container_.init.get()))) root_.reset();  // the number may be another process's
+  launched_->look_from(root_.get());
   TRY(join_host_side(container_.record.rdt, launched_->child().pid));
   for (;;) {
     LaunchEvents events;
@@ -187,7 +192,9 @@ Result<std::optional<LaunchFailure>> Exec::launch() {
     TRY(tell_pid());
     TRY(release(*launched_));
   }
-  if (!command_.detach) TRY(tell_pid());
+  // Cloned by a process that may have been moved only after that.
+  if (compiled_.plan.birth) TRY(join_host_side(container_.record.rdt, launched_->child().pid));
+  if (!pid_told_) TRY(tell_pid());
   return std::optional<LaunchFailure>{};
 }
 
@@ -258,7 +265,7 @@ Result<Outcome> exec(const GlobalOptions& global, const ExecCommand& command) {
   LaunchOptions options;
   options.preserve_fds = command.preserve_fds;
   TRY(check_launch_options(options));
-  // Root goes in by its init program alone (Entrance in namespaces/plan.h).
+  // Root goes in by its init program alone (Birth in namespaces/plan.h).
   if (geteuid() != 0) TRY(leave_host_program());
   Supervisor supervisor = TRY(Supervisor::begin());
   TRY(check_id(command.id));

@@ -88,7 +88,7 @@ Result<Outcome> start(Container container) {
   Bundle config = TRY(parse_config(text));
   if (!config.spec.process) return fail(0, "config.json has no /process: there is nothing to start");
   // Each is the image's, and may leave somebody to wait for the next.
-  // Root joins for them by its init program alone (Entrance in namespaces/plan.h).
+  // Root joins for them by its init program alone (Birth in namespaces/plan.h).
   if (geteuid() != 0 && !config.spec.hooks.start_container.empty()) TRY(leave_host_program());
   Signals signals = TRY(Signals::block());
   auto relay = TRY(make_relay(container));

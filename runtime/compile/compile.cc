@@ -60,11 +60,27 @@ static std::string time_offsets(const oci::Linux& linux_config) {
 
 static void emit_user_namespace(Compilation& c) {
   Plan& plan = c.plan.plan();
-  plan.becomes_root = true;
   if (!c.is_new(CLONE_NEWUSER)) return;
   plan.uid_map = to_id_maps(c.spec.linux_.uid_mappings);
   plan.gid_map = to_id_maps(c.spec.linux_.gid_mappings);
   if (c.spec.process) plan.oom_score_adj = c.spec.process->oom_score_adj;
+}
+
+// Lowering it needs rights that are lost with the way into a user namespace.
+static void emit_oom_score(Compilation& c) {
+  if (!c.spec.process || !c.spec.process->oom_score_adj) return;
+  c.oom_score_written = true;
+  c.add(Op::open_proc, "", {1});
+  c.add(Op::write_proc, "/process/oomScoreAdj",
+        {c.text("self/oom_score_adj"), c.text(std::to_string(*c.spec.process->oom_score_adj))});
+}
+
+static void emit_time_namespace(Compilation& c) {
+  c.add(Op::new_namespaces, "/linux/namespaces", {uint64_t{CLONE_NEWTIME}});
+  std::string offsets = time_offsets(c.spec.linux_);
+  if (offsets.empty()) return;
+  c.add(Op::open_proc, "", {1});
+  c.add(Op::write_proc, "/linux/timeOffsets", {c.text("self/timens_offsets"), c.text(offsets)});
 }
 
 // The whole of a set of namespaces is decided here: made by clone3(2), joined, or made later.
@@ -83,12 +99,21 @@ static void emit_namespaces(Compilation& c) {
     slots.push_back(slot);
   }
   NamespaceOrder order = order_namespaces(wishes);
+  bool outside = !order.before.empty() || order.new_time;
   plan.clone_flags = order.clone_flags;
   if (enters_root(c)) plan.clone_flags &= ~uint64_t{CLONE_NEWNS};
-  plan.new_time = order.new_time;
-  if (order.new_time) plan.time_offsets = time_offsets(c.spec.linux_);
-  for (size_t i : order.before) plan.joins.push_back({slots[i], namespaces[i].type});
-  if (c.find(CLONE_NEWUSER) != nullptr && !c.options.entered) emit_user_namespace(c);
+  bool user = c.find(CLONE_NEWUSER) != nullptr && !c.options.entered;
+  if (user) emit_user_namespace(c);
+  if (outside) {
+    if (user && !c.is_new(CLONE_NEWUSER)) emit_oom_score(c);
+    if (order.new_time) emit_time_namespace(c);
+    for (size_t i : order.before)
+      c.add(Op::join_namespace, pointer_at("/linux/namespaces", i), {slots[i], namespaces[i].type});
+    emit_birth(c, plan.clone_flags, kBirthEarly, false);
+    if (c.is_new(CLONE_NEWUSER)) c.add(Op::await_id_maps, "");
+    if (user) c.add(Op::become_root, "");
+    c.add(Op::die_with_parent, "");
+  }
   if (order.unshared != 0) c.add(Op::new_namespaces, "/linux/namespaces", {order.unshared});
   for (size_t i : order.after)
     c.add(Op::join_namespace, pointer_at("/linux/namespaces", i), {slots[i], namespaces[i].type});
@@ -128,7 +153,7 @@ static void emit_kernel_parameters(Compilation& c) {
   const auto& sysctl = c.spec.linux_.sysctl;
   // In a new user namespace the parent writes it.
   std::optional<int32_t> adjustment;
-  if (c.spec.process && !c.plan.plan().oom_score_adj) adjustment = c.spec.process->oom_score_adj;
+  if (c.spec.process && !c.plan.plan().oom_score_adj && !c.oom_score_written) adjustment = c.spec.process->oom_score_adj;
   // Labels are written later, by the workload.
   bool labels = c.spec.process && (!c.spec.process->apparmor_profile.empty() || !c.spec.process->selinux_label.empty());
   if (sysctl.empty() && !adjustment && !labels) return;

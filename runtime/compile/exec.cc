@@ -10,40 +10,30 @@
 
 namespace minirun {
 
-static void emit_exec_proc(Compilation& c) {
+// By the process outside, through the tree that minirun itself is in.
+static void emit_exec_proc(Compilation& c, bool hosts) {
   const oci::Process& process = *c.spec.process;
   bool labels = !process.apparmor_profile.empty() || !process.selinux_label.empty();
   if (!labels && !process.oom_score_adj) return;
-  c.add(Op::open_proc, "");
-  if (process.oom_score_adj) {
-    c.add(Op::write_proc, "/process/oomScoreAdj",
-          {c.text("self/oom_score_adj"), c.text(std::to_string(*process.oom_score_adj))});
-  }
+  c.add(Op::open_proc, "", {hosts ? 1u : 0u});
+  if (!process.oom_score_adj) return;
+  c.add(Op::write_proc, "/process/oomScoreAdj",
+        {c.text("self/oom_score_adj"), c.text(std::to_string(*process.oom_score_adj))}, static_cast<uint16_t>(hosts ? kAsOwner : 0));
 }
 
 // All in one call, so that the user namespace's rights count for the others (setns(2), Linux 5.8). A pid namespace is
-// for children: the parent enters it. Who becomes another user may not write below /proc/self any more
-// (PR_GET_DUMPABLE): on the way into a user namespace that comes first. An ordinary user has the right to a procfs only
-// in there, and is root of it already.
+// for children: see emit_entry(). Before that, what is written below /proc/self: a user namespace takes the right to it.
 void emit_joins(Compilation& c, const ExecFacts& facts) {
-  Plan& plan = c.plan.plan();
   uint32_t pidfd = c.plan.slot({SourceKind::given, "of the container's first process", false, kGivenPidfd, ""});
   uint64_t types = facts.namespaces;
-  bool unprivileged = !facts.privileged && (types & CLONE_NEWUSER) != 0;
-  if (unprivileged) {  // the right to join the rest comes with the user namespace: on the way to clone
-    plan.joins.push_back({pidfd, CLONE_NEWUSER});
-    plan.becomes_root = true;
-    types &= ~uint64_t{CLONE_NEWUSER};
-  }
-  if ((types & CLONE_NEWPID) != 0) plan.joins.push_back({pidfd, CLONE_NEWPID});
-  types &= ~uint64_t{CLONE_NEWPID};
-  bool proc_first = (types & CLONE_NEWUSER) != 0;
-  if (proc_first) emit_exec_proc(c);
+  c.enters = (types & CLONE_NEWPID) != 0;
+  emit_exec_proc(c, !facts.privileged || c.host.in_user_namespace);
   if (types != 0) c.add(Op::join_namespace, "", {pidfd, types});
-  // Root of the user namespace, where this process is nobody yet: what it makes must have an owner in it.
-  if ((types & CLONE_NEWUSER) != 0) c.add(Op::identity, "", {0, 0});
+  if ((types & CLONE_NEWUSER) != 0) {
+    c.add(Op::become_root, "");  // what it makes must have an owner in there
+    c.add(Op::die_with_parent, "");
+  }
   c.add(Op::open_root, "");
-  if (!proc_first) emit_exec_proc(c);
 }
 
 namespace {

@@ -55,9 +55,14 @@ Compiled compile_hook(const oci::Spec& spec, const Place& place, const HostFacts
   } else {
     c.add(Op::umask, "", {0022});
     c.add(Op::working_directory, "", {c.text(call.cwd)});
+    uint64_t environment = emit_environment(c);
+    c.add(c.enters ? Op::close_descriptors : Op::close_on_exec, "", {c.plan.plan().first_kept_fd});
+    if (c.enters) {
+      emit_birth(c, 0, kBirthLast, true);
+      c.add(Op::die_with_parent, "");
+    }
     c.add(Op::session, "", {c.text(""), 0});  // a process group, to be killed as one
-    c.add(Op::close_on_exec, "", {c.plan.plan().first_kept_fd});
-    emit_execute(c, emit_environment(c));
+    emit_execute(c, environment);
   }
   c.out.plan = c.plan.finish();
   return std::move(c.out);

@@ -31,6 +31,8 @@ struct Compilation {
   PlanBuilder plan{};
   Compiled out{};
   std::vector<size_t> readonly_later{};  // of spec.mounts: see emit_readonly_mounts
+  bool oom_score_written = false;
+  bool enters = false;  // a pid namespace where others are at work: kBirthLast of namespaces/plan.h
   bool makes_cwd = false;                // a process.cwd that is missing: the container's own; an exec's is a mistake
 
   // The config's namespace of a type, or nullptr when it is the caller's.
@@ -84,6 +86,8 @@ void emit_working_directory(Compilation& c);
 // it.
 uint64_t emit_environment(Compilation& c);
 void emit_execute(Compilation& c, uint64_t environment);
+// The step by which the container's process begins. dies: with minirun.
+void emit_birth(Compilation& c, uint64_t flags, BirthWay way, bool dies);
 
 // compile/exec.cc: into the namespaces of a container, and to its root; with a procfs of minirun's own, and what is to
 // be written there, where the process asks for that.

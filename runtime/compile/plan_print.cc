@@ -32,8 +32,7 @@ static std::string write_text(const Write& write) {
 
 static std::string namespaces_text(const Plan& plan) {
   std::string text = plan.clone_flags == 0 ? "no new namespaces" : "new " + namespace_names(plan.clone_flags);
-  if (plan.new_time) text += "; new time namespace for it";
-  for (const Join& join : plan.joins) text += "; in " + describe(plan.slots[join.slot]);
+  if (plan.birth) text += fmt::format("; step {} is its birth", *plan.birth + 1);
   return text;
 }
 

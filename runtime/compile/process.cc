@@ -3,8 +3,12 @@
 // it.
 #include <linux/capability.h>
 #include <linux/sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
+#include <csignal>
 #include <set>
 #include <string_view>
 
@@ -16,6 +20,7 @@
 #include "runtime/oci/memory_policy.h"
 #include "runtime/oci/parse.h"
 #include "runtime/text/json.h"
+#include "runtime/seccomp/answer.h"
 #include "sys/kernel_abi.h"
 
 namespace minirun {
@@ -34,10 +39,12 @@ struct SchedAttributes {  // struct sched_attr, SCHED_ATTR_SIZE_VER0
 };
 static_assert(sizeof(SchedAttributes) == 48);
 
-void emit_rlimits(Compilation& c) {
+void emit_rlimits(Compilation& c, bool last) {
   const auto& rlimits = c.spec.process->rlimits;
   for (size_t i = 0; i < rlimits.size(); i++) {
     const oci::Rlimit& limit = rlimits[i];
+    // The process outside counts too, for as long as it is there.
+    if (c.enters && (limit.resource == RLIMIT_NPROC) != last) continue;
     c.add(Op::rlimit, pointer_at("/process/rlimits", i),
           {static_cast<uint64_t>(limit.resource), limit.soft, limit.hard, c.text(oci::rlimit_name(limit.resource))});
   }
@@ -130,7 +137,7 @@ void emit_capabilities(Compilation& c, const CapabilitySets& sets) {
 bool is_lost_in_fork(const Compilation& c) {
   constexpr uint64_t kResetOnFork = 1;  // SCHED_FLAG_RESET_ON_FORK
   const auto& scheduler = c.spec.process->scheduler;
-  return c.options.init && scheduler && (scheduler->policy == SCHED_DEADLINE || (scheduler->flags & kResetOnFork) != 0);
+  return (c.options.init || c.enters) && scheduler && (scheduler->policy == SCHED_DEADLINE || (scheduler->flags & kResetOnFork) != 0);
 }
 
 // A new user namespace comes with all of them (user_namespaces(7)).
@@ -282,7 +289,7 @@ CapabilitySets emit_privileges(Compilation& c) {
   const oci::Process& process = *c.spec.process;
   // After the last file was opened: RLIMIT_NOFILE counts for this process too. Before CAP_SYS_RESOURCE and CAP_SYS_NICE
   // go.
-  emit_rlimits(c);
+  emit_rlimits(c, false);
   if (c.spec.linux_.personality) c.add(Op::personality, "/linux/personality", {c.spec.linux_.personality->domain});
   if (process.scheduler && !is_lost_in_fork(c)) emit_scheduler(c);
   if (c.spec.linux_.memory_policy) emit_memory_policy(c);
@@ -297,7 +304,73 @@ CapabilitySets emit_privileges(Compilation& c) {
   return resolved.sets;
 }
 
+void emit_birth(Compilation& c, uint64_t flags, BirthWay way, bool dies) {
+  c.plan.plan().birth = c.add(
+      Op::birth, "", {flags, c.text(way == kBirthLast ? " that executes the program" : ""), way, dies ? 1u : 0u});
+}
+
+static void emit_filter(Compilation& c, bool closes_listener) {
+  const auto& filter = c.seccomp->filter;
+  uint64_t offset = c.plan.bytes(filter.data(), filter.size() * sizeof filter[0]);
+  c.add(Op::seccomp, "/linux/seccomp",
+        {offset, filter.size(), c.seccomp->flags, c.seccomp->has_listener() ? 1u : 0u, closes_listener ? 1u : 0u});
+}
+
+static void emit_listener_gate(Compilation& c) {
+  c.add(Op::gate, "/linux/seccomp/listenerPath",
+        {c.text("the agent of its seccomp filter"), static_cast<uint64_t>(Gate::listener)});
+}
+
+static bool limits_processes(const Compilation& c) {
+  const auto& rlimits = c.spec.process->rlimits;
+  return std::any_of(rlimits.begin(), rlimits.end(), [](const auto& r) { return r.resource == RLIMIT_NPROC; });
+}
+
+// Whether all that is done from the birth to the exec may be done under the filter (emit_entry).
+static bool filter_comes_first(const Compilation& c) {
+  constexpr uint64_t kTakeTerminal = 0x540e;  // TIOCSCTTY
+  constexpr uint64_t kClone = CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_VFORK | SIGCHLD;
+  std::vector<SeccompCall> calls = {{SYS_clone, {kClone, 0}}, {SYS_setsid, {}}};
+  if (!c.options.detach) calls.push_back({SYS_prctl, {PR_SET_PDEATHSIG, SIGKILL}});
+  if (c.spec.process->terminal) calls.push_back({SYS_ioctl, {0, kTakeTerminal, 0}});
+  if (limits_processes(c)) calls.push_back({SYS_prlimit64, {0, RLIMIT_NPROC}});
+  if (c.seccomp->has_listener()) calls.push_back({SYS_close, {}});
+  if (is_lost_in_fork(c)) {
+    for (long number : {SYS_sched_setattr, SYS_capset, SYS_prctl}) calls.push_back({number, {}});
+  }
+  return seccomp_allows(c.seccomp->filter, calls);
+}
+
+// Into a pid namespace where others may trace every process they see. Whatever can be taken from a process is given up
+// out here, where they see nothing, and the clone into the namespace comes last. A profile that forbids what the clone
+// and the process do after it is loaded in there instead: docs/security.md has what is held until then.
+static void emit_entry(Compilation& c, const CapabilitySets& sets) {
+  const oci::Process& process = *c.spec.process;
+  bool filtered = c.seccomp != nullptr;
+  bool first = filtered && filter_comes_first(c);
+  uint64_t borrowed = borrowed_capabilities(c);
+  uint64_t late = is_lost_in_fork(c) ? borrowed & bit(CAP_SYS_NICE) : 0;
+  emit_labels(c);
+  if (process.terminal && !c.options.detach) c.add(Op::take_terminal, "/process/terminal");
+  c.add(Op::session, "", {c.text(" outside"), 0});
+  if (filtered && c.seccomp->has_listener()) emit_listener_gate(c);
+  uint64_t environment = emit_environment(c);
+  c.add(Op::close_descriptors, "", {c.plan.plan().first_kept_fd});
+  if (first) emit_filter(c, c.seccomp->has_listener());
+  if (first && borrowed != late) emit_capabilities(c, late != 0 ? with_borrowed(sets, late) : sets);
+  emit_birth(c, 0, kBirthLast, !c.options.detach);
+  if (!c.options.detach) c.add(Op::die_with_parent, "");
+  emit_rlimits(c, true);
+  if (late != 0 || is_lost_in_fork(c)) emit_scheduler(c);
+  c.add(Op::session, process.terminal ? "/process/terminal" : "",
+        {c.text(process.terminal ? " with the terminal" : ""), process.terminal ? 1u : 0u});
+  if (filtered && !first) emit_filter(c, false);
+  if (late != 0 || (borrowed != 0 && !first)) emit_capabilities(c, sets);
+  emit_execute(c, environment);
+}
+
 void emit_last_steps(Compilation& c, const CapabilitySets& sets) {
+  if (c.enters) return emit_entry(c, sets);
   const oci::Process& process = *c.spec.process;
   emit_labels(c);
   c.add(Op::session, process.terminal ? "/process/terminal" : "",
@@ -306,13 +379,8 @@ void emit_last_steps(Compilation& c, const CapabilitySets& sets) {
   uint64_t environment = emit_environment(c);
   // As late as can be: whatever follows has to be allowed by the filter.
   if (c.seccomp != nullptr) {
-    const auto& filter = c.seccomp->filter;
-    bool listens = c.seccomp->has_listener();
-    if (listens)
-      c.add(Op::gate, "/linux/seccomp/listenerPath",
-            {c.text("the agent of its seccomp filter"), static_cast<uint64_t>(Gate::listener)});
-    uint64_t offset = c.plan.bytes(filter.data(), filter.size() * sizeof filter[0]);
-    c.add(Op::seccomp, "/linux/seccomp", {offset, filter.size(), c.seccomp->flags, listens ? 1u : 0u});
+    if (c.seccomp->has_listener()) emit_listener_gate(c);
+    emit_filter(c, false);
   }
   if (borrowed_capabilities(c) != 0) emit_capabilities(c, sets);
   emit_execute(c, environment);
@@ -324,7 +392,9 @@ static void emit_gate(Compilation& c, const char* what) {
 
 uint32_t emit_gates(Compilation& c) {
   bool outlives = c.options.detach || c.options.create;
-  if (outlives)
+  if (c.enters)
+    ;  // its number is known when it executes its program
+  else if (outlives)
     emit_gate(c, "the state is to be committed");
   else if (!c.spec.hooks.start_container.empty())
     emit_gate(c, "startContainer hooks");

@@ -85,6 +85,7 @@ class Running {
  private:
   Result<bool> turn(std::optional<Clock::time_point> deadline);
   Result<void> read_control();
+  Result<bool> take_place();
   void read_output(size_t max_bytes);
   Result<std::optional<Error>> reap();
   std::string told() const;
@@ -119,6 +120,14 @@ Result<void> Running::read_control() {
   return {};
 }
 
+// The process outside has ended: the hook has executed its program, or failed.
+Result<bool> Running::take_place() {
+  if (child_.control) TRY(read_control());
+  bool arrived = TRY(arrive(&child_));
+  if (!stopped_ && child_.memory.report().state == kFailed) stopped_ = step_error(*hook_.plan, child_.memory.report());
+  return arrived;
+}
+
 // Waits once. False when it has ended, or is to.
 Result<bool> Running::turn(std::optional<Clock::time_point> deadline) {
   constexpr int64_t kLongest = 3600000;
@@ -139,7 +148,8 @@ Result<bool> Running::turn(std::optional<Clock::time_point> deadline) {
   if (n <= 0) return true;
   if (polls[1].revents != 0) read_output(1);
   if (polls[2].revents != 0) TRY(read_control());
-  return polls[0].revents == 0;
+  if (polls[0].revents == 0) return true;
+  return child_.stands_in && TRY(take_place());
 }
 
 std::string Running::told() const {
@@ -156,6 +166,11 @@ std::string Running::told() const {
 Result<std::optional<Error>> Running::reap() {
   auto ended = await_end(child_.pidfd.get(), Clock::now() + kKillTime);
   if (!ended.ok() || !*ended) return fail(0, "{}: does not end after SIGKILL", hook_.path);
+  if (child_.stands_in && TRY(take_place())) {
+    (void)kill(-child_.pid, SIGKILL);
+    (void)kill(child_.pid, SIGKILL);
+    return reap();
+  }
   // What is killed with it is known by its group for as long as it is not reaped.
   int status = TRY(status_of_ended(child_.pidfd.get(), child_.pid));
   if (child_.control) TRY(read_control());

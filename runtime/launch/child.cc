@@ -58,7 +58,7 @@ Result<Launched> Launched::start(const Compiled& compiled, const HostDescriptors
 }
 
 Launched::Launched(Launched&& other) noexcept
-    : child_(std::move(other.child_)), owned_(std::exchange(other.owned_, false)) {}
+    : child_(std::move(other.child_)), owned_(std::exchange(other.owned_, false)), root_(other.root_) {}
 
 Launched::~Launched() {
   (void)end();  // what is left of it is told by the removal of its cgroup
@@ -69,6 +69,13 @@ bool Launched::end() {
   // SIGKILL to the init of a pid namespace ends all of it; without one the cgroup's removal sees to the rest.
   (void)syscall(SYS_pidfd_send_signal, child_.pidfd.get(), SIGKILL, nullptr, 0);  // ESRCH: it has ended by itself
   auto ended = await_end(child_.pidfd.get(), std::chrono::steady_clock::now() + kRemovalTime);
+  if (child_.stands_in && ended.ok() && *ended) {
+    auto arrived = arrive(&child_);
+    if (arrived.ok() && *arrived) {
+      owned_ = true;
+      return end();
+    }
+  }
   // One that is traced has ended, but is the tracer's to reap first.
   return waitpid(child_.pid, nullptr, WNOHANG) != 0 || (ended.ok() && *ended);
 }
@@ -114,7 +121,7 @@ LaunchFailure explain(Launched& launched, const FailedStep& failed, const oci::P
   if (auto label = label_error(*process, failed.told, code)) return {*label};
   if (failed.op != Op::execute) return {failed.error};
   UniqueFd root = open_container_root(launched.child().pid);
-  ExecFailure failure = exec_of(*process, root.get());
+  ExecFailure failure = exec_of(*process, launched.root() >= 0 ? launched.root() : root.get());
   failure.code = code;
   ExecDiagnosis diagnosis = diagnose_exec(failure);
   return {fail(0, "{}", diagnosis.message), diagnosis.exit_status};
@@ -181,6 +188,23 @@ Result<Milestone> read_messages(const Child& child, Signals& signals, LaunchEven
   }
 }
 
+// The process outside has closed its socket. It ends when the program is executed, or never will be.
+Result<void> await_arrival(Child* child, Signals& signals) {
+  while (child->stands_in) {
+    TRY(signals.collect());
+    auto signal = signals.abort_request();
+    pollfd polls[] = {{child->pidfd.get(), POLLIN, 0}, {signals.fd(), POLLIN, 0}};
+    int n = poll(polls, signal ? 1 : 2, signal ? kLongestExecMs : -1);
+    if (n < 0 && errno != EINTR) return fail(errno, "wait for the process");
+    if (n > 0 && polls[0].revents != 0) {
+      if (!TRY(arrive(child))) return {};
+      continue;
+    }
+    if (signal) return given_up(*signal);
+  }
+  return {};
+}
+
 // resident: an init stays and says when the workload runs. Without one the socket closes with exec, and says nothing
 // more.
 std::optional<LaunchFailure> await_messages(Launched& launched, bool resident, const oci::Process* process,
@@ -189,6 +213,10 @@ std::optional<LaunchFailure> await_messages(Launched& launched, bool resident, c
   Child& child = launched.child();
   auto ending = read_messages(child, signals, events);
   if (!ending.ok()) return LaunchFailure{ending.error(), ending.error().exit_status()};
+  if (*ending == Milestone::closed) {
+    auto arrived = await_arrival(&child, signals);
+    if (!arrived.ok()) return LaunchFailure{arrived.error(), arrived.error().exit_status()};
+  }
   Report report = child.memory.report();
   if (*ending == Milestone::failed || (*ending == Milestone::closed && report.state == kFailed))
     return with_memory(explain(launched, failed(), process), report.error, cgroup);

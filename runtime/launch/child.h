@@ -37,6 +37,9 @@ class Launched {
   ~Launched();
 
   Child& child() { return child_; }
+  // The container's root, where it is known before: the failed process may be gone. Borrowed.
+  void look_from(int root) { root_ = root; }
+  int root() const { return root_; }
   // The child is not this process's to kill any more: it has ended, or it is detached.
   void let_go() { owned_ = false; }
   // Kills it and waits for its end, for at most kRemovalTime. False: the kernel does not let it die.
@@ -46,6 +49,7 @@ class Launched {
   explicit Launched(Child child) : child_(std::move(child)) {}
   Child child_;
   bool owned_ = true;
+  int root_ = -1;
 };
 
 // Why the workload does not run.

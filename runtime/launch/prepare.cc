@@ -164,7 +164,7 @@ bool asks_for_init(const oci::Spec& spec) {
 
 // Whether a process of minirun's will be in a pid namespace where others may be at work.
 bool meets_others(const oci::Spec& spec) {
-  // Root joins for its hooks by the init program alone (Entrance in namespaces/plan.h).
+  // Root joins for its hooks by the init program alone (Birth in namespaces/plan.h).
   return (geteuid() != 0 && !spec.hooks.start_container.empty()) ||
          std::any_of(spec.linux_.namespaces.begin(), spec.linux_.namespaces.end(),
                      [](const oci::Namespace& n) { return n.type == CLONE_NEWPID && !n.path.empty(); });

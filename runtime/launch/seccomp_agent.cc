@@ -1,6 +1,7 @@
 #include "runtime/launch/seccomp_agent.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,20 +16,43 @@ namespace {
 
 constexpr const char* kPurpose = "/linux/seccomp/listenerPath";
 
+bool is_closed(int control) {
+  char byte = 0;
+  return recv(control, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+// Under the filter already a process outside clones the one that the agent is to hear of.
+Result<pid_t> await_number(Child& child, pid_t number) {
+  constexpr int kPauseMs = 1;
+  while (child.stands_in) {
+    UniqueFd born = TRY(pidfd_of_born(child));
+    if (born) return child.memory.born();
+    pollfd polls[] = {{child.pidfd.get(), POLLIN, 0}};
+    if (poll(polls, 1, kPauseMs) > 0) return number;
+  }
+  return number;
+}
+
 // The number is looked for in memory, as the container may make no system call to tell it. Nothing: the container has
 // something to say, or has ended.
 Result<std::optional<UniqueFd>> take_listener(Child& child, Signals& signals) {
   constexpr timespec kPause{0, 50'000};
+  bool closed = false;  // by a process outside, which loads the filter after that
   for (;;) {
     if (auto number = child.memory.offered_listener()) {
-      UniqueFd listener(static_cast<int>(syscall(SYS_pidfd_getfd, child.pidfd.get(), *number, 0)));
+      UniqueFd born;
+      if (child.stands_in) born = TRY(pidfd_of_born(child));
+      int holder = born ? born.get() : child.pidfd.get();
+      UniqueFd listener(static_cast<int>(syscall(SYS_pidfd_getfd, holder, *number, 0)));
       if (!listener) return fail(errno, "{}: take the listener from the container", kPurpose);
       return std::optional(std::move(listener));
     }
     TRY(signals.collect());
     if (auto signal = signals.abort_request()) return given_up(*signal);
-    pollfd polls[] = {{child.control.get(), POLLIN, 0}, {child.pidfd.get(), POLLIN, 0}};
-    if (ppoll(polls, 2, &kPause, nullptr) > 0) return std::optional<UniqueFd>();
+    pollfd polls[] = {{child.pidfd.get(), POLLIN, 0}, {child.control.get(), POLLIN, 0}};
+    if (ppoll(polls, closed ? 1 : 2, &kPause, nullptr) <= 0) continue;
+    closed = child.stands_in && polls[0].revents == 0 && is_closed(child.control.get());
+    if (!closed) return std::optional<UniqueFd>();
   }
 }
 
@@ -44,6 +68,11 @@ Result<void> SeccompAgent::serve(Launched& launched, const ContainerRecord& reco
   TRY(release(launched));
   auto listener = take_listener(child, signals);
   if (listener.ok() && !*listener) return {};
+  if (listener.ok() && child.stands_in) {
+    UniqueFd born = TRY(pidfd_of_born(child));
+    if (!born) child.memory.answer_listener(kListenerTaken);
+    pid = TRY(await_number(child, pid));
+  }
   Result<void> sent{};
   if (listener.ok()) {
     sent = send_descriptor(socket_.get(), container_process_state(metadata_, record, status, pid), (*listener)->get());

@@ -37,7 +37,6 @@ void check_refusal(const Error& error) {
 void check_plan(const Compiled& compiled) {
   const Plan& plan = compiled.plan;
   HOLDS(plan.origins.size() == plan.steps.size(), "");
-  for (const Join& join : plan.joins) HOLDS(join.slot < plan.slots.size(), std::to_string(join.slot));
   for (uint32_t i = 0; i < plan.steps.size(); ++i) {
     uint64_t told = plan.steps[i].told;
     HOLDS(told == kNoText || told - kDataOffset < plan.data.size(), std::to_string(told));

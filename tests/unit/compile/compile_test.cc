@@ -62,13 +62,11 @@ TEST_F(CompileNamespaces, PathsAreJoinedAndNothingNewIsMadeOfTheirKind) {
   EXPECT_EQ(compiled.plan.slots[0].origin, "/linux/namespaces/4");
 }
 
-TEST_F(CompileNamespaces, APidNamespaceIsEnteredByTheParent) {
+TEST_F(CompileNamespaces, WhatIsJoinedIsJoinedByAProcessOutside) {
   join(CLONE_NEWPID, "/proc/7/ns/pid");
-  auto all = lines();
-  EXPECT_EQ(find(all, "join"), -1);
-  ASSERT_EQ(compiled.plan.joins.size(), 1u);
-  EXPECT_EQ(compiled.plan.joins[0].types, uint64_t{CLONE_NEWPID});
-  EXPECT_EQ(compiled.plan.slots[compiled.plan.joins[0].slot].path, "/proc/7/ns/pid");
+  expect_order(lines(), {"join pid namespace /proc/7/ns/pid", "clone the process (mount", "unshare cgroup"});
+  ASSERT_TRUE(compiled.plan.birth);
+  EXPECT_EQ(compiled.plan.steps[*compiled.plan.birth].arg[2], uint64_t{kBirthEarly});
   EXPECT_EQ(compiled.plan.clone_flags & CLONE_NEWPID, 0u);
 }
 

@@ -210,13 +210,13 @@ TEST_F(CompileHook, OfTheRuntimeJoinsNothing) {
                                       "make the hook's stdout descriptor 1", "make the hook's stderr descriptor 2",
                                       "set the umask to 0022", "change directory to /cwd", "start a session",
                                       "close descriptors from 3 on at exec", "execute /bin/hook"}));
-  EXPECT_TRUE(compiled.plan.joins.empty());
+  EXPECT_FALSE(compiled.plan.birth);
 }
 
 TEST_F(CompileHook, OfTheContainerJoinsItAndKeepsItsPrivileges) {
   auto all = hook_lines({"/bin/hook", {}, {}, {}}, HookSide::create_container);
-  EXPECT_EQ(compiled.plan.joins.size(), 1U);
-  expect_order(all, {"join mount,uts namespace", "make the state", "change directory to /cwd", "execute /bin/hook"});
+  EXPECT_TRUE(compiled.plan.birth);
+  expect_order(all, {"join mount,pid,uts namespace", "make the state", "change directory to /cwd", "execute /bin/hook"});
   EXPECT_EQ(find(all, "set capabilities"), -1);
 }
 
@@ -224,7 +224,7 @@ TEST_F(CompileHook, InTheFinishedContainerIsConfinedAsItsProcess) {
   spec.process->user.uid = 33;
   spec.process->scheduler.emplace();
   auto all = hook_lines({"/bin/hook", {}, {}, {}}, HookSide::start_container);
-  expect_order(all, {"join mount,uts namespace", "make the state", "give stdio to uid 33", "become uid 33",
+  expect_order(all, {"join mount,pid,uts namespace", "make the state", "give stdio to uid 33", "become uid 33",
                      "set capabilities", "set no_new_privs", "execute /bin/hook"});
   EXPECT_EQ(find(all, "set the scheduler"), -1) << "under a deadline it could start nothing";
 }
