@@ -54,8 +54,8 @@ class BirthSteps : public ProcessSteps<Kernel> {
   // minirun may have died before the new process had asked for the signal. It has no descriptor to see that by, so
   // this one looks, after its exec.
   void follow_parent(int32_t parent, long pid) {
-    if (this->kernel_.call(__NR_getppid) != parent)
-      (void)this->kernel_.call(__NR_kill, descriptor(pid), kSigkill);
+    long now = this->kernel_.call(__NR_getppid);  // the filter may forbid it
+    if (now > 0 && now != parent) (void)this->kernel_.call(__NR_kill, descriptor(pid), kSigkill);
   }
 };
 

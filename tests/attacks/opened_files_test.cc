@@ -116,7 +116,7 @@ TEST_F(OpenedFiles, OfACreateWithAUserNamespaceAndHooksAreTheListed) {
   write(Kind::user);
   const std::string kRoot = "[clone of BUNDLE/rootfs]";
   const Lines namespaces = {"path /proc/N", "write /proc/N uid_map", "write /proc/N gid_map",
-                            "write /proc/N/oom_score_adj", "write /proc/self/timens_offsets"};
+                            "write /proc/N/oom_score_adj", "write /proc self/timens_offsets"};
   const Lines hook = {"chdir BUNDLE", "execve PAYLOAD", "read /proc"};  // its processes are looked for
   expect_touched(touched_by({"create", "--bundle", bundle_.path(), id()}),
                  touched_by_create() + touched_in_root(kRoot) + touched_by_nodes_of_the_host(kRoot) + namespaces + hook,
@@ -142,7 +142,7 @@ TEST_F(OpenedFiles, OfACreateWithATerminalAreTheListed) {
                      Lines{"write [new proc] self/oom_score_adj"});
 }
 
-// The score is written before the user namespace is joined.
+// The score is written before anything is joined.
 TEST_F(OpenedFiles, OfAnExecAreTheListed) {
   REQUIRE_STRACE();
   write(Kind::user);
@@ -156,8 +156,8 @@ TEST_F(OpenedFiles, OfAnExecWithATerminalAreTheListed) {
   write(Kind::attached);
   expect_touched(touched_by_exec_in({"--console-socket", Console::kPath},
                                     {"--tty", "--detach", "--console-socket", Console::kPath}),
-                 touched_by_exec() + Lines{"connect /run/tests/console.sock"},
-                 touched_by_joining() + touched_by_a_score() + Lines{"path //dev/pts", "write //dev/pts ptmx"});
+                 touched_by_exec() + touched_by_a_score() + Lines{"connect /run/tests/console.sock"},
+                 touched_by_joining() + Lines{"path //dev/pts", "write //dev/pts ptmx"});
 }
 
 }  // namespace
