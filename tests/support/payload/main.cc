@@ -103,6 +103,7 @@ constexpr Command kCommands[] = {
     {"clocks", clocks},
     // Of attacks.
     {"grab", grab},
+    {"trace", trace},
     {"overwrite", overwrite},
     {"type-ahead", type_ahead},
     // Whatever else.

@@ -208,15 +208,15 @@ TEST_F(CompileHook, OfTheRuntimeJoinsNothing) {
   EXPECT_EQ(hook_lines({"/bin/hook", {}, {}, {}}, HookSide::runtime),
             (std::vector<std::string>{"be killed when the parent dies", "make the state descriptor 0",
                                       "make the hook's stdout descriptor 1", "make the hook's stderr descriptor 2",
-                                      "set the umask to 0022", "change directory to /cwd", "start a session",
-                                      "close descriptors from 3 on at exec", "execute /bin/hook"}));
+                                      "set the umask to 0022", "change directory to /cwd",
+                                      "close descriptors from 3 on at exec", "start a session", "execute /bin/hook"}));
   EXPECT_FALSE(compiled.plan.birth);
 }
 
 TEST_F(CompileHook, OfTheContainerJoinsItAndKeepsItsPrivileges) {
   auto all = hook_lines({"/bin/hook", {}, {}, {}}, HookSide::create_container);
   EXPECT_TRUE(compiled.plan.birth);
-  expect_order(all, {"join mount,pid,uts namespace", "make the state", "change directory to /cwd", "execute /bin/hook"});
+  expect_order(all, {"join pid,mount,uts namespace", "make the state", "change directory to /cwd", "execute /bin/hook"});
   EXPECT_EQ(find(all, "set capabilities"), -1);
 }
 
@@ -224,8 +224,9 @@ TEST_F(CompileHook, InTheFinishedContainerIsConfinedAsItsProcess) {
   spec.process->user.uid = 33;
   spec.process->scheduler.emplace();
   auto all = hook_lines({"/bin/hook", {}, {}, {}}, HookSide::start_container);
-  expect_order(all, {"join mount,pid,uts namespace", "make the state", "give stdio to uid 33", "become uid 33",
-                     "set capabilities", "set no_new_privs", "execute /bin/hook"});
+  expect_order(all, {"join pid,mount,uts namespace", "make the state", "give stdio to uid 33", "become uid 33",
+                     "set capabilities", "set no_new_privs", "close descriptors from 3 on", "clone the process",
+                     "be killed when the parent dies", "start a session", "execute /bin/hook"});
   EXPECT_EQ(find(all, "set the scheduler"), -1) << "under a deadline it could start nothing";
 }
 
