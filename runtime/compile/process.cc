@@ -358,7 +358,9 @@ static void emit_entry(Compilation& c, const CapabilitySets& sets) {
   c.add(Op::close_descriptors, "", {c.plan.plan().first_kept_fd});
   if (first) emit_filter(c, c.seccomp->has_listener());
   if (first && borrowed != late) emit_capabilities(c, late != 0 ? with_borrowed(sets, late) : sets);
-  emit_birth(c, 0, kBirthLast, !c.options.detach);
+  // Under the filter its answer counts only if it is the kernel's.
+  bool may_look = !first || seccomp_allows(c.seccomp->filter, SeccompCall{SYS_getppid, {}});
+  emit_birth(c, 0, kBirthLast, may_look && !c.options.detach);
   if (!c.options.detach) c.add(Op::die_with_parent, "");
   emit_rlimits(c, true);
   if (late != 0 || is_lost_in_fork(c)) emit_scheduler(c);
