@@ -24,11 +24,11 @@ bool is_closed(int control) {
 // Under the filter already a process outside clones the one that the agent is to hear of.
 Result<pid_t> await_number(Child& child, pid_t number) {
   constexpr int kPauseMs = 1;
-  while (child.stands_in) {
+  for (bool ended = false; child.stands_in && !ended;) {
+    pollfd polls[] = {{child.pidfd.get(), POLLIN, 0}};
+    ended = poll(polls, 1, kPauseMs) > 0;  // then it has cloned it before, or never will
     UniqueFd born = TRY(pidfd_of_born(child));
     if (born) return child.memory.born();
-    pollfd polls[] = {{child.pidfd.get(), POLLIN, 0}};
-    if (poll(polls, 1, kPauseMs) > 0) return number;
   }
   return number;
 }
