@@ -46,9 +46,9 @@ void become_root(const ChildStart& start) {
     if (rc < 0) give_up(start.report, SYS_fcntl, rc);
   }
   const char* const environment[] = {nullptr};
-  long rc = RawKernel::call(SYS_execveat, static_cast<uint64_t>(start.program), reinterpret_cast<uint64_t>(""),
-                            reinterpret_cast<uint64_t>(start.argv), reinterpret_cast<uint64_t>(environment),
-                            AT_EMPTY_PATH);
+  long rc =
+      RawKernel::call(SYS_execveat, static_cast<uint64_t>(start.program), reinterpret_cast<uint64_t>(""),
+                      reinterpret_cast<uint64_t>(start.argv), reinterpret_cast<uint64_t>(environment), AT_EMPTY_PATH);
   give_up(start.report, SYS_execveat, rc);
 }
 

@@ -234,8 +234,9 @@ class Executor : public BirthSteps<Kernel> {
     (void)this->call(__NR_rt_sigprocmask, kSetMask, address(&none), 0, sizeof none);
   }
 
-  // a[3]: the filter has a listener; a[4]: which is closed here, as no exec does. No system call until the parent has it: each might be for the listener's agent, or
-  // be refused, and an exec would close it. Bounded (by seconds up to a minute), as the parent may die.
+  // a[3]: the filter has a listener; a[4]: which is closed here, as no exec does. No system call until the parent has
+  // it: each might be for the listener's agent, or be refused, and an exec would close it. Bounded (by seconds up to a
+  // minute), as the parent may die.
   long load_filter(const char* instructions, const uint64_t* a) {
     long rc = this->seccomp(instructions, a[1], a[2]);
     if (rc < 0 || a[3] == 0) return rc;

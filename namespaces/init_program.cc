@@ -22,8 +22,8 @@ extern const char minirun_init_image_end[];  // NOLINT(modernize-avoid-c-arrays)
 namespace minirun {
 namespace {
 
-// Not to be read: then the kernel takes the process for one that only the file's owner and the user namespaces above may
-// trace, from its first instruction on (would_dump() in fs/exec.c).
+// Not to be read: then the kernel takes the process for one that only the file's owner and the user namespaces above
+// may trace, from its first instruction on (would_dump() in fs/exec.c).
 constexpr mode_t kMode = 0111;
 
 Result<void> write_program(int fd) {

@@ -137,7 +137,18 @@ struct Step {
 // by looking at it again and again: a few tens of microseconds. The parent takes the descriptor with pidfd_getfd(2).
 //
 // End of file with neither is the death of init (the memory limit, a signal): never success.
-enum class Message : uint32_t { terminal = 1, ready, release, running, exited, failed, mapped, created, plan, unmapped };
+enum class Message : uint32_t {
+  terminal = 1,
+  ready,
+  release,
+  running,
+  exited,
+  failed,
+  mapped,
+  created,
+  plan,
+  unmapped
+};
 
 struct Envelope {  // one SOCK_SEQPACKET message; with terminal and plan a descriptor rides along as SCM_RIGHTS
   Message message;

@@ -62,9 +62,9 @@ struct Source {
 };
 
 struct Plan {
-  uint64_t clone_flags = 0;           // namespaces that the process is born into: CLONE_NEW* without CLONE_NEWTIME
-  std::optional<uint32_t> birth;      // the step by which the process begins: the steps before it are the outer one's
-  std::vector<IdMap> uid_map;         // with CLONE_NEWUSER; the child waits until both are written
+  uint64_t clone_flags = 0;       // namespaces that the process is born into: CLONE_NEW* without CLONE_NEWTIME
+  std::optional<uint32_t> birth;  // the step by which the process begins: the steps before it are the outer one's
+  std::vector<IdMap> uid_map;     // with CLONE_NEWUSER; the child waits until both are written
   std::vector<IdMap> gid_map;
   std::optional<int> oom_score_adj;  // written by the parent, where the child may not
   uint32_t first_kept_fd = 3;        // workload descriptors from here on are closed at exec

@@ -70,7 +70,8 @@ Result<void> await_birth(const Plan& plan, Child* child) {
   bool maps = (plan.clone_flags & CLONE_NEWUSER) != 0;
   bool speaks = false;
   while (child->stands_in || maps) {
-    pollfd polls[] = {{child->pidfd.get(), POLLIN, 0}, {speaks && child->stands_in ? -1 : child->control.get(), POLLIN, 0}};
+    pollfd polls[] = {{child->pidfd.get(), POLLIN, 0},
+                      {speaks && child->stands_in ? -1 : child->control.get(), POLLIN, 0}};
     if (poll(polls, std::size(polls), -1) < 0 && errno != EINTR) return fail(errno, "wait for the birth");
     bool ended = polls[0].revents != 0;
     if (ended && (!child->stands_in || !TRY(arrive(child)))) return {};

@@ -25,8 +25,8 @@ struct Child {
   UniqueFd pidfd;
   UniqueFd control;  // SOCK_SEQPACKET, Envelope in namespaces/plan.h; hanging up lets a failed child end
   PlanMemory memory;
-  // With a plan that has a birth (Birth in namespaces/plan.h): pid and pidfd are still the outer process's. It ends when
-  // its work is done: see arrive().
+  // With a plan that has a birth (Birth in namespaces/plan.h): pid and pidfd are still the outer process's. It ends
+  // when its work is done: see arrive().
   bool stands_in = false;
 };
 

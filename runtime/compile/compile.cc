@@ -153,7 +153,8 @@ static void emit_kernel_parameters(Compilation& c) {
   const auto& sysctl = c.spec.linux_.sysctl;
   // In a new user namespace the parent writes it.
   std::optional<int32_t> adjustment;
-  if (c.spec.process && !c.plan.plan().oom_score_adj && !c.oom_score_written) adjustment = c.spec.process->oom_score_adj;
+  if (c.spec.process && !c.plan.plan().oom_score_adj && !c.oom_score_written)
+    adjustment = c.spec.process->oom_score_adj;
   // Labels are written later, by the workload.
   bool labels = c.spec.process && (!c.spec.process->apparmor_profile.empty() || !c.spec.process->selinux_label.empty());
   if (sysctl.empty() && !adjustment && !labels) return;

@@ -18,11 +18,13 @@ static void emit_exec_proc(Compilation& c, bool hosts) {
   c.add(Op::open_proc, "", {hosts ? 1u : 0u});
   if (!process.oom_score_adj) return;
   c.add(Op::write_proc, "/process/oomScoreAdj",
-        {c.text("self/oom_score_adj"), c.text(std::to_string(*process.oom_score_adj))}, static_cast<uint16_t>(hosts ? kAsOwner : 0));
+        {c.text("self/oom_score_adj"), c.text(std::to_string(*process.oom_score_adj))},
+        static_cast<uint16_t>(hosts ? kAsOwner : 0));
 }
 
 // All in one call, so that the user namespace's rights count for the others (setns(2), Linux 5.8). A pid namespace is
-// for children: see emit_entry(). Before that, what is written below /proc/self: a user namespace takes the right to it.
+// for children: see emit_entry(). Before that, what is written below /proc/self: a user namespace takes the right to
+// it.
 void emit_joins(Compilation& c, const ExecFacts& facts) {
   uint32_t pidfd = c.plan.slot({SourceKind::given, "of the container's first process", false, kGivenPidfd, ""});
   uint64_t types = facts.namespaces;

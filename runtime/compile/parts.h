@@ -32,8 +32,8 @@ struct Compilation {
   Compiled out{};
   std::vector<size_t> readonly_later{};  // of spec.mounts: see emit_readonly_mounts
   bool oom_score_written = false;
-  bool enters = false;  // a pid namespace where others are at work: kBirthLast of namespaces/plan.h
-  bool makes_cwd = false;                // a process.cwd that is missing: the container's own; an exec's is a mistake
+  bool enters = false;     // a pid namespace where others are at work: kBirthLast of namespaces/plan.h
+  bool makes_cwd = false;  // a process.cwd that is missing: the container's own; an exec's is a mistake
 
   // The config's namespace of a type, or nullptr when it is the caller's.
   const oci::Namespace* find(uint64_t type) const;

@@ -9,18 +9,14 @@
 
 #include <algorithm>
 #include <csignal>
-#include <set>
-#include <string_view>
 
 #include "runtime/compile/capabilities.h"
-#include "runtime/compile/home.h"
 #include "runtime/compile/labels.h"
-#include "runtime/compile/notify_paths.h"
 #include "runtime/compile/parts.h"
 #include "runtime/oci/memory_policy.h"
 #include "runtime/oci/parse.h"
-#include "runtime/text/json.h"
 #include "runtime/seccomp/answer.h"
+#include "runtime/text/json.h"
 #include "sys/kernel_abi.h"
 
 namespace minirun {
@@ -137,7 +133,8 @@ void emit_capabilities(Compilation& c, const CapabilitySets& sets) {
 bool is_lost_in_fork(const Compilation& c) {
   constexpr uint64_t kResetOnFork = 1;  // SCHED_FLAG_RESET_ON_FORK
   const auto& scheduler = c.spec.process->scheduler;
-  return (c.options.init || c.enters) && scheduler && (scheduler->policy == SCHED_DEADLINE || (scheduler->flags & kResetOnFork) != 0);
+  return (c.options.init || c.enters) && scheduler &&
+         (scheduler->policy == SCHED_DEADLINE || (scheduler->flags & kResetOnFork) != 0);
 }
 
 // A new user namespace comes with all of them (user_namespaces(7)).
@@ -184,88 +181,7 @@ void emit_identity(Compilation& c, const CapabilitySets& sets) {
   if (c.spec.process->no_new_privileges) c.add(Op::no_new_privileges, "/process/noNewPrivileges");
 }
 
-std::string command_text(const oci::Strings& args) {
-  std::string text;
-  constexpr size_t kMaxBytes = 200;
-  for (const std::string& arg : args) {
-    bool plain = !arg.empty() && arg.find_first_of(" \t\n\r\"'\\$;&|<>()*?`") == std::string::npos;
-    text += (text.empty() ? "" : " ") + (plain ? arg : quoted(arg));
-    if (text.size() > kMaxBytes) return text.substr(0, kMaxBytes) + "...";
-  }
-  return text;
-}
-
-// Of the entries with one name the last stays, in its own place: getenv(3) answers with the first, and engines append
-// what is to replace an earlier one.
-void keep_last_of_each(oci::Strings* env) {
-  std::set<std::string_view> seen;
-  oci::Strings kept;
-  for (auto entry = env->rbegin(); entry != env->rend(); ++entry)
-    if (seen.insert(std::string_view(*entry).substr(0, entry->find('='))).second) kept.push_back(*entry);
-  std::reverse(kept.begin(), kept.end());
-  *env = std::move(kept);
-}
-
-// The variables of sd_listen_fds(3). Under an init the workload has a number that only it knows.
-void add_listen_fds(const ListenFds& listen, oci::Strings* env) {
-  std::erase_if(*env, [](const std::string& entry) {
-    return entry.starts_with("LISTEN_PID=") || entry.starts_with("LISTEN_FDS=") || entry.starts_with("LISTEN_FDNAMES=");
-  });
-  if (listen.names) env->push_back("LISTEN_FDNAMES=" + *listen.names);
-  env->push_back("LISTEN_FDS=" + std::to_string(listen.count));
-  env->push_back("LISTEN_PID=0000000000");  // room for any
-}
-
 }  // namespace
-
-uint64_t emit_environment(Compilation& c) {
-  oci::Strings env = c.spec.process->env;
-  keep_last_of_each(&env);
-  bool hook = !c.program.empty();
-  if (c.options.notify && !hook) {  // the host's socket is not there, whatever the config copied
-    std::erase_if(env, [](const auto& entry) { return entry.starts_with("NOTIFY_SOCKET="); });
-    env.push_back(fmt::format("NOTIFY_SOCKET={}", kNotifyPath));
-  }
-  if ((!hook || c.inherits_env) && !has_home(env)) env.push_back("HOME=" + c.place.home);
-  const ListenFds& listen = c.options.listen_fds;
-  if (listen.count > 0) add_listen_fds(listen, &env);
-  uint64_t table = c.plan.pointer_table(env);
-  if (listen.count > 0) c.add(Op::own_pid, "", {table, env.size() - 1, c.text("LISTEN_PID")});
-  return table;
-}
-
-void emit_execute(Compilation& c, uint64_t environment) {
-  const oci::Process& process = *c.spec.process;
-  bool hook = !c.program.empty();
-  c.out.search_path = search_path_of(process.env);
-  std::vector<std::string> candidates = {c.program};
-  if (!hook) candidates = program_candidates(process.args[0], c.out.search_path);
-  uint64_t list = c.plan.list(candidates);
-  uint64_t text = c.text(hook ? c.program : command_text(process.args));
-  uint64_t arguments = c.plan.pointer_table(process.args);
-  c.add(Op::execute, hook ? c.program_origin : "/process/args",
-        {list, candidates.size(), text, arguments, environment});
-}
-
-std::string search_path_of(const oci::Strings& env) {
-  std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  for (const std::string& entry : env)
-    if (entry.compare(0, 5, "PATH=") == 0) path = entry.substr(5);
-  return path;
-}
-
-std::vector<std::string> program_candidates(const std::string& program, const std::string& search_path) {
-  if (program.empty() || program.find('/') != std::string::npos) return {program};
-  std::vector<std::string> candidates;
-  for (size_t start = 0; start <= search_path.size();) {
-    size_t end = std::min(search_path.find(':', start), search_path.size());
-    std::string directory = search_path.substr(start, end - start);
-    if (directory.empty()) directory = ".";  // the working directory (environ(7))
-    candidates.push_back((directory == "/" ? "" : directory) + "/" + program);
-    start = end + 1;
-  }
-  return candidates;
-}
 
 // The kernel takes away what the cgroup does not allow, and what the machine does not have (sched_setaffinity(2)). It
 // remembers what was asked for, so that a cpuset that grows later gives more (Linux 6.2).
@@ -305,8 +221,8 @@ CapabilitySets emit_privileges(Compilation& c) {
 }
 
 void emit_birth(Compilation& c, uint64_t flags, BirthWay way, bool dies) {
-  c.plan.plan().birth = c.add(
-      Op::birth, "", {flags, c.text(way == kBirthLast ? " that executes the program" : ""), way, dies ? 1u : 0u});
+  c.plan.plan().birth =
+      c.add(Op::birth, "", {flags, c.text(way == kBirthLast ? " that executes the program" : ""), way, dies ? 1u : 0u});
 }
 
 static void emit_filter(Compilation& c, bool closes_listener) {

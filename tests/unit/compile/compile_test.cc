@@ -64,7 +64,8 @@ TEST_F(CompileNamespaces, PathsAreJoinedAndNothingNewIsMadeOfTheirKind) {
 
 TEST_F(CompileNamespaces, WhatIsJoinedIsJoinedByAProcessOutside) {
   join(CLONE_NEWPID, "/proc/7/ns/pid");
-  expect_order(lines(), {"join pid namespace /proc/7/ns/pid", "clone the process (network,mount,ipc,uts)", "unshare cgroup"});
+  expect_order(lines(),
+               {"join pid namespace /proc/7/ns/pid", "clone the process (network,mount,ipc,uts)", "unshare cgroup"});
   ASSERT_TRUE(compiled.plan.birth);
   EXPECT_EQ(compiled.plan.steps[*compiled.plan.birth].arg[2], uint64_t{kBirthEarly});
   EXPECT_EQ(compiled.plan.clone_flags & CLONE_NEWPID, 0u);

@@ -216,7 +216,8 @@ TEST_F(CompileHook, OfTheRuntimeJoinsNothing) {
 TEST_F(CompileHook, OfTheContainerJoinsItAndKeepsItsPrivileges) {
   auto all = hook_lines({"/bin/hook", {}, {}, {}}, HookSide::create_container);
   EXPECT_TRUE(compiled.plan.birth);
-  expect_order(all, {"join pid,mount,uts namespace", "make the state", "change directory to /cwd", "execute /bin/hook"});
+  expect_order(all,
+               {"join pid,mount,uts namespace", "make the state", "change directory to /cwd", "execute /bin/hook"});
   EXPECT_EQ(find(all, "set capabilities"), -1);
 }
 
