@@ -7,6 +7,8 @@
 #pragma once
 
 #include "namespaces/birth_steps.h"
+#include "namespaces/futex.h"
+#include "namespaces/resident_filter.h"
 
 namespace minirun {
 
@@ -251,8 +253,10 @@ class Executor : public BirthSteps<Kernel> {
     return this->failed(__NR_seccomp, -ETIMEDOUT);
   }
 
-  // Starts the workload with the memory shared and this side suspended until its exec (as vfork(2) does), so that it
-  // costs no copy of the page tables; then becomes its init.
+  // Starts the workload with the memory shared, so that it costs no copy of the page tables, and becomes its init. The
+  // workload is held until nothing is left here that it could take by ptrace(2): see confine(). From then on this side
+  // waits for its exec, as vfork(2) does: the kernel clears the word and wakes who waits for it when the workload gives
+  // this memory up (mm_release() in kernel/fork.c), by exec or by its end.
   long supervise(uint32_t index, const uint64_t* a) {
     if (a[2] != 0) {  // not PID 1 of a namespace: orphans come to us all the same
       long rc = this->prctl(kPrSetChildSubreaper, 1);
@@ -260,36 +264,66 @@ class Executor : public BirthSteps<Kernel> {
     }
     workload_first_ = index + 1;
     init_first_ = static_cast<uint32_t>(a[0]);
-    constexpr uint64_t kVm = 0x100, kVfork = 0x4000;
+    constexpr uint64_t kVm = 0x100, kClearTid = 0x200000;
     abi::CloneArguments arguments{};
-    arguments.flags = kVm | kVfork | a[3];  // CLONE_FILES: the parent takes a descriptor of the workload from the init
+    arguments.flags =
+        kVm | kClearTid | a[3];  // CLONE_FILES: the parent takes a descriptor of the workload from the init
     arguments.exit_signal = kSigchld;
     arguments.stack = address(workload_stack_);
     arguments.stack_size = sizeof workload_stack_;
+    arguments.child_tid = address(&shares_memory_);
+    shares_memory_ = 1;
     long pid = this->kernel_.clone(&arguments, &workload_entry, this);
     if (pid < 0) return this->failed(__NR_clone3, pid);
+    long confined = confine(static_cast<uint32_t>(a[1]), a[3] == 0);
+    set_and_wake(this->kernel_, &gate_, confined < 0 ? kDismissed : kReleased);
+    await_change(this->kernel_, &shares_memory_, 1);
+    if (confined < 0) return confined;
     if (plan_->report.state == kFailed) return -ECHILD;
     ended_ = false;
     long rc = this->send(Message::running, 0, -1);
-    if (rc >= 0) rc = walk(init_first_, init_first_ + static_cast<uint32_t>(a[1]));
     if (rc < 0) return rc;
-    become_init(pid);
+    become_init(pid, a[3] != 0);
     ended_ = true;
     return 0;
   }
 
   static void workload_entry(void* self) {
     auto* executor = static_cast<Executor*>(self);
+    // No member of the executor but the word is touched until then, since the other side is at work.
+    await_change(executor->kernel_, &executor->gate_, kHeld);
+    if (executor->gate_ != kReleased) return executor->kernel_.exit(127);
     long rc = executor->walk(executor->workload_first_, executor->init_first_);
     if (rc < 0) executor->kernel_.exit(127);
   }
 
-  // Resident from here on: gives back what it does not need, then reaps and forwards until the workload ends.
-  void become_init(long workload) {
+  // What the workload could take from its init goes before the workload runs: descriptors (with a listener they are the
+  // workload's too, until its exec), capabilities that are on loan for the workload's filter, system calls. The steps
+  // of the init's own half drop the capabilities. no_new_privs is for the filter, and concerns this process alone: the
+  // workload has been cloned already.
+  long confine(uint32_t count, bool own_descriptors) {
+    if (own_descriptors) close_all_but_control();
+    (void)this->call(__NR_chdir, address("/"));
+    long rc = walk(init_first_, init_first_ + count);
+    if (rc < 0) return rc;
+    rc = this->no_new_privileges();
+    if (rc < 0) return rc;
+    constexpr uint64_t kSpecAllow = 4;  // no mitigation of speculative store bypass: it has no secrets
+    constexpr ResidentFilter kFilter = make_resident_filter();
+    rc = this->seccomp(&kFilter, kResidentFilterLength, kSpecAllow);
+    bool no_filters = rc == -ENOSYS || rc == -EINVAL;  // a kernel without CONFIG_SECCOMP_FILTER: the workload has none
+    return no_filters ? 0 : rc;
+  }
+
+  void close_all_but_control() {
     auto control = static_cast<uint64_t>(this->control_);
     (void)this->call(__NR_close_range, 0, control - 1, 0);
     (void)this->call(__NR_close_range, control + 1, 0xffffffff, 0);
-    (void)this->call(__NR_chdir, address("/"));
+  }
+
+  // Resident from here on: gives back what it does not need, then reaps and forwards until the workload ends.
+  void become_init(long workload, bool shared_descriptors) {
+    if (shared_descriptors) close_all_but_control();
     (void)this->call(__NR_munmap, address(base_), plan_->total_bytes);
     int status = reap_and_forward(workload);
     (void)this->send(Message::exited, status, -1);
@@ -350,10 +384,14 @@ class Executor : public BirthSteps<Kernel> {
     return 127;
   }
 
+  enum : uint32_t { kHeld = 0, kReleased = 1, kDismissed = 2 };
+
   PlanHeader* plan_;
   char* base_;
   uint32_t workload_first_ = 0;
   uint32_t init_first_ = 0;
+  uint32_t gate_ = kHeld;       // before the workload's first step
+  uint32_t shares_memory_ = 0;  // 0: the workload has memory of its own, or has ended
   bool signals_unblocked_ = false;
   bool ended_ = false;                      // exec "succeeded" on a kernel that comes back from it
   alignas(16) char workload_stack_[32768];  // untouched pages cost nothing

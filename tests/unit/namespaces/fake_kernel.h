@@ -7,6 +7,7 @@
 #include <cstring>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "namespaces/kernel.h"
@@ -41,14 +42,23 @@ class FakeKernel {
     return usual(calls.back());
   }
 
+  // With CLONE_CHILD_CLEARTID the child runs while the parent waits for the word; else first, as vfork(2) has it.
   template <class Arguments>
-  long clone(Arguments*, ChildEntry entry, void* argument) {
+  long clone(Arguments* arguments, ChildEntry entry, void* argument) {
     calls.push_back({__NR_clone3, {}});
     if (static_cast<long>(calls.size()) - 1 == fail_at) return -fail_with;
     if (fail_clone != 0) return -fail_clone;
-    entry(argument);  // as vfork does: the child first
+    cleared_ = arguments->child_tid;
+    run_child_ = [=, this] {
+      child_first = calls.size();
+      entry(argument);
+      child_end = calls.size();
+    };
+    if (cleared_ == 0) std::exchange(run_child_, nullptr)();
     return kWorkload;
   }
+  size_t child_first = 0;  // the calls of the cloned child
+  size_t child_end = 0;
 
   // What the parent does meanwhile.
   std::function<void()> meanwhile;
@@ -101,6 +111,8 @@ class FakeKernel {
       case __NR_statx:
         memcpy(reinterpret_cast<char*>(made.argument[4]) + 28, &file_mode, sizeof file_mode);
         return 0;
+      case __NR_futex:
+        return futex(made);
       case __NR_rt_sigtimedwait:
         return 17;  // SIGCHLD
       case __NR_wait4:
@@ -125,6 +137,16 @@ class FakeKernel {
     return kWorkload;
   }
 
+  long futex(const Call& made) {
+    constexpr uint64_t kWait = 0;
+    if (made.argument[1] != kWait || made.argument[0] != cleared_ || !run_child_) return 0;
+    std::exchange(run_child_, nullptr)();
+    *reinterpret_cast<uint32_t*>(cleared_) = 0;  // as at the child's exec
+    return 0;
+  }
+
+  std::function<void()> run_child_;
+  uint64_t cleared_ = 0;
   long next_fd_ = 20;
   bool waited_ = false;
 };

@@ -1,0 +1,23 @@
+// Waiting for a word that another process of the same memory writes (CLONE_VM).
+#pragma once
+
+#include <asm/unistd.h>
+#include <stdint.h>
+
+namespace minirun {
+
+template <class Kernel>
+void await_change(Kernel& kernel, const uint32_t* word, uint32_t from) {
+  constexpr uint64_t kWait = 0;
+  while (__atomic_load_n(word, __ATOMIC_ACQUIRE) == from)
+    (void)kernel.call(__NR_futex, reinterpret_cast<uint64_t>(word), kWait, from, 0);
+}
+
+template <class Kernel>
+void set_and_wake(Kernel& kernel, uint32_t* word, uint32_t value) {
+  constexpr uint64_t kWake = 1;
+  __atomic_store_n(word, value, __ATOMIC_RELEASE);
+  (void)kernel.call(__NR_futex, reinterpret_cast<uint64_t>(word), kWake, 1);
+}
+
+}  // namespace minirun

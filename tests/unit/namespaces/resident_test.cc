@@ -1,0 +1,150 @@
+// What the resident init lets go of before its workload runs, on a kernel that records.
+#include <gtest/gtest.h>
+
+#include "namespaces/executor.h"
+#include "runtime/seccomp/answer.h"
+#include "tests/unit/namespaces/fake_kernel.h"
+
+namespace minirun {
+namespace {
+
+constexpr int kControl = 9;
+constexpr uint64_t kFiles = 0x400;  // CLONE_FILES: the workload's filter has a listener
+
+// A supervised workload whose filter takes a capability on loan, as without noNewPrivileges.
+Plan supervised(uint64_t clone_flags) {
+  PlanBuilder b;
+  uint32_t supervise = b.add(Op::supervise, "");
+  b.add(Op::session, "", {b.text(""), 0});
+  b.add(Op::capabilities, "", {1, 1, 0, 0});
+  b.add(Op::execute, "", {b.list({"/bin/app"}), 1, b.text("app"), b.pointer_table({"app"}), b.pointer_table({})});
+  b.step(supervise).arg[0] = b.size();
+  b.add(Op::capabilities, "", {1, 1, 0, 0});
+  b.step(supervise).arg[1] = 1;
+  b.step(supervise).arg[3] = clone_flags;
+  return b.finish();
+}
+
+struct Resident {
+  explicit Resident(const Plan& plan) : image(serialize(plan, {}, kControl)) {
+    kernel.answer = [this](const FakeKernel::Call& call, long* result) {
+      if (call.number == __NR_seccomp) read_filter(call);
+      if (call.number != __NR_rt_sigtimedwait) return false;
+      *result = signals.empty() ? 17 : signals.back();  // SIGCHLD: the workload has ended
+      if (!signals.empty()) signals.pop_back();
+      return true;
+    };
+  }
+  int run() {
+    Executor<FakeKernel> executor(kernel, reinterpret_cast<PlanHeader*>(image.data()));
+    return executor.run();
+  }
+  void read_filter(const FakeKernel::Call& call) {
+    loaded_at = kernel.calls.size() - 1;
+    const auto* program = reinterpret_cast<const sock_fprog*>(call.argument[2]);
+    filter.assign(program->filter, program->filter + program->len);
+  }
+  // The init's own, after its filter.
+  std::vector<SeccompCall> later_calls() const {
+    std::vector<SeccompCall> later;
+    for (size_t i = loaded_at + 1; i < kernel.calls.size(); i++) {
+      if (i >= kernel.child_first && i < kernel.child_end) continue;
+      SeccompCall call{kernel.calls[i].number, {}};
+      for (size_t n = 0; n < 6; n++) call.arguments[n] = kernel.calls[i].argument[n];
+      later.push_back(call);
+    }
+    return later;
+  }
+
+  FakeKernel kernel;
+  std::string image;
+  std::vector<long> signals = {15, 20};
+  size_t loaded_at = 0;
+  std::vector<sock_filter> filter;
+};
+
+void expect_all_allowed(const Resident& resident) {
+  ASSERT_FALSE(resident.filter.empty());
+  for (const SeccompCall& call : resident.later_calls())
+    EXPECT_TRUE(seccomp_allows(resident.filter, call))
+        << call_name(static_cast<uint32_t>(call.number)) << " is not in kResidentCalls";
+}
+
+TEST(ResidentFilter, AllowsAllThatTheInitDoesAfterIt) {
+  for (uint64_t flags : {uint64_t{0}, kFiles}) {
+    Resident resident(supervised(flags));
+    ASSERT_EQ(resident.run(), 0);
+    EXPECT_GT(resident.later_calls().size(), 8u);
+    expect_all_allowed(resident);
+  }
+}
+
+TEST(ResidentFilter, AllowsTheReportOfAWorkloadThatFails) {
+  Resident resident(supervised(0));
+  auto usual = resident.kernel.answer;
+  resident.kernel.answer = [usual](const FakeKernel::Call& call, long* result) {
+    *result = -ENOENT;
+    return call.number == __NR_execve || usual(call, result);
+  };
+  EXPECT_EQ(resident.run(), 127);
+  EXPECT_GE(resident.later_calls().size(), 4u);
+  expect_all_allowed(resident);
+}
+
+TEST(ResidentFilter, AllowsNothingElse) {
+  Resident resident(supervised(0));
+  ASSERT_EQ(resident.run(), 0);
+  SeccompCall call{__NR_exit_group, {}};
+  EXPECT_TRUE(seccomp_allows(resident.filter, call));
+  unsigned allowed = 0;
+  for (call.number = 0; call.number < 600; call.number++) allowed += seccomp_allows(resident.filter, call) ? 1 : 0;
+  EXPECT_EQ(allowed, kResidentCallCount);
+  seccomp_data foreign{};  // exit_group's number in the table of another architecture
+  foreign.nr = __NR_exit_group;
+  foreign.arch = 0x40000003;
+  EXPECT_EQ(seccomp_answer(resident.filter, foreign), SECCOMP_RET_KILL_PROCESS);
+}
+
+TEST(Resident, LetsGoOfEverythingBeforeTheWorkloadRuns) {
+  Resident resident(supervised(0));
+  ASSERT_EQ(resident.run(), 0);
+  const auto& calls = resident.kernel.calls;
+  std::string before;
+  for (size_t i = 0; i < resident.kernel.child_first; i++)
+    before += call_name(static_cast<uint32_t>(calls[i].number)) + " ";
+  size_t last = 0;
+  for (const char* name : {"clone3", "close_range", "capset", "prctl", "seccomp"}) {
+    size_t found = before.find(name, last);
+    ASSERT_NE(found, std::string::npos) << name << " in " << before;
+    last = found;
+  }
+}
+
+TEST(Resident, KeepsTheWorkloadFromRunningWhenItCannotLetGo) {
+  for (long number : {__NR_capset, __NR_seccomp}) {
+    Resident resident(supervised(0));
+    resident.kernel.answer = [&](const FakeKernel::Call& call, long* result) {
+      *result = -EPERM;
+      return call.number == number;
+    };
+    EXPECT_EQ(resident.run(), 127) << number;
+    EXPECT_EQ(resident.kernel.count(__NR_execve), 0u) << number;
+    EXPECT_EQ(resident.kernel.count(__NR_setsid), 0u) << number;
+  }
+}
+
+TEST(Resident, GoesOnWhereTheKernelHasNoFilters) {
+  for (int error : {ENOSYS, EINVAL}) {
+    Resident resident(supervised(0));
+    auto usual = resident.kernel.answer;
+    resident.kernel.answer = [&](const FakeKernel::Call& call, long* result) {
+      *result = -error;
+      return call.number == __NR_seccomp || usual(call, result);
+    };
+    EXPECT_EQ(resident.run(), 0) << error;
+    EXPECT_EQ(resident.kernel.count(__NR_execve), 1u) << error;
+  }
+}
+
+}  // namespace
+}  // namespace minirun
