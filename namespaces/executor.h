@@ -9,6 +9,7 @@
 #include "namespaces/birth_steps.h"
 #include "namespaces/futex.h"
 #include "namespaces/resident_filter.h"
+#include "namespaces/resident_loop.h"
 
 namespace minirun {
 
@@ -167,6 +168,8 @@ class Executor : public BirthSteps<Kernel> {
         return own_pid(a[0], a[1]);
       case Op::supervise:
         return supervise(index, a);
+      case Op::hold:
+        return hold();
       case Op::execute:
         return execute(text(a[0]), a[1], a[3], a[4]);
       default:
@@ -271,21 +274,41 @@ class Executor : public BirthSteps<Kernel> {
     arguments.exit_signal = kSigchld;
     arguments.stack = address(workload_stack_);
     arguments.stack_size = sizeof workload_stack_;
-    arguments.child_tid = address(&shares_memory_);
-    shares_memory_ = 1;
+    arguments.child_tid = address(&workload_);
+    workload_ = kAtWork;
     long pid = this->kernel_.clone(&arguments, &workload_entry, this);
     if (pid < 0) return this->failed(__NR_clone3, pid);
-    long confined = confine(static_cast<uint32_t>(a[1]), a[3] == 0);
-    set_and_wake(this->kernel_, &gate_, confined < 0 ? kDismissed : kReleased);
-    await_change(this->kernel_, &shares_memory_, 1);
-    if (confined < 0) return confined;
+    bool waits = a[4] != 0;
+    long rc = confine(static_cast<uint32_t>(a[1]), a[3] == 0 && !waits);
+    set_and_wake(this->kernel_, &gate_, rc < 0 ? kDismissed : kReleased);
+    await_change(this->kernel_, &workload_, kAtWork);
+    if (rc < 0) return rc;
+    if (waits && (rc = await_start_for_both(init_first_ + static_cast<uint32_t>(a[1]))) < 0) return rc;
     if (plan_->report.state == kFailed) return -ECHILD;
     ended_ = false;
-    long rc = this->send(Message::running, 0, -1);
+    rc = this->send(Message::running, 0, -1);
     if (rc < 0) return rc;
-    become_init(pid, a[3] != 0);
+    become_init(pid, a[3] != 0 || waits);
     ended_ = true;
     return 0;
+  }
+
+  // Between create and start, with both sides confined. A workload that has died instead (the memory limit) is no
+  // start: minirun says why, from the end of the container.
+  long await_start_for_both(uint32_t step) {
+    if (workload_ == kGone && plan_->report.state != kFailed) this->kernel_.exit(127);
+    if (workload_ == kGone) return -ECHILD;
+    long rc = walk(step, step + 1);
+    set_and_wake(this->kernel_, &gate_, rc < 0 ? kDismissed : kStarted);
+    await_change(this->kernel_, &workload_, kWaiting);
+    return rc;
+  }
+
+  // The workload's side of it, under its own filter.
+  long hold() {
+    set_and_wake(this->kernel_, &workload_, kWaiting);
+    await_change(this->kernel_, &gate_, kReleased);
+    return gate_ == kStarted ? 0 : this->failed(__NR_futex, -ECANCELED);
   }
 
   static void workload_entry(void* self) {
@@ -325,52 +348,10 @@ class Executor : public BirthSteps<Kernel> {
   void become_init(long workload, bool shared_descriptors) {
     if (shared_descriptors) close_all_but_control();
     (void)this->call(__NR_munmap, address(base_), plan_->total_bytes);
-    int status = reap_and_forward(workload);
+    int status = reap_and_forward(this->kernel_, workload);
     (void)this->send(Message::exited, status, -1);
     int signal = status & 0x7f;
     this->kernel_.exit(signal != 0 ? 128 + signal : (status >> 8) & 0xff);
-  }
-
-  // Waits with every signal blocked: each is taken from the queue once and handed on once, with its value if it has
-  // one (sigqueue(3)). Returns the workload's wait status.
-  int reap_and_forward(long workload) {
-    constexpr int kQueued = -1;
-    const uint64_t all = ~0ULL;
-    struct {  // siginfo_t
-      int32_t signal, error, code;
-      char rest[116];
-    } info;
-    for (;;) {
-      long signal = this->kernel_.call(__NR_rt_sigtimedwait, address(&all), address(&info), 0, sizeof all);
-      if (signal < 0) continue;  // EINTR: stopped and continued
-      if (signal == static_cast<long>(kSigchld)) {
-        int32_t status = 0;
-        if (reap(workload, &status)) return status;
-        continue;
-      }
-      // The kernel's own stop signals (a background read of a terminal) mean this process, not the workload.
-      bool tty_stop = signal >= kSigtstp && signal <= kSigttou;
-      if (tty_stop && info.code > 0) continue;
-      auto number = static_cast<uint64_t>(signal);
-      if (info.code == kQueued)
-        (void)this->kernel_.call(__NR_rt_sigqueueinfo, descriptor(workload), number, address(&info));
-      else
-        (void)this->kernel_.call(__NR_kill, descriptor(workload), number);
-    }
-  }
-
-  // Reaps whatever has ended; true when the workload was among it.
-  bool reap(long workload, int32_t* workload_status) {
-    constexpr uint64_t kAny = ~0ULL, kNoHang = 1;
-    bool ended = false;
-    for (;;) {
-      int32_t status = 0;
-      long pid = this->kernel_.call(__NR_wait4, kAny, address(&status), kNoHang, 0);
-      if (pid <= 0) return ended;
-      if (pid != workload) continue;
-      *workload_status = status;
-      ended = true;
-    }
   }
 
   // Tells the parent and waits until it hangs up: it may want to look into the container for the reason.
@@ -384,14 +365,16 @@ class Executor : public BirthSteps<Kernel> {
     return 127;
   }
 
-  enum : uint32_t { kHeld = 0, kReleased = 1, kDismissed = 2 };
+  enum : uint32_t { kHeld, kReleased, kStarted, kDismissed };  // gate_
+  // workload_. Gone: it has executed its program or has ended; the kernel writes this.
+  enum : uint32_t { kGone, kAtWork, kWaiting };
 
   PlanHeader* plan_;
   char* base_;
   uint32_t workload_first_ = 0;
   uint32_t init_first_ = 0;
-  uint32_t gate_ = kHeld;       // before the workload's first step
-  uint32_t shares_memory_ = 0;  // 0: the workload has memory of its own, or has ended
+  uint32_t gate_ = kHeld;  // before the workload's first step
+  uint32_t workload_ = kGone;
   bool signals_unblocked_ = false;
   bool ended_ = false;                      // exec "succeeded" on a kernel that comes back from it
   alignas(16) char workload_stack_[32768];  // untouched pages cost nothing

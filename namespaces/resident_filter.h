@@ -7,13 +7,16 @@
 
 namespace minirun {
 
-// All that Executor makes between the loading of this filter and its end. By then the control socket is its only
-// descriptor (with a listener: once the workload has executed its program), so that arguments need no narrowing.
+// All that Executor makes between the loading of this filter and its end. No argument needs narrowing: once the
+// workload runs, the control socket is its only descriptor.
 constexpr uint32_t kResidentCalls[] = {
     __NR_futex,            // the wait for the workload's exec
+    __NR_accept4,          // a created container's wait for start
+    __NR_nanosleep,        //
+    __NR_close,            //
     __NR_sendmsg,          // running, exited, failed
     __NR_recvfrom,         // failed: until minirun hangs up
-    __NR_close_range,      // with a listener
+    __NR_close_range,      // when the workload has executed its program
     __NR_munmap,           // the plan
     __NR_rt_sigtimedwait,  // from here on the loop
     __NR_wait4,            //

@@ -77,10 +77,11 @@ void emit_all_cpus(Compilation& c);
 // The parts of it that exec has too. Privileges and limits, up to where the process is the config's user: returns its
 // capabilities.
 CapabilitySets emit_privileges(Compilation& c);
-// The gates between setting up and the workload. Returns the first step behind the wait for start.
+// The gates between setting up and the workload. Returns the first step behind the wait for start, if it is here.
 uint32_t emit_gates(Compilation& c);
-// What is left to do behind the last gate, by the process that executes the program.
-void emit_last_steps(Compilation& c, const CapabilitySets& sets);
+// What is left to do by the process that executes the program. A wait for start that is not among the gates is in
+// it: returns the first step behind it.
+uint32_t emit_last_steps(Compilation& c, const CapabilitySets& sets);
 void emit_working_directory(Compilation& c);
 // The table of the environment. Before the filter, which may forbid getpid(2): the workload puts its own number into
 // it.

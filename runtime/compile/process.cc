@@ -287,8 +287,42 @@ static void emit_entry(Compilation& c, const CapabilitySets& sets) {
   emit_execute(c, environment);
 }
 
-void emit_last_steps(Compilation& c, const CapabilitySets& sets) {
-  if (c.enters) return emit_entry(c, sets);
+namespace {
+
+// What waits for start is there for an exec with CAP_SYS_PTRACE to trace. So the filter is loaded, and what was on loan
+// for it is dropped, before the wait, where the filter allows the calls of the wait. (A listener goes to its agent at
+// start.) Else the container waits without its filter: docs/security.md has these cases.
+enum class Wait { none, before_filter, with_init, alone };
+
+Wait start_wait(const Compilation& c) {
+  if (!c.options.create) return Wait::none;
+  if (c.seccomp == nullptr || c.seccomp->has_listener()) return Wait::before_filter;
+  constexpr uint64_t kFutexWait = 0, kFutexWake = 1;
+  const std::vector<SeccompCall> with_init = {{SYS_futex, {std::nullopt, kFutexWait}},
+                                              {SYS_futex, {std::nullopt, kFutexWake}}};
+  const std::vector<SeccompCall> alone = {{SYS_sendmsg}, {SYS_close}, {SYS_accept4}, {SYS_recvfrom}, {SYS_nanosleep}};
+  if (!c.options.init) return seccomp_allows(c.seccomp->filter, alone) ? Wait::alone : Wait::before_filter;
+  // Without a pid namespace of its own it would outlive its init, and wait for ever.
+  bool can = c.is_new(CLONE_NEWPID) && seccomp_allows(c.seccomp->filter, with_init);
+  return can ? Wait::with_init : Wait::before_filter;
+}
+
+uint32_t emit_await_start(Compilation& c) {
+  c.out.start_socket = true;
+  uint32_t socket = c.plan.slot({SourceKind::given, "the start socket", false, kGivenStartSocket, ""});
+  (void)c.plan.slot(
+      {SourceKind::given, "the gate", false, kGivenGate, ""});  // held, not used: see container/start_socket.h
+  c.add(Op::await_start, "", {socket});
+  return c.plan.size();
+}
+
+}  // namespace
+
+uint32_t emit_last_steps(Compilation& c, const CapabilitySets& sets) {
+  if (c.enters) {
+    emit_entry(c, sets);
+    return c.plan.size();
+  }
   const oci::Process& process = *c.spec.process;
   emit_labels(c);
   c.add(Op::session, process.terminal ? "/process/terminal" : "",
@@ -301,7 +335,12 @@ void emit_last_steps(Compilation& c, const CapabilitySets& sets) {
     emit_filter(c, false);
   }
   if (borrowed_capabilities(c) != 0) emit_capabilities(c, sets);
+  Wait wait = start_wait(c);
+  if (wait == Wait::with_init) c.add(Op::hold, "");
+  if (wait == Wait::alone) emit_await_start(c);
+  uint32_t first_after_wait = c.plan.size();
   emit_execute(c, environment);
+  return first_after_wait;
 }
 
 static void emit_gate(Compilation& c, const char* what) {
@@ -321,12 +360,8 @@ uint32_t emit_gates(Compilation& c) {
   if (outlives && c.spec.process && c.spec.process->terminal) c.add(Op::take_terminal, "/process/terminal");
   if (outlives) c.add(Op::outlive, "");
   if (!c.options.create) return kNoStep;
-  c.out.start_socket = true;
-  uint32_t socket = c.plan.slot({SourceKind::given, "the start socket", false, kGivenStartSocket, ""});
-  (void)c.plan.slot(
-      {SourceKind::given, "the gate", false, kGivenGate, ""});  // held, not used: see container/start_socket.h
-  c.add(Op::await_start, "", {socket});
-  return c.plan.size();
+  bool now = !c.spec.process || start_wait(c) == Wait::before_filter;
+  return now ? emit_await_start(c) : kNoStep;
 }
 
 uint32_t emit_launch(Compilation& c) {
@@ -334,8 +369,8 @@ uint32_t emit_launch(Compilation& c) {
   CapabilitySets sets = emit_privileges(c);
   uint32_t first_told = emit_gates(c);
   if (!c.options.init) {
-    emit_last_steps(c, sets);
-    return first_told;
+    uint32_t after_wait = emit_last_steps(c, sets);
+    return start_wait(c) == Wait::alone ? after_wait : first_told;
   }
   // The init leaves the caller's session: a key of that terminal is minirun's to forward, and must not come twice.
   c.add(Op::session, "", {c.text(" for the init"), 0});
@@ -343,12 +378,19 @@ uint32_t emit_launch(Compilation& c) {
   // Without a pid namespace of its own the workload would outlive its init.
   if (!c.is_new(CLONE_NEWPID) && !c.options.detach && !c.options.create) c.add(Op::die_with_parent, "");
   if (is_lost_in_fork(c)) emit_scheduler(c);
-  emit_last_steps(c, sets);
+  uint32_t after_hold = emit_last_steps(c, sets);
   uint32_t first_of_init = c.plan.size();
   if (borrowed_capabilities(c) != 0) emit_capabilities(c, sets);
+  uint32_t before_wait = c.plan.size();
+  bool waits = start_wait(c) == Wait::with_init;
+  if (waits) {
+    first_told = after_hold;
+    emit_await_start(c);
+  }
   Step& step = c.plan.step(supervise);
   step.arg[0] = first_of_init;
-  step.arg[1] = c.plan.size() - first_of_init;
+  step.arg[1] = before_wait - first_of_init;
+  step.arg[4] = waits ? 1 : 0;
   step.arg[2] = c.is_new(CLONE_NEWPID) ? 0 : 1;
   step.arg[3] = c.seccomp != nullptr && c.seccomp->has_listener() ? CLONE_FILES : 0;
   return first_told;

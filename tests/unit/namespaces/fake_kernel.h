@@ -2,12 +2,12 @@
 #pragma once
 
 #include <asm/unistd.h>
+#include <ucontext.h>
 
 #include <cerrno>
 #include <cstring>
 #include <functional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "namespaces/kernel.h"
@@ -36,30 +36,30 @@ class FakeKernel {
   long call(long number, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0, uint64_t d = 0, uint64_t e = 0,
             uint64_t f = 0) {
     calls.push_back({number, {a, b, c, d, e, f}});
+    by_child.resize(calls.size(), in_child_);
     if (static_cast<long>(calls.size()) - 1 == fail_at) return -fail_with;
     long result = 0;
     if (answer && answer(calls.back(), &result)) return result;
     return usual(calls.back());
   }
 
-  // With CLONE_CHILD_CLEARTID the child runs while the parent waits for the word; else first, as vfork(2) has it.
+  // With CLONE_CHILD_CLEARTID the two take turns: the child runs while the parent waits on a futex, and the other way
+  // round. Else the child runs first, as vfork(2) has it.
   template <class Arguments>
   long clone(Arguments* arguments, ChildEntry entry, void* argument) {
     calls.push_back({__NR_clone3, {}});
     if (static_cast<long>(calls.size()) - 1 == fail_at) return -fail_with;
     if (fail_clone != 0) return -fail_clone;
     cleared_ = arguments->child_tid;
-    run_child_ = [=, this] {
-      child_first = calls.size();
-      entry(argument);
-      child_end = calls.size();
-    };
-    if (cleared_ == 0) std::exchange(run_child_, nullptr)();
+    child_ = [=, this] { entry(argument); };
+    if (cleared_ == 0)
+      child_();
+    else
+      begin_child();
     return kWorkload;
   }
-  size_t child_first = 0;  // the calls of the cloned child
-  size_t child_end = 0;
-
+  // Whether a call is the cloned child's.
+  std::vector<bool> by_child;
   // What the parent does meanwhile.
   std::function<void()> meanwhile;
   void relax() {
@@ -137,15 +137,43 @@ class FakeKernel {
     return kWorkload;
   }
 
+  void begin_child() {
+    getcontext(&child_context_);
+    child_context_.uc_stack.ss_sp = child_stack_.data();
+    child_context_.uc_stack.ss_size = child_stack_.size();
+    child_context_.uc_link = &parent_context_;
+    auto self = reinterpret_cast<uintptr_t>(this);
+    makecontext(&child_context_, reinterpret_cast<void (*)()>(&child_entry), 2, static_cast<unsigned>(self >> 32),
+                static_cast<unsigned>(self));
+    child_lives_ = true;
+  }
+
+  static void child_entry(unsigned high, unsigned low) {
+    auto* kernel = reinterpret_cast<FakeKernel*>(uintptr_t{high} << 32 | low);
+    kernel->child_();
+    *reinterpret_cast<uint32_t*>(kernel->cleared_) = 0;  // as at the child's exec
+    kernel->child_lives_ = kernel->in_child_ = false;
+  }
+
   long futex(const Call& made) {
     constexpr uint64_t kWait = 0;
-    if (made.argument[1] != kWait || made.argument[0] != cleared_ || !run_child_) return 0;
-    std::exchange(run_child_, nullptr)();
-    *reinterpret_cast<uint32_t*>(cleared_) = 0;  // as at the child's exec
+    if (made.argument[1] != kWait) return 0;
+    if (in_child_) {
+      in_child_ = false;
+      swapcontext(&child_context_, &parent_context_);
+    } else if (child_lives_) {
+      in_child_ = true;
+      swapcontext(&parent_context_, &child_context_);
+    }
     return 0;
   }
 
-  std::function<void()> run_child_;
+  std::function<void()> child_;
+  std::vector<char> child_stack_ = std::vector<char>(256 << 10);
+  ucontext_t parent_context_{};
+  ucontext_t child_context_{};
+  bool child_lives_ = false;
+  bool in_child_ = false;
   uint64_t cleared_ = 0;
   long next_fd_ = 20;
   bool waited_ = false;

@@ -1,6 +1,8 @@
 // What the resident init lets go of before its workload runs, on a kernel that records.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "namespaces/executor.h"
 #include "runtime/seccomp/answer.h"
 #include "tests/unit/namespaces/fake_kernel.h"
@@ -25,10 +27,27 @@ Plan supervised(uint64_t clone_flags) {
   return b.finish();
 }
 
+// As `create` makes it: the workload is ready but for its exec, and waits with its init.
+Plan created() {
+  PlanBuilder b;
+  uint32_t supervise = b.add(Op::supervise, "");
+  b.add(Op::session, "", {b.text(""), 0});
+  b.add(Op::seccomp, "", {b.bytes("12345678", 8), 1, 0, 0});
+  b.add(Op::capabilities, "", {1, 1, 0, 0});
+  b.add(Op::hold, "");
+  b.add(Op::execute, "", {b.list({"/bin/app"}), 1, b.text("app"), b.pointer_table({"app"}), b.pointer_table({})});
+  b.step(supervise).arg[0] = b.size();
+  b.add(Op::capabilities, "", {1, 1, 0, 0});
+  b.step(supervise).arg[1] = 1;
+  b.add(Op::await_start, "", {kNoSlot});
+  b.step(supervise).arg[4] = 1;
+  return b.finish();
+}
+
 struct Resident {
   explicit Resident(const Plan& plan) : image(serialize(plan, {}, kControl)) {
     kernel.answer = [this](const FakeKernel::Call& call, long* result) {
-      if (call.number == __NR_seccomp) read_filter(call);
+      if (call.number == __NR_seccomp && !kernel.by_child.back()) read_filter(call);
       if (call.number != __NR_rt_sigtimedwait) return false;
       *result = signals.empty() ? 17 : signals.back();  // SIGCHLD: the workload has ended
       if (!signals.empty()) signals.pop_back();
@@ -48,7 +67,7 @@ struct Resident {
   std::vector<SeccompCall> later_calls() const {
     std::vector<SeccompCall> later;
     for (size_t i = loaded_at + 1; i < kernel.calls.size(); i++) {
-      if (i >= kernel.child_first && i < kernel.child_end) continue;
+      if (kernel.by_child[i]) continue;
       SeccompCall call{kernel.calls[i].number, {}};
       for (size_t n = 0; n < 6; n++) call.arguments[n] = kernel.calls[i].argument[n];
       later.push_back(call);
@@ -110,8 +129,10 @@ TEST(Resident, LetsGoOfEverythingBeforeTheWorkloadRuns) {
   ASSERT_EQ(resident.run(), 0);
   const auto& calls = resident.kernel.calls;
   std::string before;
-  for (size_t i = 0; i < resident.kernel.child_first; i++)
-    before += call_name(static_cast<uint32_t>(calls[i].number)) + " ";
+  const auto& by_child = resident.kernel.by_child;
+  auto first = static_cast<size_t>(std::find(by_child.begin(), by_child.end(), true) - by_child.begin());
+  ASSERT_LT(first, calls.size());
+  for (size_t i = 0; i < first; i++) before += call_name(static_cast<uint32_t>(calls[i].number)) + " ";
   size_t last = 0;
   for (const char* name : {"clone3", "close_range", "capset", "prctl", "seccomp"}) {
     size_t found = before.find(name, last);
@@ -144,6 +165,49 @@ TEST(Resident, GoesOnWhereTheKernelHasNoFilters) {
     EXPECT_EQ(resident.run(), 0) << error;
     EXPECT_EQ(resident.kernel.count(__NR_execve), 1u) << error;
   }
+}
+
+TEST(Resident, OfACreatedContainerWaitsWithNothingOnLoan) {
+  Resident resident(created());
+  std::vector<std::pair<long, bool>> order;  // what was done before the first start, and by whom
+  auto usual = resident.kernel.answer;
+  resident.kernel.answer = [&](const FakeKernel::Call& call, long* result) {
+    if (call.number == __NR_capset || call.number == __NR_seccomp || call.number == __NR_accept4 ||
+        call.number == __NR_execve)
+      order.emplace_back(call.number, resident.kernel.by_child.back());
+    return usual(call, result);
+  };
+  ASSERT_EQ(resident.run(), 0);
+  const std::vector<std::pair<long, bool>> expected = {{__NR_capset, false},  {__NR_seccomp, false},
+                                                       {__NR_seccomp, true},  {__NR_capset, true},
+                                                       {__NR_accept4, false}, {__NR_execve, true}};
+  EXPECT_EQ(order, expected);
+  expect_all_allowed(resident);
+}
+
+TEST(Resident, TellsCreateOfAWorkloadThatFailsBeforeStart) {
+  Resident resident(created());
+  auto usual = resident.kernel.answer;
+  resident.kernel.answer = [&](const FakeKernel::Call& call, long* result) {
+    *result = -EPERM;
+    return call.number == __NR_setsid || usual(call, result);
+  };
+  EXPECT_EQ(resident.run(), 127);
+  EXPECT_EQ(resident.kernel.count(__NR_accept4), 0u);
+  EXPECT_EQ(resident.kernel.count(__NR_execve), 0u);
+  expect_all_allowed(resident);
+}
+
+TEST(Resident, DismissesTheWorkloadWhenTheWaitForStartFails) {
+  Resident resident(created());
+  auto usual = resident.kernel.answer;
+  resident.kernel.answer = [&](const FakeKernel::Call& call, long* result) {
+    *result = -EBADF;
+    return call.number == __NR_accept4 || usual(call, result);
+  };
+  EXPECT_EQ(resident.run(), 127);
+  EXPECT_EQ(resident.kernel.count(__NR_execve), 0u);
+  expect_all_allowed(resident);
 }
 
 }  // namespace
