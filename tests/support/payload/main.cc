@@ -104,6 +104,7 @@ constexpr Command kCommands[] = {
     // Of attacks.
     {"grab", grab},
     {"trace", trace},
+    {"puppet", puppet},
     {"overwrite", overwrite},
     {"type-ahead", type_ahead},
     // Whatever else.
