@@ -17,7 +17,10 @@ template <class Kernel>
 void set_and_wake(Kernel& kernel, uint32_t* word, uint32_t value) {
   constexpr uint64_t kWake = 1;
   __atomic_store_n(word, value, __ATOMIC_RELEASE);
-  (void)kernel.call(__NR_futex, reinterpret_cast<uint64_t>(word), kWake, 1);
+  // It fails only where something between here and the kernel makes it fail: a sandbox around minirun, which denies the
+  // other side its sleep too, or an injected fault, once.
+  for (int tries = 0; tries < 2; tries++)
+    if (kernel.call(__NR_futex, reinterpret_cast<uint64_t>(word), kWake, 1) >= 0) return;
 }
 
 }  // namespace minirun

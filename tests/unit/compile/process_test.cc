@@ -1,7 +1,9 @@
 #include <linux/sched.h>
+#include <sys/syscall.h>
 
 #include <cstring>
 
+#include "runtime/seccomp/code.h"
 #include "tests/unit/compile/compile_fixture.h"
 
 namespace minirun {
@@ -122,6 +124,35 @@ TEST_F(CompileProcess, ATerminalTakesThePlaceOfTheCallersOutputBeforeTheWait) {
   EXPECT_EQ(find(lines(), "read from and write to the terminal"), -1) << "minirun's messages still go there";
   options.create = true;
   expect_order(lines(), {"wait for minirun", "read from and write to the terminal", "outlive", "wait for start"});
+}
+
+TEST_F(CompileProcess, ACreatedContainerWaitsUnderItsFilterWhereThatAllowsTheWait) {
+  constexpr const char *kFilter = "load a seccomp filter", *kWait = "wait for start on", *kHold = "wait with the init";
+  constexpr const char* kDrop = "set capabilities: none";
+  spec.process->no_new_privileges = false;
+  seccomp = &filter;
+  options.create = true;
+  auto deny = [&](long number) {  // all but this
+    filter.filter = {load(0), jump(BPF_JEQ, static_cast<uint32_t>(number), 0, 1),
+                     statement(BPF_RET | BPF_K, SECCOMP_RET_ERRNO), statement(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  };
+  for (bool init : {false, true}) {
+    options.init = init;
+    deny(SYS_getppid);
+    filter.flags = 0;
+    if (init)
+      expect_order(lines(), {"start the workload", kFilter, kDrop, kHold, "execute", kDrop, kWait});
+    else
+      expect_order(lines(), {kFilter, kDrop, kWait, "execute"});
+    deny(init ? SYS_futex : SYS_accept4);
+    expect_order(lines(), {kWait, kFilter, kDrop, "execute"});
+    deny(SYS_getppid);
+    filter.flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    expect_order(lines(), {kWait, kFilter, kDrop, "execute"});
+  }
+  filter.flags = 0;
+  std::erase_if(spec.linux_.namespaces, [](const auto& space) { return space.type == CLONE_NEWPID; });
+  expect_order(lines(), {kWait, kFilter, kDrop, "execute"});
 }
 
 TEST_F(CompileProcess, PreservedDescriptorsAreKept) {
