@@ -98,8 +98,7 @@ lint_check() { # NAME SECONDS
 }
 
 ring_lint() {
-  build_sanitize
-  build_release
+  build_release || return
   local name
   for name in format words lengths includes includes_faults links links_faults scripts conformance init binary hardening hardening_faults; do lint_check $name 60; done
   lint_check tidy 1500
