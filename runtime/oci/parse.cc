@@ -33,6 +33,11 @@ bool Reader::expect(JsonValue value, JsonType type) {
   return false;
 }
 
+bool Reader::is_absent(JsonValue value, Presence presence) const {
+  if (value.type() != JsonType::null) return false;
+  return presence == Presence::nullable || (presence == Presence::nullable_in_update && purpose_ == For::update);
+}
+
 void read_value(Reader& reader, JsonValue value, bool& out) {
   if (reader.expect(value, JsonType::boolean)) out = value.boolean();
 }
@@ -68,12 +73,12 @@ std::optional<size_t> read_name_index(Reader& reader, JsonValue value, size_t co
 static constexpr Field<Spec> kSpec[] = {
     {"ociVersion", read<&Spec::oci_version>, kRequired},
     {"root", read<&Spec::root>},
-    {"process", read<&Spec::process>},
-    {"hostname", read<&Spec::hostname>},
-    {"domainname", read<&Spec::domainname>},
-    {"mounts", read<&Spec::mounts>},
-    {"hooks", read<&Spec::hooks>},
-    {"annotations", read<&Spec::annotations>},
+    {"process", read<&Spec::process>, kNullable},
+    {"hostname", read<&Spec::hostname>, kNullable},
+    {"domainname", read<&Spec::domainname>, kNullable},
+    {"mounts", read<&Spec::mounts>, kNullable},
+    {"hooks", read<&Spec::hooks>, kNullable},
+    {"annotations", read<&Spec::annotations>, kNullable},
     {"linux", read<&Spec::linux_>},
 };
 static std::span<const Field<Spec>> fields_of(Spec*) {
@@ -98,7 +103,7 @@ static void read_all(ParseOutcome& outcome, JsonValue root) {
 }
 
 static void read_resources(ParseOutcome& outcome, JsonValue root) {
-  Reader reader(outcome);
+  Reader reader(outcome, Reader::For::update);
   read_value(reader, root, outcome.spec.linux_.resources);
 }
 

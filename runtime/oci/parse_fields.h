@@ -21,10 +21,24 @@
 
 namespace minirun::oci {
 
+// What an object without the property means, and null, which Go's encoder writes for what was never set. Null counts as
+// absent only where a container that lacks the property has no more power for it: a null limit or filter is refused.
+enum class Presence : uint8_t {
+  optional,
+  required,
+  nullable,            // null is the same as absent
+  nullable_in_update,  // the same in an update alone, where what is absent stays as it is
+};
+
+inline constexpr Presence kRequired = Presence::required;
+inline constexpr Presence kNullable = Presence::nullable;
+inline constexpr Presence kNullableInUpdate = Presence::nullable_in_update;
+
 // What is collected on the way.
 class Reader {
  public:
-  explicit Reader(ParseOutcome& outcome) : outcome_(outcome) {}
+  enum class For : uint8_t { container, update };
+  explicit Reader(ParseOutcome& outcome, For purpose = For::container) : outcome_(outcome), purpose_(purpose) {}
 
   // "must be " and what, and what was found instead.
   void must_be(JsonValue value, std::string_view what);
@@ -35,18 +49,20 @@ class Reader {
   // Whether the value has that type; a problem if not.
   bool expect(JsonValue value, JsonType type);
 
+  // Whether the value is a null that counts as absent.
+  bool is_absent(JsonValue value, Presence presence) const;
+
  private:
   ParseOutcome& outcome_;
+  For purpose_;
 };
 
 template <class T>
 struct Field {
   std::string_view name;
   void (*read)(Reader&, JsonValue, T&);
-  bool required = false;
+  Presence presence = Presence::optional;
 };
-
-inline constexpr bool kRequired = true;
 
 // A name of the spec and its value: an enumerator or the kernel's constant.
 template <class T>
@@ -93,11 +109,12 @@ void read_value(Reader& reader, JsonValue value, T& out) {
       reader.unknown(*member);
       continue;
     }
+    if (reader.is_absent(*member, fields[i].presence)) continue;
     seen |= uint64_t{1} << i;
     fields[i].read(reader, *member, out);
   }
   for (size_t i = 0; i < fields.size(); ++i)
-    if (fields[i].required && (seen >> i & 1) == 0) reader.missing(value, fields[i].name);
+    if (fields[i].presence == Presence::required && (seen >> i & 1) == 0) reader.missing(value, fields[i].name);
 }
 
 template <class T>

@@ -5,8 +5,8 @@ namespace minirun::oci {
 
 static constexpr Field<Hook> kHook[] = {
     {"path", read<&Hook::path>, kRequired},
-    {"args", read<&Hook::args>},
-    {"env", read<&Hook::env>},
+    {"args", read<&Hook::args>, kNullable},
+    {"env", read<&Hook::env>, kNullable},
     {"timeout", read_between<&Hook::timeout, 1, UINT32_MAX>},
 };
 static std::span<const Field<Hook>> fields_of(Hook*) {
@@ -14,12 +14,12 @@ static std::span<const Field<Hook>> fields_of(Hook*) {
 }
 
 static constexpr Field<Hooks> kHooks[] = {
-    {"prestart", read<&Hooks::prestart>},
-    {"createRuntime", read<&Hooks::create_runtime>},
-    {"createContainer", read<&Hooks::create_container>},
-    {"startContainer", read<&Hooks::start_container>},
-    {"poststart", read<&Hooks::poststart>},
-    {"poststop", read<&Hooks::poststop>},
+    {"prestart", read<&Hooks::prestart>, kNullable},
+    {"createRuntime", read<&Hooks::create_runtime>, kNullable},
+    {"createContainer", read<&Hooks::create_container>, kNullable},
+    {"startContainer", read<&Hooks::start_container>, kNullable},
+    {"poststart", read<&Hooks::poststart>, kNullable},
+    {"poststop", read<&Hooks::poststop>, kNullable},
 };
 std::span<const Field<Hooks>> fields_of(Hooks*) {
   return kHooks;

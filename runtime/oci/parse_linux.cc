@@ -35,8 +35,8 @@ static std::span<const Field<TimeOffset>> fields_of(TimeOffset*) {
   return kTimeOffset;
 }
 static constexpr Field<TimeOffsets> kTimeOffsets[] = {
-    {"monotonic", read<&TimeOffsets::monotonic>},
-    {"boottime", read<&TimeOffsets::boottime>},
+    {"monotonic", read<&TimeOffsets::monotonic>, kNullable},
+    {"boottime", read<&TimeOffsets::boottime>, kNullable},
 };
 static std::span<const Field<TimeOffsets>> fields_of(TimeOffsets*) {
   return kTimeOffsets;
@@ -72,7 +72,7 @@ static std::span<const Field<Device>> fields_of(Device*) {
 }
 
 static constexpr Field<NetDevice> kNetDevice[] = {
-    {"name", read<&NetDevice::name>},
+    {"name", read<&NetDevice::name>, kNullable},
 };
 static std::span<const Field<NetDevice>> fields_of(NetDevice*) {
   return kNetDevice;
@@ -121,8 +121,8 @@ Names memory_policy_flags() {
 }
 static constexpr Field<MemoryPolicy> kMemoryPolicy[] = {
     {"mode", read_name<&MemoryPolicy::mode, kMemoryModes>, kRequired},
-    {"nodes", read<&MemoryPolicy::nodes>},
-    {"flags", read_flags<&MemoryPolicy::flags, kMemoryFlags>},
+    {"nodes", read<&MemoryPolicy::nodes>, kNullable},
+    {"flags", read_flags<&MemoryPolicy::flags, kMemoryFlags>, kNullable},
 };
 static std::span<const Field<MemoryPolicy>> fields_of(MemoryPolicy*) {
   return kMemoryPolicy;
@@ -134,7 +134,7 @@ std::string_view memory_mode_name(int mode) {
 static constexpr Name<uint32_t> kDomains[] = {{"LINUX", PER_LINUX}, {"LINUX32", PER_LINUX32}};
 static constexpr Field<Personality> kPersonality[] = {
     {"domain", read_name<&Personality::domain, kDomains>, kRequired},
-    {"flags", read<&Personality::flags>},
+    {"flags", read<&Personality::flags>, kNullable},
 };
 static std::span<const Field<Personality>> fields_of(Personality*) {
   return kPersonality;
@@ -144,20 +144,20 @@ static constexpr Field<Linux> kLinux[] = {
     {"namespaces", read<&Linux::namespaces>},
     {"uidMappings", read<&Linux::uid_mappings>},
     {"gidMappings", read<&Linux::gid_mappings>},
-    {"timeOffsets", read<&Linux::time_offsets>},
-    {"devices", read<&Linux::devices>},
-    {"netDevices", read<&Linux::net_devices>},
-    {"cgroupsPath", read<&Linux::cgroups_path>},
+    {"timeOffsets", read<&Linux::time_offsets>, kNullable},
+    {"devices", read<&Linux::devices>, kNullable},
+    {"netDevices", read<&Linux::net_devices>, kNullable},
+    {"cgroupsPath", read<&Linux::cgroups_path>, kNullable},
     {"resources", read<&Linux::resources>},
-    {"rootfsPropagation", read_name<&Linux::rootfs_propagation, kPropagations>},
+    {"rootfsPropagation", read_name<&Linux::rootfs_propagation, kPropagations>, kNullable},
     {"seccomp", read<&Linux::seccomp>},
-    {"sysctl", read<&Linux::sysctl>},
+    {"sysctl", read<&Linux::sysctl>, kNullable},
     {"maskedPaths", read<&Linux::masked_paths>},
     {"readonlyPaths", read<&Linux::readonly_paths>},
     {"mountLabel", read<&Linux::mount_label>},
     {"intelRdt", read<&Linux::intel_rdt>},
-    {"memoryPolicy", read<&Linux::memory_policy>},
-    {"personality", read<&Linux::personality>},
+    {"memoryPolicy", read<&Linux::memory_policy>, kNullable},
+    {"personality", read<&Linux::personality>, kNullable},
 };
 std::span<const Field<Linux>> fields_of(Linux*) {
   return kLinux;

@@ -12,12 +12,9 @@ std::span<const Field<Root>> fields_of(Root*) {
 }
 
 static constexpr Field<Mount> kMount[] = {
-    {"destination", read<&Mount::destination>, kRequired},
-    {"type", read<&Mount::type>},
-    {"source", read<&Mount::source>},
-    {"options", read<&Mount::options>},
-    {"uidMappings", read<&Mount::uid_mappings>},
-    {"gidMappings", read<&Mount::gid_mappings>},
+    {"destination", read<&Mount::destination>, kRequired}, {"type", read<&Mount::type>, kNullable},
+    {"source", read<&Mount::source>, kNullable},           {"options", read<&Mount::options>, kNullable},
+    {"uidMappings", read<&Mount::uid_mappings>},           {"gidMappings", read<&Mount::gid_mappings>},
 };
 std::span<const Field<Mount>> fields_of(Mount*) {
   return kMount;

@@ -26,9 +26,11 @@ static std::span<const Field<User>> fields_of(User*) {
 }
 
 static constexpr Field<Capabilities> kCapabilities[] = {
-    {"bounding", read<&Capabilities::bounding>},       {"effective", read<&Capabilities::effective>},
-    {"inheritable", read<&Capabilities::inheritable>}, {"permitted", read<&Capabilities::permitted>},
-    {"ambient", read<&Capabilities::ambient>},
+    {"bounding", read<&Capabilities::bounding>, kNullable},
+    {"effective", read<&Capabilities::effective>, kNullable},
+    {"inheritable", read<&Capabilities::inheritable>, kNullable},
+    {"permitted", read<&Capabilities::permitted>, kNullable},
+    {"ambient", read<&Capabilities::ambient>, kNullable},
 };
 static std::span<const Field<Capabilities>> fields_of(Capabilities*) {
   return kCapabilities;
@@ -71,7 +73,7 @@ static constexpr Field<Scheduler> kScheduler[] = {
     {"policy", read_name<&Scheduler::policy, kPolicies>, kRequired},
     {"nice", read_between<&Scheduler::nice, -20, 19>},
     {"priority", read_between<&Scheduler::priority, 0, 99>},
-    {"flags", read_flags<&Scheduler::flags, kSchedulerFlags>},
+    {"flags", read_flags<&Scheduler::flags, kSchedulerFlags>, kNullable},
     {"runtime", read<&Scheduler::runtime>},
     {"deadline", read<&Scheduler::deadline>},
     {"period", read<&Scheduler::period>},
@@ -94,8 +96,8 @@ static std::span<const Field<IoPriority>> fields_of(IoPriority*) {
 }
 
 static constexpr Field<ExecCpuAffinity> kExecCpuAffinity[] = {
-    {"initial", read<&ExecCpuAffinity::initial>},
-    {"final", read<&ExecCpuAffinity::final>},
+    {"initial", read<&ExecCpuAffinity::initial>, kNullable},
+    {"final", read<&ExecCpuAffinity::final>, kNullable},
 };
 static std::span<const Field<ExecCpuAffinity>> fields_of(ExecCpuAffinity*) {
   return kExecCpuAffinity;
@@ -103,20 +105,20 @@ static std::span<const Field<ExecCpuAffinity>> fields_of(ExecCpuAffinity*) {
 
 static constexpr Field<Process> kProcess[] = {
     {"terminal", read<&Process::terminal>},
-    {"consoleSize", read<&Process::console_size>},
+    {"consoleSize", read<&Process::console_size>, kNullable},
     {"cwd", read<&Process::cwd>, kRequired},
-    {"env", read<&Process::env>},
+    {"env", read<&Process::env>, kNullable},
     {"args", read<&Process::args>},
     {"user", read<&Process::user>},
     {"rlimits", read<&Process::rlimits>},
-    {"capabilities", read<&Process::capabilities>},
+    {"capabilities", read<&Process::capabilities>, kNullable},
     {"noNewPrivileges", read<&Process::no_new_privileges>},
     {"oomScoreAdj", read_between<&Process::oom_score_adj, -1000, 1000>},
     {"apparmorProfile", read<&Process::apparmor_profile>},
     {"selinuxLabel", read<&Process::selinux_label>},
-    {"scheduler", read<&Process::scheduler>},
-    {"ioPriority", read<&Process::io_priority>},
-    {"execCPUAffinity", read<&Process::exec_cpu_affinity>},
+    {"scheduler", read<&Process::scheduler>, kNullable},
+    {"ioPriority", read<&Process::io_priority>, kNullable},
+    {"execCPUAffinity", read<&Process::exec_cpu_affinity>, kNullable},
 };
 std::span<const Field<Process>> fields_of(Process*) {
   return kProcess;

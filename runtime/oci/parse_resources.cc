@@ -33,30 +33,30 @@ static std::span<const Field<DeviceRule>> fields_of(DeviceRule*) {
 }
 
 static constexpr Field<Memory> kMemory[] = {
-    {"limit", read_between<&Memory::limit, kUnlimited>},
-    {"reservation", read_between<&Memory::reservation, kUnlimited>},
-    {"swap", read_between<&Memory::swap, kUnlimited>},
-    {"kernel", read_between<&Memory::kernel, kUnlimited>},
-    {"kernelTCP", read_between<&Memory::kernel_tcp, kUnlimited>},
-    {"swappiness", read_between<&Memory::swappiness, 0, 100>},
-    {"disableOOMKiller", read<&Memory::disable_oom_killer>},
-    {"useHierarchy", read<&Memory::use_hierarchy>},
-    {"checkBeforeUpdate", read<&Memory::check_before_update>},
+    {"limit", read_between<&Memory::limit, kUnlimited>, kNullableInUpdate},
+    {"reservation", read_between<&Memory::reservation, kUnlimited>, kNullableInUpdate},
+    {"swap", read_between<&Memory::swap, kUnlimited>, kNullableInUpdate},
+    {"kernel", read_between<&Memory::kernel, kUnlimited>, kNullableInUpdate},
+    {"kernelTCP", read_between<&Memory::kernel_tcp, kUnlimited>, kNullableInUpdate},
+    {"swappiness", read_between<&Memory::swappiness, 0, 100>, kNullableInUpdate},
+    {"disableOOMKiller", read<&Memory::disable_oom_killer>, kNullableInUpdate},
+    {"useHierarchy", read<&Memory::use_hierarchy>, kNullableInUpdate},
+    {"checkBeforeUpdate", read<&Memory::check_before_update>, kNullableInUpdate},
 };
 static std::span<const Field<Memory>> fields_of(Memory*) {
   return kMemory;
 }
 
 static constexpr Field<Cpu> kCpu[] = {
-    {"shares", read<&Cpu::shares>},
-    {"quota", read_between<&Cpu::quota, kUnlimited>},
-    {"burst", read<&Cpu::burst>},
-    {"period", read<&Cpu::period>},
-    {"realtimeRuntime", read_between<&Cpu::realtime_runtime, kUnlimited>},
-    {"realtimePeriod", read<&Cpu::realtime_period>},
-    {"cpus", read<&Cpu::cpus>},
-    {"mems", read<&Cpu::mems>},
-    {"idle", read_between<&Cpu::idle, 0, 1>},
+    {"shares", read<&Cpu::shares>, kNullableInUpdate},
+    {"quota", read_between<&Cpu::quota, kUnlimited>, kNullableInUpdate},
+    {"burst", read<&Cpu::burst>, kNullableInUpdate},
+    {"period", read<&Cpu::period>, kNullableInUpdate},
+    {"realtimeRuntime", read_between<&Cpu::realtime_runtime, kUnlimited>, kNullableInUpdate},
+    {"realtimePeriod", read<&Cpu::realtime_period>, kNullableInUpdate},
+    {"cpus", read<&Cpu::cpus>, kNullableInUpdate},
+    {"mems", read<&Cpu::mems>, kNullableInUpdate},
+    {"idle", read_between<&Cpu::idle, 0, 1>, kNullableInUpdate},
 };
 static std::span<const Field<Cpu>> fields_of(Cpu*) {
   return kCpu;
@@ -97,13 +97,13 @@ static std::span<const Field<ThrottleDevice>> fields_of(ThrottleDevice*) {
 }
 
 static constexpr Field<BlockIo> kBlockIo[] = {
-    {"weight", read<&BlockIo::weight>},
-    {"leafWeight", read<&BlockIo::leaf_weight>},
-    {"weightDevice", read<&BlockIo::weight_device>},
-    {"throttleReadBpsDevice", read<&BlockIo::throttle_read_bps_device>},
-    {"throttleWriteBpsDevice", read<&BlockIo::throttle_write_bps_device>},
-    {"throttleReadIOPSDevice", read<&BlockIo::throttle_read_iops_device>},
-    {"throttleWriteIOPSDevice", read<&BlockIo::throttle_write_iops_device>},
+    {"weight", read<&BlockIo::weight>, kNullableInUpdate},
+    {"leafWeight", read<&BlockIo::leaf_weight>, kNullableInUpdate},
+    {"weightDevice", read<&BlockIo::weight_device>, kNullableInUpdate},
+    {"throttleReadBpsDevice", read<&BlockIo::throttle_read_bps_device>, kNullableInUpdate},
+    {"throttleWriteBpsDevice", read<&BlockIo::throttle_write_bps_device>, kNullableInUpdate},
+    {"throttleReadIOPSDevice", read<&BlockIo::throttle_read_iops_device>, kNullableInUpdate},
+    {"throttleWriteIOPSDevice", read<&BlockIo::throttle_write_iops_device>, kNullableInUpdate},
 };
 static std::span<const Field<BlockIo>> fields_of(BlockIo*) {
   return kBlockIo;
@@ -126,8 +126,8 @@ static std::span<const Field<InterfacePriority>> fields_of(InterfacePriority*) {
 }
 
 static constexpr Field<Network> kNetwork[] = {
-    {"classID", read<&Network::class_id>},
-    {"priorities", read<&Network::priorities>},
+    {"classID", read<&Network::class_id>, kNullableInUpdate},
+    {"priorities", read<&Network::priorities>, kNullable},
 };
 static std::span<const Field<Network>> fields_of(Network*) {
   return kNetwork;
@@ -142,11 +142,15 @@ static std::span<const Field<Rdma>> fields_of(Rdma*) {
 }
 
 static constexpr Field<Resources> kResources[] = {
-    {"devices", read<&Resources::devices>},  {"memory", read<&Resources::memory>},
-    {"cpu", read<&Resources::cpu>},          {"pids", read_pids},
-    {"blockIO", read<&Resources::block_io>}, {"hugepageLimits", read<&Resources::hugepage_limits>},
-    {"network", read<&Resources::network>},  {"rdma", read<&Resources::rdma>},
-    {"unified", read<&Resources::unified>},
+    {"devices", read<&Resources::devices>, kNullable},
+    {"memory", read<&Resources::memory>, kNullableInUpdate},
+    {"cpu", read<&Resources::cpu>, kNullableInUpdate},
+    {"pids", read_pids, kNullableInUpdate},
+    {"blockIO", read<&Resources::block_io>, kNullableInUpdate},
+    {"hugepageLimits", read<&Resources::hugepage_limits>, kNullableInUpdate},
+    {"network", read<&Resources::network>, kNullable},
+    {"rdma", read<&Resources::rdma>, kNullableInUpdate},
+    {"unified", read<&Resources::unified>, kNullableInUpdate},
 };
 std::span<const Field<Resources>> fields_of(Resources*) {
   return kResources;

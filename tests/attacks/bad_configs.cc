@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "tests/support/nullable.h"
+
 namespace minirun::testing {
 namespace {
 
@@ -70,7 +72,8 @@ class Generator {
 void Generator::wrong_types() {
   for (const std::string& pointer : pointers_) {
     const json& value = at(pointer);
-    std::vector<std::string> wrong = {"null", "1.5", "18446744073709551616", "-9223372036854775809"};
+    std::vector<std::string> wrong = {"1.5", "18446744073709551616", "-9223372036854775809"};
+    if (!takes_null(pointer)) wrong.push_back("null");
     if (!value.is_boolean()) wrong.insert(wrong.end(), {"true", "false"});
     if (!value.is_number()) wrong.insert(wrong.end(), {"0", "1", "-1"});
     if (!value.is_string()) wrong.insert(wrong.end(), {"\"\"", "\"x\"", "\"1\"", "\"true\""});
@@ -258,6 +261,19 @@ void Generator::ranges() {
 }
 
 }  // namespace
+
+void each_null(const json& valid, const std::function<void(const NullConfig&)>& judge) {
+  std::vector<std::string> pointers;
+  collect(valid, "", pointers);
+  for (const std::string& pointer : pointers) {
+    if (!takes_null(pointer)) continue;
+    json null = valid, absent = valid;
+    null[json::json_pointer(pointer)] = nullptr;
+    size_t slash = pointer.rfind('/');
+    absent[json::json_pointer(pointer.substr(0, slash))].erase(pointer.substr(slash + 1));
+    judge({pointer, null.dump(), absent.dump()});
+  }
+}
 
 void each_bad_config(const json& complete, const json& valid, const std::function<void(const BadConfig&)>& judge) {
   Generator generator(complete, valid, judge);

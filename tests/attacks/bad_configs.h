@@ -17,4 +17,14 @@ struct BadConfig {
 void each_bad_config(const nlohmann::json& complete, const nlohmann::json& valid,
                      const std::function<void(const BadConfig&)>& judge);
 
+// One with null for a property, and the same without the property.
+struct NullConfig {
+  std::string pointer;
+  std::string null;
+  std::string absent;
+};
+
+// Each place of the valid one where null counts as absent.
+void each_null(const nlohmann::json& valid, const std::function<void(const NullConfig&)>& judge);
+
 }  // namespace minirun::testing

@@ -99,6 +99,25 @@ json valid_config() {
   return config;
 }
 
+TEST_F(BadConfigs, NullOfWhatMayBeAbsentIsAbsent) {
+  Bundle bundle;
+  bundle.config = valid_config();
+  size_t tried = 0, planned = 0;
+  each_null(valid_config(), [&](const NullConfig& config) {
+    ++tried;
+    bundle.write_raw(config.null);
+    Outcome null = call({"plan", bundle.path()});
+    bundle.write_raw(config.absent);
+    Outcome absent = call({"plan", bundle.path()});
+    EXPECT_EQ(null.code, absent.code) << config.pointer << "\n" << describe(null);
+    EXPECT_EQ(null.out, absent.out) << config.pointer;
+    EXPECT_EQ(null.err, absent.err) << config.pointer;
+    planned += absent.code == 0 ? 1 : 0;
+  });
+  EXPECT_GE(tried, 40U);
+  EXPECT_GE(planned, tried * 3 / 4) << "most are valid without the property";
+}
+
 TEST_F(BadConfigs, EachIsRefusedWithItsPlace) {
   alarm(900);
   Bundle bundle;

@@ -114,6 +114,13 @@ inline std::string data(const std::string& name) {
   return "{}";
 }
 
+// Calls visit with each value below (and with) root.
+template <class F>
+void each_value(JsonValue value, F visit) {
+  visit(value);
+  for (auto child = value.first(); child; child = child->next()) each_value(*child, visit);
+}
+
 inline ParseOutcome parse(std::string_view text) {
   auto document = JsonDocument::parse(text);
   EXPECT_TRUE(document.ok());
