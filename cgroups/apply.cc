@@ -127,4 +127,8 @@ Result<void> Cgroup::enable(const std::vector<ControllerNeed>& needed) const {
   return needed.empty() ? Result<void>() : enable_controllers(root_.get(), record_.path, needed);
 }
 
+Result<std::vector<std::string>> Cgroup::enable_offered(const std::string& top) const {
+  return minirun::enable_offered(root_.get(), top, record_.path);
+}
+
 }  // namespace minirun

@@ -84,6 +84,10 @@ class Cgroup {
   // Makes controllers available in it that were not needed when it was made: see enable_controllers().
   Result<void> enable(const std::vector<ControllerNeed>& needed) const;
 
+  // Makes all controllers available in it that `top`, a cgroup above it ("": the root), has to offer; see
+  // enable_offered().
+  Result<std::vector<std::string>> enable_offered(const std::string& top) const;
+
   // Makes the user its owner, and that of the files which the kernel says are safe to give away. Does nothing for one
   // that was there before: it would stay so.
   Result<void> give_to(uint32_t uid) const;

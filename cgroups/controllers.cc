@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "cgroups/hierarchy.h"
@@ -57,6 +58,49 @@ Result<void> enable_below(int root_fd, const std::string& directory, const std::
 
 }  // namespace
 
+namespace {
+
+// The names of one list that are not in the other.
+std::vector<std::string> without(const std::string& list, std::string_view other) {
+  std::vector<std::string> names;
+  for (size_t start = 0; (start = list.find_first_not_of(" \n", start)) != list.npos;) {
+    size_t end = std::min(list.find_first_of(" \n", start), list.size());
+    std::string name = list.substr(start, end - start);
+    if (!lists_controller(other, name)) names.push_back(std::move(name));
+    start = end;
+  }
+  return names;
+}
+
+// The answers of the kernel that stay the same when asked again, and a tree that is not the caller's to change.
+bool stays_refused(int code) {
+  return code == EBUSY || code == EOPNOTSUPP || code == EINVAL || code == EACCES || code == EPERM || code == EROFS ||
+         code == ENOENT;
+}
+
+Result<void> offer_below(int root_fd, const std::string& directory, std::vector<std::string>* refused) {
+  std::string file = directory + "cgroup.subtree_control";
+  std::string offered = TRY(read_file(root_fd, directory + "cgroup.controllers"));
+  std::vector<std::string> names = without(offered, TRY(read_file(root_fd, file)));
+  if (names.empty()) return {};
+  std::string all;
+  for (const std::string& name : names) all.append(all.empty() ? "+" : " +").append(name);
+  // One write for all is one walk of the kernel over the tree. It is all or nothing, so a refusal is asked for by name.
+  auto written = write_control(root_fd, file, all);
+  for (size_t i = 0; !written && i < names.size(); ++i) {
+    if (!stays_refused(written.error().code)) return written;
+    auto one = write_control(root_fd, file, "+" + names[i]);
+    if (!one && !stays_refused(one.error().code)) return one;
+    if (one) continue;
+    const char* why = why_not_enabled(one.error().code, names[i]);
+    refused->push_back(fmt::format("{} in /{}: {}", names[i], directory.substr(0, directory.rfind('/')),
+                                   why != nullptr ? why : errno_text(one.error().code)));
+  }
+  return {};
+}
+
+}  // namespace
+
 bool lists_controller(std::string_view list, std::string_view controller) {
   for (size_t at = list.find(controller); at != list.npos; at = list.find(controller, at + 1)) {
     size_t end = at + controller.size();
@@ -79,6 +123,18 @@ Result<void> enable_controllers(int root_fd, const std::string& path, const std:
   for (size_t slash = 0; slash != path.npos; slash = path.find('/', slash + 1))
     TRY(enable_below(root_fd, path.substr(1, slash), missing));
   return {};
+}
+
+Result<std::vector<std::string>> enable_offered(int root_fd, const std::string& top, const std::string& path) {
+  std::vector<std::string> refused;
+  // Mostly an earlier container has had them enabled.
+  std::string there = TRY(read_file(root_fd, path.substr(1) + "/cgroup.controllers"));
+  std::string offered =
+      TRY(read_file(root_fd, top.empty() ? "cgroup.controllers" : top.substr(1) + "/cgroup.controllers"));
+  if (without(offered, there).empty()) return refused;
+  for (size_t slash = top.size(); slash != path.npos; slash = path.find('/', slash + 1))
+    TRY(offer_below(root_fd, path.substr(1, slash), &refused));
+  return refused;
 }
 
 }  // namespace minirun

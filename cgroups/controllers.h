@@ -20,4 +20,10 @@ bool lists_controller(std::string_view list, std::string_view controller);
 // processes inside (EBUSY), a threaded cgroup (EOPNOTSUPP), real-time processes (EINVAL).
 Result<void> enable_controllers(int root_fd, const std::string& path, const std::vector<ControllerNeed>& needed);
 
+// Enables all else that is offered to the cgroup at path, so that it has statistics and children can be limited: in the
+// cgroup `top` ("": the root of the tree), which is above it, and in each one between the two. What no limit needs is
+// no reason to fail: a controller that the kernel refuses for a lasting reason stays off. Returns these, as "cpu in /a:
+// why".
+Result<std::vector<std::string>> enable_offered(int root_fd, const std::string& top, const std::string& path);
+
 }  // namespace minirun

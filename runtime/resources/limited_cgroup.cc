@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "cgroups/device_filter.h"
+#include "runtime/text/log.h"
 
 namespace minirun {
 
@@ -10,6 +11,7 @@ Result<LimitedCgroup> LimitedCgroup::make(const Hierarchy& hierarchy, const Comp
                                           const std::string& path) {
   if (path.empty()) return LimitedCgroup(Cgroup::none());
   LimitedCgroup made(TRY(Cgroup::create(hierarchy, path, compiled.limits.needed)));
+  TRY(made.enable_offered(""));
   TRY(made.limit(compiled, compiled.limits.writes));
   return made;
 }
@@ -18,6 +20,11 @@ LimitedCgroup LimitedCgroup::take(Cgroup cgroup, std::function<Result<void>()> l
   LimitedCgroup taken(std::move(cgroup));
   taken.last_ = std::move(last);
   return taken;
+}
+
+Result<void> LimitedCgroup::enable_offered(const std::string& top) const {
+  for (const std::string& refused : TRY(cgroup_.enable_offered(top))) log_debug("controller not enabled: {}", refused);
+  return {};
 }
 
 Result<void> LimitedCgroup::limit(const Compiled& compiled, const std::vector<Write>& writes) const {

@@ -19,6 +19,8 @@ class LimitedCgroup {
   static Result<LimitedCgroup> make(const Hierarchy& hierarchy, const Compiled& compiled, const std::string& path);
   // One that systemd has made. last: what is to be done once it is removed.
   static LimitedCgroup take(Cgroup cgroup, std::function<Result<void>()> last);
+  // Passes on to it whatever `top` (see Cgroup) has to offer; what the kernel refuses is a debug line.
+  Result<void> enable_offered(const std::string& top) const;
   // Limits, owner and device filter.
   Result<void> limit(const Compiled& compiled, const std::vector<Write>& writes) const;
   LimitedCgroup(LimitedCgroup&& other) noexcept;

@@ -147,6 +147,12 @@ systemd::Properties scope_properties(const std::string& slice, const systemd::Pr
       systemd::boolean("DefaultDependencies", false),
       // Also one that has failed is forgotten when it is over: its name is free.
       systemd::text("CollectMode", "inactive-or-failed"),
+      // Statistics and children's limits without a limit of the container's own. systemd has no such word for the
+      // others.
+      systemd::boolean("CPUAccounting", true),
+      systemd::boolean("MemoryAccounting", true),
+      systemd::boolean("TasksAccounting", true),
+      systemd::boolean("IOAccounting", true),
       // Where config.json has no limit there is none.
       systemd::number("TasksMax", systemd::kInfinity),
   };
@@ -221,6 +227,8 @@ Result<LimitedCgroup> SystemdScope::make(const Hierarchy& hierarchy, const Compi
     return wrap_systemd(adopted.error());
   }
   LimitedCgroup made = LimitedCgroup::take(std::move(adopted).value(), stop);
+  // Above the scope controllers are systemd's, which enables them for the properties ...Accounting.
+  if (!subgroup_.empty()) TRY(made.enable_offered(started->cgroup));
   TRY(made.limit(compiled, with_sleeper(compiled.limits.writes)));
   return made;
 }

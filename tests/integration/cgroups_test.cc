@@ -62,6 +62,22 @@ TEST_F(Cgroups, PathOfTheConfigIsUsed) {
   stop();
 }
 
+// For statistics, and for the limits of cgroups that the workload makes; without any limit of its own.
+TEST_F(Cgroups, AllControllersOfTheRootAreThereWithoutALimit) {
+  if (content(kRoot + "/cgroup.controllers").empty()) GTEST_SKIP() << "no controller in the root cgroup";
+  for (const char* path : {"", "/pod/of/two"}) {
+    Bundle bundle;
+    bundle.config["linux"]["resources"] = json::object();
+    if (*path != 0) bundle.config["linux"]["cgroupsPath"] = path;
+    std::string folder = start(bundle);
+    EXPECT_EQ(content(folder + "/cgroup.controllers"), content(kRoot + "/cgroup.controllers")) << path;
+    EXPECT_EQ(content(folder + "/cgroup.subtree_control"), "") << "the workload's to write";
+    EXPECT_NE(content(folder + "/memory.current"), "0") << path;
+    EXPECT_EQ(content(folder + "/pids.current"), has_controller("pids") ? "2" : "(none)") << path;
+    stop();
+  }
+}
+
 TEST_F(Cgroups, RelativePathIsBelowTheRootToo) {
   Bundle bundle;
   bundle.config["linux"]["cgroupsPath"] = "relative/here";

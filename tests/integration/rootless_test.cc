@@ -268,6 +268,17 @@ TEST_F(Rootless, DelegatedCgroupIsUsedAndItsLimitsHold) {
   EXPECT_NE(access(folder.c_str(), F_OK), 0);
 }
 
+// What is above the delegated cgroup is root's: no reason to fail.
+TEST_F(Rootless, ControllersOfTheDelegatedCgroupArePassedOn) {
+  delegate_cgroup();
+  Bundle bundle;
+  make_rootless(bundle, {"pause"});
+  ASSERT_EQ(user_run(bundle, {"--detach"}).code, 0);
+  const std::string own = "/minirun-mine/cgroup.controllers";
+  EXPECT_EQ(content(kSlice + own), content(kSlice + "/cgroup.controllers"));
+  EXPECT_EQ(user_minirun({"delete", "--force", "mine"}).code, 0);
+}
+
 TEST_F(Rootless, DelegatedControllersLimitToo) {
   REQUIRE_CONTROLLER("pids");
   delegate_cgroup();

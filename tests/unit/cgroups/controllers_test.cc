@@ -93,6 +93,34 @@ TEST_F(FakeTree, NamesTheLimitWhenNobodyHasTheController) {
   EXPECT_EQ(subtree(""), "");  // all are looked at before the first write
 }
 
+TEST_F(FakeTree, OffersToEachCgroupWhatItsAncestorsHave) {
+  cgroup("", "cpu memory pids\n", "memory\n");
+  cgroup("a", "memory pids\n", "");
+  cgroup("a/b", "", "");
+  auto done = enable_offered(root(), "", "/a/b");
+  ASSERT_TRUE(done.ok()) << done.error().text();
+  EXPECT_TRUE(done->empty());
+  EXPECT_EQ(subtree(""), "+cpu +pids");
+  EXPECT_EQ(subtree("a"), "+memory +pids");
+  EXPECT_EQ(subtree("a/b"), "") << "the container's own is its own";
+}
+
+TEST_F(FakeTree, OffersNothingAboveTheTop) {
+  cgroup("", "cpu memory\n", "");
+  cgroup("a", "memory\n", "");
+  cgroup("a/b", "", "");
+  ASSERT_TRUE(enable_offered(root(), "/a", "/a/b").ok());
+  EXPECT_EQ(subtree(""), "") << "systemd's";
+  EXPECT_EQ(subtree("a"), "+memory");
+}
+
+TEST_F(FakeTree, OffersNothingWhereAllIsThere) {
+  cgroup("", "cpu memory\n", "");
+  cgroup("a", "memory cpu hugetlb\n", "");
+  ASSERT_TRUE(enable_offered(root(), "", "/a").ok());
+  EXPECT_EQ(subtree(""), "");
+}
+
 // The kernel's notice of the end of a short-lived container is up to 10 ms late; from a plain file none ever comes.
 TEST_F(FakeTree, RemoveLooksForItselfBeforeAnyNotice) {
   cgroup("a", "", "");

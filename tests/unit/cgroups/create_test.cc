@@ -122,6 +122,24 @@ TEST_F(CgroupCreate, AncestorWithProcessesIsTheReason) {
   ASSERT_TRUE(parent->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
 }
 
+TEST_F(CgroupCreate, WhatIsOfferedAndRefusedIsNoFailure) {
+  if (!offers("hugetlb")) GTEST_SKIP() << "no hugetlb controller in the root cgroup";
+  auto parent = Cgroup::create(hierarchy_, base_ + "/parent", {});
+  spawn_sleeper(parent->fd());
+  auto child = Cgroup::create(hierarchy_, base_ + "/parent/child", {});
+  ASSERT_TRUE(child.ok()) << child.error().text();
+  auto refused = child->enable_offered("");
+  ASSERT_TRUE(refused.ok()) << refused.error().text();
+  bool named = std::any_of(refused->begin(), refused->end(), [&](const std::string& line) {
+    return line == "hugetlb in " + base_ +
+                       "/parent: it has processes of its own, and a cgroup with processes cannot pass controllers on";
+  });
+  EXPECT_TRUE(named) << fmt::format("{}", fmt::join(*refused, "\n"));
+  EXPECT_FALSE(lists_controller(*read_file(child->fd(), "cgroup.controllers"), "hugetlb"));
+  ASSERT_TRUE(child->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
+  ASSERT_TRUE(parent->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
+}
+
 TEST_F(CgroupCreate, ExplainsWhyNobodyCanBeBornInIt) {
   if (!offers("hugetlb")) GTEST_SKIP() << "no hugetlb controller in the root cgroup";
   auto child = Cgroup::create(hierarchy_, base_ + "/a/b", {{"hugetlb", "hugepageLimits[0]"}});

@@ -116,11 +116,13 @@ TEST(SystemdLimits, OfTwoWritesTheLaterOneCounts) {
 
 TEST(SystemdScopeProperties, AreDefaultsThenAnnotationsThenLimits) {
   EXPECT_EQ(all_of(scope_properties("a.slice", {}, {}, kVersion)),
-            "Slice=a.slice Delegate=true DefaultDependencies=false CollectMode=inactive-or-failed TasksMax=infinity");
+            "Slice=a.slice Delegate=true DefaultDependencies=false CollectMode=inactive-or-failed "
+            "CPUAccounting=true MemoryAccounting=true TasksAccounting=true IOAccounting=true TasksMax=infinity");
   Properties annotated = {boolean("DefaultDependencies", true), number("MemoryMax", 1), number("TimeoutStopUSec", 5)};
   EXPECT_EQ(
       all_of(scope_properties("a.slice", annotated, {write("memory.max", "2"), write("pids.max", "9")}, kVersion)),
-      "Slice=a.slice Delegate=true CollectMode=inactive-or-failed DefaultDependencies=true TimeoutStopUSec=5 "
+      "Slice=a.slice Delegate=true CollectMode=inactive-or-failed CPUAccounting=true MemoryAccounting=true "
+      "TasksAccounting=true IOAccounting=true DefaultDependencies=true TimeoutStopUSec=5 "
       "MemoryMax=2 TasksMax=9");
 }
 
