@@ -80,9 +80,14 @@ void Supervisor::forward_signals(int pidfd) {
 
 int Supervisor::patience_ms() const {
   if (receiver_is_full_) return kRetryMs;
-  int barrier = notify_ ? notify_->patience_ms() : -1;
-  if (!background_ || !relay_) return barrier;
-  return barrier < 0 ? kBackgroundMs : std::min(barrier, kBackgroundMs);
+  int least = -1;
+  auto consider = [&](int patience) {
+    if (patience >= 0) least = least < 0 ? patience : std::min(least, patience);
+  };
+  if (notify_) consider(notify_->patience_ms());
+  if (relay_) consider(relay_->patience_ms());
+  if (relay_ && background_) consider(kBackgroundMs);
+  return least;
 }
 
 Result<void> Supervisor::read_control(int control) {

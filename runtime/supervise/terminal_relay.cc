@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -85,7 +86,34 @@ int Relay::pump(const pollfd* polls) {
   if ((polls[2].revents & POLLOUT) != 0) write_master();
   if ((polls[2].revents & ~POLLOUT) != 0) read_master();
   if (polls[1].revents != 0) (void)write_output();
+  if (input_ended_) type_end_of_file();
   return denied;
+}
+
+int Relay::patience_ms() const {
+  if (!input_ended_ || !master_open_) return -1;
+  auto left = std::chrono::ceil<std::chrono::milliseconds>(look_at_ - Clock::now()).count();
+  return static_cast<int>(std::clamp<long>(left, 0, kLastLookMs));
+}
+
+// A terminal has no end of file but the key for it, which ends one read(2). The end of the input lasts: the key is
+// typed again whenever the last one has been read. Until then it must wait, since a change of the terminal's mode would
+// make a NUL of it (n_tty), and nothing tells of that moment. In raw mode the key is a byte like any other; editors of
+// lines take it for the end, so it is typed once.
+void Relay::type_end_of_file() {
+  if (!master_open_ || !to_container_.empty() || Clock::now() < look_at_) return;
+  look_at_ = Clock::now() + std::chrono::milliseconds(next_look_ms_);
+  next_look_ms_ = std::min(next_look_ms_ * 2, kLastLookMs);
+  pollfd unread{peer_.get(), POLLIN, 0};
+  termios settings{};
+  if (poll(&unread, 1, 0) != 0 || tcgetattr(peer_.get(), &settings) < 0) return;
+  bool raw = (settings.c_lflag & static_cast<tcflag_t>(ICANON)) == 0;
+  cc_t key = settings.c_cc[VEOF];
+  if (key == _POSIX_VDISABLE || (raw && raw_told_)) return;
+  raw_told_ = raw;
+  to_container_.add_byte(static_cast<char>(key));
+  next_look_ms_ = kFirstLookMs;
+  write_master();
 }
 
 int Relay::read_input() {
@@ -96,6 +124,7 @@ int Relay::read_input() {
   }
   if (n < 0 && errno == EIO) return EIO;
   if (n < 0 && (errno == EINTR || errno == EAGAIN)) return 0;
+  input_ended_ = n == 0;
   close_input();
   return 0;
 }
@@ -105,6 +134,7 @@ void Relay::write_master() {
   if (n > 0) to_container_.take(static_cast<size_t>(n));
   if (n < 0 && errno != EINTR && errno != EAGAIN) {  // nobody will read it any more
     to_container_.clear();
+    input_ended_ = false;
     close_input();
   }
 }

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 
+#include <chrono>
 #include <memory>
 
 #include "sys/fd.h"
@@ -21,6 +22,7 @@ class RelayBuffer {
   const char* data() const { return data_.get() + begin_; }
   size_t size() const { return end_ - begin_; }
   void add(size_t bytes) { end_ += bytes; }
+  void add_byte(char byte) { data_[end_++] = byte; }
   void take(size_t bytes);
   void clear() { begin_ = end_ = 0; }
 
@@ -55,6 +57,8 @@ class Relay {
  public:
   static constexpr int kPolls = 3;
   static constexpr int kDrainMs = 1000;
+  static constexpr int kFirstLookMs = 10;
+  static constexpr int kLastLookMs = 1000;
 
   // master: the container's terminal. input, output: the caller's, borrowed.
   static Result<Relay> start(UniqueFd master, int input, int output);
@@ -67,9 +71,11 @@ class Relay {
   // is gone: ask again once it is in the foreground, or close_input(). Otherwise 0.
   int pump(const pollfd* polls);
 
-  // End of the input. Nothing is sent to the container: its terminal stays as it is (as runc does; a program that
-  // waits for end of file wants a container without `terminal`).
+  // No more input, and nothing that the container is to hear of.
   void close_input() { input_.close(); }
+
+  // How long to wait at most until the next pump(); -1: for ever.
+  int patience_ms() const;
 
   // After the container's end: what is still on its terminal goes to the output. Ends when all is written, when the
   // output takes nothing for kDrainMs, or when somebody keeps writing to the terminal for kDrainMs.
@@ -83,6 +89,7 @@ class Relay {
   Relay(UniqueFd master, UniqueFd peer, int input, int output);
   int read_input();
   void write_master();
+  void type_end_of_file();
   bool read_master();
   bool write_output();
 
@@ -96,6 +103,11 @@ class Relay {
   RelayBuffer to_caller_;
   bool master_open_ = true;
   int output_error_ = 0;
+  // After the end of the input.
+  bool input_ended_ = false;
+  bool raw_told_ = false;  // in the terminal's present raw mode
+  int next_look_ms_ = kFirstLookMs;
+  std::chrono::steady_clock::time_point look_at_{};
 };
 
 }  // namespace minirun

@@ -10,6 +10,7 @@
 
 #include "tests/support/descriptors.h"
 #include "tests/support/exec_fixture.h"
+#include "tests/support/input.h"
 #include "tests/support/screen.h"
 
 namespace minirun::testing {
@@ -55,6 +56,18 @@ TEST_F(ExecTerminal, AllOutputComesBeforeTheStatus) {
   EXPECT_EQ(three.finish().code, 127);
   EXPECT_TRUE(screen_.wait_for("executable file not found")) << screen_.shown();
   EXPECT_TRUE(same(before, screen_.settings()));
+  end();
+}
+
+TEST_F(ExecTerminal, EndOfTheInputIsAnEndOfFile) {
+  start();
+  Input pipe;
+  pipe.text("abc");
+  pipe.close();
+  Running one(exec_command({"-t"}, {"/bin/payload", "cat"}), pipe.options());
+  Outcome outcome = one.finish(10000);
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(outcome.out, "abcabc") << "the terminal's echo, and what cat wrote";
   end();
 }
 

@@ -12,6 +12,7 @@
 #include "sys/file.h"
 #include "tests/support/descriptors.h"
 #include "tests/support/fixture.h"
+#include "tests/support/input.h"
 #include "tests/support/screen.h"
 #include "tests/support/world.h"
 
@@ -120,6 +121,19 @@ TEST_F(Terminal, ConsoleSizeCountsWhereTheCallerHasNoTerminal) {
   container.finish();
 }
 
+TEST_F(Terminal, EndOfTheInputIsAnEndOfFile) {
+  for (const std::string input : {"", "abc", "abc\n", "one\ntwo"}) {
+    with_terminal({"cat"});
+    Input pipe;
+    pipe.text(input);
+    pipe.close();
+    Outcome outcome = Running(run_command(bundle_), pipe.options()).finish(10000);
+    EXPECT_EQ(outcome.code, 0) << describe(outcome);
+    std::erase(outcome.out, '\r');
+    EXPECT_EQ(outcome.out.size(), 2 * input.size()) << "the terminal's echo, and what cat wrote: " << outcome.out;
+  }
+}
+
 TEST_F(Terminal, WithoutOneTheCallersIsPassedThrough) {
   bundle_.payload({"tty"});
   Running container(run_command(bundle_), screen_.options());
@@ -154,6 +168,9 @@ TEST_F(Terminal, ConsoleSocketReceivesTheMaster) {
   ASSERT_EQ(outcome.code, 0) << describe(outcome);
   UniqueFd terminal = receive_descriptor(listener.get());
   ASSERT_EQ(isatty(terminal.get()), 1);
+  termios settings{};
+  ASSERT_EQ(tcgetattr(terminal.get(), &settings), 0);
+  EXPECT_NE(settings.c_oflag & static_cast<tcflag_t>(ONLCR), 0U) << "it is the engine's to set up";
   ASSERT_EQ(fcntl(terminal.get(), F_SETFL, O_NONBLOCK), 0);
   std::string shown;
   EXPECT_TRUE(eventually([&] {

@@ -22,8 +22,8 @@ class Input {
     options.stdin_fd = read_end_.get();
     return options;
   }
-  void line(const std::string& text = "") const {
-    std::string whole = text + "\n";
+  void line(const std::string& line = "") const { text(line + "\n"); }
+  void text(const std::string& whole) const {
     EXPECT_EQ(write(write_end_.get(), whole.data(), whole.size()), static_cast<ssize_t>(whole.size()));
   }
   void close() { write_end_.reset(); }

@@ -33,6 +33,27 @@ TEST(SuperviseTerminal, RelaysBothWays) {
   EXPECT_FALSE(rig::is_raw(caller.slave.get()));
 }
 
+// One program after the other finds it, as at the end of a pipe; in raw mode the key is typed once.
+TEST(SuperviseTerminal, EndOfTheInputLasts) {
+  rig::Pipe input = rig::make_pipe();
+  input.writer.reset();
+  Foreground run(Options{.init =
+                             [&](const Init& init) {
+                               char byte = 0;
+                               for (int reads = 0; reads < 3; ++reads)
+                                 if (read(init.terminal, &byte, 1) != 0) return 1;
+                               rig::set_raw(init.terminal);
+                               pollfd more{init.terminal, POLLIN, 0};
+                               for (int reads = 0; poll(&more, 1, reads == 0 ? 5000 : 200) == 1; ++reads)
+                                 if (read(init.terminal, &byte, 1) != 1 || reads == 2) return 2;
+                               return byte == 4 ? 0 : 3;
+                             },
+                         .terminal = true,
+                         .input = input.reader.get()});
+  run.await_start();
+  EXPECT_EQ(run.finish().wait_status, 0);
+}
+
 TEST(SuperviseTerminal, LosesNothingToASlowReader) {
   const std::string sent = rig::pattern(1 << 20);
   rig::Pipe output = rig::make_pipe();
