@@ -1,7 +1,7 @@
 // Completions: commands, options, their values, ids of containers, bundles.
 #include <fmt/format.h>
 
-#include "packaging/command_table.h"
+#include "packaging/pages.h"
 
 namespace minirun::packaging {
 namespace {
@@ -10,9 +10,15 @@ std::string join(const std::vector<std::string>& words, std::string_view between
   return fmt::format("{}", fmt::join(words, between));
 }
 
-std::string spellings(const std::vector<Option>& options) {
+// What the value is, by its name: "file", "directory" or "" for neither.
+std::string value_kind(const OptionEntry& option) {
+  if (option.value == "DIR") return "directory";
+  return option.value == "FILE" || option.value == "SOCKET" ? "file" : "";
+}
+
+std::string spellings(const std::vector<OptionEntry>& options) {
   std::string all;
-  for (const Option& option : options) fmt::format_to(std::back_inserter(all), "{} ", join(option.spellings));
+  for (const OptionEntry& option : options) fmt::format_to(std::back_inserter(all), "{} ", join(option.spellings));
   if (!all.empty()) all.pop_back();
   return all;
 }
@@ -38,10 +44,10 @@ std::string quoted(std::string_view text) {
   return quoted + "'";
 }
 
-std::string bash_values(const std::string& command, const std::vector<Option>& options) {
+std::string bash_values(const std::string& command, const std::vector<OptionEntry>& options) {
   std::string cases;
-  for (const Option& option : options) {
-    if (!option.takes_value) continue;
+  for (const OptionEntry& option : options) {
+    if (option.value.empty()) continue;
     std::string words = value_kind(option) == "directory" ? "-d"
                         : value_kind(option) == "file"    ? "-f"
                                                           : fmt::format("-W '{}'", join(option.choices));
@@ -52,14 +58,14 @@ std::string bash_values(const std::string& command, const std::vector<Option>& o
   return cases;
 }
 
-std::string zsh_option(const Option& option) {
+std::string zsh_option(const OptionEntry& option) {
   constexpr std::string_view kSpecial = "[]:\\";
   std::string value;
-  if (option.takes_value && value_kind(option) == "directory")
+  if (!option.value.empty() && value_kind(option) == "directory")
     value = ":directory:_files -/";
-  else if (option.takes_value && value_kind(option) == "file")
+  else if (!option.value.empty() && value_kind(option) == "file")
     value = ":file:_files";
-  else if (option.takes_value)
+  else if (!option.value.empty())
     value = fmt::format(":value:({})", join(option.choices));
   std::string lines;
   std::string text = escaped(option.text, kSpecial);
@@ -69,24 +75,24 @@ std::string zsh_option(const Option& option) {
   return lines;
 }
 
-std::string fish_option(const std::string& condition, const Option& option) {
+std::string fish_option(const std::string& condition, const OptionEntry& option) {
   std::string line = "complete -c minirun -n " + quoted(condition);
   for (const std::string& spelling : option.spellings)
     line += spelling.starts_with("--") ? " -l " + spelling.substr(2) : " -s " + spelling.substr(1);
-  if (option.takes_value) line += value_kind(option).empty() ? " -x" : " -r -F";
+  if (!option.value.empty()) line += value_kind(option).empty() ? " -x" : " -r -F";
   if (!option.choices.empty()) line += " -a " + quoted(join(option.choices));
   return line + " -d " + quoted(option.text) + "\n";
 }
 
 }  // namespace
 
-std::string bash_completion(const Program& program) {
+std::string bash_completion(const CommandTable& program) {
   std::string values = bash_values("", program.options), names, options, ids, bundles;
-  for (const Option& option : program.options)
-    if (option.takes_value)
+  for (const OptionEntry& option : program.options)
+    if (!option.value.empty())
       fmt::format_to(std::back_inserter(names), "{}{}", names.empty() ? "" : " | ", join(option.spellings, " | "));
   std::vector<std::string> commands;
-  for (const Command& command : program.commands) {
+  for (const CommandEntry& command : program.commands) {
     commands.push_back(command.name);
     values += bash_values(command.name, command.options);
     fmt::format_to(std::back_inserter(options), "      {}) words=(-W '{}') ;;\n", command.name,
@@ -125,13 +131,13 @@ complete -F _minirun minirun
                      names, values, spellings(program.options), options, join(commands), bundles, ids);
 }
 
-std::string zsh_completion(const Program& program) {
+std::string zsh_completion(const CommandTable& program) {
   std::string globals, descriptions, cases;
-  for (const Option& option : program.options) globals += zsh_option(option);
-  for (const Command& command : program.commands) {
+  for (const OptionEntry& option : program.options) globals += zsh_option(option);
+  for (const CommandEntry& command : program.commands) {
     fmt::format_to(std::back_inserter(descriptions), "        {}\n", quoted(command.name + ":" + command.text));
     std::string arguments;
-    for (const Option& option : command.options) arguments += zsh_option(option);
+    for (const OptionEntry& option : command.options) arguments += zsh_option(option);
     if (command.takes_bundle) arguments += " \\\n        '1:bundle:_files -/'";
     if (command.takes_id && !command.takes_bundle) arguments += " \\\n        '1:container:_minirun_ids'";
     fmt::format_to(std::back_inserter(cases), "      {})\n        _arguments -s{} ;;\n", command.name, arguments);
@@ -162,14 +168,14 @@ _minirun "$@"
                      globals, descriptions, cases);
 }
 
-std::string fish_completion(const Program& program) {
+std::string fish_completion(const CommandTable& program) {
   std::string text = "# fish completion for minirun\ncomplete -c minirun -f\n";
-  for (const Option& option : program.options) text += fish_option("__fish_use_subcommand", option);
-  for (const Command& command : program.commands) {
+  for (const OptionEntry& option : program.options) text += fish_option("__fish_use_subcommand", option);
+  for (const CommandEntry& command : program.commands) {
     fmt::format_to(std::back_inserter(text), "complete -c minirun -n '__fish_use_subcommand' -a {} -d {}\n",
                    command.name, quoted(command.text));
     std::string condition = "__fish_seen_subcommand_from " + command.name;
-    for (const Option& option : command.options) text += fish_option(condition, option);
+    for (const OptionEntry& option : command.options) text += fish_option(condition, option);
     std::string_view arguments = command.takes_bundle ? "(__fish_complete_directories)"
                                  : command.takes_id   ? "(minirun list -q 2>/dev/null)"
                                                       : "";

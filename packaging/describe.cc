@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "packaging/command_table.h"
+#include "packaging/pages.h"
 #include "runtime/text/version.h"
 
 namespace minirun::packaging {
@@ -21,10 +21,10 @@ void write_file(const std::string& path, const std::string& text) {
 }
 
 void write_all(const std::string& directory) {
-  Program program = read_command_table();
+  CommandTable program = read_command_table();
   std::string version(minirun_version());
   write_file(directory + "/minirun.8", manual_page(program, nullptr, version));
-  for (const Command& command : program.commands)
+  for (const CommandEntry& command : program.commands)
     write_file(fmt::format("{}/minirun-{}.8", directory, command.name), manual_page(program, &command, version));
   write_file(directory + "/minirun.bash", bash_completion(program));
   write_file(directory + "/_minirun", zsh_completion(program));

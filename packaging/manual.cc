@@ -3,8 +3,8 @@
 
 #include <stdexcept>
 
-#include "packaging/command_table.h"
-#include "packaging/prose.h"
+#include "packaging/pages.h"
+#include "runtime/commands/command_text.h"
 
 namespace minirun::packaging {
 namespace {
@@ -35,17 +35,31 @@ std::string paragraphs(std::string_view text) {
   return page;
 }
 
-std::string option_entries(const std::vector<Option>& options) {
-  std::string page;
-  for (const Option& option : options) {
-    std::string spellings;
-    for (const std::string& spelling : option.spellings) {
-      if (!spellings.empty()) spellings += ", ";
-      fmt::format_to(std::back_inserter(spellings), "\\fB{}\\fR", roff(spelling));
+std::string options_section(const std::vector<OptionEntry>& options) {
+  std::string page = ".SH OPTIONS\n";
+  for (const std::string& group : groups_of(options)) {
+    if (group != "Options") page += ".SS " + roff(group) + "\n";
+    for (const OptionEntry& option : options) {
+      if (option.group != group) continue;
+      std::string spellings;
+      for (const std::string& spelling : option.spellings) {
+        if (!spellings.empty()) spellings += ", ";
+        fmt::format_to(std::back_inserter(spellings), "\\fB{}\\fR", roff(spelling));
+      }
+      if (!option.value.empty()) spellings += " \\fI" + roff(value_text(option)) + "\\fR";
+      fmt::format_to(std::back_inserter(page), ".TP\n{}\n{}.\n", spellings, roff(option.text));
     }
-    if (option.takes_value) spellings += " \\fIVALUE\\fR";
-    fmt::format_to(std::back_inserter(page), ".TP\n{}\n{}.\n", spellings, roff(option.text));
   }
+  return page;
+}
+
+std::string examples_and_statuses(const CommandText& text) {
+  std::string page = ".SH EXAMPLES\n";
+  for (const Example& example : text.examples)
+    fmt::format_to(std::back_inserter(page), ".TP\n\\fB{}\\fR\n{}.\n", roff(example.line), roff(example.text));
+  page += ".SH EXIT STATUS\n";
+  for (const ExitStatus& status : text.exit_statuses)
+    fmt::format_to(std::back_inserter(page), ".TP\n{}\n{}.\n", roff(status.status), roff(status.text));
   return page;
 }
 
@@ -55,22 +69,17 @@ std::string title(std::string_view name, const std::string& version) {
   return fmt::format(".TH {} 8 \"\" \"minirun {}\" \"System Administration\"\n", roff(upper), version);
 }
 
-std::string program_page(const Program& program, const std::string& version) {
+std::string program_page(const CommandTable& program, const std::string& version) {
+  const CommandText& text = program_text();
   std::string page = title("minirun", version);
   page += ".SH NAME\nminirun \\- OCI container runtime\n";
-  page += ".SH SYNOPSIS\n\\fBminirun\\fR [\\fIoptions\\fR] \\fICOMMAND\\fR [\\fIoptions\\fR] [\\fIarguments\\fR]\n";
-  page += ".SH DESCRIPTION\n" +
-          paragraphs(
-              "Runs containers from OCI bundles: a directory with a config.json and a root filesystem. People and test "
-              "harnesses use run; container engines such as podman, docker and containerd call create, start and the "
-              "others.\n\n"
-              "An error is one line on stderr that says what failed, where in config.json, and why.");
+  page += fmt::format(".SH SYNOPSIS\n\\fBminirun\\fR [\\fIOPTIONS\\fR] \\fI{}\\fR\n", roff(text.arguments));
+  page += ".SH DESCRIPTION\n" + paragraphs(text.description);
   page += ".SH COMMANDS\n";
-  for (const Command& command : program.commands)
+  for (const CommandEntry& command : program.commands)
     fmt::format_to(std::back_inserter(page), ".TP\n\\fB{}\\fR\n{}: \\fBminirun\\-{}\\fR(8).\n", roff(command.name),
                    roff(command.text), roff(command.name));
-  page += ".SH OPTIONS\n" + option_entries(program.options);
-  page += ".SH EXIT STATUS\n" + paragraphs("0, or 1 with one line that says why. run and exec return the workload's.");
+  page += options_section(program.options) + examples_and_statuses(text);
   page += ".SH FILES\n.TP\n\\fI/run/minirun\\fR\nThe state of root's containers; of others below $XDG_RUNTIME_DIR.\n";
   page += ".SH SEE ALSO\n\\fBcgroups\\fR(7), \\fBnamespaces\\fR(7), \\fBcapabilities\\fR(7)\n";
   return page;
@@ -78,19 +87,18 @@ std::string program_page(const Program& program, const std::string& version) {
 
 }  // namespace
 
-std::string manual_page(const Program& program, const Command* command, const std::string& version) {
+std::string manual_page(const CommandTable& program, const CommandEntry* command, const std::string& version) {
   if (command == nullptr) return program_page(program, version);
-  const Prose* prose = prose_of(command->name);
-  if (prose == nullptr) throw std::runtime_error("packaging/prose.cc: nothing on the command " + command->name);
+  const CommandText* text = text_of(command->name);
+  if (text == nullptr)
+    throw std::runtime_error("runtime/commands/command_text.cc: nothing on the command " + command->name);
   std::string name = "minirun-" + command->name;
   std::string page = title(name, version);
   page += fmt::format(".SH NAME\n{} \\- {}\n", roff(name), roff(command->text));
-  page += fmt::format(".SH SYNOPSIS\n\\fBminirun {}\\fR [\\fIoptions\\fR] \\fI{}\\fR\n", command->name,
-                      roff(prose->arguments));
-  page += ".SH DESCRIPTION\n" + paragraphs(prose->description);
-  page += ".SH OPTIONS\n" + option_entries(command->options);
-  page += ".SH EXIT STATUS\n" +
-          paragraphs(prose->exit_status.empty() ? "0, or 1 with one line that says why." : prose->exit_status);
+  page += fmt::format(".SH SYNOPSIS\n\\fBminirun {}\\fR [\\fIOPTIONS\\fR] \\fI{}\\fR\n", command->name,
+                      roff(text->arguments));
+  page += ".SH DESCRIPTION\n" + paragraphs(text->description);
+  page += options_section(command->options) + examples_and_statuses(*text);
   page += ".SH SEE ALSO\n\\fBminirun\\fR(8)\n";
   return page;
 }

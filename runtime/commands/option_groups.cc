@@ -3,51 +3,33 @@
 
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iterator>
+
+#include "runtime/commands/describe_options.h"
+#include "runtime/commands/help.h"
 
 namespace minirun {
 namespace {
 
-void add_launch(CLI::App* command, LaunchOptions* launch) {
-  command->add_option("-b,--bundle", launch->bundle, "the bundle's directory (default: the current one)");
-  command->add_option("--pid-file", launch->pid_file, "write the pid of the container's first process to this file");
-  command->add_option("--console-socket", launch->console_socket,
-                      "send the terminal's descriptor to this AF_UNIX socket");
-  command->add_option("--pidfd-socket", launch->pidfd_socket,
-                      "send a pidfd of the container's first process to this AF_UNIX socket");
-  command->add_option("--preserve-fds", launch->preserve_fds, "pass this many descriptors after stdio on");
-  command->add_flag("--no-pivot", launch->no_pivot, "change the root without pivot_root (host root is an initramfs)");
-  command->add_flag("--no-new-keyring", launch->no_new_keyring,
-                    "keep the caller's session keyring instead of a new one");
-}
-
-void ignore_flag(CLI::App* command, const char* name, const char* why) {
-  command->add_flag(
-      name, [](int64_t) {}, why);
-}
-
-CLI::Option* add_id(CLI::App* command, std::string* id) {
-  return command->add_option("ID", *id, "the container")->required();
-}
-
 void add_run(CLI::App* command, CommandOptions* options) {
   RunCommand& run = options->run;
+  begin_group(command, "Options");
+  command->add_flag("-d,--detach", run.detach, "return once the workload runs");
+  command->add_flag("--keep", run.keep, "keep the container's state after its end, for wait and state");
+  command->add_flag("--no-init", run.no_init, "run the workload as PID 1, without minirun's init");
   add_launch(command, &run.launch);
-  command->add_flag("-d,--detach", run.detach, "return when the container runs");
-  command->add_flag("--keep", run.keep, "keep the container's state after it has ended");
-  command->add_flag("--no-init", run.no_init, "run the workload as PID 1 itself, without minirun's init");
-  ignore_flag(command, "--no-subreaper", "accepted and needless: minirun is a subreaper only while a hook runs");
+  add_ignored(command, "--no-subreaper", kNoSubreaperText);
   command->add_option("ARGUMENTS", options->positionals, "[BUNDLE] [ID]")->expected(0, 2);
 }
 
 void add_create(CLI::App* command, CommandOptions* options) {
   CreateCommand& create = options->create;
+  begin_group(command, "Options");
+  command->add_flag("--init", create.init, "run minirun's init as PID 1, with the workload as its child");
   add_launch(command, &create.launch);
-  command->add_flag("--init", create.init, "put minirun's init before the workload, as PID 1");
-  ignore_flag(command, "--no-subreaper", "accepted and needless: minirun is a subreaper only while a hook runs");
-  ignore_flag(command, "--keep", "accepted and needless: what was created stays until it is deleted");
+  add_ignored(command, "--no-subreaper", kNoSubreaperText);
+  add_ignored(command, "--keep", "ignored, for compatibility: a created container stays until it is deleted");
   add_id(command, &create.id);
 }
 
@@ -56,28 +38,32 @@ void add_start(CLI::App* command, CommandOptions* options) {
 }
 
 void add_plan(CLI::App* command, CommandOptions* options) {
-  command->add_option("BUNDLE", options->plan.bundle, "the bundle's directory (default: the current one)");
-  command->add_option("-f,--format", options->plan.format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  begin_group(command, "Options");
   command->add_flag("--no-init", options->plan.no_init, "plan for run --no-init");
+  command->add_option("-f,--format", options->plan.format, "how to print the steps (default: text)")
+      ->check(CLI::IsMember({"text", "json"}));
+  command->add_option("BUNDLE", options->plan.bundle, "the bundle's directory (default: the current one)");
 }
 
 void add_delete(CLI::App* command, CommandOptions* options) {
-  command->add_flag("-f,--force", options->remove.force,
-                    "kill what still runs; no error if there is no such container");
+  begin_group(command, "Options");
+  command->add_flag("-f,--force", options->remove.force, "kill what still runs; an unknown ID is no error");
   add_id(command, &options->remove.id);
 }
 
 void add_kill(CLI::App* command, CommandOptions* options) {
-  command->add_flag("-a,--all", options->kill.all, "to every process of the container");
+  begin_group(command, "Options");
+  command->add_flag("-a,--all", options->kill.all, "signal every process of the container");
   add_id(command, &options->kill.id);
-  command->add_option("SIGNAL", options->kill.signal, "number or name, TERM when not given");
+  command->add_option("SIGNAL", options->kill.signal, "number or name (default: TERM)");
 }
 
 void add_stop(CLI::App* command, CommandOptions* options) {
-  command->add_option("-s,--signal", options->stop.signal,
-                      "number or name (default: the image's stop signal, or TERM)");
-  command->add_option("-t,--timeout", options->stop.timeout,
-                      "kill what still runs after this time, as in 10s, 500ms, 1m30s (default 10s)");
+  begin_group(command, "Options");
+  add_value(command, "-s,--signal", "SIGNAL", options->stop.signal,
+            "number or name (default: the image's stop signal, else TERM)");
+  add_value(command, "-t,--timeout", "TIME", options->stop.timeout,
+            "kill what still runs after this time, such as 500ms, 10s or 1m30s (default: 10s)");
   add_id(command, &options->stop.id);
 }
 
@@ -90,12 +76,16 @@ void add_state(CLI::App* command, CommandOptions* options) {
 }
 
 void add_list(CLI::App* command, CommandOptions* options) {
-  command->add_flag("-q,--quiet", options->list.quiet, "ids only");
-  command->add_option("-f,--format", options->list.format, "table or json")->check(CLI::IsMember({"table", "json"}));
+  begin_group(command, "Options");
+  command->add_flag("-q,--quiet", options->list.quiet, "print only the ids");
+  command->add_option("-f,--format", options->list.format, "how to print the containers (default: table)")
+      ->check(CLI::IsMember({"table", "json"}));
 }
 
 void add_ps(CLI::App* command, CommandOptions* options) {
-  command->add_option("-f,--format", options->ps.format, "table or json")->check(CLI::IsMember({"table", "json"}));
+  begin_group(command, "Options");
+  command->add_option("-f,--format", options->ps.format, "how to print the processes (default: table)")
+      ->check(CLI::IsMember({"table", "json"}));
   command->prefix_command();
 }
 
@@ -109,59 +99,70 @@ void add_resume(CLI::App* command, CommandOptions* options) {
 
 void add_update(CLI::App* command, CommandOptions* options) {
   UpdateCommand& update = options->update;
-  command->add_option("-r,--resources", update.resources, "file with a resources object of config.json, - for stdin");
-  command->add_option("--blkio-weight", update.blkio_weight, "I/O weight, 10 to 1000");
-  command->add_option("--cpu-period", update.cpu_period, "microseconds");
-  command->add_option("--cpu-quota", update.cpu_quota, "microseconds in each period");
-  command->add_option("--cpu-burst", update.cpu_burst, "microseconds");
-  command->add_option("--cpu-rt-period", update.cpu_rt_period, "cgroup v1 only");
-  command->add_option("--cpu-rt-runtime", update.cpu_rt_runtime, "cgroup v1 only");
-  command->add_option("--cpu-share", update.cpu_share, "2 to 262144");
-  command->add_option("--cpu-idle", update.cpu_idle, "0 or 1");
-  command->add_option("--cpuset-cpus", update.cpuset_cpus, "as in 0-3,7");
-  command->add_option("--cpuset-mems", update.cpuset_mems, "as in 0-1");
-  command->add_option("--memory", update.memory, "memory limit in bytes");
-  command->add_option("--memory-reservation", update.memory_reservation, "protected memory in bytes");
-  command->add_option("--memory-swap", update.memory_swap, "memory and swap in bytes, -1: no limit");
-  command->add_option("--kernel-memory", update.kernel_memory, "cgroup v1 only");
-  command->add_option("--kernel-memory-tcp", update.kernel_memory_tcp, "cgroup v1 only");
-  command->add_option("--pids-limit", update.pids_limit, "number of processes, -1: no limit");
-  command->add_option("--l3-cache-schema", update.l3_cache_schema, "Intel RDT cache allocation");
-  command->add_option("--mem-bw-schema", update.mem_bw_schema, "Intel RDT memory bandwidth");
+  begin_group(command, "Options");
+  add_value(command, "-r,--resources", "FILE", update.resources, "a resources object as in config.json; - reads stdin");
+  begin_group(command, "Memory");
+  add_value(command, "--memory", "SIZE", update.memory, "memory limit, such as 64M; -1: none");
+  add_value(command, "--memory-reservation", "SIZE", update.memory_reservation,
+            "memory protected from reclaim, such as 32M");
+  add_value(command, "--memory-swap", "SIZE", update.memory_swap,
+            "memory and swap together, such as 128M; -1: no limit");
+  begin_group(command, "CPU");
+  add_value(command, "--cpu-quota", "USEC", update.cpu_quota, "microseconds of CPU time in each period; -1: no limit");
+  add_value(command, "--cpu-period", "USEC", update.cpu_period, "length of the period, 1000 to 1000000");
+  add_value(command, "--cpu-burst", "USEC", update.cpu_burst, "unused quota that may be saved for later");
+  add_value(command, "--cpu-share", "N", update.cpu_share, "weight of its CPU use against other cgroups, 2 to 262144");
+  add_value(command, "--cpu-idle", "0|1", update.cpu_idle, "1: run only when nothing else wants the CPU");
+  add_value(command, "--cpuset-cpus", "LIST", update.cpuset_cpus, "CPUs to run on, such as 0-3,7");
+  add_value(command, "--cpuset-mems", "LIST", update.cpuset_mems, "memory nodes to use, such as 0-1");
+  begin_group(command, "Processes and I/O");
+  add_value(command, "--pids-limit", "N", update.pids_limit, "number of processes and threads; -1: no limit");
+  add_value(command, "--blkio-weight", "N", update.blkio_weight, "weight of its I/O against other cgroups, 10 to 1000");
+  begin_group(command, "Intel RDT");
+  add_value(command, "--l3-cache-schema", "SCHEMA", update.l3_cache_schema, "cache allocation, such as L3:0=f0");
+  add_value(command, "--mem-bw-schema", "SCHEMA", update.mem_bw_schema, "memory bandwidth, such as MB:0=70");
+  begin_group(command, "Only for cgroup v1 (refused unless they ask for nothing)");
+  add_value(command, "--cpu-rt-period", "USEC", update.cpu_rt_period, "period of real-time tasks");
+  add_value(command, "--cpu-rt-runtime", "USEC", update.cpu_rt_runtime, "CPU time of real-time tasks");
+  add_value(command, "--kernel-memory", "SIZE", update.kernel_memory, "kernel memory limit");
+  add_value(command, "--kernel-memory-tcp", "SIZE", update.kernel_memory_tcp, "TCP buffer memory limit");
   add_id(command, &update.id);
 }
 
 void add_events(CLI::App* command, CommandOptions* options) {
+  begin_group(command, "Options");
   command->add_flag("--stats", options->events.stats, "print the counters once");
-  command->add_option("--interval", options->events.interval, "time between two prints, as in 5s (the default)");
+  add_value(command, "--interval", "TIME", options->events.interval,
+            "time between two prints, such as 500ms or 1m (default: 5s)");
   add_id(command, &options->events.id);
 }
 
 void add_spec(CLI::App* command, CommandOptions* options) {
-  command->add_option("-b,--bundle", options->spec.bundle, "where to write config.json (default: here)");
-  command->add_flag("--rootless", options->spec.rootless, "for a container of the user who calls");
+  begin_group(command, "Options");
+  add_value(command, "-b,--bundle", "DIR", options->spec.bundle,
+            "write config.json here (default: the current directory)");
+  command->add_flag("--rootless", options->spec.rootless, "for a container of the calling user");
 }
 
 void add_features(CLI::App*, CommandOptions*) {}
 
+void add_help(CLI::App* command, CommandOptions* options) {
+  command->add_option("COMMAND", options->help_topic, "one of the commands");
+}
+
 void add_exec(CLI::App* command, CommandOptions* options) {
   ExecCommand& exec = options->exec;
-  command->add_option("-p,--process", exec.process, "file with a process object of config.json");
-  command->add_option("--cwd", exec.cwd, "working directory");
-  command->add_option("-e,--env", exec.env, "NAME=value, for one more variable")->allow_extra_args(false)->take_all();
-  command->add_option("-u,--user", exec.user, "UID[:GID]");
-  command->add_option("-g,--additional-gids", exec.additional_gids, "one more group")
-      ->allow_extra_args(false)
-      ->take_all();
-  command->add_option("-c,--cap", exec.capabilities, "one more capability")->allow_extra_args(false)->take_all();
-  command->add_option("--apparmor", exec.apparmor, "AppArmor profile");
-  command->add_option("--process-label", exec.process_label, "SELinux label");
-  command->add_option("--cgroup", exec.cgroup, "cgroup below the container's")->allow_extra_args(false)->take_all();
-  command->add_option("--pid-file", exec.pid_file, "write the pid of the process to this file");
-  command->add_option("--console-socket", exec.console_socket, "send the terminal's descriptor to this AF_UNIX socket");
-  command->add_option("--pidfd-socket", exec.pidfd_socket, "send a pidfd of the process to this AF_UNIX socket");
-  command->add_option("--preserve-fds", exec.preserve_fds, "pass this many descriptors after stdio on");
-  command->add_flag("-t,--tty,!--no-tty", exec.tty, "with a terminal");
+  begin_group(command, "Options");
+  command->add_flag("-d,--detach", exec.detach, "return once the process runs");
+  command->add_flag("-t,--tty,!--no-tty", exec.tty, "give the process a terminal, or none");
+  command->add_flag("--ignore-paused", exec.ignore_paused, "wait for a paused container instead of failing");
+  begin_group(command, "The process");
+  add_value(command, "-p,--process", "FILE", exec.process, "take a process object of config.json from this file");
+  add_value(command, "--cwd", "DIR", exec.cwd, "working directory, in the container");
+  add_values(command, "-e,--env", "NAME=VALUE", exec.env, "set one more variable (may be repeated)");
+  add_value(command, "-u,--user", "UID[:GID]", exec.user, "run as this user, in numbers");
+  add_values(command, "-g,--additional-gids", "GID", exec.additional_gids, "add a group (may be repeated)");
+  add_values(command, "-c,--cap", "CAPABILITY", exec.capabilities, "add a capability (may be repeated)");
   // Not given is not false: then the container's own setting holds.
   command->add_flag_function(
       "--no-new-privs",
@@ -169,56 +170,16 @@ void add_exec(CLI::App* command, CommandOptions* options) {
         if (count != 0) exec.no_new_privs = count > 0;
       },
       "set no_new_privs");
-  command->add_flag("-d,--detach", exec.detach, "return when the process runs");
-  command->add_flag("--ignore-paused", exec.ignore_paused, "also in a paused container");
-  ignore_flag(command, "--no-subreaper", "accepted and needless: minirun is a subreaper only while a hook runs");
+  add_value(command, "--apparmor", "PROFILE", exec.apparmor, "use this AppArmor profile");
+  add_value(command, "--process-label", "LABEL", exec.process_label, "use this SELinux label");
+  add_values(command, "--cgroup", "PATH", exec.cgroup, "join this cgroup below the container's");
+  begin_group(command, "Files and descriptors");
+  add_value(command, "--pid-file", "FILE", exec.pid_file, "write the pid of the process to this file");
+  add_value(command, "--console-socket", "SOCKET", exec.console_socket, "send the terminal to this Unix socket");
+  add_value(command, "--pidfd-socket", "SOCKET", exec.pidfd_socket, "send a pidfd of the process to this Unix socket");
+  add_value(command, "--preserve-fds", "N", exec.preserve_fds, "hand on N descriptors after stdin, stdout and stderr");
+  add_ignored(command, "--no-subreaper", kNoSubreaperText);
   command->prefix_command();
-}
-
-void add_checkpoint(CLI::App* command, CommandOptions* options) {
-  CheckpointCommand& checkpoint = options->checkpoint;
-  command->add_option("--image-path", checkpoint.image_path, "directory for the images (default: checkpoint)");
-  command->add_option("--work-path", checkpoint.work_path, "directory for criu's log and work files");
-  command->add_option("--parent-path", checkpoint.parent_path, "images of an earlier --pre-dump, relative");
-  command->add_option("--page-server", checkpoint.page_server, "ADDRESS:PORT of a criu page server");
-  command->add_option("--manage-cgroups-mode", checkpoint.manage_cgroups_mode, "soft, full, strict or ignore");
-  command->add_option("--empty-ns", checkpoint.empty_ns, "namespaces made, not restored (network)")
-      ->allow_extra_args(false)
-      ->take_all();
-  command->add_option("--status-fd", checkpoint.status_fd, "criu writes a NUL to it when lazy pages can be served");
-  command->add_flag("--leave-running", checkpoint.leave_running, "the container runs on");
-  command->add_flag("--tcp-established", checkpoint.tcp_established, "allow open TCP connections");
-  command->add_flag("--tcp-skip-in-flight", checkpoint.tcp_skip_in_flight, "skip TCP connections in flight");
-  command->add_flag("--link-remap", checkpoint.link_remap, "allow links to unlinked files");
-  command->add_flag("--ext-unix-sk", checkpoint.ext_unix_sk, "allow external unix sockets");
-  command->add_flag("--shell-job", checkpoint.shell_job, "allow a shell's job");
-  command->add_flag("--lazy-pages", checkpoint.lazy_pages, "leave memory for a page server");
-  command->add_flag("--file-locks", checkpoint.file_locks, "allow file locks");
-  command->add_flag("--pre-dump", checkpoint.pre_dump, "memory only, the container runs on");
-  command->add_flag("--auto-dedup", checkpoint.auto_dedup, "drop memory from parent images");
-  add_id(command, &checkpoint.id);
-}
-
-void add_restore(CLI::App* command, CommandOptions* options) {
-  RestoreCommand& restore = options->restore;
-  add_launch(command, &restore.launch);
-  command->add_option("--image-path", restore.image_path, "directory of the images (default: checkpoint)");
-  command->add_option("--work-path", restore.work_path, "directory for criu's log and work files");
-  command->add_option("--manage-cgroups-mode", restore.manage_cgroups_mode, "soft, full, strict or ignore");
-  command->add_option("--empty-ns", restore.empty_ns, "namespaces made, not restored (network)")
-      ->allow_extra_args(false)
-      ->take_all();
-  command->add_option("--lsm-profile", restore.lsm_profile, "TYPE:NAME of the LSM profile to restore with");
-  command->add_option("--lsm-mount-context", restore.lsm_mount_context, "LSM mount context to restore with");
-  command->add_flag("-d,--detach", restore.detach, "return when the container runs");
-  command->add_flag("--tcp-established", restore.tcp_established, "allow open TCP connections");
-  command->add_flag("--ext-unix-sk", restore.ext_unix_sk, "allow external unix sockets");
-  command->add_flag("--shell-job", restore.shell_job, "allow a shell's job");
-  command->add_flag("--file-locks", restore.file_locks, "allow file locks");
-  command->add_flag("--auto-dedup", restore.auto_dedup, "drop memory from the images once restored");
-  command->add_flag("--lazy-pages", restore.lazy_pages, "fetch memory when it is needed");
-  ignore_flag(command, "--no-subreaper", "accepted and needless: minirun is a subreaper only while a hook runs");
-  add_id(command, &restore.id);
 }
 
 // `ps ID [ARGUMENTS]` and `exec ID COMMAND`: what follows the id is not minirun's to read.
@@ -252,20 +213,42 @@ void take_run_positionals(const CLI::App& command, CommandOptions* options) {
 
 }  // namespace
 
+void add_launch(CLI::App* command, LaunchOptions* launch) {
+  add_value(command, "-b,--bundle", "DIR", launch->bundle, "the bundle's directory (default: the current one)");
+  command->add_flag("--no-pivot", launch->no_pivot,
+                    "change the root without pivot_root, for a host whose root is an initramfs");
+  command->add_flag("--no-new-keyring", launch->no_new_keyring, "keep the caller's session keyring");
+  begin_group(command, "Files and descriptors");
+  add_value(command, "--pid-file", "FILE", launch->pid_file, "write the pid of the container's first process here");
+  add_value(command, "--console-socket", "SOCKET", launch->console_socket, "send the terminal to this Unix socket");
+  add_value(command, "--pidfd-socket", "SOCKET", launch->pidfd_socket,
+            "send a pidfd of the container's first process to this Unix socket");
+  add_value(command, "--preserve-fds", "N", launch->preserve_fds,
+            "hand on N descriptors after stdin, stdout and stderr");
+}
+
 void describe_globals(CLI::App* app, GlobalOptions* global) {
-  app->add_option("--root", global->root, "directory for the state of containers")->capture_default_str();
-  app->add_option("--log", global->log, "file for errors and, with --debug, what minirun does");
-  app->add_option("--log-format", global->log_format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  app->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app->set_help_flag("-h,--help", "print this help");
+  app->set_version_flag("-v,-V,--version", version_text, "print the version");
+  add_value(app, "--root", "DIR", global->root,
+            "keep the state of containers here (default: /run/minirun, or "
+            "$XDG_RUNTIME_DIR/minirun without root)");
+  begin_group(app, "Log");
+  add_value(app, "--log", "FILE", global->log, "write errors to this file too and, with --debug, each step");
+  app->add_option("--log-format", global->log_format, "format of the file (default: text)")
+      ->check(CLI::IsMember({"text", "json"}));
+  app->add_flag("--debug", global->debug, "log what minirun does");
   app->add_option_function<std::string>(
          "--log-level", [global](const std::string& level) { global->debug = level == "debug"; },
-         "debug, info, warn or error: all but debug are the same")
+         "debug is --debug; the others are the same")
       ->check(CLI::IsMember({"debug", "info", "warn", "warning", "error"}));
-  app->add_flag("--debug", global->debug, "log what minirun does");
-  app->add_flag("--systemd-cgroup", global->systemd_cgroup, "let systemd manage the cgroup");
-  app->add_option("--cgroup-manager", global->cgroup_manager, "cgroupfs, systemd or disabled")
+  begin_group(app, "Cgroup");
+  app->add_option("--cgroup-manager", global->cgroup_manager, "who makes the cgroup (default: cgroupfs)")
       ->check(CLI::IsMember({"cgroupfs", "systemd", "disabled"}));
-  app->add_flag_function(
-      "--rootless", [](int64_t) {}, "accepted and needless: minirun looks who calls");
+  app->add_flag("--systemd-cgroup", global->systemd_cgroup, "same as --cgroup-manager systemd");
+  begin_group(app, "Options");
+  add_ignored(app, "--rootless", "ignored, for compatibility: minirun sees who calls");
 }
 
 const std::vector<CommandDescription>& command_descriptions() {
@@ -319,6 +302,8 @@ const std::vector<CommandDescription>& command_descriptions() {
        []([[maybe_unused]] const CLI::App& app, CommandOptions& o) -> AnyCommand { return o.checkpoint; }},
       {"restore", "bring a saved container back, through criu", add_restore,
        []([[maybe_unused]] const CLI::App& app, CommandOptions& o) -> AnyCommand { return o.restore; }},
+      {"help", "print the help of a command", add_help,
+       [](const CLI::App& app, CommandOptions&) -> AnyCommand { throw CLI::CallForHelp(app.get_name(), 0); }},
   };
   return kCommands;
 }

@@ -1,4 +1,4 @@
-// The table of commands: what cli.cc reads the command line by, and packaging/ makes manual pages and completions of.
+// The table of commands: what options.cc reads the command line by, and command_table.cc turns into plain values.
 #pragma once
 
 #include <string>
@@ -37,6 +37,7 @@ struct CommandOptions {
   CheckpointCommand checkpoint;
   RestoreCommand restore;
   std::vector<std::string> positionals;  // of run
+  std::string help_topic;
 };
 
 struct CommandDescription {
@@ -46,7 +47,7 @@ struct CommandDescription {
   AnyCommand (*take)(const CLI::App& command, CommandOptions& options);  // throws CLI::ParseError
 };
 
-// The options before the command.
+// The options before the command, and what all commands inherit.
 void describe_globals(CLI::App* app, GlobalOptions* global);
 
 const std::vector<CommandDescription>& command_descriptions();

@@ -10,21 +10,13 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/commands/help.h"
 #include "runtime/commands/option_groups.h"
 #include "runtime/compile/host_facts.h"
 #include "runtime/criu/arguments.h"
-#include "runtime/seccomp/filter.h"
-#include "runtime/text/version.h"
 
 namespace minirun {
 namespace {
-
-std::string version_text() {
-  // dockerd takes every line with the word "version" for the version; go-runc and it look for the beginnings of the
-  // rest.
-  return fmt::format("minirun version {}\ncommit: {}\nspec: 1.3.0\nlibseccomp: {}\n", minirun_version(),
-                     minirun_commit(), libseccomp_version());
-}
 
 const CommandDescription* find_command(std::string_view name) {
   for (const CommandDescription& command : command_descriptions())
@@ -43,14 +35,22 @@ void add_commands(CLI::App& app, const std::vector<std::string>& arguments, Comm
     if (!any || named(command.name)) command.describe(app.add_subcommand(command.name, command.text), options);
 }
 
-// What CLI11 calls "a subcommand is required".
-std::string no_command(const std::vector<std::string>& arguments) {
+std::string known_commands() {
   std::string known;
   for (const CommandDescription& command : command_descriptions())
     known += (known.empty() ? "" : ", ") + std::string(command.name);
-  if (arguments.empty()) return fmt::format("which command? One of {} (minirun --help)", known);
+  return known;
+}
+
+std::string unknown_command(std::string_view name) {
+  return fmt::format("unknown command \"{}\": one of {} (minirun --help)", name, known_commands());
+}
+
+// What CLI11 calls "a subcommand is required".
+std::string no_command(const std::vector<std::string>& arguments) {
+  if (arguments.empty()) return fmt::format("which command? One of {} (minirun --help)", known_commands());
   if (arguments[0][0] == '-') return "";  // an option that is wrong: CLI11 says how
-  return fmt::format("unknown command \"{}\": one of {} (minirun --help)", arguments[0], known);
+  return unknown_command(arguments[0]);
 }
 
 const CLI::App* subcommand_of(CLI::App& app, const std::string& name) {
@@ -83,12 +83,22 @@ void double_hyphens(CLI::App& app, std::vector<std::string>* arguments) {
   }
 }
 
-// Engines ask for this help to learn whether containers can be checkpointed: only its status counts.
-PrintAndExit help(const CLI::App& chosen) {
-  bool needs_criu = chosen.get_name() == "checkpoint" || chosen.get_name() == "restore";
+// Engines ask for the help of checkpoint to learn whether containers can be checkpointed: only its status counts.
+PrintAndExit help(const std::string& command) {
+  if (command.empty()) return PrintAndExit{program_help(), "", 0};
+  if (find_command(command) == nullptr) return PrintAndExit{"", unknown_command(command), 1};
+  bool needs_criu = command == "checkpoint" || command == "restore";
   auto criu = needs_criu ? find_criu() : Result<std::string>("");
-  if (!criu.ok()) return PrintAndExit{"", fmt::format("{}: {}", chosen.get_name(), criu.error().text()), 1};
-  return PrintAndExit{chosen.help(), "", 0};
+  if (criu.ok()) return PrintAndExit{command_help(command), "", 0};
+  return PrintAndExit{command_help(command), fmt::format("{}: {}", command, criu.error().text()), 1};
+}
+
+// The command whose help is asked for by --help or `help`; "" for that of the program.
+std::string help_topic(const CLI::App& app, const CommandOptions& options) {
+  auto chosen = app.get_subcommands();
+  if (chosen.empty()) return "";
+  bool by_flag = chosen[0]->get_help_ptr()->count() > 0;
+  return chosen[0]->get_name() == "help" && !by_flag ? options.help_topic : chosen[0]->get_name();
 }
 
 // In the words that podman looks for, of Go's flag packages. "" for another error.
@@ -101,10 +111,12 @@ std::string missing_argument(const CLI::ParseError& error) {
 }
 
 PrintAndExit wrong_usage(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
+  auto chosen = app.get_subcommands();
   std::string text = missing_argument(error);
-  if (text.empty() && app.get_subcommands().empty()) text = no_command(arguments);
-  bool exec = !app.get_subcommands().empty() && app.get_subcommands()[0]->get_name() == "exec";
-  return PrintAndExit{"", text.empty() ? error.what() : text, exec ? 255 : 1};
+  if (text.empty() && chosen.empty()) text = no_command(arguments);
+  if (text.empty() && chosen.empty()) text = fmt::format("{} (minirun --help)", error.what());
+  if (text.empty()) text = fmt::format("{} (minirun help {})", error.what(), chosen[0]->get_name());
+  return PrintAndExit{"", text, !chosen.empty() && chosen[0]->get_name() == "exec" ? 255 : 1};
 }
 
 }  // namespace
@@ -129,8 +141,6 @@ Invocation parse_command_line(int argc, char** argv) {
   auto root = default_root();
   if (root.ok()) invocation.global.root = *root;
   CLI::App app("minirun: an OCI container runtime", "minirun");
-  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.set_version_flag("-v,--version", version_text, "print the version");
   describe_globals(&app, &invocation.global);
   add_commands(app, arguments, &options);
   double_hyphens(app, &arguments);
@@ -141,8 +151,7 @@ Invocation parse_command_line(int argc, char** argv) {
     if (invocation.global.root.empty() && !root.ok())
       invocation.command = PrintAndExit{"", root.error().text(), chosen->get_name() == "exec" ? 255 : 1};
   } catch (const CLI::CallForHelp&) {
-    const CLI::App* chosen = app.get_subcommands().empty() ? &app : app.get_subcommands()[0];
-    invocation.command = help(*chosen);
+    invocation.command = help(help_topic(app, options));
   } catch (const CLI::CallForVersion& version) {
     invocation.command = PrintAndExit{version.what(), "", 0};
   } catch (const CLI::ParseError& error) {

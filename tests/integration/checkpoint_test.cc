@@ -68,6 +68,7 @@ TEST_F(Checkpoint, HelpSaysWithItsStatusWhetherCriuIsThere) {
     Outcome outcome = call_with("/nowhere", {command, "--help"});
     EXPECT_EQ(outcome.code, 1) << describe(outcome);
     EXPECT_TRUE(contains(outcome.err, "criu is not installed")) << describe(outcome);
+    EXPECT_TRUE(contains(outcome.out, "Usage: minirun " + std::string(command) + " [OPTIONS] ID\n")) << outcome.out;
   }
   Outcome outcome = call_with("/nowhere", {"checkpoint", "x"});
   EXPECT_EQ(outcome.code, 1);

@@ -1,11 +1,11 @@
-#include "packaging/command_table.h"
+#include "runtime/commands/command_table.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "runtime/commands/option_groups.h"
 
-namespace minirun::packaging {
+namespace minirun {
 namespace {
 
 // CLI11 has them in the name of the type only: "TEXT:{table,json}".
@@ -16,20 +16,24 @@ std::vector<std::string> choices_of(const CLI::Option& option) {
   return CLI::detail::split(type.substr(open + 1, close - open - 1), ',');
 }
 
-Option read_option(const CLI::Option& option) {
-  Option read;
+OptionEntry read_option(const CLI::Option& option) {
+  OptionEntry read;
   for (const std::string& name : option.get_snames()) read.spellings.push_back("-" + name);
   for (const std::string& name : option.get_lnames()) read.spellings.push_back("--" + name);
   read.text = option.get_description();
-  read.takes_value = option.get_expected_min() > 0;
-  if (read.takes_value) read.choices = choices_of(option);
+  read.group = option.get_group();
+  if (option.get_expected_min() == 0) return read;
+  read.value = option.get_type_name();
+  read.choices = choices_of(option);
   return read;
 }
 
-std::vector<Option> read_options(const CLI::App& app) {
-  std::vector<Option> all;
+// --help comes last: a reader of the help has found it.
+std::vector<OptionEntry> read_options(const CLI::App& app) {
+  std::vector<OptionEntry> all;
   for (const CLI::Option* option : app.get_options())
-    if (option->nonpositional()) all.push_back(read_option(*option));
+    if (option->nonpositional() && option != app.get_help_ptr()) all.push_back(read_option(*option));
+  all.push_back(read_option(*app.get_help_ptr()));
   return all;
 }
 
@@ -42,33 +46,35 @@ bool has_positional(const CLI::App& app, const std::string& name) {
 
 }  // namespace
 
-Program read_command_table() {
+CommandTable read_command_table() {
   CLI::App app("", "minirun");
   GlobalOptions global;
   CommandOptions options;
-  app.set_version_flag("-v,--version", "", "print the version");
   describe_globals(&app, &global);
-  Program program{read_options(app), {}};
+  CommandTable table{read_options(app), {}};
   for (const CommandDescription& description : command_descriptions()) {
     CLI::App* described = app.add_subcommand(description.name, description.text);
     description.describe(described, &options);
-    Command command{description.name, description.text, read_options(*described), false, false};
+    CommandEntry command{description.name, description.text, read_options(*described), false, false};
     // exec and ps read their words themselves; a create's id is a new one.
     command.takes_id = command.name != "create" && command.name != "restore" &&
                        (has_positional(*described, "ID") || described->get_prefix_command());
     command.takes_bundle = command.name == "run" || has_positional(*described, "BUNDLE");
-    program.commands.push_back(std::move(command));
+    table.commands.push_back(std::move(command));
   }
-  return program;
+  return table;
 }
 
-std::string value_kind(const Option& option) {
-  const std::string& name = option.spellings.back();
-  if (name == "--root" || name == "--bundle" || name.ends_with("-path")) return "directory";
-  if (name == "--log" || name.ends_with("-file") || name.ends_with("-socket") || name == "--process" ||
-      name == "--resources")
-    return "file";
-  return "";
+std::vector<std::string> groups_of(const std::vector<OptionEntry>& options) {
+  std::vector<std::string> groups;
+  for (const OptionEntry& option : options)
+    if (std::find(groups.begin(), groups.end(), option.group) == groups.end()) groups.push_back(option.group);
+  return groups;
 }
 
-}  // namespace minirun::packaging
+std::string value_text(const OptionEntry& option) {
+  if (option.choices.empty()) return option.value;
+  return CLI::detail::join(option.choices, "|");
+}
+
+}  // namespace minirun

@@ -1,0 +1,17 @@
+// What --help, `minirun help` and --version print.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace minirun {
+
+// Of one command: synopsis, description, options in their groups, examples, exit statuses.
+std::string command_help(std::string_view command);
+
+// Of the program: the commands, and the options that stand before one.
+std::string program_help();
+
+std::string version_text();
+
+}  // namespace minirun
