@@ -14,7 +14,7 @@
 namespace minirun {
 namespace {
 
-class FeaturesDocument : public testing::Test {
+class FeaturesDocument : public ::testing::Test {
  protected:
   FeaturesDocument() {
     auto parsed = JsonDocument::parse(features_document());

@@ -36,7 +36,7 @@ inline oci::Mount mount_of(std::string destination, std::string type, std::strin
   return mount;
 }
 
-class CompileTest : public testing::Test {
+class CompileTest : public ::testing::Test {
  protected:
   CompileTest() { host.capabilities = (uint64_t{1} << 41) - 1; }
 

@@ -48,7 +48,7 @@ std::string plan_of(const std::string& bundle) {
   return compiled.ok() ? plan_text(*compiled) : compiled.error().text();
 }
 
-class GoldenPlan : public testing::TestWithParam<std::string> {};
+class GoldenPlan : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(GoldenPlan, IsWhatTheBundleCompilesTo) {
   std::string path = kSource + "/tests/golden/" + GetParam() + ".plan";

@@ -31,7 +31,7 @@ TEST(Home, LinesThatAreNotSoundAreSkipped) {
   }
 }
 
-class HomeOf : public testing::Test {
+class HomeOf : public ::testing::Test {
  protected:
   void SetUp() override {
     char name[] = "/tmp/minirun-home-XXXXXX";

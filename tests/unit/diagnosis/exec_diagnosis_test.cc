@@ -68,7 +68,7 @@ std::string program(const std::string& interpreter = "", unsigned machine = kHos
   return elf<Elf64_Ehdr, Elf64_Phdr>(ELFCLASS64, machine, interpreter);
 }
 
-class DiagnoseExec : public testing::Test {
+class DiagnoseExec : public ::testing::Test {
  protected:
   DiagnoseExec() {
     root_.make_directory("bin");

@@ -14,7 +14,7 @@
 namespace minirun {
 namespace {
 
-class RunHook : public testing::Test {
+class RunHook : public ::testing::Test {
  protected:
   RunHook() { pthread_sigmask(SIG_SETMASK, nullptr, &mask_); }
   ~RunHook() override { pthread_sigmask(SIG_SETMASK, &mask_, nullptr); }

@@ -49,7 +49,7 @@ TEST(EnterUserNamespace, RootDoesNot) {
   EXPECT_FALSE(*entered);
 }
 
-class PlaceCgroup : public testing::Test {
+class PlaceCgroup : public ::testing::Test {
  protected:
   PlaceCgroup() {
     hierarchy.root.reset(open(tree.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));

@@ -17,7 +17,7 @@
 namespace minirun {
 namespace {
 
-class CopyUpTest : public testing::Test {
+class CopyUpTest : public ::testing::Test {
  protected:
   Result<void> copy(const std::string& directory, CopyUp what = {}) {
     what.directory = directory;

@@ -9,7 +9,7 @@ namespace {
 
 constexpr uint64_t kBelow = 32;  // attributes of all mounts below are in the high half
 
-class ExecutorMounts : public testing::Test {
+class ExecutorMounts : public ::testing::Test {
  protected:
   ExecutorMounts() {
     kernel.answer = [this](const FakeKernel::Call& call, long*) {

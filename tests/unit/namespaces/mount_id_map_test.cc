@@ -29,7 +29,7 @@ TEST(MountInfo, TakesIdMountPointAndType) {
 }
 
 // Detached mounts, as open_sources() makes them; nothing is put anywhere.
-class MountIdMapTest : public testing::Test {
+class MountIdMapTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "needs root: makes mounts";

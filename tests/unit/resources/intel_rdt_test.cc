@@ -13,7 +13,7 @@ namespace {
 
 using Parts = std::vector<std::string>;
 
-class IntelRdt : public testing::Test {
+class IntelRdt : public ::testing::Test {
  protected:
   IntelRdt() {
     root.make_directory("info");

@@ -32,7 +32,7 @@ struct LinkFacts {
 };
 
 // The host of a test and its container: two new network namespaces. This thread is in the first.
-class NetDevicesTest : public testing::Test {
+class NetDevicesTest : public ::testing::Test {
  protected:
   void SetUp() override {
     home_ = own_network();

@@ -28,7 +28,7 @@ std::string bytes_of(const SeccompProgram& program) {
   return bytes + std::to_string(program.flags);
 }
 
-class SeccompCache : public testing::Test {
+class SeccompCache : public ::testing::Test {
  protected:
   std::string get(const oci::Seccomp& seccomp) const {
     auto program = cached_seccomp(state_.fd(), seccomp);
