@@ -140,8 +140,11 @@ Result<Child> spawn(SpawnRequest request) {
     ready = let_into_user_namespace(plan, child.pid, child.control.get());
   else if (plan.birth && plan.steps[*plan.birth].arg[2] == kBirthEarly)
     ready = await_birth(plan, &child);
-  if (!ready.ok()) end_child(child.pid);
-  TRY(std::move(ready));
+  // One that has ended meanwhile has failed by something else: the reason is for the caller to find.
+  if (!ready.ok() && !TRY(has_ended(child.pidfd.get()))) {
+    end_child(child.pid);
+    return ready.error();
+  }
   child.memory.close_fd();
   return child;
 }

@@ -32,6 +32,7 @@
 #include "runtime/resources/systemd_scope.h"
 #include "runtime/seccomp/cache.h"
 #include "runtime/supervise/console.h"
+#include "runtime/supervise/init_channel.h"
 #include "runtime/supervise/self_program.h"
 #include "runtime/text/log.h"
 #include "sys/file.h"
@@ -186,11 +187,12 @@ Result<std::optional<LaunchFailure>> Exec::launch() {
     if (!events.gate) break;
     if (*events.gate == Gate::listener) {
       SeccompAgent agent = TRY(SeccompAgent::connect(*spec_.linux_.seccomp));
-      TRY(agent.serve(*launched_, container_.record, container_.status, launched_->child().pid, supervisor_.signals()));
+      TRY(agent.serve(launched_->child(), container_.record, container_.status, launched_->child().pid,
+                      supervisor_.signals()));
       continue;
     }
     TRY(tell_pid());
-    TRY(release(*launched_));
+    TRY(release(launched_->child().control.get()));
   }
   // Cloned by a process that may have been moved only after that.
   if (compiled_.plan.birth) TRY(join_host_side(container_.record.rdt, launched_->child().pid));

@@ -15,6 +15,7 @@
 #include "runtime/launch/remove.h"
 #include "runtime/launch/seccomp_agent.h"
 #include "runtime/oci/bundle.h"
+#include "runtime/supervise/init_channel.h"
 #include "runtime/supervise/self_program.h"
 #include "runtime/text/log.h"
 
@@ -53,18 +54,27 @@ Result<std::optional<LaunchFailure>> let_go(Container& container, const oci::Spe
   if (!pidfd) return fail(errno, "duplicate a descriptor");
   Launched launched = Launched::adopt(
       Child{container.record.init.pid, std::move(pidfd), std::move(connection.control), std::move(connection.memory)});
-  HookContext context{spec, container.record, container.state.fd(), signals, container.init.get(), &cgroup};
+  HookContext context{spec, container.record, container.state.fd(), signals, container.init.get(), &cgroup, {}};
+  if (agent) {
+    // One connection for each process, and one at a time: an agent may serve them in their order.
+    context.serve_listener = [&](Child& hook) -> Result<void> {
+      TRY(agent->serve(hook, container.record, container.status, hook.pid, signals));
+      agent.reset();
+      agent.emplace(TRY(SeccompAgent::connect(*spec.linux_.seccomp)));
+      return {};
+    };
+  }
   *hook_failed = true;
   // The init waits at its last gate: this is the place between its release and its exec.
   TRY(run_start_container_hooks(context));
   *hook_failed = false;
-  TRY(release(launched));
+  TRY(release(launched.child().control.get()));
   std::optional<LaunchFailure> failure;
   for (;;) {
     LaunchEvents events;
     failure = await_start(launched, *spec.process, container.record.resident_init, cgroup, signals, &events);
     if (failure || events.gate != Gate::listener || !agent) break;
-    TRY(agent->serve(launched, container.record, container.status, container.record.init.pid, signals));
+    TRY(agent->serve(launched.child(), container.record, container.status, container.record.init.pid, signals));
   }
   remove_start_socket(container.state.fd());
   if (failure) return failure;

@@ -127,6 +127,7 @@ Result<void> Runner::run(size_t index) const {
   if (point_.side != HookSide::runtime) {
     run.init_pidfd = context_.init_pidfd;
     run.cgroup_fd = context_.cgroup->fd();
+    run.serve_listener = context_.serve_listener;
   }
   auto ran = run_hook(run, context_.signals);
   bool told = ran.ok() || ran.error().message.starts_with(call.pointer);  // a step of the plan says where it is from

@@ -2,7 +2,10 @@
 // "POSIX-platform Hooks"). An error names the hook: "/hooks/prestart/0: ...".
 #pragma once
 
+#include <functional>
+
 #include "cgroups/cgroup.h"
+#include "namespaces/spawn.h"
 #include "runtime/container/state_directory.h"
 #include "runtime/oci/spec.h"
 #include "runtime/supervise/signals.h"
@@ -18,6 +21,8 @@ struct HookContext {
   Signals& signals;                // blocked; one that asks to give up ends the hook as an error
   int init_pidfd = -1;             // for hooks in the container's namespaces
   const Cgroup* cgroup = nullptr;  // the same: they are born in it
+  // Brings the listener of the filter that a startContainer hook is about to load to its agent.
+  std::function<Result<void>(Child& hook)> serve_listener{};
 };
 
 // prestart, createRuntime, createContainer: while the container waits with its namespaces and mounts made.

@@ -114,7 +114,9 @@ void Running::read_output(size_t max_bytes) {
 Result<void> Running::read_control() {
   auto received = TRY(try_receive(child_.control.get()));
   if (!received) return {};
-  bool failed = received->kind == Received::Kind::message && received->envelope.message == Message::failed;
+  bool message = received->kind == Received::Kind::message;
+  if (message && received->envelope.message == Message::ready) return hook_.serve_listener(child_);
+  bool failed = message && received->envelope.message == Message::failed;
   if (failed) stopped_ = step_error(*hook_.plan, child_.memory.report());
   child_.control.reset();  // executed, or failed: it waits for this
   return {};

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "namespaces/plan_builder.h"
+#include "namespaces/spawn.h"
 #include "runtime/supervise/signals.h"
 #include "sys/result.h"
 
@@ -21,6 +23,8 @@ struct HookRun {
   int state_fd = -1;    // open_init_program()
   int init_pidfd = -1;  // of the container's first process, for a hook that joins it
   int cgroup_fd = -1;   // it is born in this one; -1: in the caller's
+  // Of a plan with Gate::listener: takes the listener of the hook's filter, as HookContext::serve_listener.
+  std::function<Result<void>(Child& hook)> serve_listener{};
 };
 
 // Runs it and waits for it. Success is exit status 0; processes that it leaves behind then live on. Otherwise (another

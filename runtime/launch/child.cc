@@ -247,11 +247,4 @@ std::optional<LaunchFailure> await_start(Launched& launched, const oci::Process&
                         [&] { return failed_step(launched.child().memory); });
 }
 
-Result<void> release(Launched& launched) {
-  Envelope envelope{Message::release, 0};
-  if (send(launched.child().control.get(), &envelope, sizeof envelope, MSG_NOSIGNAL) < 0)
-    return fail(errno, "release the container");
-  return {};
-}
-
 }  // namespace minirun

@@ -77,7 +77,4 @@ std::optional<LaunchFailure> foresee_start(Launched& launched, const oci::Proces
 std::optional<LaunchFailure> await_start(Launched& launched, const oci::Process& process, bool resident_init,
                                          const Cgroup& cgroup, Signals& signals, LaunchEvents* events);
 
-// Opens the gate.
-Result<void> release(Launched& launched);
-
 }  // namespace minirun

@@ -13,6 +13,7 @@
 #include "runtime/launch/seccomp_agent.h"
 #include "runtime/resources/cgroup_path.h"
 #include "runtime/supervise/console.h"
+#include "runtime/supervise/init_channel.h"
 #include "runtime/text/log.h"
 #include "sys/file.h"
 #include "sys/pidfd.h"
@@ -59,7 +60,8 @@ HookContext Creation::hook_context() {
           state_.fd(),
           supervisor_.signals(),
           launched_ ? launched_->child().pidfd.get() : -1,
-          cgroup_ ? &cgroup_->cgroup() : nullptr};
+          cgroup_ ? &cgroup_->cgroup() : nullptr,
+          [this](Child& hook) { return serve_listener(hook); }};
 }
 
 void Creation::run_poststop() {
@@ -223,20 +225,20 @@ Result<std::optional<LaunchFailure>> Creation::await() {
     TRY(hand_over_terminal(&events));
     if (!events.gate) break;
     if (*events.gate == Gate::listener) {
-      TRY(serve_listener());
+      TRY(serve_listener(launched_->child()));
       continue;
     }
     TRY(at_gate(*events.gate));
-    TRY(release(*launched_));
+    TRY(release(launched_->child().control.get()));
   }
   TRY(tell_pid());
   return std::optional<LaunchFailure>{};
 }
 
 // All that creating means is done by now (runtime.md, "Lifecycle").
-Result<void> Creation::serve_listener() {
+Result<void> Creation::serve_listener(Child& child) {
   SeccompAgent agent = TRY(SeccompAgent::connect(*prepared_.bundle.spec.linux_.seccomp));
-  return agent.serve(*launched_, record_, "created", record_.init.pid, supervisor_.signals());
+  return agent.serve(child, record_, "created", child.pid, supervisor_.signals());
 }
 
 // Below the container's own, which keeps the limits and is the root of the cgroup namespace that is there by now: a

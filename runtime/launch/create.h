@@ -66,7 +66,7 @@ class Creation {
   Result<void> delegate_cgroup();
   Result<std::optional<LaunchFailure>> launch_to_the_end();
   HookContext hook_context();
-  Result<void> serve_listener();
+  Result<void> serve_listener(Child& child);
   Result<void> hand_over_terminal(LaunchEvents* events);
   Result<void> commit();
   Result<void> tell_pid();

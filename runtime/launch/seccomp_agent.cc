@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "runtime/container/container.h"
+#include "runtime/supervise/init_channel.h"
 #include "runtime/text/json_writer.h"
 #include "runtime/text/unix_socket.h"
 
@@ -62,10 +63,9 @@ Result<SeccompAgent> SeccompAgent::connect(const oci::Seccomp& seccomp) {
   return SeccompAgent(seccomp, TRY(connect_stream(seccomp.listener_path, kPurpose)));
 }
 
-Result<void> SeccompAgent::serve(Launched& launched, const ContainerRecord& record, const std::string& status,
+Result<void> SeccompAgent::serve(Child& child, const ContainerRecord& record, const std::string& status,
                                  pid_t pid, Signals& signals) {
-  Child& child = launched.child();
-  TRY(release(launched));
+  TRY(release(child.control.get()));
   auto listener = take_listener(child, signals);
   if (listener.ok() && !*listener) return {};
   if (listener.ok() && child.stands_in) {

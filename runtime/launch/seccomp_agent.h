@@ -8,9 +8,10 @@
 #include <optional>
 #include <string>
 
+#include "namespaces/spawn.h"
 #include "runtime/container/state_directory.h"
-#include "runtime/launch/child.h"
 #include "runtime/oci/spec.h"
+#include "runtime/supervise/signals.h"
 
 namespace minirun {
 
@@ -24,7 +25,7 @@ class SeccompAgent {
   // the spec's "container process state". pid: of the process as minirun sees it. status: the container's. When the
   // container failed or ended instead, its messages say why: that is no error here. Errors leave the container told
   // that nobody took its listener; a signal that means giving up (Signals::abort_request) is one.
-  Result<void> serve(Launched& launched, const ContainerRecord& record, const std::string& status, pid_t pid,
+  Result<void> serve(Child& child, const ContainerRecord& record, const std::string& status, pid_t pid,
                      Signals& signals);
 
  private:

@@ -54,6 +54,13 @@ Result<std::optional<Received>> try_receive(int control) {
   return std::optional(std::move(received));
 }
 
+Result<void> release(int control) {
+  Envelope envelope{Message::release, 0};
+  bool sent = send(control, &envelope, sizeof envelope, MSG_NOSIGNAL) >= 0;
+  if (sent || errno == EPIPE || errno == ECONNRESET) return {};
+  return fail(errno, "release the container");
+}
+
 Result<Received> receive(int control, int pidfd, Signals& signals) {
   bool ended = false;
   for (;;) {

@@ -31,4 +31,8 @@ Result<Received> receive(int control, int pidfd, Signals& signals);
 // The same without waiting: nothing when there is no message and the other side is open.
 Result<std::optional<Received>> try_receive(int control);
 
+// Opens the gate that the init waits at. An init that has died meanwhile (the memory limit, a signal) is no error here:
+// the next receive() finds the end of file, and the one who waits there says why.
+Result<void> release(int control);
+
 }  // namespace minirun

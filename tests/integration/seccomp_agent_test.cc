@@ -25,12 +25,14 @@ using nlohmann::json;
 
 constexpr const char* kAgent = "/run/tests/agent";
 
-// Serves one container: takes the message, then answers getppid(2) with 4242, mkdir(2) with ENOTTY, and lets every
-// other call go on.
+// Serves processes one after the other, as many as were said: takes the message, then answers getppid(2) with 4242,
+// mkdir(2) with ENOTTY, and lets every other call go on.
 class Agent {
  public:
-  Agent() : listener_(listen_at(kAgent, SOCK_STREAM)), stop_(eventfd(0, EFD_CLOEXEC)) {
-    thread_ = std::thread([this] { serve(); });
+  explicit Agent(int processes = 1) : listener_(listen_at(kAgent, SOCK_STREAM)), stop_(eventfd(0, EFD_CLOEXEC)) {
+    thread_ = std::thread([this, processes] {
+      for (int i = 0; i < processes; i++) serve();
+    });
   }
   ~Agent() {
     (void)finish();
@@ -39,7 +41,7 @@ class Agent {
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
 
-  // To be called once the container has ended: what the message said.
+  // To be called once the container has ended: what the last message said.
   const json& finish() {
     uint64_t one = 1;
     EXPECT_EQ(write(stop_.get(), &one, sizeof one), static_cast<ssize_t>(sizeof one));
@@ -242,6 +244,35 @@ TEST_F(SeccompAgent, GetsTheListenerOfAnExec) {
   }
   EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
   (void)unlink("/run/tests/exec-pid");
+}
+
+TEST_F(SeccompAgent, GetsTheListenerOfAStartContainerHook) {
+  const std::string output = "/run/tests/hook-output";
+  bundle_.config["annotations"]["run.oci.hooks.stdout"] = output;
+  nlohmann::json hook = {{"path", "/bin/payload"}, {"args", {"payload", "syscall", std::to_string(SYS_getppid)}}};
+  bundle_.config["hooks"]["startContainer"] = {hook, hook};
+  for (const std::vector<std::string>& flags : {std::vector<std::string>{}, {"--no-init"}}) {
+    (void)unlink(output.c_str());
+    Agent agent(3);
+    Outcome outcome = run(bundle_, flags);
+    EXPECT_EQ(outcome.out, "4242 0\n") << describe(outcome);
+    EXPECT_EQ(content(output), "4242 0\n4242 0");
+    (void)agent.finish();
+    EXPECT_EQ(agent.answered(), 3);
+  }
+  bundle_.payload({"pause"});
+  bundle_.write();
+  (void)unlink(output.c_str());
+  StartOptions quiet;
+  UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  quiet.stdout_fd = quiet.stderr_fd = null.get();
+  ASSERT_EQ(call({"create", "--bundle", bundle_.path(), id()}, quiet).code, 0);
+  Agent agent(3);
+  Outcome outcome = call({"start", id()});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(content(output), "4242 0\n4242 0");
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  (void)unlink(output.c_str());
 }
 
 TEST_F(SeccompAgent, IsNamedWhenItIsNotThere) {
