@@ -67,7 +67,7 @@ constexpr CommandText kTexts[] = {
      "Creates the container that BUNDLE/config.json describes, starts it, and stays in the foreground: signals go to "
      "the workload, the terminal is the workload's, and nothing is left when it ends. One argument is the bundle if it "
      "contains a slash or is a directory with a config.json; otherwise it is the ID. Without an ID minirun makes one "
-     "of twelve random hexadecimal digits.\n\n"
+     "of twelve random hexadecimal digits, and with --detach prints it once the workload runs.\n\n"
      "minirun's own init runs as PID 1. It reaps orphans and forwards each signal once. With --no-init the workload "
      "is PID 1, as systemd and s6 want it.\n\n"
      "When the workload is killed, one line on stderr says by what: the memory limit, a signal, a seccomp filter.",

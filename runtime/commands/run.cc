@@ -44,6 +44,8 @@ class Run {
 
   Result<Outcome> perform();
   Result<Outcome> supervise();
+  // Whether it runs without this process.
+  bool lives_on() const { return lives_on_; }
 
  private:
   Result<Outcome> await_notification();
@@ -54,6 +56,7 @@ class Run {
   Creation& creation_;
   bool detach_;
   bool keep_;
+  bool lives_on_ = false;
 };
 
 Result<Outcome> Run::perform() {
@@ -61,6 +64,7 @@ Result<Outcome> Run::perform() {
   if (failure) return Outcome{failure->exit_status, "", "", wrap(failure->error, "run " + prepared_.id)};
   if (!detach_) return supervise();
   creation_.keep();
+  lives_on_ = true;
   if (creation_.notify()) return await_notification();
   return Outcome{};
 }
@@ -177,6 +181,8 @@ Result<Outcome> perform(const GlobalOptions& global, const RunCommand& command) 
   Run run(prepared, creation, command.detach, command.keep);
   auto outcome = run.perform();
   if (!outcome.ok()) return wrap(outcome.error(), "run " + prepared.id);
+  // Never one that the caller has given: engines read what a runtime prints.
+  if (run.lives_on() && !command.id) outcome->out = prepared.id + "\n";
   return outcome;
 }
 

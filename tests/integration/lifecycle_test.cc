@@ -11,6 +11,7 @@
 
 #include "sys/file.h"
 #include "tests/support/fixture.h"
+#include "tests/support/input.h"
 
 namespace minirun::testing {
 namespace {
@@ -44,6 +45,27 @@ TEST_F(Lifecycle, PositionalBundleAndMadeUpId) {
   EXPECT_EQ(call({"run", bundle.path(), "with-id"}).code, 5);
   EXPECT_EQ(call({"run", "-b", bundle.path(), "with-id"}).code, 5);
   EXPECT_EQ(call({"run", "--bundle=" + bundle.path(), "with-id"}).code, 5);
+}
+
+TEST_F(Lifecycle, MadeUpIdOfADetachedRunIsPrinted) {
+  Bundle bundle;
+  bundle.payload({"cat"});  // waits without a word
+  bundle.write();
+  Input pipe;
+  Outcome outcome = call({"run", "--detach", bundle.path()}, pipe.options());
+  ASSERT_EQ(outcome.out.size(), 13U) << describe(outcome);
+  EXPECT_EQ(outcome.out.back(), '\n');
+  std::string made_up = outcome.out.substr(0, 12);
+  EXPECT_EQ(json::parse(call({"state", made_up}).out)["status"], "running");
+  EXPECT_EQ(call({"delete", "--force", made_up}).code, 0);
+
+  bundle.payload({"exit", "0"});
+  EXPECT_EQ(detach(bundle).out, "") << "engines read what a runtime prints";
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  EXPECT_EQ(call({"run", bundle.path()}).out, "") << "in the foreground stdout is the workload's alone";
+  bundle.config["process"]["args"] = {"nosuchcommand"};
+  bundle.write();
+  EXPECT_EQ(call({"run", "--detach", bundle.path()}).out, "") << "none that runs";
 }
 
 TEST_F(Lifecycle, BundleIsTheCurrentFolderWhenNoneIsNamed) {
