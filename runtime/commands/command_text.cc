@@ -93,7 +93,7 @@ constexpr CommandText kTexts[] = {
     {"exec",
      "ID COMMAND [ARGUMENT...]",
      "Runs another process in a container: in its namespaces and its cgroup, under its restrictions. The settings "
-     "are those of the process in config.json, changed by the options; with --process FILE they are those of FILE. "
+     "are those of the process in config.json, or with --process FILE those of FILE, changed by the options. "
      "Everything after ID belongs to the command.",
      {{{"minirun exec -t web1 sh", "a shell with a terminal"},
        {"minirun exec --user 33:33 --env DEBUG=1 web1 /app/check --all", "as user 33, with one more variable"}}},

@@ -113,18 +113,30 @@ Result<void> take_options(const ExecCommand& command, oci::Process* process) {
   if (!command.apparmor.empty()) process->apparmor_profile = command.apparmor;
   if (!command.process_label.empty()) process->selinux_label = command.process_label;
   if (command.no_new_privs) process->no_new_privileges = *command.no_new_privs;
-  process->terminal = command.tty.value_or(false);
+  if (command.tty) process->terminal = *command.tty;
   return {};
+}
+
+// The container's own, but with the command line's program, and without its terminal.
+oci::Process process_like(const oci::Spec& container, const std::vector<std::string>& arguments) {
+  oci::Process process = container.process.value_or(oci::Process{});
+  if (process.cwd.empty()) process.cwd = "/";
+  process.args = arguments;
+  process.terminal = false;
+  return process;
 }
 
 }  // namespace
 
 Result<oci::Process> exec_process(const ExecCommand& command, const oci::Spec& container) {
-  if (!command.process.empty()) return read_process_file(command.process, container);
-  if (command.arguments.empty()) return fail(0, "which command? Give it after the id, or --process FILE");
-  oci::Process process = container.process.value_or(oci::Process{});
-  if (process.cwd.empty()) process.cwd = "/";
-  process.args = command.arguments;
+  const std::string& file = command.process;
+  if (file.empty() && command.arguments.empty())
+    return fail(0, "which command? Give it after the id, or --process FILE");
+  if (!file.empty() && !command.arguments.empty())
+    report_line(fmt::format("minirun: warning: command {} is ignored: --process {} has the one that runs",
+                            quoted(command.arguments[0]), file));
+  oci::Process process =
+      file.empty() ? process_like(container, command.arguments) : TRY(read_process_file(file, container));
   TRY(take_options(command, &process));
   Problems problems = problems_of(container, process);
   if (!problems.empty()) return as_error(problems, "");

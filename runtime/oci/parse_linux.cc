@@ -42,6 +42,14 @@ static std::span<const Field<TimeOffsets>> fields_of(TimeOffsets*) {
   return kTimeOffsets;
 }
 
+// The keys are names of clocks, so one that Linux has no offset for asks for what cannot be done.
+static void read_time_offsets(Reader& reader, JsonValue value, Linux& linux_config) {
+  read_value(reader, value, linux_config.time_offsets);
+  for (auto clock = value.first(); value.type() == JsonType::object && clock; clock = clock->next())
+    if (clock->key() != "monotonic" && clock->key() != "boottime")
+      reader.problem(clock->pointer(), "must be monotonic or boottime: a time namespace has no other clock");
+}
+
 static void read_device_type(Reader& reader, JsonValue value, Device& device) {
   static constexpr std::string_view kTypes = "cbup";
   bool known = value.type() == JsonType::string && value.text().size() == 1;
@@ -144,7 +152,7 @@ static constexpr Field<Linux> kLinux[] = {
     {"namespaces", read<&Linux::namespaces>},
     {"uidMappings", read<&Linux::uid_mappings>},
     {"gidMappings", read<&Linux::gid_mappings>},
-    {"timeOffsets", read<&Linux::time_offsets>, kNullable},
+    {"timeOffsets", read_time_offsets, kNullable},
     {"devices", read<&Linux::devices>, kNullable},
     {"netDevices", read<&Linux::net_devices>, kNullable},
     {"cgroupsPath", read<&Linux::cgroups_path>, kNullable},

@@ -107,6 +107,37 @@ TEST_F(Exec, ProcessFileIsTaken) {
   end();
 }
 
+TEST_F(Exec, OptionsGoBeforeTheProcessFile) {
+  start();
+  std::string file = bundle_.path() + "/process.json";
+  json process = bundle_.config["process"];
+  process["args"] = {"/bin/payload", "report"};
+  process["env"] = {"PATH=/bin", "A=file", "B=file"};
+  write_new_file(file, process.dump(), 0644);
+  Outcome outcome =
+      exec({"--process", file, "-e", "A=option", "--cwd", "/proc", "--user", "7:8", "--additional-gids", "9"}, {});
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(outcome.err, "");
+  json seen = json::parse(outcome.out);
+  EXPECT_EQ(seen["env"], json::array({"PATH=/bin", "B=file", "A=option", "HOME=/"}));
+  EXPECT_EQ(seen["cwd"], "/proc");
+  EXPECT_EQ(seen["uids"][0], 7);
+  EXPECT_EQ(seen["gids"][0], 8);
+  EXPECT_EQ(seen["groups"], json::array({9}));
+  outcome = exec({"--process", file}, {"/bin/payload", "true"});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_NE(outcome.err.find("warning: command \"/bin/payload\" is ignored"), std::string::npos) << describe(outcome);
+  EXPECT_TRUE(json::accept(outcome.out)) << "the file's";
+  expect_failed(exec({"--process", file, "--cwd", "relative"}, {}), {"/process/cwd", "absolute"});
+  end();
+}
+
+TEST_F(Exec, CgroupIsGivenOnce) {
+  start();
+  expect_failed(exec({"--cgroup", "a", "--cgroup", "b"}, {"/bin/payload", "true"}), {"--cgroup b", "given once"});
+  end();
+}
+
 TEST_F(Exec, DetachedOneLivesOnAndItsPidIsTold) {
   start();
   std::string file = "/run/tests/exec-pid";

@@ -277,6 +277,12 @@ TEST(ParseSpec, IgnoresUnknownPropertiesButTellsOfThem) {
             (Lines{"/windows", "/vm", "/process/comandLine", "/process/user/username", "/linux/memory"}));
 }
 
+// The keys of an object that maps names of Linux's are no properties that a later specification may add.
+TEST(ParseSpec, ClockThatATimeNamespaceDoesNotHaveIsNotLost) {
+  EXPECT_EQ(lines_of(parse(with(data("full-config.json"), "/linux/timeOffsets/realtime", R"({"secs": 1})"))),
+            Lines{"/linux/timeOffsets/realtime: must be monotonic or boottime: a time namespace has no other clock"});
+}
+
 TEST(ParseSpec, ReportsNulCharactersAndDuplicateKeysWhereverTheyAre) {
   EXPECT_EQ(
       lines_of(parse(R"({"ociVersion": "1.0.0", "process": {"cwd": "/", "args": ["a\u0000b"], "cwd": "/x"},
