@@ -10,9 +10,11 @@
 
 #include "runtime/commands/command.h"
 #include "runtime/container/container.h"
+#include "runtime/diagnosis/exit_status.h"
 #include "runtime/launch/remove.h"
 #include "runtime/resources/limited_cgroup.h"
 #include "runtime/text/duration.h"
+#include "runtime/text/log.h"
 #include "runtime/text/signal_name.h"
 #include "sys/file.h"
 #include "sys/pidfd.h"
@@ -80,6 +82,15 @@ Result<Container> find_settled(const GlobalOptions& global, const std::string& i
   return find_container(global.root, id);
 }
 
+// For `wait`, which may come later than all who could tell.
+void remember(const Container& found) {
+  auto status = exit_by_now(found.init.get(), found.record.init.pid);
+  auto remembered = status ? remember_exit(found, shell_status(*status)) : Result<void>();
+  if (!remembered.ok())
+    report_line(fmt::format("minirun: warning: stop {}: record the exit status: {}", found.record.id,
+                            remembered.error().text()));
+}
+
 Result<Outcome> stop(const GlobalOptions& global, const StopCommand& command) {
   Container found = TRY(find_settled(global, command.id));
   Request request = TRY(read_request(command, found.record));
@@ -89,9 +100,11 @@ Result<Outcome> stop(const GlobalOptions& global, const StopCommand& command) {
     // Whoever its first process leaves behind: in a pid namespace the kernel has ended them with it.
     if (!found.record.own_pid_namespace && cgroup) TRY(cgroup->kill());
     if (cgroup) TRY(cgroup->wait_until_empty(Clock::now() + kRemovalTime));
+    remember(found);
     return Outcome{};
   }
   TRY(kill_all(found, cgroup));
+  remember(found);
   std::string why = found.status == "created"
                         ? "it was not started"
                         : fmt::format("it did not end within {} of {}", command.timeout, request.signal_name);

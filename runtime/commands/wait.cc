@@ -1,9 +1,12 @@
 // `minirun wait`: until a container ends.
+#include <fmt/format.h>
+
 #include <cerrno>
 
 #include "runtime/commands/command.h"
 #include "runtime/container/container.h"
 #include "runtime/diagnosis/exit_status.h"
+#include "runtime/text/log.h"
 
 namespace minirun {
 namespace {
@@ -22,7 +25,11 @@ Result<Outcome> wait_for(const GlobalOptions& global, const std::string& id) {
   auto status = TRY(await_exit(found.init.get(), found.record.init.pid));
   if (!status)
     return fail(0, "the container has ended, but this kernel does not tell its exit status (linux 6.15 and newer do)");
-  return Outcome{shell_status(*status), "", "", {}};
+  int exit_status = shell_status(*status);
+  auto remembered = remember_exit(found, exit_status);
+  if (!remembered.ok())
+    report_line(fmt::format("minirun: warning: wait {}: record the exit status: {}", id, remembered.error().text()));
+  return Outcome{exit_status, "", "", {}};
 }
 
 }  // namespace

@@ -108,6 +108,20 @@ Result<Container> find_locked(const std::string& state_root, const std::string& 
   return look_at(std::move(state));
 }
 
+Result<void> remember_exit(const Container& found, int exit_status) {
+  auto locked = found.state.lock();
+  if (!locked.ok()) return locked.error().code == ENOENT ? Result<void>() : locked;
+  auto write = [&]() -> Result<void> {
+    ContainerRecord record = TRY(found.state.read());
+    if (record.exit_status || record.init.start_ticks != found.record.init.start_ticks) return {};
+    record.exit_status = exit_status;
+    return found.state.write(record);
+  };
+  auto written = write();
+  found.state.unlock();
+  return written;
+}
+
 Result<Cgroup> open_running_cgroup(const Container& container) {
   if (!container.init) return fail(0, "container not running");
   return open_cgroup(container.record);

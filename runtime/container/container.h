@@ -42,6 +42,9 @@ Result<Container> look_at(StateDirectory state, ContainerRecord record);
 // What is known of a container whose record is missing or damaged: its id, and the directory's time for `created`.
 ContainerRecord bare_record(const StateDirectory& state);
 
+// Writes down how it ended, for the next who asks, unless its record says so already. Does nothing when it was deleted.
+Result<void> remember_exit(const Container& found, int exit_status);
+
 // Its cgroup: an error with code 0 when it never had one, ENOENT when it is gone, ESTALE when another one has its place
 // (never touch that one).
 Result<Cgroup> open_cgroup(const ContainerRecord& record);

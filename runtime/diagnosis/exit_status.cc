@@ -37,6 +37,12 @@ std::optional<int> status_of_zombie(int pidfd, pid_t pid) {
 
 }  // namespace
 
+std::optional<int> exit_by_now(int pidfd, pid_t pid) {
+  if (auto status = status_of_pidfd(pidfd)) return status;
+  if (auto status = status_of_zombie(pidfd, pid)) return status;
+  return status_of_pidfd(pidfd);  // reaped in between
+}
+
 Result<std::optional<int>> await_exit(int pidfd, pid_t pid) {
   pollfd ended{pidfd, POLLIN, 0};
   while (poll(&ended, 1, -1) < 0)

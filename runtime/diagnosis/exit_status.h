@@ -12,6 +12,9 @@ namespace minirun {
 // as the process waits to be reaped (field 52 of /proc/PID/stat).
 Result<std::optional<int>> await_exit(int pidfd, pid_t pid);
 
+// The same of a process that has ended, at once.
+std::optional<int> exit_by_now(int pidfd, pid_t pid);
+
 // The same of a child that has ended (its pidfd is readable), at once. A tracer has the first word of a zombie
 // (ptrace(2)), and may keep it for ever: then the status is that of /proc/PID/stat. The child is not reaped.
 Result<int> status_of_ended(int pidfd, pid_t pid);
