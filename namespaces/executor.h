@@ -91,6 +91,8 @@ class Executor : public BirthSteps<Kernel> {
         return this->write_proc(text(a[0]), text(a[1]), step.flags);
       case Op::terminal:
         return this->terminal(text(a[0]), a[1], a[2], a[3]);
+      case Op::keep_line_ends:
+        return this->keep_line_ends();
       case Op::bind_console:
         return this->bind_console(text(a[0]), plan_->report.detail);
       case Op::take_terminal:

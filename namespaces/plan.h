@@ -45,6 +45,7 @@ namespace minirun {
   X(hostname, "set the hostname to {0s}")                       \
   X(domainname, "set the domainname to {0s}")                   \
   X(terminal, "open a terminal in {0s} and send it to minirun") \
+  X(keep_line_ends, "leave its line ends as they are written")  \
   X(bind_console, "bind the terminal on {0s}")                  \
   X(take_terminal, "read from and write to the terminal")       \
   X(own_stdio, "give stdio to uid {0d}")                        \

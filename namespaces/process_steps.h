@@ -1,7 +1,7 @@
 // The steps that make the process what config.json asks for. Far side of clone: see executor.h for the rules.
 #pragma once
 
-#include "namespaces/mount_steps.h"
+#include "namespaces/terminal_steps.h"
 
 namespace minirun {
 
@@ -12,28 +12,29 @@ constexpr uint64_t kSigkill = 9, kSigchld = 17;
 constexpr long kSigtstp = 20, kSigttou = 22;
 
 template <class Kernel>
-class ProcessSteps : public MountSteps<Kernel> {
+class ProcessSteps : public TerminalSteps<Kernel> {
  public:
-  using Base = MountSteps<Kernel>;
-  ProcessSteps(Kernel& kernel, int control) : Base(kernel), control_(control) {}
+  using Base = TerminalSteps<Kernel>;
+  using Base::Base;
 
   // The signal is lost with every change of credentials (prctl(2)), so the step comes again after one. The parent may
   // have died before the call: then the other end of the socket is closed.
   // So is the protection from tracers, where the host says so (fs.suid_dumpable).
   long die_with_parent() {
     long rc = this->prctl(kPrSetPdeathsig, kSigkill);
-    if (rc < 0 || control_ < 0) return rc;  // without a socket it is follow_parent() that looks
+    if (rc < 0 || this->control_ < 0) return rc;  // without a socket it is follow_parent() that looks
     rc = this->prctl(kPrSetDumpable, 0);
     if (rc < 0) return rc;
     Envelope envelope;
     constexpr uint64_t kPeekDontwait = 0x02 | 0x40;
-    rc = this->kernel_.call(__NR_recvfrom, descriptor(control_), address(&envelope), sizeof envelope, kPeekDontwait);
+    rc = this->kernel_.call(__NR_recvfrom, descriptor(this->control_), address(&envelope), sizeof envelope,
+                            kPeekDontwait);
     return rc == 0 ? -ESRCH : 0;
   }
 
   // The parent does what belongs to the gate, then lets go.
   long gate(uint64_t which) {
-    long rc = send(Message::ready, static_cast<int32_t>(which), -1);
+    long rc = this->send(Message::ready, static_cast<int32_t>(which), -1);
     return rc < 0 ? rc : receive_release();
   }
 
@@ -42,14 +43,14 @@ class ProcessSteps : public MountSteps<Kernel> {
   // Between create and start. The listening socket is in the state directory; a start that dies before it lets go
   // leaves the container as it was. The memory of the plan goes to start, so that it can read the report.
   long await_start(long listener, long memory) {
-    long rc = send(Message::created, 0, -1);
+    long rc = this->send(Message::created, 0, -1);
     if (rc < 0) return rc;
     do {
-      this->close(control_);
+      this->close(this->control_);
       rc = accept(listener);
       if (rc < 0) return rc;
-      control_ = static_cast<int>(rc);
-      rc = send(Message::plan, 0, memory);
+      this->control_ = static_cast<int>(rc);
+      rc = this->send(Message::plan, 0, memory);
       if (rc >= 0) rc = receive_release();
     } while (rc < 0);
     this->close(listener);
@@ -131,44 +132,6 @@ class ProcessSteps : public MountSteps<Kernel> {
 
   long hostname(const char* name) { return this->call(__NR_sethostname, address(name), text_length(name)); }
   long domainname(const char* name) { return this->call(__NR_setdomainname, address(name), text_length(name)); }
-
-  // A pty of the container's own devpts. TIOCGPTPEER opens the other side without a path (CVE-2025-52565).
-  long terminal(const char* devpts, uint64_t rows, uint64_t columns, uint64_t uid) {
-    constexpr uint64_t kUnlock = 0x40045431, kPeer = 0x5441, kSetWindow = 0x5414;
-    long directory = this->resolve(devpts, abi::kOpenDirectory);
-    if (directory < 0) return directory;
-    long master = this->openat2(directory, "ptmx", abi::kOpenReadWrite | abi::kOpenNoctty,
-                                abi::kResolveBeneath | abi::kResolveNoSymlinks);
-    this->close(directory);
-    if (master < 0) return master;
-    int locked = 0;
-    long rc = this->call(__NR_ioctl, descriptor(master), kUnlock, address(&locked));
-    if (rc >= 0) {
-      rc = terminal_ =
-          this->call(__NR_ioctl, descriptor(master), kPeer, abi::kOpenReadWrite | abi::kOpenNoctty | abi::kCloexec);
-    }
-    constexpr uint64_t kKeepGroup = 0xffffffff;  // the gid= of the devpts
-    if (rc >= 0 && uid != 0) rc = this->call(__NR_fchown, descriptor(terminal_), uid, kKeepGroup);
-    struct {  // struct winsize
-      uint16_t rows, columns, width, height;
-    } window = {static_cast<uint16_t>(rows), static_cast<uint16_t>(columns), 0, 0};
-    if (rc >= 0 && (rows != 0 || columns != 0))
-      rc = this->call(__NR_ioctl, descriptor(master), kSetWindow, address(&window));
-    if (rc >= 0) rc = send(Message::terminal, 0, master);
-    this->close(master);
-    return rc;
-  }
-
-  long bind_console(const char* path, char* detail) {
-    long tree = this->clone_tree(terminal_, 0);
-    return tree < 0 ? tree : this->attach(tree, path, 0, 0, 0, kNotProcfs, detail);
-  }
-
-  long take_terminal() {
-    long rc = 0;
-    for (long fd = 0; rc >= 0 && fd < 3; fd++) rc = this->call(__NR_dup3, descriptor(terminal_), descriptor(fd), 0);
-    return rc < 0 ? rc : 0;
-  }
 
   // So that a user other than root can open /dev/stdout. What cannot be given away (a pipe of another user namespace)
   // stays as it is.
@@ -279,8 +242,8 @@ class ProcessSteps : public MountSteps<Kernel> {
     long rc = this->call(__NR_setsid);
     if (rc < 0 || !with_terminal) return rc < 0 ? rc : 0;
     constexpr uint64_t kSetControlling = 0x540e;
-    rc = this->call(__NR_ioctl, descriptor(terminal_), kSetControlling, 0);
-    return rc < 0 || terminal_ == 0 ? rc : take_terminal();
+    rc = this->call(__NR_ioctl, descriptor(this->terminal_), kSetControlling, 0);
+    return rc < 0 || this->terminal_ == 0 ? rc : this->take_terminal();
   }
 
   long close_on_exec(uint64_t first) {
@@ -288,38 +251,10 @@ class ProcessSteps : public MountSteps<Kernel> {
     return this->call(__NR_close_range, first, 0xffffffff, kCloexec);
   }
 
-  // Messages go to a parent that may be gone (a detached container's): that is no failure.
-  long send(Message message, int32_t status, long fd) {
-    Envelope envelope{message, status};
-    struct {
-      void* base;
-      uint64_t length;
-    } part = {&envelope, sizeof envelope};
-    struct {  // struct cmsghdr with one descriptor
-      uint64_t length;
-      int level, type;
-      int fd, pad;
-    } rights = {20, 1, 1, static_cast<int>(fd), 0};
-    struct {  // struct msghdr
-      void* name;
-      uint32_t name_length, pad;
-      void* parts;
-      uint64_t part_count;
-      void* control;
-      uint64_t control_length;
-      uint32_t flags, pad2;
-    } header = {nullptr, 0, 0, &part, 1, fd < 0 ? nullptr : &rights, fd < 0 ? 0 : sizeof rights, 0, 0};
-    constexpr uint64_t kNoSignal = 0x4000;
-    long rc = this->call(__NR_sendmsg, descriptor(control_), address(&header), kNoSignal);
-    return rc == -EPIPE || rc == -ECONNRESET || rc > 0 ? 0 : rc;
-  }
-
  protected:
-  int control_;
-
   // The terminal is stdio by then, if there is one.
   void forget_descriptors() {
-    if (terminal_ >= 0) terminal_ = 0;
+    if (this->terminal_ >= 0) this->terminal_ = 0;
     proc_ = -1;
   }
 
@@ -354,7 +289,7 @@ class ProcessSteps : public MountSteps<Kernel> {
     Envelope envelope{};
     long rc = 0;
     do {
-      rc = this->call(__NR_recvfrom, descriptor(control_), address(&envelope), sizeof envelope, 0, 0, 0);
+      rc = this->call(__NR_recvfrom, descriptor(this->control_), address(&envelope), sizeof envelope, 0, 0, 0);
     } while (rc == -EINTR);
     if (rc < 0) return rc;
     if (rc == 0) return -ESRCH;
@@ -393,7 +328,6 @@ class ProcessSteps : public MountSteps<Kernel> {
   }
 
   long proc_ = -1;
-  long terminal_ = -1;
   bool entered_directory_ = false;
 };
 

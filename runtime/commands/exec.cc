@@ -145,6 +145,7 @@ Result<void> Exec::prepare(int state_root) {
   options.init = false;
   options.detach = command_.detach;
   options.preserve_fds = command_.preserve_fds;
+  options.line_ends = keeps_line_ends(command_.console_socket);
   Place place{container_.record.id, container_.record.bundle, container_.record.rootfs,
               TRY(home_in_container(pid, process.env, process.user.uid))};
   ExecFacts facts = TRY(exec_facts(pid, container_.init.get()));

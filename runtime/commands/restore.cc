@@ -19,6 +19,7 @@
 #include "runtime/criu/mount_points.h"
 #include "runtime/criu/run.h"
 #include "runtime/launch/create.h"
+#include "runtime/supervise/console.h"
 #include "sys/file.h"
 #include "sys/pidfd.h"
 
@@ -165,6 +166,8 @@ Result<Creation::Started> Restoration::start(const std::string& criu, const Imag
   TRY(give_descriptors(paths));
   TRY(give_namespaces());
   pid_t pid = TRY(run(criu, paths));
+  // Now, as criu gives the terminal the settings of the saved one.
+  if (terminal_ && keeps_line_ends(command_.launch.console_socket)) TRY(keep_line_ends(terminal_.get()));
   Launched launched = TRY(adopt(pid));
   return Creation::Started{std::move(launched), std::move(terminal_)};
 }

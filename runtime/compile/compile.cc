@@ -146,6 +146,7 @@ static void emit_terminal(Compilation& c) {
   c.out.terminal = true;
   oci::ConsoleSize size = c.spec.process->console_size.value_or(oci::ConsoleSize{});
   c.add(Op::terminal, "/process/terminal", {c.text("/dev/pts"), size.height, size.width, c.spec.process->user.uid});
+  if (c.options.line_ends) c.add(Op::keep_line_ends, "/process/terminal");
   c.add(Op::bind_console, "/process/terminal", {c.text("/dev/console")});
 }
 

@@ -29,6 +29,7 @@ struct RunOptions {
   ListenFds listen_fds{};     // of those, before preserve_fds: told by the workload's environment
   bool notify = false;        // a notify socket for its workload: runtime/supervise/notify_relay.h
   bool no_pivot = false;      // --no-pivot
+  bool line_ends = false;     // the terminal leaves them as the workload writes them: its output goes to no screen
   bool entered = false;       // minirun is in the container's user namespace already: runtime/launch/rootless.h
 };
 

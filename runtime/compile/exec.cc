@@ -55,6 +55,7 @@ void emit_exec_terminal(Compilation& c) {
   c.out.terminal = true;
   oci::ConsoleSize size = process.console_size.value_or(oci::ConsoleSize{});
   c.add(Op::terminal, "/process/terminal", {c.text("/dev/pts"), size.height, size.width, process.user.uid});
+  if (c.options.line_ends) c.add(Op::keep_line_ends, "/process/terminal");
 }
 
 }  // namespace

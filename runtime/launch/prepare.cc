@@ -223,6 +223,7 @@ Result<Prepared> prepare_launch(const LaunchRequest& request, int state_root) {
   options.create = request.create;
   options.detach = request.detach;
   options.init = request.init;
+  options.line_ends = !request.create && keeps_line_ends(request.options.console_socket);
   TRY(take_launch_options(request.options, &options));
   Prepared prepared = TRY(prepare(request.options.bundle, request.id, options, state_root));
   TRY(check_console(prepared.compiled.terminal, request.create || request.detach, request.options.console_socket));

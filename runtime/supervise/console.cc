@@ -30,6 +30,18 @@ std::optional<winsize> caller_window_size() {
   return std::nullopt;
 }
 
+bool keeps_line_ends(const std::string& console_socket) {
+  return console_socket.empty() && isatty(STDOUT_FILENO) == 0;
+}
+
+Result<void> keep_line_ends(int terminal) {
+  termios settings{};
+  if (tcgetattr(terminal, &settings) < 0) return fail(errno, "read the settings of the container's terminal");
+  settings.c_oflag &= ~static_cast<tcflag_t>(ONLCR);
+  if (tcsetattr(terminal, TCSANOW, &settings) < 0) return fail(errno, "set up the container's terminal");
+  return {};
+}
+
 // --- the console socket
 
 static Result<void> send_to(const std::string& path, const char* option, const char* text, int fd, const char* what,

@@ -19,6 +19,12 @@ Result<void> check_console(bool terminal, bool detach, const std::string& consol
 // goes before consoleSize of the configuration: the user looks at this window.
 std::optional<winsize> caller_window_size();
 
+// Whether a container's terminal is to leave "\n" as it is, instead of making the "\r\n" of it that a screen needs: its
+// output goes to minirun's stdout, which is a file or a pipe. With a console socket the terminal is its owner's to set
+// up (conmon sets ONLCR itself).
+bool keeps_line_ends(const std::string& console_socket);
+Result<void> keep_line_ends(int terminal);
+
 // Sends a terminal's descriptor to the listener of --console-socket: one message, a name as its text, one descriptor
 // (SCM_RIGHTS, unix(7)). The path may be longer than the 107 bytes that fit into an address. timeout_ms bounds each of
 // connecting and sending (ETIMEDOUT); a listener that never reads does not delay it.

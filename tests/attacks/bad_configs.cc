@@ -73,7 +73,7 @@ void Generator::wrong_types() {
   for (const std::string& pointer : pointers_) {
     const json& value = at(pointer);
     std::vector<std::string> wrong = {"1.5", "18446744073709551616", "-9223372036854775809"};
-    if (!takes_null(pointer)) wrong.push_back("null");
+    if (!test::takes_null(pointer)) wrong.push_back("null");
     if (!value.is_boolean()) wrong.insert(wrong.end(), {"true", "false"});
     if (!value.is_number()) wrong.insert(wrong.end(), {"0", "1", "-1"});
     if (!value.is_string()) wrong.insert(wrong.end(), {"\"\"", "\"x\"", "\"1\"", "\"true\""});
@@ -266,7 +266,7 @@ void each_null(const json& valid, const std::function<void(const NullConfig&)>& 
   std::vector<std::string> pointers;
   collect(valid, "", pointers);
   for (const std::string& pointer : pointers) {
-    if (!takes_null(pointer)) continue;
+    if (!test::takes_null(pointer)) continue;
     json null = valid, absent = valid;
     null[json::json_pointer(pointer)] = nullptr;
     size_t slash = pointer.rfind('/');

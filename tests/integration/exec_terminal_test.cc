@@ -71,6 +71,13 @@ TEST_F(ExecTerminal, EndOfTheInputIsAnEndOfFile) {
   end();
 }
 
+TEST_F(ExecTerminal, OutputThatGoesToNoTerminalIsAsTheProcessWroteIt) {
+  start();
+  Running one(exec_command({"-t"}, {"/bin/payload", "print", "one"}), {});
+  EXPECT_EQ(one.finish().out, "one\n") << "and no \\r";
+  end();
+}
+
 TEST_F(ExecTerminal, IsGivenBackWhenMinirunIsKilled) {
   start();
   for (int signal : {SIGTERM, SIGKILL}) {

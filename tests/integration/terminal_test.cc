@@ -121,6 +121,21 @@ TEST_F(Terminal, ConsoleSizeCountsWhereTheCallerHasNoTerminal) {
   container.finish();
 }
 
+TEST_F(Terminal, OutputThatGoesToNoTerminalIsAsTheWorkloadWroteIt) {
+  for (bool init : {true, false}) {
+    with_terminal({"print", "one", "two"});
+    Running container(run_command(bundle_, init ? std::vector<std::string>() : std::vector<std::string>{"--no-init"}),
+                      {});
+    Outcome outcome = container.finish();
+    EXPECT_EQ(outcome.code, 0) << describe(outcome);
+    EXPECT_EQ(outcome.out, "one\ntwo\n") << "and no \\r";
+  }
+  // A screen wants it. (Its own terminal adds none: minirun has made that raw.)
+  Running shown(run_command(bundle_), screen_.options());
+  EXPECT_TRUE(screen_.wait_for("one\r\ntwo\r\n")) << screen_.shown();
+  EXPECT_EQ(shown.finish().code, 0);
+}
+
 TEST_F(Terminal, EndOfTheInputIsAnEndOfFile) {
   for (const std::string input : {"", "abc", "abc\n", "one\ntwo"}) {
     with_terminal({"cat"});
@@ -129,7 +144,6 @@ TEST_F(Terminal, EndOfTheInputIsAnEndOfFile) {
     pipe.close();
     Outcome outcome = Running(run_command(bundle_), pipe.options()).finish(10000);
     EXPECT_EQ(outcome.code, 0) << describe(outcome);
-    std::erase(outcome.out, '\r');
     EXPECT_EQ(outcome.out.size(), 2 * input.size()) << "the terminal's echo, and what cat wrote: " << outcome.out;
   }
 }

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace minirun::testing {
+namespace minirun::test {
 
 // "*" stands for any one token.
 inline constexpr std::string_view kNullable[] = {
@@ -65,4 +65,4 @@ inline bool takes_null(std::string_view pointer) {
                      [&](std::string_view pattern) { return matches(pattern, pointer); });
 }
 
-}  // namespace minirun::testing
+}  // namespace minirun::test

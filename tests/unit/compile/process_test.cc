@@ -119,6 +119,13 @@ TEST_F(CompileProcess, ATerminalBelongsToTheUser) {
   EXPECT_TRUE(compiled.terminal);
 }
 
+TEST_F(CompileProcess, ATerminalKeepsLineEndsBeforeAnythingIsWritten) {
+  spec.process->terminal = true;
+  EXPECT_EQ(find(lines(), "leave its line ends"), -1) << "it is shown on a screen, or its owner's to set up";
+  options.line_ends = true;
+  expect_order(lines(), {"open a terminal", "leave its line ends", "start a session with the terminal", "execute"});
+}
+
 TEST_F(CompileProcess, ATerminalTakesThePlaceOfTheCallersOutputBeforeTheWait) {
   spec.process->terminal = true;
   EXPECT_EQ(find(lines(), "read from and write to the terminal"), -1) << "minirun's messages still go there";

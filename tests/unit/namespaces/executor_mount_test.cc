@@ -1,5 +1,6 @@
 // Ring 2: what the steps of the file tree ask of the kernel, in which order.
 #include <gtest/gtest.h>
+#include <termios.h>
 
 #include "namespaces/executor.h"
 #include "tests/unit/namespaces/fake_kernel.h"
@@ -146,6 +147,22 @@ TEST_F(ExecutorMounts, ATerminalIsGivenToTheUser) {
     EXPECT_EQ(run(b), 0);
     EXPECT_EQ(kernel.count(__NR_fchown), uid == 0 ? 0u : 1u);
   }
+}
+
+TEST_F(ExecutorMounts, LineEndsAreKeptWithoutOnlcr) {
+  uint32_t set = 0;
+  kernel.answer = [&](const FakeKernel::Call& call, long*) {
+    if (call.number != __NR_ioctl) return false;
+    auto* settings = reinterpret_cast<termios*>(call.argument[2]);
+    if (call.argument[1] == TCGETS) settings->c_oflag = OPOST | ONLCR;
+    if (call.argument[1] == TCSETS) set = settings->c_oflag;
+    return false;
+  };
+  PlanBuilder b;
+  b.add(Op::terminal, "", {b.text("/dev/pts"), 24, 80, 0});
+  b.add(Op::keep_line_ends, "");
+  EXPECT_EQ(run(b), 0);
+  EXPECT_EQ(set, static_cast<uint32_t>(OPOST));
 }
 
 TEST_F(ExecutorMounts, TargetInProcfsIsRefusedWhereItIsNotMeant) {

@@ -19,7 +19,7 @@ TEST(ParseSpec, NullIsAbsentWhereThatGivesNoMorePower) {
   std::unique_ptr<JsonDocument> document = JsonDocument::parse(full).value();
   size_t taken = 0;
   each_value(document->root(), [&](JsonValue value) {
-    if (!testing::takes_null(value.pointer())) return;
+    if (!test::takes_null(value.pointer())) return;
     ++taken;
     EXPECT_EQ(lines_of(parse(with(full, value.pointer(), "null"))), Lines{}) << value.pointer();
   });

@@ -211,7 +211,7 @@ TEST(ParseSpec, EveryPropertyRefusesEveryOtherType) {
   size_t tried = 0;
   each_value(document->root(), [&](JsonValue value) {
     for (const auto& [type, raw] : values) {
-      if (type == value.type() || (type == JsonType::null && testing::takes_null(value.pointer()))) continue;
+      if (type == value.type() || (type == JsonType::null && test::takes_null(value.pointer()))) continue;
       ++tried;
       ParseOutcome outcome = parse(with(full, value.pointer(), raw));
       ASSERT_EQ(outcome.problems.size(), 1u) << value.pointer() << " = " << raw;

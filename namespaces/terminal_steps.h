@@ -1,0 +1,98 @@
+// The container's terminal, and the socket by which its descriptor reaches minirun. Far side of clone: see executor.h
+// for the rules.
+#pragma once
+
+#include "namespaces/mount_steps.h"
+
+namespace minirun {
+
+template <class Kernel>
+class TerminalSteps : public MountSteps<Kernel> {
+ public:
+  using Base = MountSteps<Kernel>;
+  TerminalSteps(Kernel& kernel, int control) : Base(kernel), control_(control) {}
+
+  // A pty of the container's own devpts. TIOCGPTPEER opens the other side without a path (CVE-2025-52565).
+  long terminal(const char* devpts, uint64_t rows, uint64_t columns, uint64_t uid) {
+    constexpr uint64_t kUnlock = 0x40045431, kPeer = 0x5441, kSetWindow = 0x5414;
+    long directory = this->resolve(devpts, abi::kOpenDirectory);
+    if (directory < 0) return directory;
+    long master = this->openat2(directory, "ptmx", abi::kOpenReadWrite | abi::kOpenNoctty,
+                                abi::kResolveBeneath | abi::kResolveNoSymlinks);
+    this->close(directory);
+    if (master < 0) return master;
+    int locked = 0;
+    long rc = this->call(__NR_ioctl, descriptor(master), kUnlock, address(&locked));
+    if (rc >= 0) {
+      rc = terminal_ =
+          this->call(__NR_ioctl, descriptor(master), kPeer, abi::kOpenReadWrite | abi::kOpenNoctty | abi::kCloexec);
+    }
+    constexpr uint64_t kKeepGroup = 0xffffffff;  // the gid= of the devpts
+    if (rc >= 0 && uid != 0) rc = this->call(__NR_fchown, descriptor(terminal_), uid, kKeepGroup);
+    struct {  // struct winsize
+      uint16_t rows, columns, width, height;
+    } window = {static_cast<uint16_t>(rows), static_cast<uint16_t>(columns), 0, 0};
+    if (rc >= 0 && (rows != 0 || columns != 0))
+      rc = this->call(__NR_ioctl, descriptor(master), kSetWindow, address(&window));
+    if (rc >= 0) rc = send(Message::terminal, 0, master);
+    this->close(master);
+    return rc;
+  }
+
+  // Without ONLCR: what the workload writes arrives as it is, with no \r before each \n.
+  long keep_line_ends() {
+    constexpr uint64_t kGet = 0x5401, kSet = 0x5402;  // TCGETS, TCSETS
+    constexpr uint32_t kOnlcr = 04;
+    struct {  // struct termios of the kernel
+      uint32_t input, output, control, local;
+      uint8_t discipline, keys[19];
+    } settings;
+    long rc = this->call(__NR_ioctl, descriptor(terminal_), kGet, address(&settings));
+    if (rc < 0) return rc;
+    settings.output &= ~kOnlcr;
+    return this->call(__NR_ioctl, descriptor(terminal_), kSet, address(&settings));
+  }
+
+  long bind_console(const char* path, char* detail) {
+    long tree = this->clone_tree(terminal_, 0);
+    return tree < 0 ? tree : this->attach(tree, path, 0, 0, 0, kNotProcfs, detail);
+  }
+
+  long take_terminal() {
+    long rc = 0;
+    for (long fd = 0; rc >= 0 && fd < 3; fd++) rc = this->call(__NR_dup3, descriptor(terminal_), descriptor(fd), 0);
+    return rc < 0 ? rc : 0;
+  }
+
+  // Messages go to a parent that may be gone (a detached container's): that is no failure.
+  long send(Message message, int32_t status, long fd) {
+    Envelope envelope{message, status};
+    struct {
+      void* base;
+      uint64_t length;
+    } part = {&envelope, sizeof envelope};
+    struct {  // struct cmsghdr with one descriptor
+      uint64_t length;
+      int level, type;
+      int fd, pad;
+    } rights = {20, 1, 1, static_cast<int>(fd), 0};
+    struct {  // struct msghdr
+      void* name;
+      uint32_t name_length, pad;
+      void* parts;
+      uint64_t part_count;
+      void* control;
+      uint64_t control_length;
+      uint32_t flags, pad2;
+    } header = {nullptr, 0, 0, &part, 1, fd < 0 ? nullptr : &rights, fd < 0 ? 0 : sizeof rights, 0, 0};
+    constexpr uint64_t kNoSignal = 0x4000;
+    long rc = this->call(__NR_sendmsg, descriptor(control_), address(&header), kNoSignal);
+    return rc == -EPIPE || rc == -ECONNRESET || rc > 0 ? 0 : rc;
+  }
+
+ protected:
+  int control_;
+  long terminal_ = -1;
+};
+
+}  // namespace minirun
