@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "cgroups/own_name.h"
+
 namespace minirun::systemd {
 namespace {
 
@@ -52,8 +54,7 @@ Result<std::string> slice_path(std::string_view slice) {
 Result<ScopeName> parse_scope_name(std::string_view cgroups_path, std::string_view id, bool user) {
   ScopeName scope{user ? "user.slice" : "system.slice", ""};
   if (cgroups_path.empty()) {
-    scope.unit = fmt::format("minirun-{}{}", escape_unit(id), kScope);
-    if (scope.unit.size() > kMostBytes) return fail(EINVAL, "the id is too long for the name of a unit of systemd");
+    scope.unit = own_cgroup_name(escape_unit(id), kScope);
     return scope;
   }
   size_t first = cgroups_path.find(':');

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "cgroups/device_filter.h"
+#include "cgroups/own_name.h"
 #include "runtime/compile/parts.h"
 #include "runtime/compile/resources.h"
 #include "runtime/oci/mount_options.h"
@@ -114,7 +115,7 @@ std::vector<DeviceRule> device_rules(const oci::Spec& spec) {
 
 std::string cgroup_path_of(const oci::Spec& spec, const std::string& id) {
   const std::string& path = spec.linux_.cgroups_path;
-  if (path.empty()) return "/minirun-" + id;
+  if (path.empty()) return "/" + own_cgroup_name(id);
   return path[0] == '/' ? path : "/" + path;
 }
 

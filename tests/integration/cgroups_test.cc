@@ -9,6 +9,7 @@
 
 #include "sys/file.h"
 #include "tests/support/fixture.h"
+#include "tests/support/input.h"
 
 namespace minirun::testing {
 namespace {
@@ -93,6 +94,21 @@ TEST_F(Cgroups, WithoutAPathTheIdNamesIt) {
   std::string folder = start(bundle);
   EXPECT_NE(folder.find(id()), std::string::npos) << folder;
   stop();
+}
+
+TEST_F(Cgroups, EveryIdThatIsValidHasOne) {
+  Bundle bundle;
+  bundle.payload({"cat"});  // waits without a word
+  bundle.write();
+  Input pipe;
+  for (size_t length : {247, 248, 255}) {
+    std::string longest(length, 'i');
+    ASSERT_EQ(call({"run", "--detach", "--bundle", bundle.path(), longest}, pipe.options()).code, 0) << length;
+    EXPECT_EQ(call({"exec", longest, "/bin/payload", "true"}).code, 0) << length;
+    EXPECT_EQ(call({"pause", longest}).code, 0) << length;
+    EXPECT_EQ(call({"delete", "--force", longest}).code, 0) << length;
+  }
+  expect_refused(call({"run", "--bundle", bundle.path(), std::string(256, 'i')}), {"invalid container id"});
 }
 
 TEST_F(Cgroups, PathOutOfTheTreeIsRefused) {

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include "cgroups/own_name.h"
 #include "cgroups/systemd/unit_name.h"
 
 namespace minirun::systemd {
@@ -39,7 +40,31 @@ TEST(SystemdScopeName, IsMadeFromTheIdWhenNothingIsGiven) {
   EXPECT_EQ(*parse_scope_name("", "web1", false), (ScopeName{"system.slice", "minirun-web1.scope"}));
   EXPECT_EQ(*parse_scope_name("", "web1", true), (ScopeName{"user.slice", "minirun-web1.scope"}));
   EXPECT_EQ(parse_scope_name("", "a+b", false)->unit, "minirun-a\\x2bb.scope");
-  EXPECT_FALSE(parse_scope_name("", std::string(250, 'a'), false).ok());
+}
+
+TEST(OwnCgroupName, IsOfAnyIdANameThatCanBe) {
+  EXPECT_EQ(own_cgroup_name("web1"), "minirun-web1");
+  EXPECT_EQ(own_cgroup_name("web1", ".scope"), "minirun-web1.scope");
+  EXPECT_EQ(own_cgroup_name(std::string(247, 'a')), "minirun-" + std::string(247, 'a'));
+  std::string a(255, 'a'), b = a.substr(1) + "b";
+  for (const char* suffix : {"", ".scope"}) {
+    std::string one = own_cgroup_name(a, suffix), other = own_cgroup_name(b, suffix);
+    EXPECT_EQ(one.size(), 255U) << one;
+    EXPECT_TRUE(one.ends_with(suffix)) << one;
+    EXPECT_EQ(one.substr(0, 200), other.substr(0, 200)) << "it tells whose it is";
+    EXPECT_NE(one, other);
+  }
+}
+
+TEST(SystemdScopeName, OfALongIdIsCutBetweenEscapes) {
+  for (size_t length = 200; length <= 255; ++length) {
+    std::string unit = parse_scope_name("", std::string(length, '+'), false)->unit;
+    ASSERT_LE(unit.size(), 255U) << length;
+    ASSERT_TRUE(unit.starts_with("minirun-\\x2b")) << unit;
+    size_t end = unit.find_first_not_of("\\x2b", std::string("minirun-").size());
+    ASSERT_EQ((end - std::string("minirun-").size()) % 4, 0U) << unit;
+    ASSERT_EQ(unit[end], '-') << unit;
+  }
 }
 
 TEST(SystemdScopeName, OfAnotherFormIsRefusedInRuncsWords) {
