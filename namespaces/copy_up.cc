@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "sys/fd.h"
-#include "sys/file.h"
+#include "sys/image_path.h"
 
 namespace minirun {
 namespace {

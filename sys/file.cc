@@ -1,29 +1,16 @@
 #include "sys/file.h"
 
 #include <fcntl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
-
-#include "sys/kernel_abi.h"
 
 namespace minirun {
 
 Result<UniqueFd> open_at(int dirfd, const std::string& path, int flags, unsigned mode) {
   UniqueFd fd(openat(dirfd, path.c_str(), flags | O_CLOEXEC, mode));
   if (!fd) return fail(errno, "open {}", path);
-  return fd;
-}
-
-UniqueFd open_in_image(int root_fd, const char* path, int flags) {
-  abi::OpenHow how{static_cast<uint64_t>(flags | O_CLOEXEC), 0, abi::kResolveInRoot | abi::kResolveNoMagiclinks};
-  UniqueFd fd;
-  int tries = 0;
-  do {
-    fd.reset(static_cast<int>(syscall(SYS_openat2, root_fd, path, &how, sizeof how)));
-  } while (!fd && errno == EAGAIN && ++tries < 128);
   return fd;
 }
 

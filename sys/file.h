@@ -12,11 +12,6 @@ namespace minirun {
 // open(2) with O_CLOEXEC added. dirfd: a directory or AT_FDCWD. mode counts with O_CREAT only.
 Result<UniqueFd> open_at(int dirfd, const std::string& path, int flags, unsigned mode = 0);
 
-// A file of an image, by its own links but never out of it: openat2(2) with RESOLVE_IN_ROOT and RESOLVE_NO_MAGICLINKS,
-// and with O_CLOEXEC. Again a number of times where a rename elsewhere on the system raced with a "..". Invalid: errno
-// says why.
-UniqueFd open_in_image(int root_fd, const char* path, int flags);
-
 // Reads to the end of the file from where the descriptor stands. More than max_bytes is an error with code EFBIG:
 // nothing that minirun reads is unbounded. `name` is for the message only.
 Result<std::string> read_all(int fd, size_t max_bytes, std::string_view name);

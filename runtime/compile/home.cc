@@ -10,7 +10,7 @@
 #include <charconv>
 
 #include "sys/fd.h"
-#include "sys/file.h"
+#include "sys/image_path.h"
 #include "sys/passing_error.h"
 
 namespace minirun {

@@ -14,7 +14,7 @@
 
 #include "runtime/diagnosis/program_file.h"
 #include "sys/fd.h"
-#include "sys/file.h"
+#include "sys/image_path.h"
 #include "sys/result.h"
 
 namespace minirun {
