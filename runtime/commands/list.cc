@@ -10,6 +10,7 @@
 #include "runtime/commands/command.h"
 #include "runtime/container/container.h"
 #include "runtime/text/json_writer.h"
+#include "runtime/text/shown.h"
 
 namespace minirun {
 namespace {
@@ -44,7 +45,8 @@ std::string table_of(const std::vector<Listed>& all) {
   std::vector<Row> rows{{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}};
   for (const Listed& one : all) {
     const ContainerRecord& record = one.record;
-    rows.push_back({record.id, std::to_string(one.pid), one.status, record.bundle, record.created, owner_name()});
+    rows.push_back(
+        {record.id, std::to_string(one.pid), one.status, shown_line(record.bundle), record.created, owner_name()});
   }
   std::array<size_t, 6> widths;
   widths.fill(12);

@@ -3,23 +3,12 @@
 #include <fmt/format.h>
 
 #include "runtime/text/json_writer.h"
+#include "runtime/text/shown.h"
 
 namespace minirun {
 
-static std::string printable(const std::string& text) {
-  std::string out;
-  for (char c : text) {
-    auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f)
-      out += fmt::format("\\x{:02x}", byte);
-    else
-      out += c;
-  }
-  return out;
-}
-
 static std::string line(const std::string& text, const std::string& origin) {
-  return printable(origin.empty() ? text : text + "  <- " + origin) + "\n";
+  return shown_line(origin.empty() ? text : text + "  <- " + origin) + "\n";
 }
 
 static std::string write_text(const Write& write) {
@@ -39,8 +28,8 @@ static std::string namespaces_text(const Plan& plan) {
 std::string plan_text(const Compiled& compiled) {
   const Plan& plan = compiled.plan;
   std::string out;
-  for (const std::string& warning : compiled.warnings) out += printable("warning: " + warning) + "\n";
-  out += printable("cgroup " + compiled.cgroup_path) + "\n";
+  for (const std::string& warning : compiled.warnings) out += shown_line("warning: " + warning) + "\n";
+  out += shown_line("cgroup " + compiled.cgroup_path) + "\n";
   for (const Write& write : compiled.limits.writes) out += "     " + line(write_text(write), write.origin);
   if (!compiled.device_filter.empty())
     out += fmt::format("     device filter of {} instructions\n", compiled.device_filter.size());

@@ -20,6 +20,7 @@
 #include "runtime/diagnosis/exit_status.h"
 #include "runtime/supervise/init_channel.h"
 #include "runtime/supervise/subreaper.h"
+#include "runtime/text/shown.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
 #include "sys/pidfd.h"
@@ -157,11 +158,7 @@ Result<bool> Running::turn(std::optional<Clock::time_point> deadline) {
 std::string Running::told() const {
   std::string text = text_;
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-  for (char& c : text) {
-    auto byte = static_cast<unsigned char>(c);
-    if ((byte < ' ' && c != '\n' && c != '\t') || byte == 0x7f) c = '?';
-  }
-  return text.empty() ? "" : ": " + text;
+  return text.empty() ? "" : ": " + shown_lines(text);
 }
 
 // After SIGKILL, or its own end.

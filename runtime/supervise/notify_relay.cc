@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "runtime/text/log.h"
+#include "runtime/text/shown.h"
 #include "runtime/text/unix_socket.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
@@ -72,12 +73,6 @@ std::string_view next_line(std::string_view* rest) {
   std::string_view line = rest->substr(0, end);
   rest->remove_prefix(end == std::string_view::npos ? rest->size() : end + 1);
   return line;
-}
-
-bool is_text(std::string_view line) {
-  for (char c : line)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
-  return true;
 }
 
 bool is_barrier(std::string_view datagram) {
@@ -172,7 +167,7 @@ std::string relayed_notification(std::string_view datagram, pid_t main_pid) {
   for (std::string_view rest = datagram; !rest.empty();) {
     std::string_view line = next_line(&rest);
     if (line == "READY=1") ready = main_pid == 0 ? "READY=1" : fmt::format("READY=1\nMAINPID={}", main_pid);
-    if (line.starts_with("STATUS=") && is_text(line)) status = line;
+    if (line.starts_with("STATUS=") && shown_line(line) == line) status = line;
   }
   if (status.empty() || ready.size() + 1 + status.size() > kMaxBytes) return ready;
   return ready.empty() ? std::string(status) : fmt::format("{}\n{}", ready, status);

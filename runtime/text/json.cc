@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/text/json_writer.h"
+#include "runtime/text/shown.h"
 
 namespace minirun {
 
@@ -365,19 +366,17 @@ std::string quoted(std::string_view text, size_t max_bytes) {
 
 std::string pointer_token(std::string_view key) {
   std::string token;
-  for (size_t i = 0; i < key.size(); ++i) {
-    auto c = static_cast<unsigned char>(key[i]);
-    bool c1_control = c == 0xC2 && i + 1 < key.size() && static_cast<unsigned char>(key[i + 1]) < 0xA0;
-    if (c == '~')
+  while (!key.empty()) {
+    const size_t length = std::max<size_t>(utf8_length(key), 1);
+    if (key[0] == '~')
       token += "~0";
-    else if (c == '/')
+    else if (key[0] == '/')
       token += "~1";
-    else if (c < 0x20 || c == 0x7F)
-      token += fmt::format("\\u{:04x}", c);
-    else if (c1_control)
-      token += fmt::format("\\u{:04x}", static_cast<unsigned char>(key[++i]));
-    else
-      token += key[i];
+    else if (printed_length(key) > 0)
+      token += key.substr(0, length);
+    else  // of a control character the last byte is its number
+      token += fmt::format("\\u{:04x}", static_cast<unsigned char>(key[length - 1]));
+    key.remove_prefix(length);
   }
   return token;
 }

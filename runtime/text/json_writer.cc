@@ -4,27 +4,9 @@
 
 #include <iterator>
 
-namespace minirun {
+#include "runtime/text/shown.h"
 
-// The length of the valid UTF-8 sequence at the start of text, or 0 (RFC 3629: no overlong forms, no surrogates).
-static size_t utf8_length(std::string_view text) {
-  auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  auto tail = [&](size_t i) { return (byte(i) & 0xC0u) == 0x80u; };
-  unsigned lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return tail(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    bool overlong = lead == 0xE0 && byte(1) < 0xA0;
-    bool surrogate = lead == 0xED && byte(1) > 0x9F;
-    return tail(1) && tail(2) && !overlong && !surrogate ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    bool overlong = lead == 0xF0 && byte(1) < 0x90;
-    bool beyond = lead == 0xF4 && byte(1) > 0x8F;
-    return tail(1) && tail(2) && tail(3) && !overlong && !beyond ? 4 : 0;
-  }
-  return 0;
-}
+namespace minirun {
 
 static void append_escaped(std::string& out, char c) {
   switch (c) {

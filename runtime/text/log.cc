@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "runtime/text/json_writer.h"
+#include "runtime/text/shown.h"
 #include "sys/fd.h"
 #include "sys/file.h"
 
@@ -20,23 +21,11 @@ LogOptions& current_options() {
   return options;
 }
 
-void write_stderr(std::string_view line) {
+// Ids, paths and names of processes may be anything. With a "\n" at the end.
+void write_stderr(std::string_view text) {
+  const std::string line = shown_lines(text);
   // The one channel that tells of failures; when it is closed there is nobody left to tell.
   (void)!write(STDERR_FILENO, line.data(), line.size());
-}
-
-// Ids and paths of the command line may be anything: what a terminal obeys is shown as \xNN.
-std::string for_terminal(std::string_view text) {
-  std::string shown;
-  for (char c : text) {
-    auto byte = static_cast<unsigned char>(c);
-    bool obeyed = (byte < ' ' && c != '\n' && c != '\t') || byte == 0x7f;
-    if (obeyed)
-      shown += fmt::format("\\x{:02x}", byte);
-    else
-      shown += c;
-  }
-  return shown;
 }
 
 std::shared_ptr<spdlog::logger> make_logger(const LogOptions& options) {
@@ -102,11 +91,11 @@ void log_debug_text(std::string_view text) {
 
 void report_error(std::string_view text) {
   if (!current_options().file.empty()) log(spdlog::level::err, text);
-  write_stderr(fmt::format("minirun: {}\n", for_terminal(text)));
+  write_stderr(fmt::format("minirun: {}\n", text));
 }
 
 void report_line(std::string_view line) {
-  write_stderr(fmt::format("{}\n", for_terminal(line)));
+  write_stderr(fmt::format("{}\n", line));
 }
 
 }  // namespace minirun

@@ -8,6 +8,7 @@
 #include "runtime/compile/plan_print.h"
 #include "runtime/oci/bundle.h"
 #include "runtime/text/json.h"
+#include "runtime/text/shown.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace minirun {
@@ -15,10 +16,7 @@ namespace {
 
 // What goes to a terminal holds nothing that a terminal obeys.
 bool is_printable(std::string_view text) {
-  return std::none_of(text.begin(), text.end(), [](char c) {
-    auto byte = static_cast<unsigned char>(c);
-    return (byte < ' ' && c != '\n' && c != '\t') || byte == 0x7f;
-  });
+  return shown_lines(text) == text;
 }
 
 // Each line of a refusal says where: LINE:COLUMN of text that is no JSON, a pointer else ("" is the whole).

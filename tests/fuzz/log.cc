@@ -7,6 +7,7 @@
 
 #include "runtime/text/json.h"
 #include "runtime/text/json_writer.h"
+#include "runtime/text/shown.h"
 #include "sys/fd.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -78,8 +79,8 @@ void check_writer(const std::string& text) {
 
 // Quotes and pointers of messages for people: nothing in them that a terminal obeys.
 void check_shown(const std::string& text) {
-  for (const std::string& shown : {quoted(text), pointer_token(text)})
-    for (char c : shown) HOLDS(static_cast<unsigned char>(c) >= ' ' && c != 0x7f, shown);
+  for (const std::string& shown : {quoted(text), pointer_token(text)}) HOLDS(shown_line(shown) == shown, shown);
+  HOLDS(shown_line(shown_line(text)) == shown_line(text), text);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // What a container says to the service manager: whatever comes in, only its readiness and one line of text go on.
 #include "runtime/supervise/notify_relay.h"
+#include "runtime/text/shown.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace minirun {
@@ -22,7 +23,7 @@ void check(std::string_view datagram, pid_t main_pid) {
       HOLDS(ready && main_pid != 0 && line == "MAINPID=" + std::to_string(main_pid), relayed);
     } else {
       HOLDS(line.starts_with("STATUS=") && ++statuses == 1, relayed);
-      for (char c : line) HOLDS(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f, relayed);
+      HOLDS(shown_line(line) == line, relayed);
     }
   }
   HOLDS(!ready || datagram.find("READY=1") != std::string_view::npos, relayed);

@@ -54,6 +54,35 @@ TEST_F(BadInput, InvalidUtf8) {
   expect_refused(run_raw("{\"ociVersion\": \"1.0.\xff\"}"), {"config.json"});
 }
 
+// ESC [ has a second form, U+009B, which is one byte in Latin-1.
+TEST_F(BadInput, NoNameReachesTheTerminalAsACommand) {
+  const std::string evil =
+                        "a\xc2\x9b"
+                        "2J-\x9b"
+                        "2J-\x1b[2J-\u00e9",
+                    shown = "a\\xc2\\x9b2J-\\x9b2J-\\x1b[2J-\u00e9";
+  expect_refused(call({"run", "--bundle", "/no/such/" + evil, id()}), {"/no/such/" + shown});
+  Outcome wrong = call({"state", "x", evil});
+  EXPECT_EQ(wrong.code, 1);
+  EXPECT_NE(wrong.err.find(shown), std::string::npos) << describe(wrong);
+  Bundle bundle;
+  bundle.payload({"pause"});
+  bundle.config["hostname"] = "h\u009b2J";
+  bundle.write();
+  Outcome plan = call({"plan", bundle.path()});
+  EXPECT_NE(plan.out.find("h\\xc2\\x9b2J"), std::string::npos) << describe(plan);
+  EXPECT_EQ(plan.out.find("\u009b"), std::string::npos);
+  const std::string renamed =
+      "/run/tests/a\xc2\x9b"
+      "2J-\x1b[2J";
+  ASSERT_EQ(rename(bundle.path().c_str(), renamed.c_str()), 0);
+  EXPECT_EQ(call({"run", "--detach", "--bundle", renamed, id()}).code, 0);
+  Outcome list = call({"list"});
+  EXPECT_NE(list.out.find("/run/tests/a\\xc2\\x9b2J-\\x1b[2J "), std::string::npos) << describe(list);
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  ASSERT_EQ(rename(renamed.c_str(), bundle.path().c_str()), 0);
+}
+
 TEST_F(BadInput, NestingOfAHundredThousand) {
   expect_refused(run_raw("{\"x\": " + std::string(100000, '[') + std::string(100000, ']') + "}"), {"config.json"});
   std::string objects;

@@ -183,9 +183,11 @@ TEST_F(PlanPrint, JsonSaysTheSameAsTheText) {
 }
 
 TEST_F(PlanPrint, ControlCharactersDoNotReachTheTerminal) {
-  spec.hostname = "a\x1b[2Jb\n";
+  spec.hostname =
+      "a\x1b[2Jb\n\xc2\x9b"
+      "2J\x9b";
   (void)lines();
-  EXPECT_NE(plan_text(compiled).find("set the hostname to a\\x1b[2Jb\\x0a  <-"), std::string::npos);
+  EXPECT_NE(plan_text(compiled).find("set the hostname to a\\x1b[2Jb\\x0a\\xc2\\x9b2J\\x9b  <-"), std::string::npos);
 }
 
 }  // namespace

@@ -105,7 +105,7 @@ TEST_F(RunHook, FailureHasItsStatusAndTheEndOfWhatItSaid) {
   EXPECT_EQ(text(run("echo to stdout; echo to stderr >&2; exit 3")), "/bin/sh: exit status 3: to stdout\nto stderr");
   EXPECT_EQ(text(run("exit 1")), "/bin/sh: exit status 1");
   EXPECT_EQ(text(run("kill -9 $$")), "/bin/sh: killed by signal 9");
-  EXPECT_EQ(text(run("printf 'a\\033[31mb\\n'; exit 1")), "/bin/sh: exit status 1: a?[31mb");
+  EXPECT_EQ(text(run("printf 'a\\033[31mb\\n'; exit 1")), "/bin/sh: exit status 1: a\\x1b[31mb");
 }
 
 TEST_F(RunHook, ThatIsNotThereIsTold) {

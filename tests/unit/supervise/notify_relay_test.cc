@@ -28,7 +28,12 @@ TEST(RelayedNotification, IsReadinessAndStatusAlone) {
             "STATUS=gr\xc3\xb6\xc3\x9f"
             "er");
   for (const char* other : {"", "\n", "READY=0", "READY=11", " READY=1", "READY=1 ", "MAINPID=1", "FDSTORE=1", "STATUS",
-                            "BARRIER=1", "STATUS=a\x1b[2J", "STATUS=\x7f", "STOPPING=1\nWATCHDOG=1"})
+                            "BARRIER=1", "STATUS=a\x1b[2J", "STATUS=\x7f",
+                            "STATUS=\xc2\x9b"
+                            "2J",
+                            "STATUS=\x9b"
+                            "2J",
+                            "STOPPING=1\nWATCHDOG=1"})
     EXPECT_EQ(relayed_notification(other, 7), "") << other;
   EXPECT_EQ(relayed_notification(std::string_view("STATUS=a\0b", 10), 7), "");
   // Never more than systemd reads at once.
