@@ -109,7 +109,9 @@ class Cgroup {
   // Whether another owner is written on it. One without a mark is nobody's that is known.
   bool is_marked_by_another(const std::string& owner) const;
 
-  // The cgroups with exactly this mark: mostly none or one. Walks the whole tree, but not into containers.
+  // The cgroups with exactly this mark: mostly none or one. Walks the whole tree, but not
+  // into containers; of a part of it that holds some hundred thousand cgroups not all, so that nobody can hide the
+  // others behind them.
   static Result<std::vector<Cgroup>> find_marked(const Hierarchy& hierarchy, const std::string& owner);
 
   // Waits until no process is left in it and below. EBUSY at the deadline, naming who is, as remove().

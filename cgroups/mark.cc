@@ -3,9 +3,11 @@
 // but also of a minirun without CAP_SYS_ADMIN in the first user namespace: that one takes "user." (xattr(7); cgroup2
 // since Linux 5.7).
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 
@@ -17,13 +19,16 @@ namespace {
 
 constexpr const char* kNames[] = {"trusted.minirun", "user.minirun"};
 constexpr size_t kMostBytes = 1024;
+constexpr WalkLimits kWholeHost{HugeTree::see_in_part, 1 << 18};
 
-// The mark's text, empty when there is none.
+// The mark's text, empty when there is none. A "user." one may be the container's own words: whoever owns the cgroup
+// can write it. What is longer than a mark can be is nobody's whom minirun knows.
 std::string read_mark(int cgroup_fd) {
   char text[kMostBytes];
   for (const char* name : kNames) {
     ssize_t n = fgetxattr(cgroup_fd, name, text, sizeof text);
     if (n > 0) return {text, static_cast<size_t>(n)};
+    if (n < 0 && errno == ERANGE) return "0 ";
   }
   return "";
 }
@@ -52,14 +57,16 @@ bool Cgroup::is_marked_by_another(const std::string& owner) const {
 
 Result<std::vector<Cgroup>> Cgroup::find_marked(const Hierarchy& hierarchy, const std::string& owner) {
   std::vector<CgroupRecord> records;
-  TRY(walk_cgroups(hierarchy.root.get(), [&](const std::string& path, int fd) {
+  TRY(walk_cgroups(hierarchy.root.get(), kWholeHost, [&](const std::string& path, int fd) {
     std::string mark = read_mark(fd);
     if (mark.empty()) return true;
     uint32_t made = 0;
     auto [end, error] = std::from_chars(mark.data(), mark.data() + mark.size(), made);
     struct stat info {};
-    bool same = error == std::errc{} && *end == ' ' && owner_in(mark) == owner;
-    if (same && made > 0 && fstat(fd, &info) == 0) records.push_back({path.substr(1), info.st_dev, info.st_ino, made});
+    bool same = error == std::errc{} && *end == ' ' && owner_in(mark) == owner && path.size() < PATH_MAX;
+    auto levels = std::count(path.begin(), path.end(), '/');  // more than there are were never made
+    if (same && made > 0 && made <= levels && fstat(fd, &info) == 0)
+      records.push_back({path.substr(1), info.st_dev, info.st_ino, made});
     return false;  // what is below is some container's own
   }));
   std::vector<Cgroup> found;

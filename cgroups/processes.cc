@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <memory>
 #include <vector>
 
+#include "cgroups/walk.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -82,8 +82,8 @@ bool is_frozen_wchan(std::string_view wchan) {
 }
 
 // The pids of one cgroup. A threaded one has none of its own (EOPNOTSUPP): they are told by the one above that is not.
-Result<void> collect(int cgroup_fd, const std::string& path, std::vector<pid_t>* pids) {
-  auto text = read_file(cgroup_fd, path + "/cgroup.procs", 64 << 20);
+Result<void> collect(int cgroup_fd, std::vector<pid_t>* pids) {
+  auto text = read_file(cgroup_fd, "cgroup.procs", 64 << 20);
   if (!text && text.error().code == EOPNOTSUPP) return {};
   if (!text) return text.error();
   for (const char* at = text->c_str(); *at != '\0';) {
@@ -94,17 +94,6 @@ Result<void> collect(int cgroup_fd, const std::string& path, std::vector<pid_t>*
     at = *end == '\n' ? end + 1 : end;
   }
   return {};
-}
-
-Result<std::vector<std::string>> children_of(int cgroup_fd, const std::string& path) {
-  UniqueFd fd = TRY(open_at(cgroup_fd, path, O_RDONLY | O_DIRECTORY));
-  std::unique_ptr<DIR, int (*)(DIR*)> directory(fdopendir(fd.get()), closedir);
-  if (!directory) return fail(errno, "read a cgroup directory");
-  (void)fd.release();  // the stream owns it now
-  std::vector<std::string> children;
-  while (const dirent* entry = readdir(directory.get()))
-    if (entry->d_type == DT_DIR && entry->d_name[0] != '.') children.push_back(path + "/" + entry->d_name);
-  return children;
 }
 
 }  // namespace
@@ -145,18 +134,18 @@ std::string describe_unfrozen_processes(int cgroup_fd) {
 
 Result<std::vector<pid_t>> list_processes(int cgroup_fd) {
   std::vector<pid_t> pids;
-  TRY(collect(cgroup_fd, ".", &pids));
-  std::vector<std::string> todo = TRY(children_of(cgroup_fd, "."));
-  while (!todo.empty()) {
-    std::string path = std::move(todo.back());
-    todo.pop_back();
-    auto found = collect(cgroup_fd, path, &pids);
-    auto below = found.ok() ? children_of(cgroup_fd, path) : Result<std::vector<std::string>>(found.error());
-    if (below.ok())
-      todo.insert(todo.end(), below->begin(), below->end());
-    else if (below.error().code != ENOENT && below.error().code != ENODEV)  // gone since its parent was read
-      return below.error();
-  }
+  TRY(collect(cgroup_fd, &pids));
+  Result<void> all;
+  constexpr WalkLimits kLimits{HugeTree::refuse, 1 << 20};
+  TRY(walk_cgroups(cgroup_fd, kLimits, [&](const std::string& path, int fd) {
+    if (!all.ok()) return false;
+    if (path == ".") return true;
+    auto collected = collect(fd, &pids);
+    bool gone = !collected.ok() && (collected.error().code == ENOENT || collected.error().code == ENODEV);
+    if (!gone) all = collected;
+    return collected.ok();
+  }));
+  if (!all.ok()) return all.error();
   std::sort(pids.begin(), pids.end());
   pids.erase(std::unique(pids.begin(), pids.end()), pids.end());  // it may have moved between two reads
   return pids;

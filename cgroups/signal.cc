@@ -87,7 +87,7 @@ Result<size_t> signal_processes(int cgroup_fd, int signal, pid_t spared) {
   for (int pass = 0; pass < kMostPasses; pass++) {
     size_t before = sender.count();
     Result<void> sent;
-    TRY(walk_cgroups(cgroup_fd, [&](const std::string&, int fd) {
+    TRY(walk_cgroups(cgroup_fd, {}, [&](const std::string&, int fd) {
       if (sent.ok()) sent = sender.send_to(fd);
       return sent.ok();
     }));

@@ -1,4 +1,8 @@
 // What finds a container's cgroup without its record, and signals to all in it.
+#include <sys/xattr.h>
+
+#include <cstring>
+
 #include "cgroups/signal.h"
 #include "tests/unit/cgroups/cgroup_root.h"
 
@@ -49,6 +53,24 @@ TEST_F(CgroupMark, IsNotLeftOnWhatWasThereBefore) {
   EXPECT_TRUE(cgroup.mark("web").ok());
   EXPECT_TRUE(Cgroup::find_marked(hierarchy_, "web")->empty());
   unlinkat(root(), path.c_str() + 1, AT_REMOVEDIR);
+}
+
+// A tenant's own words on its own cgroup.
+TEST_F(CgroupMark, WhatATenantWritesHidesNobodyElse) {
+  Cgroup mine = make("/mine/one"), hostile = make("/hostile"), liar = make("/liar");
+  ASSERT_TRUE(mine.mark("web 1:2").ok());
+  const std::string big(60000, 'x');
+  ASSERT_EQ(fsetxattr(hostile.fd(), "user.minirun", big.data(), big.size(), 0), 0) << strerror(errno);
+  for (const char* made :
+       {"4000000000 web 1:2", "0 web 1:2", "-1 web 1:2", "99999999999 web 1:2", "web 1:2", " web 1:2"}) {
+    ASSERT_EQ(fsetxattr(liar.fd(), "user.minirun", made, strlen(made), 0), 0);
+    auto found = Cgroup::find_marked(hierarchy_, "web 1:2");
+    ASSERT_TRUE(found.ok()) << found.error().text();
+    ASSERT_EQ(found->size(), 1U) << made;
+    EXPECT_EQ((*found)[0].record().path, base_ + "/mine/one");
+  }
+  EXPECT_TRUE(hostile.is_marked_by_another("web 1:2")) << "no mark of minirun's is as long";
+  for (Cgroup* cgroup : {&mine, &hostile, &liar}) expect_removed(*cgroup);
 }
 
 TEST_F(CgroupMark, SignalsGoToAllBelowButOne) {
