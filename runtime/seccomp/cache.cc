@@ -178,6 +178,7 @@ std::string seccomp_cache_key(const oci::Seccomp& seccomp) {
   utsname system = {};
   (void)uname(&system);  // fails for a bad pointer only
   key.text(minirun_version());
+  key.text(seccomp_generator());
   key.text(libseccomp_version());
   key.text(system.release);
   key.text(system.machine);

@@ -9,9 +9,10 @@
 namespace minirun {
 
 // As compile_seccomp, from the cache in state_root/.cache/seccomp where it is there. A file of the cache counts only if
-// it is a regular one of this user with mode 0600, is whole, and was made from exactly this section by this version of
-// minirun and libseccomp on this kernel; whatever else is found, or goes wrong with the cache, means compiling as if
-// there were none. Old files are removed beyond kMaxCachedFilters.
+// it is a regular one of this user with mode 0600, is whole, and was made from exactly this section by this version and
+// these sources of minirun, with this libseccomp, on this kernel; whatever else is found, or goes wrong with the cache,
+// means compiling as if there were none. Old files are removed beyond kMaxCachedFilters.
+//
 // state_root_fd: a directory that only this user can write to; -1: no cache.
 Result<SeccompProgram> cached_seccomp(int state_root_fd, const oci::Seccomp& seccomp);
 
@@ -20,5 +21,8 @@ constexpr unsigned kMaxCachedFilters = 64;
 // For tests and measuring: all that the filter depends on, as bytes, and the name of the file for it.
 std::string seccomp_cache_key(const oci::Seccomp& seccomp);
 std::string seccomp_cache_name(const std::string& key);
+
+// A hash of the sources that compile_seccomp() is made of, as 64 hexadecimal digits; CMakeLists.txt says of which.
+const char* seccomp_generator();
 
 }  // namespace minirun

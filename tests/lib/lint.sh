@@ -87,6 +87,28 @@ lint_links_faults() {
   return 1
 }
 
+# The cache of seccomp filters is keyed by a hash of what makes them: that of these sources, and another one for others.
+lint_seccomp_key() {
+  local files changed built
+  built=$(generator_in build/runtime/seccomp/generator.cc)
+  grep -qF "$built" build/minirun || { echo "build/minirun does not have the hash of its generator"; return 1; }
+  rm -rf $results/generator
+  mkdir -p $results/generator
+  cp runtime/seccomp/*.cc runtime/seccomp/*.h $results/generator/
+  # In CMake's order, which is by name.
+  files="$(printf '%s;' $results/generator/*)runtime/oci/spec.h;runtime/oci/parse_seccomp.cc"
+  [ "$(generator_of "$files")" = "$built" ] || { echo "build/minirun has the hash of other sources"; return 1; }
+  for changed in $results/generator/*; do
+    echo >>"$changed"
+    [ "$(generator_of "$files")" != "$built" ] || { echo "$changed counts for nothing"; return 1; }
+  done
+}
+generator_in() { sed -n 's/^ *return "\([0-9a-f]*\)";$/\1/p' "$1"; } # FILE
+generator_of() { # FILES
+  cmake -D "FILES=$1" -D OUTPUT=$results/generator.cc -P runtime/seccomp/hash_sources.cmake
+  generator_in $results/generator.cc
+}
+
 # What docs/conformance.md names is there.
 lint_conformance() {
   tests/lib/conformance_check.sh
@@ -100,6 +122,6 @@ lint_check() { # NAME SECONDS
 ring_lint() {
   build_release || return
   local name
-  for name in format words lengths includes includes_faults links links_faults scripts conformance init binary hardening hardening_faults; do lint_check $name 60; done
+  for name in format words lengths includes includes_faults links links_faults seccomp_key scripts conformance init binary hardening hardening_faults; do lint_check $name 60; done
   lint_check tidy 1500
 }

@@ -81,6 +81,14 @@ TEST_F(SeccompCache, HasAKeyForEachDifferenceThatMatters) {
   EXPECT_EQ(keys.size(), all.size());
 }
 
+// Two builds of one version may compile a profile differently. tests/lib/lint.sh sees that the hash is of the sources.
+TEST_F(SeccompCache, HasTheGeneratorsSourcesInItsKey) {
+  const std::string generator = seccomp_generator();
+  EXPECT_EQ(generator.size(), 64U);
+  EXPECT_EQ(generator.find_first_not_of("0123456789abcdef"), std::string::npos) << generator;
+  EXPECT_NE(seccomp_cache_key(small_profile()).find(generator), std::string::npos);
+}
+
 TEST_F(SeccompCache, CompilesAgainWhenTheFileIsCutAnywhere) {
   const std::string fresh = get(small_profile());
   const std::string whole = content(small_profile());
