@@ -18,13 +18,12 @@ class BirthSteps : public ProcessSteps<Kernel> {
     return rc < 0 ? rc : this->receive(Message::mapped);
   }
 
-  // A change of ids makes a process dumpable again, if the host says so (fs.suid_dumpable): taken back by
-  // die_with_parent.
   long become_root() {
     long rc = this->call(__NR_setgroups, 0, 0);
     if (rc < 0 && rc != -EPERM) return rc;  // EPERM: denied to the unprivileged (user_namespaces(7))
     rc = this->call(__NR_setresgid, 0, 0, 0);
-    return rc < 0 ? rc : this->call(__NR_setresuid, 0, 0, 0);
+    if (rc >= 0) rc = this->call(__NR_setresuid, 0, 0, 0);
+    return rc < 0 ? rc : this->hide_again();
   }
 
   // From here on only the report speaks for this process.

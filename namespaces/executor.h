@@ -152,7 +152,7 @@ class Executor : public BirthSteps<Kernel> {
       case Op::identity:
         return this->identity(a[0], a[1]);
       case Op::bounding:
-        return this->bounding(a[0]);
+        return this->bounding(a[2]);
       case Op::capabilities:
         return this->capabilities(a[0], a[1], a[2], a[3]);
       case Op::no_new_privileges:

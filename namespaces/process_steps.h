@@ -19,12 +19,9 @@ class ProcessSteps : public TerminalSteps<Kernel> {
 
   // The signal is lost with every change of credentials (prctl(2)), so the step comes again after one. The parent may
   // have died before the call: then the other end of the socket is closed.
-  // So is the protection from tracers, where the host says so (fs.suid_dumpable).
   long die_with_parent() {
     long rc = this->prctl(kPrSetPdeathsig, kSigkill);
     if (rc < 0 || this->control_ < 0) return rc;  // without a socket it is follow_parent() that looks
-    rc = this->prctl(kPrSetDumpable, 0);
-    if (rc < 0) return rc;
     Envelope envelope;
     constexpr uint64_t kPeekDontwait = 0x02 | 0x40;
     rc = this->kernel_.call(__NR_recvfrom, descriptor(this->control_), address(&envelope), sizeof envelope,
@@ -173,18 +170,16 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     if (rc >= 0) rc = this->call(__NR_setresgid, gid, gid, gid);
     if (rc >= 0) rc = this->call(__NR_setresuid, uid, uid, uid);
     if (rc >= 0) rc = this->prctl(kPrSetKeepcaps, 0);
-    return rc;
+    return rc < 0 ? rc : hide_again();
   }
 
-  // Drops every capability that is not in the mask from the bounding set, up to the last that this kernel knows.
-  long bounding(uint64_t mask) {
-    for (uint64_t capability = 0; capability < 64; capability++) {
-      if (((mask >> capability) & 1) != 0) continue;
-      long rc = this->kernel_.call(__NR_prctl, kPrCapbsetDrop, capability, 0, 0, 0);
-      if (rc == -EINVAL && capability > 0) return 0;  // past the last one
-      if (rc < 0) return rc;
-    }
-    return 0;
+  // Drops from the bounding set what is in the mask. The parent knows which capabilities the kernel has: EINVAL, which
+  // says that there is none of that number, is a failure like any other, since it may come from a filter.
+  long bounding(uint64_t dropped) {
+    long rc = 0;
+    for (uint64_t capability = 0; rc >= 0 && capability < 64; capability++)
+      if (((dropped >> capability) & 1) != 0) rc = this->prctl(kPrCapbsetDrop, capability);
+    return rc;
   }
 
   long capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable, uint64_t ambient) {
@@ -252,6 +247,10 @@ class ProcessSteps : public TerminalSteps<Kernel> {
   }
 
  protected:
+  // A change of ids makes a process dumpable again, and so open to tracers of the same user and its memory and
+  // descriptors readable, where the host says so (fs.suid_dumpable 1; commit_creds() in kernel/cred.c).
+  long hide_again() { return this->prctl(kPrSetDumpable, 0); }
+
   // The terminal is stdio by then, if there is one.
   void forget_descriptors() {
     if (this->terminal_ >= 0) this->terminal_ = 0;

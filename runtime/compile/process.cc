@@ -170,7 +170,8 @@ void emit_identity(Compilation& c, const CapabilitySets& sets) {
   if (user.uid != 0 && !c.spec.process->terminal) c.add(Op::own_stdio, "/process/user", {user.uid});
   emit_groups(c);  // setgroups(2) needs the CAP_SETGID that goes with the identity
   c.add(Op::bounding, "/process/capabilities/bounding",
-        {sets.bounding, c.text(capability_names(sets.bounding))});  // needs CAP_SETPCAP
+        {sets.bounding, c.text(capability_names(sets.bounding)),
+         all_capabilities() & ~sets.bounding});  // needs CAP_SETPCAP
   if (user.uid != 0 || user.gid != 0) c.add(Op::identity, "/process/user", {user.uid, user.gid});
   uint64_t borrowed = borrowed_capabilities(c);
   emit_capabilities(c, borrowed != 0 ? with_borrowed(sets, borrowed) : sets);
