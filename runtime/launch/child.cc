@@ -58,7 +58,10 @@ Result<Launched> Launched::start(const Compiled& compiled, const HostDescriptors
 }
 
 Launched::Launched(Launched&& other) noexcept
-    : child_(std::move(other.child_)), owned_(std::exchange(other.owned_, false)), root_(other.root_) {}
+    : child_(std::move(other.child_)),
+      said_(other.said_),
+      owned_(std::exchange(other.owned_, false)),
+      root_(other.root_) {}
 
 Launched::~Launched() {
   (void)end();  // what is left of it is told by the removal of its cgroup
@@ -155,7 +158,8 @@ constexpr int kLongestExecMs = 1000;
 enum class Milestone : uint8_t { gate, created, running, failed, closed };
 
 // Messages up to one that ends the waiting.
-Result<Milestone> read_messages(const Child& child, Signals& signals, LaunchEvents* events) {
+Result<Milestone> read_messages(Launched& launched, Signals& signals, LaunchEvents* events) {
+  const Child& child = launched.child();
   bool held = false;
   for (;;) {
     Received received = TRY(receive(child.control.get(), child.pidfd.get(), signals));
@@ -171,9 +175,12 @@ Result<Milestone> read_messages(const Child& child, Signals& signals, LaunchEven
     if (received.kind == Received::Kind::end_of_file) return Milestone::closed;
     switch (received.envelope.message) {
       case Message::terminal:
+        TRY(launched.once(Launched::kTerminal));
         events->terminal = std::move(received.fd);
         break;
       case Message::ready:
+        if (received.envelope.status == 0) return fail(EPROTO, "gate 0 of the init");
+        TRY(launched.once(static_cast<uint32_t>(received.envelope.status)));
         events->gate = static_cast<Gate>(received.envelope.status);
         return Milestone::gate;
       case Message::created:
@@ -211,7 +218,7 @@ std::optional<LaunchFailure> await_messages(Launched& launched, bool resident, c
                                             const Cgroup& cgroup, Signals& signals, LaunchEvents* events,
                                             const std::function<FailedStep()>& failed) {
   Child& child = launched.child();
-  auto ending = read_messages(child, signals, events);
+  auto ending = read_messages(launched, signals, events);
   if (!ending.ok()) return LaunchFailure{ending.error(), ending.error().exit_status()};
   if (*ending == Milestone::closed) {
     auto arrived = await_arrival(&child, signals);
@@ -226,6 +233,14 @@ std::optional<LaunchFailure> await_messages(Launched& launched, bool resident, c
 }
 
 }  // namespace
+
+Result<void> Launched::once(uint32_t what) {
+  constexpr auto kLastGate = static_cast<uint32_t>(Gate::listener);
+  if (what > kLastGate) return fail(EPROTO, "gate {} of the init", what);
+  if ((said_ >> what & 1) != 0) return fail(EPROTO, "message {} of the init for the second time", what);
+  said_ |= 1U << what;
+  return {};
+}
 
 std::optional<LaunchFailure> foresee_start(Launched& launched, const oci::Process& process) {
   UniqueFd root = open_container_root(launched.child().pid);

@@ -45,9 +45,15 @@ class Launched {
   // Kills it and waits for its end, for at most kRemovalTime. False: the kernel does not let it die.
   bool end();
 
+  // Whoever can trace the init (a container with CAP_SYS_PTRACE) can make it send without end, and have hooks run again
+  // and again: it comes to each gate, and hands over its terminal, once. EPROTO the second time.
+  static constexpr uint32_t kTerminal = 0;  // and the numbers of gates
+  Result<void> once(uint32_t what);
+
  private:
   explicit Launched(Child child) : child_(std::move(child)) {}
   Child child_;
+  uint32_t said_ = 0;
   bool owned_ = true;
   int root_ = -1;
 };
@@ -60,7 +66,7 @@ struct LaunchFailure {
 
 // What the container sends while it is being set up.
 struct LaunchEvents {
-  UniqueFd terminal;         // the last Message::terminal
+  UniqueFd terminal;         // of Message::terminal
   std::optional<Gate> gate;  // where it waits
 };
 

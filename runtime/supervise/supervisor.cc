@@ -17,6 +17,7 @@ namespace minirun {
 namespace {
 
 constexpr int kRetryMs = 10;        // a full queue of signals: the receiver has to run first
+constexpr int kMostMessages = 16;   // of the init at one go; it has two at the most to send
 constexpr int kBackgroundMs = 250;  // nothing tells that `fg` made a running job the foreground one
 
 }  // namespace
@@ -90,8 +91,9 @@ int Supervisor::patience_ms() const {
   return least;
 }
 
+// A container with CAP_SYS_PTRACE can make its init send without end: signals and the terminal have their turn between.
 Result<void> Supervisor::read_control(int control) {
-  for (;;) {
+  for (int i = 0; i < kMostMessages; i++) {
     auto received = TRY(try_receive(control));
     if (!received) return {};
     if (received->kind == Received::Kind::end_of_file) {
@@ -104,6 +106,7 @@ Result<void> Supervisor::read_control(int control) {
     }
     if (received->envelope.message == Message::failed) ended_.init_failed = true;
   }
+  return {};
 }
 
 // Who the host's socket belonged to is gone: that is no reason to end the container.

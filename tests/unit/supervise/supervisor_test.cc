@@ -39,6 +39,26 @@ void send(pid_t pid, int number) {
   EXPECT_EQ(syscall(SYS_kill, pid, number), 0) << number;
 }
 
+// Whoever traces the init can make it say anything for ever.
+TEST(Supervise, SignalsAreHandedOnThoughTheInitSendsWithoutEnd) {
+  Foreground run(Options{.init = [](const Init& init) {
+    pid_t flood = fork();
+    if (flood == 0) {
+      (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+      for (;;) init.send(Message::running);
+    }
+    return record_signals(init);
+  }});
+  run.await_start();
+  send(run.pid(), SIGUSR1);
+  Record record{};
+  ASSERT_TRUE(run.record(&record)) << "the signal did not arrive";
+  EXPECT_EQ(record.number, SIGUSR1);
+  send(run.pid(), kLast);
+  EXPECT_TRUE(run.record(&record));
+  EXPECT_EQ(run.finish().wait_status, 5 << 8);
+}
+
 TEST(Supervise, HandsEverySignalOnExactlyOnce) {
   Foreground run(Options{.init = record_signals});
   run.await_start();

@@ -1,0 +1,120 @@
+// What the parent makes of an init that says more than one does: a container that traces it speaks in its name.
+#include <chrono>
+
+#include "runtime/launch/child.h"
+#include "tests/unit/supervise/foreground_rig.h"
+
+namespace minirun {
+namespace {
+
+using std::chrono::steady_clock;
+
+// The parent at work on a process that plays the init, each in a process of its own: blocking signals is for good. The
+// text of the failure goes through the pipe.
+class InitMessages : public testing::Test {
+ protected:
+  struct Answer {
+    std::string text;
+    steady_clock::duration took;
+  };
+
+  // says: runs until it is killed, or returns. calls: how often the parent waits, opening the gate between.
+  static Answer answer_to(const std::function<void(const rig::Init&)>& says, int calls) {
+    const auto begin = steady_clock::now();
+    rig::Pipe told = rig::make_pipe();
+    pid_t parent = fork();
+    if (parent == 0) {
+      const std::string text = wait_for(says, calls);
+      rig::write_bytes(told.writer.get(), text);
+      _exit(0);
+    }
+    told.writer.reset();
+    Answer answer{rig::read_bytes(told.reader.get(), 1 << 16), steady_clock::now() - begin};
+    (void)kill(parent, SIGKILL);  // it may still be waiting
+    EXPECT_EQ(waitpid(parent, nullptr, 0), parent);
+    return answer;
+  }
+
+ private:
+  static std::string wait_for(const std::function<void(const rig::Init&)>& says, int calls) {
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int ends[2] = {-1, -1};
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return "socketpair";
+    UniqueFd near(ends[0]), far(ends[1]);
+    pid_t init = fork();
+    if (init == 0) {
+      (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+      near.reset();
+      says({far.get(), -1, -1});
+      for (;;) pause();
+    }
+    far.reset();
+    PlanBuilder builder;
+    builder.add(Op::die_with_parent, "");
+    auto memory = PlanMemory::create(serialize(builder.finish(), {}, -1));
+    auto signals = Signals::block();
+    if (!memory.ok() || !signals.ok()) return "not set up";
+    Launched launched = Launched::take(Child{init, rig::pidfd_of(init), std::move(near), std::move(*memory)});
+    const Compiled compiled;
+    const Cgroup cgroup = Cgroup::none();
+    for (int i = 0; i < calls; ++i) {
+      LaunchEvents events;
+      auto failure = await_launch(launched, compiled, nullptr, cgroup, *signals, &events);
+      if (failure) return failure->error.text();
+    }
+    return "no failure";
+  }
+};
+
+void send_terminal(int control) {
+  Envelope envelope{Message::terminal, 0};
+  iovec part{&envelope, sizeof envelope};
+  alignas(cmsghdr) char rights[CMSG_SPACE(sizeof(int))] = {};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = rights;
+  header.msg_controllen = sizeof rights;
+  cmsghdr* first = CMSG_FIRSTHDR(&header);
+  first->cmsg_level = SOL_SOCKET;
+  first->cmsg_type = SCM_RIGHTS;
+  first->cmsg_len = CMSG_LEN(sizeof(int));
+  std::memcpy(CMSG_DATA(first), &control, sizeof control);
+  (void)!sendmsg(control, &header, MSG_NOSIGNAL);
+}
+
+TEST_F(InitMessages, TerminalsWithoutEndAreRefused) {
+  Answer answer = answer_to(
+      [](const rig::Init& init) {
+        for (;;) send_terminal(init.control);
+      },
+      1);
+  EXPECT_NE(answer.text.find("for the second time"), std::string::npos) << answer.text;
+  EXPECT_LT(answer.took, std::chrono::seconds(15));
+}
+
+// The hooks of a gate would run again.
+TEST_F(InitMessages, AGateIsPassedOnce) {
+  for (auto gate : {Gate::setup, Gate::commit, Gate::listener}) {
+    const auto twice = [&](const rig::Init& init) {
+      for (int i = 0; i < 2; ++i) init.send(Message::ready, static_cast<int>(gate));
+    };
+    Answer answer = answer_to(twice, 2);
+    EXPECT_NE(answer.text.find("for the second time"), std::string::npos) << answer.text;
+  }
+  const auto all = [](const rig::Init& init) {
+    for (auto gate : {Gate::setup, Gate::commit, Gate::listener}) init.send(Message::ready, static_cast<int>(gate));
+    init.send(Message::running);
+  };
+  EXPECT_EQ(answer_to(all, 4).text, "no failure");
+}
+
+TEST_F(InitMessages, AGateThatThereIsNotIsRefused) {
+  for (int gate : {0, 4, -1, INT32_MAX, INT32_MIN}) {
+    Answer answer = answer_to([&](const rig::Init& init) { init.send(Message::ready, gate); }, 1);
+    EXPECT_NE(answer.text.find("of the init"), std::string::npos) << gate << ": " << answer.text;
+  }
+}
+
+}  // namespace
+}  // namespace minirun
