@@ -23,6 +23,7 @@
 #include "runtime/supervise/console.h"
 #include "runtime/supervise/notify_relay.h"
 #include "runtime/supervise/self_program.h"
+#include "runtime/text/json.h"
 #include "runtime/text/log.h"
 #include "sys/passing_error.h"
 
@@ -56,21 +57,26 @@ Result<bool> same_file(const std::string& one, const char* other) {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-// A namespace that is joined by path may be the host's own: then a kernel parameter of it would be set for the host.
-Result<void> check_joined_namespaces(const oci::Spec& spec) {
+// A namespace that is joined by path may be the host's own: then what is set in it would be set for the host.
+Result<void> check_joined(const oci::Spec& spec, uint32_t type, const std::string& pointer) {
   constexpr std::pair<uint32_t, const char*> kOwn[] = {
       {CLONE_NEWNET, "/proc/self/ns/net"}, {CLONE_NEWIPC, "/proc/self/ns/ipc"}, {CLONE_NEWUTS, "/proc/self/ns/uts"}};
-  for (const auto& [key, value] : spec.linux_.sysctl) {
-    uint32_t type = sysctl_namespace(sysctl_path(key).value_or(""));
-    for (const oci::Namespace& joined : spec.linux_.namespaces) {
-      if (joined.type != type || joined.path.empty()) continue;
-      for (const auto& [own_type, own_path] : kOwn) {
-        if (own_type == type && TRY(same_file(joined.path, own_path)))
-          return fail(0, "config.json: /linux/sysctl/{}: {} is the host's own {} namespace", key, joined.path,
-                      namespace_names(type));
-      }
+  for (const oci::Namespace& joined : spec.linux_.namespaces) {
+    if (joined.type != type || joined.path.empty()) continue;
+    for (const auto& [own_type, own_path] : kOwn) {
+      if (own_type == type && TRY(same_file(joined.path, own_path)))
+        return fail(0, "config.json: {}: {} is the host's own {} namespace", pointer, joined.path,
+                    namespace_names(type));
     }
   }
+  return {};
+}
+
+Result<void> check_joined_namespaces(const oci::Spec& spec) {
+  for (const auto& [key, value] : spec.linux_.sysctl)
+    TRY(check_joined(spec, sysctl_namespace(sysctl_path(key).value_or("")), "/linux/sysctl/" + pointer_token(key)));
+  if (!spec.hostname.empty()) TRY(check_joined(spec, CLONE_NEWUTS, "/hostname"));
+  if (!spec.domainname.empty()) TRY(check_joined(spec, CLONE_NEWUTS, "/domainname"));
   return {};
 }
 

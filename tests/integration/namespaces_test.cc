@@ -165,6 +165,28 @@ TEST_F(Namespaces, SysctlsOfPrivateNamespacesAreSet) {
   EXPECT_EQ(content("/proc/sys/kernel/msgmax"), before);
 }
 
+TEST_F(Namespaces, NamesOfTheHostAreNotChangedThroughAJoinedNamespace) {
+  StartOptions apart;  // whose names do not matter, should this fail
+  apart.in_child = [] {
+    if (unshare(CLONE_NEWUTS) < 0) _exit(97);
+  };
+  Bundle bundle;
+  bundle.payload({"true"});
+  bundle.config.erase("hostname");
+  bundle.join_namespace("uts", "/proc/self/ns/uts");
+  EXPECT_EQ(run(bundle, {}, apart).code, 0) << "without a name nothing of it changes";
+  for (const char* name : {"hostname", "domainname"}) {
+    bundle.config[name] = "evil";
+    expect_refused(run(bundle, {}, apart),
+                   {std::string("config.json: /") + name, "/proc/self/ns/uts is the host's own uts namespace"});
+    bundle.config.erase(name);
+  }
+  Neighbour neighbour(CLONE_NEWUTS);
+  bundle.join_namespace("uts", neighbour.path("uts"));
+  bundle.config["hostname"] = "of-a-pod";
+  EXPECT_EQ(run(bundle).code, 0) << "another container's is its engine's to name";
+}
+
 TEST_F(Namespaces, SysctlsOfTheHostAreRefused) {
   Bundle bundle;
   bundle.config["linux"]["sysctl"] = {{"kernel.panic", "1"}};

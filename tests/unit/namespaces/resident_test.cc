@@ -10,7 +10,7 @@
 namespace minirun {
 namespace {
 
-constexpr int kControl = 9;
+constexpr int kInitControl = 9;
 constexpr uint64_t kFiles = 0x400;  // CLONE_FILES: the workload's filter has a listener
 
 // A supervised workload whose filter takes a capability on loan, as without noNewPrivileges.
@@ -45,7 +45,7 @@ Plan created() {
 }
 
 struct Resident {
-  explicit Resident(const Plan& plan) : image(serialize(plan, {}, kControl)) {
+  explicit Resident(const Plan& plan) : image(serialize(plan, {}, kInitControl)) {
     kernel.answer = [this](const FakeKernel::Call& call, long* result) {
       if (call.number == __NR_seccomp && !kernel.by_child.back()) read_filter(call);
       if (call.number != __NR_rt_sigtimedwait) return false;
