@@ -6,8 +6,9 @@
 #
 # Quiet when nothing is missing; apt's lists are fetched at most once per process, and only then.
 
-# What it takes to build minirun.
-BUILD_PACKAGES="cmake ninja-build g++ pkg-config libseccomp-dev libcap-dev libsystemd-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libcli11-dev libgtest-dev"
+# What it takes to build minirun; its helper for systemd and the tests take some more.
+MINIRUN_PACKAGES="cmake ninja-build g++ libseccomp-dev libcap-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libcli11-dev"
+BUILD_PACKAGES="$MINIRUN_PACKAGES pkg-config libsystemd-dev libgtest-dev"
 
 need_packages_updated=
 

@@ -17,8 +17,7 @@ kCoveragePrograms="minirun minirun-init minirun-systemd unit_tests"
 kNotForCoverage='OpenedFiles.*:OddCaller.TinyLimitsEndInAContainerOrAnError'
 
 build_coverage() {
-  build build/coverage minirun minirun-systemd unit_tests -- -DCMAKE_BUILD_TYPE=Coverage -DCMAKE_CXX_COMPILER=clang++ \
-    -DCMAKE_C_COMPILER=clang -DMINIRUN_COVERAGE=ON
+  build coverage minirun minirun-systemd unit_tests
 }
 
 # Empty ones: all that is in the way of a program that may not make them.

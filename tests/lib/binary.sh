@@ -68,9 +68,9 @@ cet_program_faults() { # FILE LIBC_ARCHIVE
 kHardeningFlags='-fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection=full -ftrivial-auto-var-init=zero'
 kHardeningFlags+=' -fno-delete-null-pointer-checks -fno-strict-overflow -D_FORTIFY_SOURCE=3 -D_GLIBCXX_ASSERTIONS'
 
-# flag_faults DATABASE: how each object of ours was compiled (compile_commands.json), but for the init, which has no C library.
+# flag_faults DATABASE: how each object of ours was compiled (compile_commands.json), also from several files, but for the init, which has no C library.
 flag_faults() {
-  grep -E '"command": .* -c [^ ]*/(sys|cgroups|namespaces|runtime)/[^ ]*\.cc"' "$1" | grep -v '/namespaces/init/' |
+  grep -E '"command": .* -c [^ ]*(/(sys|cgroups|namespaces|runtime)/[^ ]*\.cc|/minirun_[a-z_]*\.dir/Unity/[^ ]*)"' "$1" | grep -v '/namespaces/init/' |
     awk -v flags="$kHardeningFlags" -v database="$1" '
       BEGIN { count = split(flags, wanted, " ") }
       { files++; for (i = 1; i <= count; i++) if (index($0 " ", " " wanted[i] " ") == 0) print $NF " is compiled without " wanted[i] }

@@ -119,9 +119,23 @@ lint_check() { # NAME SECONDS
   check "lint-$1" "$2" bash -c ". .ci/install.sh; . tests/lib/count.sh; . tests/lib/lint.sh; set -o pipefail; lint_$1"
 }
 
+# Each source has an entry for clangd, which reads one of each kind without an error.
+lint_editor() {
+  local file found database=build/clangd/compile_commands.json
+  tests/lib/editor.sh build && tests/lib/editor.sh build/dev || return 1
+  sources | grep '\.cc$' | grep -vE '^tests/(fuzz|coverage)/' | while read -r file; do
+    grep -qF "\"file\": \"$PWD/$file\"" $database || { echo "$database: no $file"; return 1; }
+  done || return 1
+  for file in runtime/text/json.cc runtime/oci/validate.cc tests/unit/oci/validate_test.cc tests/attacks/race_test.cc; do
+    found=$(clangd --check="$file" --check-lines=1-1 2>&1)
+    grep -q 'All checks completed, 0 errors' <<<"$found" || { grep '^E' <<<"$found"; return 1; }
+  done
+}
+
+# In dev each file of minirun is compiled by itself.
 ring_lint() {
-  build_release || return
+  build_release && build dev minirun || return
   local name
-  for name in format words lengths includes includes_faults links links_faults seccomp_key scripts conformance init binary hardening hardening_faults; do lint_check $name 60; done
+  for name in format words lengths includes includes_faults links links_faults seccomp_key scripts editor conformance init binary hardening hardening_faults; do lint_check $name 60; done
   lint_check tidy 1500
 }

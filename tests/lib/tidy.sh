@@ -72,8 +72,7 @@ lint_tidy() {
   export tidy_rules
   export -f tidy tidy_flags tidy_stamp tidy_unit
   # Nothing is built there.
-  cmake -S . -B build/tidy -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang \
-    -DMINIRUN_SANITIZE=ON -DMINIRUN_UNITY=OFF -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON >/dev/null || return 1
+  cmake --preset sanitize -B build/tidy -DMINIRUN_UNITY=OFF -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON >/dev/null || return 1
   # shellcheck disable=SC2016
   sources | grep -E '^(sys|cgroups|namespaces|runtime|packaging)/.*\.cc$' | tidy_units | xargs -P 2 -L 1 bash -c 'tidy_unit "$@"' tidy
 }
