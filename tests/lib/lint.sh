@@ -42,7 +42,8 @@ lint_words() {
 
 lint_lengths() {
   local long
-  long=$(sources | xargs wc -l | awk -v most=$kMostLines '$2 != "total" && $1 > most { print $2 ": " $1 " lines, more than " most }')
+  long=$(sources | xargs awk -v most=$kMostLines '!/^\/\/ SPDX-License-Identifier/ { lines[FILENAME]++ }
+    END { for (file in lines) if (lines[file] > most) print file ": " lines[file] " lines, more than " most }')
   [ -z "$long" ] || { echo "$long"; return 1; }
 }
 
@@ -109,6 +110,12 @@ generator_of() { # FILES
   generator_in $results/generator.cc
 }
 
+# Each source file names its licence, once `tests/lib/spdx.py --fix` has run over this tree.
+lint_spdx() {
+  grep -q '^// SPDX-License-Identifier' runtime/main.cc || return 0
+  tests/lib/spdx.py
+}
+
 # What docs/conformance.md names is there.
 lint_conformance() {
   tests/lib/conformance_check.sh
@@ -136,6 +143,6 @@ lint_editor() {
 ring_lint() {
   build_release && build dev minirun || return
   local name
-  for name in format words lengths includes includes_faults links links_faults seccomp_key scripts editor conformance init binary hardening hardening_faults; do lint_check $name 60; done
+  for name in format words lengths includes includes_faults links links_faults seccomp_key scripts editor spdx conformance init binary hardening hardening_faults; do lint_check $name 60; done
   lint_check tidy 1500
 }
