@@ -24,7 +24,7 @@ namespace {
 
 // Not to be read: then the kernel takes the process for one that only the file's owner and the user namespaces above
 // may trace, from its first instruction on (would_dump() in fs/exec.c).
-constexpr mode_t kMode = 0111;
+constexpr mode_t kProgramMode = 0111;
 
 Result<void> write_program(int fd) {
   return write_all(fd, init_program(), "the init program");
@@ -33,7 +33,7 @@ Result<void> write_program(int fd) {
 Result<UniqueFd> open_memfd() {
   UniqueFd fd = TRY(executable_memory_file("minirun-init"));
   TRY(write_program(fd.get()));
-  if (fchmod(fd.get(), kMode) < 0) return fail(errno, "make the init program executable");
+  if (fchmod(fd.get(), kProgramMode) < 0) return fail(errno, "make the init program executable");
   TRY(seal_memory_file(fd.get()));
   return fd;
 }
@@ -43,7 +43,7 @@ Result<UniqueFd> open_private_copy(int directory) {
   uint64_t random = 0;
   if (getrandom(&random, sizeof random, 0) != sizeof random) return fail(errno, "getrandom");
   const std::string name = fmt::format("init.{:016x}", random);
-  Result<UniqueFd> file = open_at(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, kMode);
+  Result<UniqueFd> file = open_at(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, kProgramMode);
   if (!file.ok()) return file.error();
   auto written = write_program(file->get());
   file->reset();  // a file that is open for writing cannot be executed
