@@ -63,8 +63,8 @@ Result<SeccompAgent> SeccompAgent::connect(const oci::Seccomp& seccomp) {
   return SeccompAgent(seccomp, TRY(connect_stream(seccomp.listener_path, kPurpose)));
 }
 
-Result<void> SeccompAgent::serve(Child& child, const ContainerRecord& record, const std::string& status,
-                                 pid_t pid, Signals& signals) {
+Result<void> SeccompAgent::serve(Child& child, const ContainerRecord& record, const std::string& status, pid_t pid,
+                                 Signals& signals) {
   TRY(release(child.control.get()));
   auto listener = take_listener(child, signals);
   if (listener.ok() && !*listener) return {};
