@@ -4,6 +4,7 @@
 #include "cgroups/hierarchy.h"
 #include "runtime/commands/command.h"
 #include "runtime/container/container.h"
+#include "runtime/container/record.h"
 #include "runtime/container/state_directory.h"
 #include "runtime/launch/remove.h"
 
@@ -37,6 +38,8 @@ Result<void> remove_unknown(StateDirectory state, const std::string& why, bool f
 Result<void> remove_locked(StateDirectory state, bool force) {
   TRY(state.lock());
   auto record = state.read();
+  auto known = record.ok() ? check_format(*record) : Result<void>();
+  if (!known.ok() && !force) return fail(0, "{} (delete --force removes it)", known.error().text());
   if (record.ok()) return remove_known(TRY(look_at(std::move(state), std::move(record).value())), force);
   // Mostly minirun was killed between the claim of the id and its first record, and there is nothing but the directory.
   if (record.error().code == ENOENT) return remove_unknown(std::move(state), "the container has no record", force);

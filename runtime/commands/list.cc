@@ -9,6 +9,7 @@
 
 #include "runtime/commands/command.h"
 #include "runtime/container/container.h"
+#include "runtime/container/record.h"
 #include "runtime/text/json_writer.h"
 #include "runtime/text/shown.h"
 
@@ -21,6 +22,15 @@ struct Listed {
   pid_t pid = 0;
 };
 
+Listed list_one(StateDirectory state) {
+  Listed listed{bare_record(state), "damaged", 0};
+  auto record = read_record(state);
+  if (record.ok() && !check_format(*record).ok()) return {std::move(record).value(), "newer", 0};
+  auto found = record.ok() ? look_at(std::move(state), std::move(record).value()) : Result<Container>(record.error());
+  if (found.ok()) listed = {found->record, found->status, found->init ? found->record.init.pid : 0};
+  return listed;
+}
+
 // Whatever state it is in: one that cannot be read is listed too, or nobody would know what to delete.
 Result<std::vector<Listed>> list_containers(const GlobalOptions& global) {
   std::vector<Listed> all;
@@ -30,10 +40,7 @@ Result<std::vector<Listed>> list_containers(const GlobalOptions& global) {
   for (const std::string& id : TRY(list_ids(root->get()))) {
     auto state = StateDirectory::open(root->get(), id);
     if (!state.ok()) continue;  // gone since the directory was read, or no directory
-    Listed listed{bare_record(*state), "damaged", 0};
-    auto found = look_at(std::move(state).value());
-    if (found.ok()) listed = {found->record, found->status, found->init ? found->record.init.pid : 0};
-    all.push_back(std::move(listed));
+    all.push_back(list_one(std::move(state).value()));
   }
   return all;
 }

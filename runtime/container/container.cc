@@ -9,6 +9,7 @@
 
 #include "cgroups/freezer.h"
 #include "cgroups/hierarchy.h"
+#include "runtime/container/record.h"
 #include "runtime/container/start_socket.h"
 
 namespace minirun {
@@ -42,15 +43,21 @@ Result<Container> with_init(StateDirectory state, ContainerRecord record) {
   return found;
 }
 
+Result<ContainerRecord> read_known(const StateDirectory& state) {
+  ContainerRecord record = TRY(read_record(state));
+  TRY(check_format(record));
+  return record;
+}
+
+}  // namespace
+
 Result<ContainerRecord> read_record(const StateDirectory& state) {
   auto record = state.read();
   return !record.ok() && record.error().code == ENOENT ? bare_record(state) : record;
 }
 
-}  // namespace
-
 Result<Container> look_at(StateDirectory state) {
-  ContainerRecord record = TRY(read_record(state));
+  ContainerRecord record = TRY(read_known(state));
   return look_at(std::move(state), std::move(record));
 }
 
@@ -91,10 +98,10 @@ Result<Container> find_processes(const std::string& state_root, const std::strin
   TRY(check_id(id));
   UniqueFd root = TRY(open_existing_root(state_root));
   StateDirectory state = TRY(StateDirectory::open(root.get(), id));
-  ContainerRecord record = TRY(read_record(state));
+  ContainerRecord record = TRY(read_known(state));
   if (record.init.pid == 0) {
     TRY(state.lock());
-    record = TRY(read_record(state));
+    record = TRY(read_known(state));
     state.unlock();
   }
   return with_init(std::move(state), std::move(record));

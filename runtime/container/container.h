@@ -39,6 +39,9 @@ Result<Container> look_at(StateDirectory state);
 // The same for a record that was read from it.
 Result<Container> look_at(StateDirectory state, ContainerRecord record);
 
+// A record of any format; bare_record() where there is none.
+Result<ContainerRecord> read_record(const StateDirectory& state);
+
 // What is known of a container whose record is missing or damaged: its id, and the directory's time for `created`.
 ContainerRecord bare_record(const StateDirectory& state);
 

@@ -6,6 +6,7 @@
 
 #include "runtime/text/json.h"
 #include "runtime/text/json_writer.h"
+#include "runtime/text/version.h"
 
 namespace minirun {
 namespace {
@@ -74,6 +75,15 @@ std::optional<int> exit_status_of(JsonValue root) {
   return number && *number <= 255 ? std::optional(static_cast<int>(*number)) : std::nullopt;
 }
 
+Result<void> read_format(JsonValue root, ContainerRecord* record) {
+  record->format = 1;
+  if (!root.find("format")) return {};
+  record->format = TRY(number_of(root, "format"));
+  if (record->format < 2) return fail(EINVAL, "state record: format {} has no number", record->format);
+  record->made_by = TRY(text_of(root, "minirun"));
+  return {};
+}
+
 Result<void> read_record(JsonValue root, ContainerRecord* record) {
   record->id = TRY(text_of(root, "id"));
   record->bundle = TRY(text_of(root, "bundle"));
@@ -128,6 +138,7 @@ Result<void> check_sum(std::string_view text) {
 std::string record_to_json(const ContainerRecord& record) {
   JsonWriter json(2);
   json.begin_object();
+  json.key("format").unsigned_number(kRecordFormat).key("minirun").string(minirun_version());
   json.key("id").string(record.id).key("bundle").string(record.bundle).key("rootfs").string(record.rootfs);
   json.key("created").string(record.created).key("bootId").string(record.boot_id);
   json.key("cgroup").begin_object().key("path").string(record.cgroup.path);
@@ -155,8 +166,19 @@ Result<ContainerRecord> record_from_json(std::string_view text) {
   auto document = TRY(JsonDocument::parse(text));
   if (document->root().type() != JsonType::object) return fail(EINVAL, "state record: not an object");
   ContainerRecord record;
-  TRY(read_record(document->root(), &record));
+  TRY(read_format(document->root(), &record));
+  auto read = read_record(document->root(), &record);
+  if (!read.ok()) TRY(check_format(record));
+  if (!read.ok()) return read.error();
   return record;
+}
+
+Result<void> check_format(const ContainerRecord& record) {
+  if (record.format <= kRecordFormat) return {};
+  return fail(0,
+              "the container was made by minirun {}, whose records have format {}; this is minirun {}, which knows "
+              "formats up to {}",
+              record.made_by, record.format, minirun_version(), kRecordFormat);
 }
 
 }  // namespace minirun

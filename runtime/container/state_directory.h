@@ -32,7 +32,15 @@ struct ProcessIdentity {
   static Result<ProcessIdentity> of(pid_t pid, int pidfd);
 };
 
+// The first member of every record from format 2 on; a record without it has format 1 (up to 65916da). It rises when a
+// member changes its meaning, not when one is added: a reader passes over those that it does not know. `delete --force`
+// takes a container of any format away by its record, so some members keep their meaning for ever:
+// docs/upgrades.md.
+constexpr uint64_t kRecordFormat = 2;
+
 struct ContainerRecord {
+  uint64_t format = kRecordFormat;
+  std::string made_by;  // the version of the minirun that wrote it; "" in format 1
   std::string id;
   std::string bundle;                    // absolute
   std::string rootfs;                    // absolute
@@ -82,7 +90,7 @@ class StateDirectory {
   void unlock() const;
 
   Result<void> write(const ContainerRecord& record) const;
-  // ENOENT: there is none. EINVAL: it is damaged.
+  // ENOENT: there is none. EINVAL: it is damaged. It may be of a newer format, which check_format() refuses.
   Result<ContainerRecord> read() const;
   // With everything that is in it, the record last: what a remove() that was interrupted leaves can still be found.
   Result<void> remove();

@@ -13,6 +13,7 @@
 
 #include "runtime/container/record.h"
 #include "runtime/text/random_id.h"
+#include "runtime/text/version.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -157,6 +158,55 @@ TEST(StateRecord, MembersThatAreMissingOrOfAnotherTypeAreRefused) {
     EXPECT_FALSE(record_from_json(record.dump()).ok()) << place;
   }
   EXPECT_FALSE(record_from_json("[]").ok());
+}
+
+TEST(StateRecord, FormatComesFirst) {
+  std::string begin = std::string("{\n  \"format\": 2,\n  \"minirun\": \"") + minirun_version() + "\",\n  \"id\"";
+  EXPECT_EQ(record_to_json(example()).substr(0, begin.size()), begin);
+  auto read = record_from_json(record_to_json(example()));
+  EXPECT_EQ(read->format, kRecordFormat);
+  EXPECT_EQ(read->made_by, minirun_version());
+  EXPECT_TRUE(check_format(*read).ok());
+}
+
+TEST(StateRecord, OneOfFormatOneHasNoNumber) {
+  nlohmann::json record = unsealed();
+  record.erase("format");  // as 65916da wrote it
+  record.erase("minirun");
+  auto read = record_from_json(record.dump());
+  ASSERT_TRUE(read.ok()) << read.error().text();
+  EXPECT_EQ(read->format, 1u);
+  EXPECT_TRUE(check_format(*read).ok());
+}
+
+TEST(StateRecord, NewerFormatIsRefusedWithBothVersions) {
+  std::string words =
+      std::string("the container was made by minirun 9.8, whose records have format 3; this is minirun ") +
+      minirun_version() + ", which knows formats up to 2";
+  nlohmann::json record = unsealed();
+  record["format"] = kRecordFormat + 1;
+  record["minirun"] = "9.8";
+  auto read = record_from_json(record.dump());  // for delete --force
+  ASSERT_TRUE(read.ok()) << read.error().text();
+  EXPECT_EQ(read->init.pid, 4242);
+  EXPECT_EQ(check_format(*read).error().text(), words);
+  record["init"] = "4242 777";  // whatever else has changed
+  read = record_from_json(record.dump());
+  ASSERT_FALSE(read.ok());
+  EXPECT_EQ(read.error().text(), words);
+}
+
+TEST(StateRecord, FormatThatIsNoneIsDamage) {
+  nlohmann::json record = unsealed();
+  for (const char* format : {"0", "1", "-3", "2.0", "\"2\"", "null", "[2]", "18446744073709551616"}) {
+    record["format"] = nlohmann::json::parse(format);
+    auto read = record_from_json(record.dump());
+    EXPECT_FALSE(read.ok()) << format;
+    EXPECT_EQ(read.error().code, EINVAL) << format;
+  }
+  record["format"] = 2;
+  record.erase("minirun");
+  EXPECT_FALSE(record_from_json(record.dump()).ok());
 }
 
 TEST(StateRecord, MembersOfNewerOnesThatMakeNoSenseAreAsIfTheyWereNotThere) {
