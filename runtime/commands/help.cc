@@ -6,6 +6,7 @@
 
 #include "runtime/commands/command_table.h"
 #include "runtime/commands/command_text.h"
+#include "runtime/commands/options.h"
 #include "runtime/seccomp/filter.h"
 #include "runtime/text/version.h"
 
@@ -94,6 +95,9 @@ std::string command_help(std::string_view command) {
 
 std::string program_help() {
   CommandTable table = read_command_table();
+  auto root = default_root();
+  for (OptionEntry& option : table.options)
+    if (root.ok() && option.spellings[0] == "--root") option.text += fmt::format(" (default: {})", *root);
   const CommandText& text = program_text();
   std::string out = fmt::format("Usage: minirun [OPTIONS] {}\n", text.arguments) + paragraphs(text.description);
   out += "\nCommands:\n";

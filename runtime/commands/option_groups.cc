@@ -231,9 +231,7 @@ void describe_globals(CLI::App* app, GlobalOptions* global) {
   app->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app->set_help_flag("-h,--help", "print this help");
   app->set_version_flag("-v,-V,--version", version_text, "print the version");
-  add_value(app, "--root", "DIR", global->root,
-            "keep the state of containers here (default: /run/minirun, or "
-            "$XDG_RUNTIME_DIR/minirun without root)");
+  add_value(app, "--root", "DIR", global->root, "keep the state of containers here");
   begin_group(app, "Log");
   add_value(app, "--log", "FILE", global->log, "write errors to this file too and, with --debug, each step");
   app->add_option("--log-format", global->log_format, "format of the file (default: text)")
