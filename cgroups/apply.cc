@@ -35,10 +35,6 @@ constexpr Reason kReasons[] = {
     {"hugetlb.", ENOENT, "this machine has no huge pages of that size"},
     {"cpu.max.burst", EINVAL, "a burst is at most the quota"},
     {"cpu.max", EINVAL, "quota and period are at least 1000 us, the period at most 1 s, the quota at least the burst"},
-    {"cpuset.cpus", EINVAL, "not a list of this machine's cpus"},
-    {"cpuset.cpus", ERANGE, "not a list of this machine's cpus"},
-    {"cpuset.mems", EINVAL, "not a list of this machine's memory nodes"},
-    {"cpuset.mems", ERANGE, "not a list of this machine's memory nodes"},
     {"io.", EOPNOTSUPP, "the device's scheduler has no such control"},
     {"rdma.max", ENODEV, "there is no such rdma device"},
     {"rdma.max", EINVAL, "no such rdma device, or a number out of range"},
@@ -51,6 +47,12 @@ constexpr Reason kReasons[] = {
 std::string why_refused(const std::string& file, const std::string& value, int code) {
   if (code == ENODEV && file.starts_with("io."))
     return fmt::format(" (there is no whole block device {})", value.substr(0, value.find(' ')));
+  if (file.starts_with("cpuset.") && (code == EINVAL || code == ERANGE)) {
+    bool cpus = file == "cpuset.cpus";
+    auto online = read_file(AT_FDCWD, cpus ? "/sys/devices/system/cpu/online" : "/sys/devices/system/node/online");
+    return fmt::format(" (this machine's {} are {})", cpus ? "CPUs" : "memory nodes",
+                       online ? online->substr(0, online->find('\n')) : "others");
+  }
   for (const Reason& reason : kReasons)
     if (reason.code == code && file.starts_with(reason.file)) return fmt::format(" ({})", reason.text);
   return "";

@@ -49,16 +49,16 @@ Result<void> refuse_negative(const std::optional<int64_t>& value, const char* or
 
 // The swap part of what counts memory and swap together.
 Result<void> plan_swap(Planner& planner, int64_t limit, int64_t swap) {
-  const char* origin = "memory.swap";
+  const char* origin = "/linux/resources/memory/swap";
   if (swap == 0) return {};
   if (swap == -1) {
     planner.lift("memory.swap.max", "max", origin);
     return {};
   }
   if (limit <= 0)
-    return fail(EINVAL, "{}: {} counts memory and swap together, so it needs a memory.limit too", origin, swap);
+    return fail(EINVAL, "{}: {} counts memory and swap together, so it needs a memory limit too", origin, swap);
   if (swap < limit)
-    return fail(EINVAL, "{}: {} counts memory and swap together, so it cannot be less than memory.limit {}", origin,
+    return fail(EINVAL, "{}: {} counts memory and swap together, so it cannot be less than the memory limit {}", origin,
                 swap, limit);
   Write& write = planner.limit("memory.swap.max", std::to_string(swap - limit), origin);
   write.may_be_missing = swap == limit;  // a kernel without swap accounting (CONFIG_SWAP) swaps nothing
@@ -66,21 +66,21 @@ Result<void> plan_swap(Planner& planner, int64_t limit, int64_t swap) {
 }
 
 Result<void> plan_memory(Planner& planner, const MemoryLimits& memory) {
-  TRY(refuse_negative(memory.limit, "memory.limit"));
-  TRY(refuse_negative(memory.reservation, "memory.reservation"));
-  TRY(refuse_negative(memory.swap, "memory.swap"));
+  TRY(refuse_negative(memory.limit, "/linux/resources/memory/limit"));
+  TRY(refuse_negative(memory.reservation, "/linux/resources/memory/reservation"));
+  TRY(refuse_negative(memory.swap, "/linux/resources/memory/swap"));
   int64_t limit = memory.limit.value_or(0);
   // Swap first: when a limit is lowered, what no longer fits goes only where it may go.
   TRY(plan_swap(planner, limit, memory.swap.value_or(0)));
-  if (limit == -1) planner.lift("memory.max", "max", "memory.limit");
+  if (limit == -1) planner.lift("memory.max", "max", "/linux/resources/memory/limit");
   if (limit > 0) {
-    Write& write = planner.limit("memory.max", std::to_string(limit), "memory.limit");
+    Write& write = planner.limit("memory.max", std::to_string(limit), "/linux/resources/memory/limit");
     if (memory.check_before_update) write.not_below = "memory.current";
   }
   // A soft limit of cgroup v1 is what the kernel leaves alone under pressure: memory.low, not memory.high, which
   // throttles.
   if (int64_t low = memory.reservation.value_or(0); low != 0)
-    planner.limit("memory.low", low < 0 ? "max" : std::to_string(low), "memory.reservation");
+    planner.limit("memory.low", low < 0 ? "max" : std::to_string(low), "/linux/resources/memory/reservation");
   return {};
 }
 
@@ -92,7 +92,7 @@ void plan_quota(Planner& planner, const CpuLimits& cpu) {
   constexpr uint64_t kUsualPeriod = 100000;  // of every cgroup (Documentation/admin-guide/cgroup-v2.rst, "cpu.max")
   bool asks = value != "max" || (period != 0 && period != kUsualPeriod);
   if (period != 0) value += " " + std::to_string(period);
-  const char* origin = cpu.quota ? "cpu.quota" : "cpu.period";
+  const char* origin = cpu.quota ? "/linux/resources/cpu/quota" : "/linux/resources/cpu/period";
   if (asks) {
     planner.limit("cpu.max", value, origin);
   } else {
@@ -102,25 +102,28 @@ void plan_quota(Planner& planner, const CpuLimits& cpu) {
 
 Result<void> plan_cpu(Planner& planner, const CpuLimits& cpu) {
   int64_t idle = cpu.idle.value_or(0);
-  if (idle != 0 && idle != 1) return fail(EINVAL, "cpu.idle: {} is neither 0 nor 1", idle);
+  if (idle != 0 && idle != 1) return fail(EINVAL, "/linux/resources/cpu/idle: {} is neither 0 nor 1", idle);
   // Before the weight: while cpu.idle is 1 the kernel refuses a weight (idle is the lowest one), and leaving it sets
   // the weight back to its default.
-  if (idle == 1) planner.limit("cpu.idle", "1", "cpu.idle");
-  if (cpu.idle && idle == 0) planner.lift("cpu.idle", "0", "cpu.idle");
+  if (idle == 1) planner.limit("cpu.idle", "1", "/linux/resources/cpu/idle");
+  if (cpu.idle && idle == 0) planner.lift("cpu.idle", "0", "/linux/resources/cpu/idle");
   if (uint64_t shares = cpu.shares.value_or(0); shares != 0 && idle != 1)
-    planner.limit("cpu.weight", std::to_string(cpu_weight_from_shares(shares)), "cpu.shares");
+    planner.limit("cpu.weight", std::to_string(cpu_weight_from_shares(shares)), "/linux/resources/cpu/shares");
 
   plan_quota(planner, cpu);
   if (uint64_t burst = cpu.burst.value_or(0); burst != 0) {
     if (cpu.quota.value_or(0) > 0 && burst > static_cast<uint64_t>(*cpu.quota))
-      return fail(EINVAL, "cpu.burst: {} is more than cpu.quota {}", burst, *cpu.quota);
-    planner.limit("cpu.max.burst", std::to_string(burst), "cpu.burst");  // after the quota that bounds it
+      return fail(EINVAL, "/linux/resources/cpu/burst: {} is more than the quota {}", burst, *cpu.quota);
+    planner.limit("cpu.max.burst", std::to_string(burst),
+                  "/linux/resources/cpu/burst");  // after the quota that bounds it
   } else if (cpu.burst) {
-    planner.lift("cpu.max.burst", "0", "cpu.burst");
+    planner.lift("cpu.max.burst", "0", "/linux/resources/cpu/burst");
   }
 
-  if (!cpu.cpus.empty()) planner.limit("cpuset.cpus", cpu.cpus, "cpu.cpus").effective = "cpuset.cpus.effective";
-  if (!cpu.mems.empty()) planner.limit("cpuset.mems", cpu.mems, "cpu.mems").effective = "cpuset.mems.effective";
+  if (!cpu.cpus.empty())
+    planner.limit("cpuset.cpus", cpu.cpus, "/linux/resources/cpu/cpus").effective = "cpuset.cpus.effective";
+  if (!cpu.mems.empty())
+    planner.limit("cpuset.mems", cpu.mems, "/linux/resources/cpu/mems").effective = "cpuset.mems.effective";
   return {};
 }
 
@@ -136,7 +139,7 @@ Result<void> plan_io_weight(Planner& planner, const std::string& device, uint16_
 void plan_io_rates(Planner& planner, const std::vector<IoRate>& rates, const char* key, const char* property) {
   for (size_t i = 0; i < rates.size(); ++i) {
     const IoRate& rate = rates[i];
-    std::string origin = fmt::format("blockIO.{}[{}]", property, i);
+    std::string origin = fmt::format("/linux/resources/blockIO/{}/{}", property, i);
     std::string prefix = fmt::format("{}:{} {}=", rate.device.major, rate.device.minor, key);
     if (rate.rate == 0) {
       planner.lift("io.max", prefix + "max", origin);
@@ -147,11 +150,11 @@ void plan_io_rates(Planner& planner, const std::vector<IoRate>& rates, const cha
 }
 
 Result<void> plan_io(Planner& planner, const IoLimits& io) {
-  if (io.weight.value_or(0) != 0) TRY(plan_io_weight(planner, "", *io.weight, "blockIO.weight"));
+  if (io.weight.value_or(0) != 0) TRY(plan_io_weight(planner, "", *io.weight, "/linux/resources/blockIO/weight"));
   for (size_t i = 0; i < io.weight_device.size(); ++i) {
     const auto& [device, weight] = io.weight_device[i];
     TRY(plan_io_weight(planner, fmt::format("{}:{} ", device.major, device.minor), weight,
-                       fmt::format("blockIO.weightDevice[{}]", i)));
+                       fmt::format("/linux/resources/blockIO/weightDevice/{}", i)));
   }
   plan_io_rates(planner, io.read_bps, "rbps", "throttleReadBpsDevice");
   plan_io_rates(planner, io.write_bps, "wbps", "throttleWriteBpsDevice");
@@ -161,17 +164,17 @@ Result<void> plan_io(Planner& planner, const IoLimits& io) {
 }
 
 Result<void> plan_pids(Planner& planner, std::optional<int64_t> limit, uint32_t extra_tasks) {
-  TRY(refuse_negative(limit, "pids.limit"));
+  TRY(refuse_negative(limit, "/linux/resources/pids/limit"));
   if (!limit) return {};
   // The kernel refuses more than PID_MAX_LIMIT; a limit that can never be reached is none.
   if (*limit == -1 || *limit > kPidMaxLimit - extra_tasks) {
-    planner.lift("pids.max", "max", "pids.limit");
+    planner.lift("pids.max", "max", "/linux/resources/pids/limit");
     return {};
   }
   // With pids.max 0 the kernel would not let the first process be born in the cgroup; "no task more than that one" is
   // the strictest limit a container can have.
   uint64_t tasks = std::max<uint64_t>(static_cast<uint64_t>(*limit), 1) + extra_tasks;
-  planner.limit("pids.max", std::to_string(tasks), "pids.limit");
+  planner.limit("pids.max", std::to_string(tasks), "/linux/resources/pids/limit");
   return {};
 }
 
@@ -186,7 +189,7 @@ bool is_page_size(std::string_view text) {
 Result<void> plan_hugepages(Planner& planner, const std::vector<HugepageLimit>& hugepages) {
   for (size_t i = 0; i < hugepages.size(); ++i) {
     const HugepageLimit& huge = hugepages[i];
-    std::string origin = fmt::format("hugepageLimits[{}]", i);
+    std::string origin = fmt::format("/linux/resources/hugepageLimits/{}", i);
     if (!is_page_size(huge.page_size))
       return fail(EINVAL, "{}: page size \"{}\" is not like 64KB, 2MB or 1GB", origin, huge.page_size);
     std::string limit = std::to_string(huge.limit_bytes);
@@ -199,7 +202,7 @@ Result<void> plan_hugepages(Planner& planner, const std::vector<HugepageLimit>& 
 
 Result<void> plan_rdma(Planner& planner, const std::vector<RdmaLimit>& limits) {
   for (const RdmaLimit& rdma : limits) {
-    std::string origin = "rdma." + rdma.device;
+    std::string origin = "/linux/resources/rdma/" + rdma.device;
     if (rdma.device.empty() || rdma.device.find_first_of(" \n=") != std::string::npos)
       return fail(EINVAL, "{}: not the name of a device", origin);
     std::string value = rdma.device;
@@ -221,7 +224,7 @@ bool is_limit_file(std::string_view file) {
 
 Result<void> plan_unified(Planner& planner, const std::vector<std::pair<std::string, std::string>>& unified) {
   for (const auto& [file, content] : unified) {
-    std::string origin = "unified." + file;
+    std::string origin = "/linux/resources/unified/" + file;
     if (!is_limit_file(file)) return fail(EINVAL, "{}: not the name of a limit file of a cgroup", origin);
     for (size_t start = 0; start < content.size();) {
       size_t end = std::min(content.find('\n', start), content.size());

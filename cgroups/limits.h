@@ -77,7 +77,7 @@ struct Limits {
 struct Write {
   std::string file;    // "memory.max"
   std::string value;   // without a newline
-  std::string origin;  // the limit asked for: "memory.limit", "blockIO.throttleReadBpsDevice[0]"
+  std::string origin;  // the property: "/linux/resources/blockIO/throttleReadBpsDevice/0"
 
   // When the kernel has no such file (or, EOPNOTSUPP, not for this device): write fallback_value to fallback_file
   // instead. When there is no file at all: nothing is written if may_be_missing; otherwise that is an error.
@@ -92,7 +92,7 @@ struct Write {
 // A controller that must be there, and the first limit that asks for it.
 struct ControllerNeed {
   std::string controller;  // "memory"
-  std::string origin;      // "memory.limit"
+  std::string origin;      // "/linux/resources/memory/limit"
 };
 
 struct LimitPlan {

@@ -10,6 +10,7 @@
 #include "runtime/resources/intel_rdt.h"
 #include "runtime/resources/systemd_scope.h"
 #include "runtime/text/json.h"
+#include "runtime/text/log.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -80,14 +81,20 @@ Result<std::string> update(const GlobalOptions& global, const UpdateCommand& com
   Cgroup cgroup = TRY(open_running_cgroup(container));
   CurrentLimits current = TRY(read_current_limits(cgroup.fd()));
   TRY(check_resources_for(command, resources, current, file));
-  LimitPlan plan = TRY(plan_change(resources, current, container.record.resident_init ? 1 : 0));
+  std::string below = below_usage(command, resources, current, file);
+  if (!below.empty()) report_line("minirun: warning: " + below);
+  auto as_given = [&](const Error& error) { return name_as_given(error, command, file); };
+  auto planned = plan_change(resources, current, container.record.resident_init ? 1 : 0);
+  if (!planned.ok()) return as_given(planned.error());
+  LimitPlan plan = std::move(planned).value();
   std::vector<bpf_insn> filter;
   bool new_filter = !resources.devices.empty();
   if (new_filter)
     filter =
         TRY(compile_device_filter(with_default_devices(device_rules_of(resources.devices), container.record.terminal)));
 
-  TRY(cgroup.enable(plan.needed));
+  auto enabled = cgroup.enable(plan.needed);
+  if (!enabled.ok()) return as_given(enabled.error());
   auto schemata = TRY(change_schemata(command, container.record.rdt));
   std::vector<Write> before = container.record.systemd ? present_values(cgroup, plan.writes) : std::vector<Write>();
   auto changed = cgroup.change(plan.writes, [&]() -> Result<void> {
@@ -98,7 +105,7 @@ Result<std::string> update(const GlobalOptions& global, const UpdateCommand& com
     return done;
   });
   if (!changed.ok()) put_back(container.record.rdt, schemata);
-  if (!changed.ok()) return changed.error();
+  if (!changed.ok()) return as_given(changed.error());
   bool nothing = plan.writes.empty() && !new_filter && !schemata;
   return std::string(nothing ? "minirun: warning: update " + command.id + ": nothing was asked for" : "");
 }

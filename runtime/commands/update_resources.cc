@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "runtime/compile/resources.h"
+#include "runtime/diagnosis/death.h"
 #include "runtime/oci/checker.h"
 #include "runtime/oci/parse.h"
 #include "runtime/text/byte_size.h"
@@ -46,13 +47,18 @@ constexpr Option kOptions[] = {
     {"--pids-limit", "/pids/limit", [](const UpdateCommand& c) { return c.pids_limit.has_value(); }},
 };
 
-std::string line_for(const Problem& problem, const UpdateCommand& command, const std::string& file) {
-  constexpr std::string_view kBase = "/linux/resources";
-  std::string_view pointer = problem.pointer;
+constexpr std::string_view kBase = "/linux/resources";
+
+// The option or the file, and its property, that a pointer of config.json stands for.
+std::string given_as(std::string_view pointer, const UpdateCommand& command, const std::string& file) {
   if (pointer.starts_with(kBase)) pointer.remove_prefix(kBase.size());
   for (const Option& option : kOptions)
-    if (pointer == option.pointer && option.given(command)) return fmt::format("{}: {}", option.name, problem.message);
-  return fmt::format("{}: {}{}{}", file, pointer, pointer.empty() ? "" : ": ", problem.message);
+    if (pointer == option.pointer && option.given(command)) return option.name;
+  return fmt::format("{}{}{}", file, pointer.empty() || file.empty() ? "" : ": ", pointer);
+}
+
+std::string line_for(const Problem& problem, const UpdateCommand& command, const std::string& file) {
+  return given_as(problem.pointer, command, file) + ": " + problem.message;
 }
 
 Error as_error(const Problems& problems, const UpdateCommand& command, const std::string& file) {
@@ -180,7 +186,7 @@ auto find_write(std::vector<Write>& writes, std::string_view file) {
 // The write that with_current() has filled in goes: what `unified` asks for is another one of the same file.
 void erase_filled(std::vector<Write>* writes, std::string_view file) {
   auto filled = find_write(*writes, file);
-  if (filled != writes->end() && !filled->origin.starts_with("unified.")) writes->erase(filled);
+  if (filled != writes->end() && !filled->origin.starts_with("/linux/resources/unified/")) writes->erase(filled);
 }
 
 // Moves the later file's write in front of the earlier file's.
@@ -196,6 +202,7 @@ Result<CurrentLimits> read_current_limits(int cgroup_fd) {
   CurrentLimits current;
   current.memory_bytes = TRY(read_limit(cgroup_fd, "memory.max"));
   current.swap_bytes = TRY(read_limit(cgroup_fd, "memory.swap.max"));
+  current.used_bytes = TRY(read_limit(cgroup_fd, "memory.current"));
   std::string period;
   current.quota_us = TRY(read_limit(cgroup_fd, "cpu.max", &period));
   uint64_t number = 0;
@@ -230,6 +237,24 @@ Result<void> check_resources_for(const UpdateCommand& command, const oci::Resour
     report_line("minirun: warning: " + line_for(warning, command, file));
   if (checker.findings.problems.empty()) return {};
   return as_error(checker.findings.problems, command, file);
+}
+
+std::string below_usage(const UpdateCommand& command, const oci::Resources& resources, const CurrentLimits& current,
+                        const std::string& file) {
+  if (!resources.memory || resources.memory->check_before_update) return "";
+  int64_t limit = resources.memory->limit.value_or(0), used = current.used_bytes.value_or(0);
+  if (limit <= 0 || limit >= used) return "";
+  return fmt::format(
+      "{}: {} is less than the {} in use: the kernel takes memory back and kills processes until it fits",
+      given_as("/linux/resources/memory/limit", command, file), human_bytes(static_cast<uint64_t>(limit)),
+      human_bytes(static_cast<uint64_t>(used)));
+}
+
+Error name_as_given(Error error, const UpdateCommand& command, const std::string& file) {
+  if (!error.message.starts_with(kBase)) return error;
+  size_t end = std::min(error.message.find_first_of(": "), error.message.size());
+  error.message.replace(0, end, given_as(error.message.substr(0, end), command, file));
+  return error;
 }
 
 Result<LimitPlan> plan_change(const oci::Resources& resources, const CurrentLimits& current, uint32_t extra_tasks) {

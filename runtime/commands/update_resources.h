@@ -20,6 +20,7 @@ struct CurrentLimits {
   std::optional<uint64_t> period_us;
   std::optional<uint64_t> burst_us;
   std::optional<int64_t> swap_bytes = std::nullopt;  // without memory; -1: no limit
+  std::optional<int64_t> used_bytes = std::nullopt;  // memory.current
 };
 
 Result<CurrentLimits> read_current_limits(int cgroup_fd);
@@ -34,6 +35,14 @@ Result<oci::Resources> requested_resources(const UpdateCommand& command, std::st
 // Whether the values are possible, each and with those that stay; errors as above.
 Result<void> check_resources_for(const UpdateCommand& command, const oci::Resources& resources,
                                  const CurrentLimits& current, const std::string& file);
+
+// A warning where the new memory limit is below what is in use: the kernel does not refuse it. "" otherwise, and where
+// checkBeforeUpdate has minirun refuse it.
+std::string below_usage(const UpdateCommand& command, const oci::Resources& resources, const CurrentLimits& current,
+                        const std::string& file);
+
+// What failed, named by the option or the property of the file that asked for it.
+Error name_as_given(Error error, const UpdateCommand& command, const std::string& file);
 
 // The writes, in an order in which no moment between two of them is stricter than both the old and the new limits.
 // extra_tasks as for plan_limits().

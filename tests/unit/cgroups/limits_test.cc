@@ -43,7 +43,7 @@ TEST(PlanMemory, SwapIsTheDifferenceAndComesFirst) {
   Limits limits;
   limits.memory = {.limit = 1000, .reservation = 500, .swap = 1500};
   EXPECT_EQ(lines(limits), (Lines{"memory.swap.max=500", "memory.max=1000", "memory.low=500"}));
-  EXPECT_EQ(controllers(limits), "memory(memory.swap) ");
+  EXPECT_EQ(controllers(limits), "memory(/linux/resources/memory/swap) ");
 }
 
 TEST(PlanMemory, SwapEqualToLimitIsNoSwapAndNeedsNoSwapSupport) {
@@ -67,7 +67,7 @@ TEST(PlanMemory, UnlimitedReservationProtectsEverything) {
   Limits limits;
   limits.memory = {.reservation = -1};
   EXPECT_EQ(lines(limits), Lines{"memory.low=max"});
-  EXPECT_EQ(controllers(limits), "memory(memory.reservation) ");
+  EXPECT_EQ(controllers(limits), "memory(/linux/resources/memory/reservation) ");
 }
 
 TEST(PlanMemory, ZeroIsNotGiven) {
@@ -87,18 +87,21 @@ TEST(PlanMemory, CheckBeforeUpdateComparesTheLimitWithUsage) {
 TEST(PlanMemory, SwapWithoutOrBelowTheLimitIsRefused) {
   Limits limits;
   limits.memory = {.swap = 1000};
-  EXPECT_EQ(problem(limits), "memory.swap: 1000 counts memory and swap together, so it needs a memory.limit too");
+  EXPECT_EQ(problem(limits),
+            "/linux/resources/memory/swap: 1000 counts memory and swap together, so it needs a memory limit too");
   limits.memory = {.limit = -1, .swap = 1000};
-  EXPECT_EQ(problem(limits), "memory.swap: 1000 counts memory and swap together, so it needs a memory.limit too");
+  EXPECT_EQ(problem(limits),
+            "/linux/resources/memory/swap: 1000 counts memory and swap together, so it needs a memory limit too");
   limits.memory = {.limit = 1001, .swap = 1000};
   EXPECT_EQ(problem(limits),
-            "memory.swap: 1000 counts memory and swap together, so it cannot be less than memory.limit 1001");
+            "/linux/resources/memory/swap: 1000 counts memory and swap together, so it cannot be less than the memory "
+            "limit 1001");
 }
 
 TEST(PlanMemory, OtherNegativeNumbersAreRefused) {
   Limits limits;
   limits.memory = {.limit = -2};
-  EXPECT_EQ(problem(limits), "memory.limit: -2 is out of range (-1 means no limit)");
+  EXPECT_EQ(problem(limits), "/linux/resources/memory/limit: -2 is out of range (-1 means no limit)");
   limits.memory = {.reservation = INT64_MIN};
   EXPECT_NE(problem(limits), "no problem");
 }
@@ -134,7 +137,7 @@ TEST(PlanCpu, QuotaAndPeriodAreOneWrite) {
   Limits limits;
   limits.cpu = {.shares = 1024, .quota = 50000, .period = 100000, .burst = 10000};
   EXPECT_EQ(lines(limits), (Lines{"cpu.weight=100", "cpu.max=50000 100000", "cpu.max.burst=10000"}));
-  EXPECT_EQ(controllers(limits), "cpu(cpu.shares) ");
+  EXPECT_EQ(controllers(limits), "cpu(/linux/resources/cpu/shares) ");
 }
 
 TEST(PlanCpu, QuotaAloneKeepsThePeriod) {
@@ -158,7 +161,7 @@ TEST(PlanCpu, PeriodAloneIsAskedForUnlessItIsTheUsualOne) {
   Limits limits;
   limits.cpu = {.period = 20000};
   EXPECT_EQ(lines(limits), Lines{"cpu.max=max 20000"});
-  EXPECT_EQ(controllers(limits), "cpu(cpu.period) ");
+  EXPECT_EQ(controllers(limits), "cpu(/linux/resources/cpu/period) ");
   limits.cpu = {.period = 100000};
   EXPECT_EQ(controllers(limits), "");
 }
@@ -170,7 +173,7 @@ TEST(PlanCpu, IdleReplacesTheWeight) {
   limits.cpu = {.shares = 512, .idle = 0};
   EXPECT_EQ(lines(limits), (Lines{"cpu.idle=0", "cpu.weight=59"}));
   limits.cpu = {.idle = 2};
-  EXPECT_EQ(problem(limits), "cpu.idle: 2 is neither 0 nor 1");
+  EXPECT_EQ(problem(limits), "/linux/resources/cpu/idle: 2 is neither 0 nor 1");
 }
 
 TEST(PlanCpu, BurstNeedsNoQuotaBesideItAndZeroTakesItAway) {
@@ -186,14 +189,14 @@ TEST(PlanCpu, BurstNeedsNoQuotaBesideItAndZeroTakesItAway) {
 TEST(PlanCpu, BurstAboveQuotaIsRefused) {
   Limits limits;
   limits.cpu = {.quota = 1000, .burst = 1001};
-  EXPECT_EQ(problem(limits), "cpu.burst: 1001 is more than cpu.quota 1000");
+  EXPECT_EQ(problem(limits), "/linux/resources/cpu/burst: 1001 is more than the quota 1000");
 }
 
 TEST(PlanCpu, SetsAreCheckedAgainstWhatTakesEffect) {
   Limits limits;
   limits.cpu = {.cpus = "0-1", .mems = "0"};
   EXPECT_EQ(lines(limits), (Lines{"cpuset.cpus=0-1", "cpuset.mems=0"}));
-  EXPECT_EQ(controllers(limits), "cpuset(cpu.cpus) ");
+  EXPECT_EQ(controllers(limits), "cpuset(/linux/resources/cpu/cpus) ");
   EXPECT_EQ(plan_limits(limits)->writes[0].effective, "cpuset.cpus.effective");
 }
 
@@ -208,7 +211,7 @@ TEST(PlanPids, MinirunPaysForItsOwnTasks) {
   Limits limits;
   limits.pids = 100;
   EXPECT_EQ(lines(limits, 1), Lines{"pids.max=101"});
-  EXPECT_EQ(controllers(limits), "pids(pids.limit) ");
+  EXPECT_EQ(controllers(limits), "pids(/linux/resources/pids/limit) ");
 }
 
 TEST(PlanPids, WhatCanNeverBeReachedIsNoLimit) {
@@ -222,7 +225,7 @@ TEST(PlanPids, WhatCanNeverBeReachedIsNoLimit) {
   EXPECT_EQ(lines(limits), Lines{"pids.max=4194304"});
   EXPECT_EQ(lines(limits, 1), Lines{"pids.max=max"});
   limits.pids = -2;
-  EXPECT_EQ(problem(limits), "pids.limit: -2 is out of range (-1 means no limit)");
+  EXPECT_EQ(problem(limits), "/linux/resources/pids/limit: -2 is out of range (-1 means no limit)");
 }
 
 TEST(PlanIo, WeightHasBothScales) {
@@ -235,17 +238,17 @@ TEST(PlanIo, WeightHasBothScales) {
   EXPECT_EQ(plan->writes[0].fallback_file, "io.weight");
   EXPECT_EQ(plan->writes[0].fallback_value, "10000");
   EXPECT_EQ(plan->writes[1].fallback_value, "8:16 1");
-  EXPECT_EQ(plan->writes[1].origin, "blockIO.weightDevice[0]");
+  EXPECT_EQ(plan->writes[1].origin, "/linux/resources/blockIO/weightDevice/0");
 }
 
 TEST(PlanIo, WeightOutOfRangeIsRefused) {
   Limits limits;
   limits.io.weight = 9;
-  EXPECT_EQ(problem(limits), "blockIO.weight: 9 is not in 10..1000");
+  EXPECT_EQ(problem(limits), "/linux/resources/blockIO/weight: 9 is not in 10..1000");
   limits.io.weight = 0;  // as engines send it when it is not given
   EXPECT_EQ(lines(limits), Lines{});
   limits.io.weight_device = {{{8, 0}, 1001}};
-  EXPECT_EQ(problem(limits), "blockIO.weightDevice[0]: 1001 is not in 10..1000");
+  EXPECT_EQ(problem(limits), "/linux/resources/blockIO/weightDevice/0: 1001 is not in 10..1000");
 }
 
 TEST(PlanIo, EachThrottleIsOneWriteWithItsOrigin) {
@@ -256,8 +259,8 @@ TEST(PlanIo, EachThrottleIsOneWriteWithItsOrigin) {
   limits.io.write_iops = {{{8, 0}, UINT64_MAX}};
   EXPECT_EQ(lines(limits), (Lines{"io.max=8:0 rbps=1", "io.max=8:16 rbps=2", "io.max=8:0 wbps=3", "io.max=8:0 riops=4",
                                   "io.max=8:0 wiops=18446744073709551615"}));
-  EXPECT_EQ(plan_limits(limits)->writes[1].origin, "blockIO.throttleReadBpsDevice[1]");
-  EXPECT_EQ(controllers(limits), "io(blockIO.throttleReadBpsDevice[0]) ");
+  EXPECT_EQ(plan_limits(limits)->writes[1].origin, "/linux/resources/blockIO/throttleReadBpsDevice/1");
+  EXPECT_EQ(controllers(limits), "io(/linux/resources/blockIO/throttleReadBpsDevice/0) ");
 }
 
 TEST(PlanIo, RateZeroLiftsTheThrottle) {
@@ -272,7 +275,7 @@ TEST(PlanHugepages, ReservationsAreLimitedWhereTheKernelCan) {
   EXPECT_EQ(lines(limits), (Lines{"hugetlb.2MB.max=4194304", "hugetlb.2MB.rsvd.max=4194304"}));
   EXPECT_FALSE(plan_limits(limits)->writes[0].may_be_missing);
   EXPECT_TRUE(plan_limits(limits)->writes[1].may_be_missing);
-  EXPECT_EQ(controllers(limits), "hugetlb(hugepageLimits[0]) ");
+  EXPECT_EQ(controllers(limits), "hugetlb(/linux/resources/hugepageLimits/0) ");
 }
 
 TEST(PlanHugepages, PageSizeCannotLeaveTheDirectory) {
@@ -288,9 +291,9 @@ TEST(PlanRdma, OneLineForEachDevice) {
   limits.rdma = {{"mlx5_1", 3, 10000}, {"rxe3", {}, 0}};
   EXPECT_EQ(lines(limits), (Lines{"rdma.max=mlx5_1 hca_handle=3 hca_object=10000", "rdma.max=rxe3 hca_object=0"}));
   limits.rdma = {{"mlx5_1", {}, {}}};
-  EXPECT_EQ(problem(limits), "rdma.mlx5_1: neither hcaHandles nor hcaObjects is given");
+  EXPECT_EQ(problem(limits), "/linux/resources/rdma/mlx5_1: neither hcaHandles nor hcaObjects is given");
   limits.rdma = {{"", 1, {}}};
-  EXPECT_EQ(problem(limits), "rdma.: not the name of a device");
+  EXPECT_EQ(problem(limits), "/linux/resources/rdma/: not the name of a device");
   limits.rdma = {{"a hca_handle=1", 1, {}}};
   EXPECT_NE(problem(limits), "no problem");
 }
@@ -300,7 +303,7 @@ TEST(PlanUnified, ComesLastOneWriteForEachLine) {
   limits.memory.limit = 4096;
   limits.unified = {{"memory.high", "max"}, {"io.max", "8:0 rbps=1\n8:16 rbps=2\n"}, {"misc.max", ""}};
   EXPECT_EQ(lines(limits), (Lines{"memory.max=4096", "memory.high=max", "io.max=8:0 rbps=1", "io.max=8:16 rbps=2"}));
-  EXPECT_EQ(controllers(limits), "memory(memory.limit) io(unified.io.max) ");
+  EXPECT_EQ(controllers(limits), "memory(/linux/resources/memory/limit) io(/linux/resources/unified/io.max) ");
 }
 
 TEST(PlanUnified, RefusesWhatIsNoLimit) {

@@ -40,6 +40,36 @@ TEST(UpdateResources, WithoutAnythingIsNoWrite) {
   EXPECT_EQ(planned(asking([](auto& c) { c.memory = ""; }), kLimited), "") << "runc takes it for not given";
 }
 
+TEST(UpdateResources, MemoryBelowWhatIsInUseIsAWarning) {
+  CurrentLimits current = kLimited;
+  current.used_bytes = 50 * kMiB;
+  auto warning = [&](UpdateCommand command, const std::string& json) {
+    auto resources = requested_resources(command, json, "r.json");
+    return resources.ok() ? below_usage(command, *resources, current, "r.json") : resources.error().text();
+  };
+  auto lowered = asking([](auto& c) { c.memory = "1M"; });
+  const std::string words =
+      ": 1 MiB is less than the 50 MiB in use: the kernel takes memory back and kills processes until it fits";
+  EXPECT_EQ(warning(lowered, ""), "--memory" + words);
+  EXPECT_EQ(warning({}, R"({"memory":{"limit":1048576}})"), "r.json: /memory/limit" + words);
+  EXPECT_EQ(warning({}, R"({"memory":{"limit":1048576,"checkBeforeUpdate":true}})"), "") << "it is refused";
+  for (const char* enough : {"50M", "-1", "0"}) {
+    UpdateCommand command;
+    command.memory = enough;
+    EXPECT_EQ(warning(command, ""), "") << enough;
+  }
+  EXPECT_EQ(warning(asking([](auto& c) { c.pids_limit = 5; }), ""), "");
+}
+
+TEST(UpdateResources, FailuresNameTheOptionOrThePropertyOfTheFile) {
+  auto command = asking([](auto& c) { c.memory = "1M"; });
+  auto named = [&](const std::string& message) { return name_as_given({0, message}, command, "r.json").text(); };
+  EXPECT_EQ(named("/linux/resources/memory/limit needs the memory controller"), "--memory needs the memory controller");
+  EXPECT_EQ(named("/linux/resources/cpu/cpus: write"), "r.json: /cpu/cpus: write");
+  EXPECT_EQ(named("/linux/resources/unified/io.max: write"), "r.json: /unified/io.max: write");
+  EXPECT_EQ(named("cgroup /x is gone"), "cgroup /x is gone");
+}
+
 TEST(UpdateResources, OptionsGoBeforeTheFile) {
   std::string json = R"({"memory":{"limit":1048576,"reservation":524288},"pids":{"limit":7},"cpu":{"shares":1024}})";
   EXPECT_EQ(planned({}, kUnlimited, json), "memory.max=1048576 ; memory.low=524288 ; cpu.weight=100 ; pids.max=7");
