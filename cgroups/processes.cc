@@ -64,12 +64,24 @@ std::string tracer_of(const std::string& pid) {
   return tracer > 0 ? fmt::format(" traced by pid {}", tracer) : "";
 }
 
+// Who has to wait for a zombie: "pid 7 (sh)". "" for a process that is none.
+std::string reaper_of(const std::string& stat) {
+  size_t close = stat.rfind(") Z ");
+  if (close == stat.npos) return "";
+  std::string parent = std::to_string(strtol(stat.c_str() + close + 4, nullptr, 10));
+  if (parent == "0") return "a process that cannot be seen from here";
+  std::string named = describe_process(parent, proc_text(parent, "stat"), "");
+  return named.substr(0, named.rfind(", ")) + (named.ends_with(')') ? ")" : "");
+}
+
 std::string describe(const std::vector<std::string>& pids) {
   std::string text;
   for (size_t i = 0; i < pids.size() && i < kMostProcesses; ++i) {
     if (i > 0) text += ", ";
-    text += describe_process(pids[i], proc_text(pids[i], "stat"), proc_text(pids[i], "wchan"));
-    text += tracer_of(pids[i]);
+    std::string stat = proc_text(pids[i], "stat");
+    std::string tracer = tracer_of(pids[i]);  // who has to wait first (ptrace(2))
+    text +=
+        describe_process(pids[i], stat, proc_text(pids[i], "wchan"), tracer.empty() ? reaper_of(stat) : "") + tracer;
   }
   if (text.empty()) return "processes that cannot be seen from here";
   if (pids.size() > kMostProcesses) text += " and more";
@@ -98,7 +110,8 @@ Result<void> collect(int cgroup_fd, std::vector<pid_t>* pids) {
 
 }  // namespace
 
-std::string describe_process(std::string_view pid, std::string_view stat, std::string_view wchan) {
+std::string describe_process(std::string_view pid, std::string_view stat, std::string_view wchan,
+                             std::string_view reaper) {
   // The name can hold blanks and parentheses: it ends at the last one.
   size_t open = stat.find('(');
   size_t close = stat.rfind(')');
@@ -106,6 +119,8 @@ std::string describe_process(std::string_view pid, std::string_view stat, std::s
   std::string name(stat.substr(open + 1, close - open - 1));
   for (char& c : name)
     if (static_cast<unsigned char>(c) < ' ' || static_cast<unsigned char>(c) >= 0x7f) c = '?';
+  if (!reaper.empty())
+    return fmt::format("pid {} ({}, Z: its parent, {}, has not waited for it: end that)", pid, name, reaper);
   bool waits = !wchan.empty() && wchan != "0";
   return fmt::format("pid {} ({}, {}{}{})", pid, name, stat[close + 2], waits ? ", " : "", waits ? wchan : "");
 }

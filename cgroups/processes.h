@@ -28,6 +28,8 @@ std::string describe_unfrozen_processes(int cgroup_fd);
 Result<std::vector<pid_t>> list_processes(int cgroup_fd);
 
 // One of them from the text of its /proc/PID/stat and wchan. Name bytes that could steer a terminal become "?".
-std::string describe_process(std::string_view pid, std::string_view stat, std::string_view wchan);
+// reaper: of a zombie, who has to wait for it, "pid 7 (sh)".
+std::string describe_process(std::string_view pid, std::string_view stat, std::string_view wchan,
+                             std::string_view reaper = "");
 
 }  // namespace minirun

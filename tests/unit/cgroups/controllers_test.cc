@@ -170,6 +170,8 @@ TEST(DescribeProcess, HasNameStateAndWhereItWaits) {
   EXPECT_EQ(describe_process("12", "12 (java) D 1 12", "nfs_wait"), "pid 12 (java, D, nfs_wait)");
   EXPECT_EQ(describe_process("12", "12 (java) R 1 12", "0"), "pid 12 (java, R)");
   EXPECT_EQ(describe_process("12", "", ""), "pid 12");
+  EXPECT_EQ(describe_process("12", "12 (java) Z 7 12", "", "pid 7 (sh)"),
+            "pid 12 (java, Z: its parent, pid 7 (sh), has not waited for it: end that)");
 }
 
 TEST(DescribeProcess, NameCannotLieOrSteerATerminal) {
