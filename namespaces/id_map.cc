@@ -36,6 +36,7 @@ static bool overlap(uint32_t a, uint32_t a_size, uint32_t b, uint32_t b_size) {
 
 std::optional<std::string> id_map_problem(const IdMaps& maps) {
   constexpr size_t kMaxLines = 340;       // UID_GID_MAP_MAX_EXTENTS
+  constexpr size_t kMaxBytes = 4095;      // map_write() of kernel/user_namespace.c takes less than a page
   constexpr uint64_t kNoId = 0xffffffff;  // (uid_t)-1 is never an id
   if (maps.size() > kMaxLines) return fmt::format("more than {} ranges: {}", kMaxLines, maps.size());
   for (size_t i = 0; i < maps.size(); i++) {
@@ -50,6 +51,9 @@ std::optional<std::string> id_map_problem(const IdMaps& maps) {
         return fmt::format("ranges {} and {} overlap on the host", j, i);
     }
   }
+  if (size_t bytes = id_map_text(maps).size(); bytes > kMaxBytes)
+    return fmt::format("{} ranges take {} bytes in the kernel's form, which has room for {}: join ranges that adjoin",
+                       maps.size(), bytes, kMaxBytes);
   return std::nullopt;
 }
 

@@ -37,6 +37,12 @@ TEST(IdMap, WhatTheKernelWouldRefuseIsTold) {
       {{{0, 100, 10}, {50, 7, 1}, {20, 91, 10}}, "ranges 0 and 2 overlap on the host"},
       {IdMaps(341, IdMap{0, 0, 1}), "more than 340 ranges: 341"},
   };
+  IdMaps scattered;  // 170 lines of 24 bytes
+  for (uint32_t i = 0; i < 171; i++) scattered.push_back({1000000000 + 2 * i, 2000000000 + 2 * i, 1});
+  EXPECT_EQ(id_map_problem(scattered).value_or("none"),
+            "171 ranges take 4104 bytes in the kernel's form, which has room for 4095: join ranges that adjoin");
+  scattered.pop_back();
+  EXPECT_FALSE(id_map_problem(scattered)) << id_map_text(scattered).size();
   for (const Case& c : kCases) EXPECT_EQ(id_map_problem(c.maps).value_or("none"), c.problem);
   EXPECT_FALSE(id_map_problem({}));
   EXPECT_FALSE(id_map_problem({{0, 1, 4294967294u}}));
