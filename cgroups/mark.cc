@@ -18,13 +18,13 @@ namespace minirun {
 namespace {
 
 constexpr const char* kNames[] = {"trusted.minirun", "user.minirun"};
-constexpr size_t kMostBytes = 1024;
+constexpr size_t kMarkBytes = 1024;
 constexpr WalkLimits kWholeHost{HugeTree::see_in_part, 1 << 18};
 
 // The mark's text, empty when there is none. A "user." one may be the container's own words: whoever owns the cgroup
 // can write it. What is longer than a mark can be is nobody's whom minirun knows.
 std::string read_mark(int cgroup_fd) {
-  char text[kMostBytes];
+  char text[kMarkBytes];
   for (const char* name : kNames) {
     ssize_t n = fgetxattr(cgroup_fd, name, text, sizeof text);
     if (n > 0) return {text, static_cast<size_t>(n)};
@@ -44,7 +44,7 @@ std::string_view owner_in(std::string_view mark) {
 Result<void> Cgroup::mark(const std::string& owner) const {
   if (record_.made == 0) return {};
   std::string text = fmt::format("{} {}", record_.made, owner);
-  if (text.size() > kMostBytes) return fail(ENAMETOOLONG, "mark cgroup {}", record_.path);
+  if (text.size() > kMarkBytes) return fail(ENAMETOOLONG, "mark cgroup {}", record_.path);
   for (const char* name : kNames)
     if (fsetxattr(leaf_.get(), name, text.data(), text.size(), 0) == 0) return {};
   return fail(errno, "mark cgroup {}", record_.path);

@@ -258,7 +258,7 @@ Result<Outcome> Exec::attempt(int state_root) {
   if (*failure) {
     int status = (*failure)->exit_status == 1 ? kOwnFailure : (*failure)->exit_status;
     Error error = status == kOwnFailure ? explain((*failure)->error) : (*failure)->error;
-    return Outcome{status, "", "", wrap(error, "exec failed: " + command_.id)};
+    return Outcome{status, "", "", wrap(name_as_given(error, command_), "exec failed: " + command_.id)};
   }
   if (!command_.detach) return supervise();
   launched_->let_go();
@@ -284,7 +284,7 @@ Result<Outcome> exec(const GlobalOptions& global, const ExecCommand& command) {
 Result<Outcome> perform(const GlobalOptions& global, const ExecCommand& command) {
   auto outcome = exec(global, command);
   if (outcome.ok()) return outcome;
-  Error error = named("exec failed:", command.id, outcome.error());
+  Error error = named("exec failed:", command.id, name_as_given(outcome.error(), command));
   int status = error.signal != 0 ? error.exit_status() : kOwnFailure;
   return Outcome{status, "", "", std::move(error)};
 }

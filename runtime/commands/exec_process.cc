@@ -126,7 +126,44 @@ oci::Process process_like(const oci::Spec& container, const std::vector<std::str
   return process;
 }
 
+// One line of an error, which may begin with a pointer to the process of config.json.
+std::string line_as_given(std::string_view line, const ExecCommand& command) {
+  constexpr std::string_view kFile = "config.json: ", kProcess = "/process";
+  std::string_view rest = line.starts_with(kFile) ? line.substr(kFile.size()) : line;
+  if (!rest.starts_with(kProcess)) return std::string(line);
+  const std::pair<std::string_view, std::string_view> given[] = {
+      {command.apparmor.empty() ? "" : "/apparmorProfile", "--apparmor"},
+      {command.process_label.empty() ? "" : "/selinuxLabel", "--process-label"},
+      {command.cwd.empty() ? "" : "/cwd", "--cwd"},
+      {command.env.empty() ? "" : "/env", "--env"},
+      {command.additional_gids.empty() ? "" : "/user/additionalGids", "--additional-gids"},
+      {command.user.empty() ? "" : "/user", "--user"},
+      {command.tty.value_or(false) ? "/terminal" : "", "--tty"},
+      {command.process.empty() ? "/args" : "", "the command"},
+  };
+  std::string_view below = rest.substr(kProcess.size());
+  for (const auto& [pointer, option] : given) {
+    if (pointer.empty() || !below.starts_with(pointer)) continue;
+    size_t end = below.find(": ");  // behind the index in a list
+    return std::string(option) + std::string(below.substr(std::min(end, below.size())));
+  }
+  return command.process.empty() ? std::string(line) : fmt::format("{}: {}", command.process, below);
+}
+
 }  // namespace
+
+Error name_as_given(Error error, const ExecCommand& command) {
+  std::string text;
+  std::string_view rest = error.message;
+  for (bool more = true; more;) {
+    size_t end = rest.find('\n');
+    more = end != std::string_view::npos;
+    text += line_as_given(rest.substr(0, end), command) + (more ? "\n" : "");
+    if (more) rest.remove_prefix(end + 1);
+  }
+  error.message = std::move(text);
+  return error;
+}
 
 Result<oci::Process> exec_process(const ExecCommand& command, const oci::Spec& container) {
   const std::string& file = command.process;

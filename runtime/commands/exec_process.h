@@ -12,4 +12,7 @@ namespace minirun {
 // file and the place in it, or the option.
 Result<oci::Process> exec_process(const ExecCommand& command, const oci::Spec& container);
 
+// What failed, named by the option or the file that asked for it instead of its place in config.json.
+Error name_as_given(Error error, const ExecCommand& command);
+
 }  // namespace minirun

@@ -55,7 +55,7 @@ TEST_F(ExecEngine, FinalCpuAffinityIsTheProcesses) {
   write_new_file(bundle_.path() + "/nowhere", process.dump(), 0644);
   Outcome outcome = exec({"--process", bundle_.path() + "/nowhere"}, {});
   EXPECT_EQ(outcome.code, 255) << describe(outcome);
-  EXPECT_NE(outcome.err.find("/process/execCPUAffinity/initial"), std::string::npos) << describe(outcome);
+  EXPECT_NE(outcome.err.find("/nowhere: /execCPUAffinity/initial"), std::string::npos) << describe(outcome);
   end();
 }
 
