@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "namespaces/filesystem_log.h"
 #include "sys/kernel_abi.h"
 
 namespace minirun {
@@ -88,9 +89,7 @@ Report PlanMemory::report() const {
 }
 
 static std::string why_step_failed(const Report& report) {
-  std::string why = report.detail[0] != '\0' ? report.detail : call_name(report.syscall);
-  while (!why.empty() && (why.back() == '\n' || why.back() == ' ')) why.pop_back();
-  if (why.starts_with("e ")) why.erase(0, 2);  // fscontext log: severity first (fsopen(2))
+  std::string why = report.detail[0] != '\0' ? filesystem_words(report.detail) : call_name(report.syscall);
   return why + ": " + errno_text(report.error);
 }
 

@@ -12,6 +12,7 @@
 #include <cerrno>
 
 #include "namespaces/copy_up.h"
+#include "namespaces/filesystem_log.h"
 #include "namespaces/mount_id_map.h"
 #include "sys/kernel_abi.h"
 
@@ -95,7 +96,7 @@ Result<UniqueFd> open_null_device() {
 std::string filesystem_says(int context) {
   char text[256];
   ssize_t n = read(context, text, sizeof text);
-  return n > 0 ? ": " + std::string(text, static_cast<size_t>(n)) : "";
+  return n > 0 ? ": " + filesystem_words({text, static_cast<size_t>(n)}) : "";
 }
 
 // Made here, since the device or the path that it needs is the host's.
