@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <climits>
+#include <cstdint>
 #include <string_view>
 
 #include "cgroups/controllers.h"
@@ -239,6 +241,22 @@ Result<void> Cgroup::kill() const {
   return fail(code, "kill the processes of cgroup {} (cgroup.kill, linux 5.14)", record_.path);
 }
 
+std::string Cgroup::reached_pids_limit() const {
+  if (is_none()) return "";
+  auto number = [&](const std::string& file) {
+    auto text = read_file(root_.get(), file);
+    uint64_t value = UINT64_MAX;  // "max", or no such file
+    if (text) (void)std::from_chars(text->data(), text->data() + text->size(), value);
+    return value;
+  };
+  for (std::string path = record_.path; !path.empty(); path.resize(path.rfind('/'))) {
+    uint64_t limit = number(path.substr(1) + "/pids.max");
+    if (limit != UINT64_MAX && number(path.substr(1) + "/pids.current") >= limit)
+      return fmt::format("pids.max of cgroup {} is {}", path, limit);
+  }
+  return "";
+}
+
 std::string Cgroup::explain_join(int code) const {
   if (is_none()) return "";
   auto content = [&](const char* file) {
@@ -246,11 +264,8 @@ std::string Cgroup::explain_join(int code) const {
     return text ? text->substr(0, text->find('\n')) : std::string();
   };
   switch (code) {
-    case EAGAIN: {
-      std::string limit = content("pids.max");
-      if (limit.empty() || limit == "max") return "";
-      return fmt::format("pids.max of cgroup {} is {}", record_.path, limit);
-    }
+    case EAGAIN:
+      return reached_pids_limit();
     case EACCES:
       return fmt::format(
           "to move into cgroup {} takes the right to write its cgroup.procs and that of the closest cgroup above both "

@@ -92,6 +92,9 @@ class Cgroup {
   // that was there before: it would stay so.
   Result<void> give_to(uint32_t uid) const;
 
+  // "pids.max of cgroup /x is 3", where it or one above it has no room for another task; else "".
+  std::string reached_pids_limit() const;
+
   // Why clone3(2) with CLONE_INTO_CGROUP failed with this code, where the cgroup has to do with it ("pids.max is 1");
   // empty otherwise.
   std::string explain_join(int code) const;

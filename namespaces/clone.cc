@@ -71,7 +71,10 @@ Result<Born> clone_child(const Plan& plan, int cgroup, ChildStart* start) {
     arguments.cgroup = static_cast<uint64_t>(cgroup);
   }
   long pid = clone_into(&arguments, sizeof arguments, child_entry, start);
-  if (pid < 0) return fail(static_cast<int>(-pid), "clone3 ({})", namespace_names(namespaces));
+  if (pid < 0) {
+    std::string made = namespaces == 0 ? "" : " with new namespaces: " + namespace_names(namespaces);
+    return fail(static_cast<int>(-pid), "clone3{}", made);
+  }
   return Born{static_cast<pid_t>(pid), UniqueFd(pidfd)};
 }
 

@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <functional>
@@ -19,7 +21,9 @@
 #include "runtime/diagnosis/death.h"
 #include "runtime/diagnosis/exec_diagnosis.h"
 #include "runtime/diagnosis/exit_status.h"
+#include "runtime/diagnosis/remedy.h"
 #include "runtime/supervise/init_channel.h"
+#include "sys/file.h"
 #include "sys/pidfd.h"
 
 namespace minirun {
@@ -40,12 +44,33 @@ bool may_be_lack_of_memory(int code) {
   return code == ENOMEM || code == E2BIG || code == EFAULT || code == ENOBUFS || code == EAGAIN;
 }
 
+// compiled: nullptr where another minirun has compiled it.
+FailureFacts facts_of(std::string_view what, const Error& error, const Compiled* compiled, const Cgroup& cgroup) {
+  FailureFacts facts;
+  facts.what = what;
+  facts.code = error.code;
+  facts.text = error.message;
+  if (compiled != nullptr) {
+    const Plan& plan = compiled->plan;
+    facts.new_namespaces = plan.clone_flags;
+    facts.user_namespace = (plan.clone_flags & CLONE_NEWUSER) != 0 || compiled->ordinary_user;
+    for (const Step& step : plan.steps) {
+      if (step.op == Op::birth || step.op == Op::new_namespaces) facts.new_namespaces |= step.arg[0];
+      facts.user_namespace |= step.op == Op::become_root;
+    }
+  }
+  if (error.code == EAGAIN) facts.pids_reached = cgroup.reached_pids_limit();
+  return facts;
+}
+
 }  // namespace
 
 Result<Launched> Launched::start(const Compiled& compiled, const HostDescriptors& host, int state_fd, Cgroup& cgroup) {
   SpawnRequest request;
   request.plan = &compiled.plan;
-  request.sources = TRY(open_sources(compiled.plan, host));
+  auto sources = open_sources(compiled.plan, host);
+  if (!sources.ok()) return with_remedy(sources.error(), facts_of(kOpenSource, sources.error(), &compiled, cgroup));
+  request.sources = std::move(sources).value();
   request.init_program = TRY(open_init_program(state_fd));
   request.cgroup_fd = cgroup.fd();
   auto child = spawn(std::move(request));
@@ -53,8 +78,9 @@ Result<Launched> Launched::start(const Compiled& compiled, const HostDescriptors
   Error error = child.error();
   std::string reason = cgroup.explain_join(error.code);
   if (reason.empty() && may_be_lack_of_memory(error.code)) reason = lack_of_memory(cgroup);
-  if (!reason.empty()) error = Error{0, error.text() + " (" + reason + ")"};
-  return error;
+  if (!reason.empty()) return fail(0, "{} ({})", error.text(), reason);
+  if (!error.message.starts_with("clone3")) return error;
+  return with_remedy(error, facts_of(kClone, error, &compiled, cgroup));
 }
 
 Launched::Launched(Launched&& other) noexcept
@@ -130,9 +156,33 @@ LaunchFailure explain(Launched& launched, const FailedStep& failed, const oci::P
   return {fail(0, "{}", diagnosis.message), diagnosis.exit_status};
 }
 
-LaunchFailure with_memory(LaunchFailure failure, int code, const Cgroup& cgroup) {
-  std::string lack = may_be_lack_of_memory(code) ? lack_of_memory(cgroup) : "";
-  if (!lack.empty()) failure.error = fail(0, "{} ({})", failure.error.text(), lack);
+size_t bytes_of(const oci::Strings& strings) {
+  size_t bytes = 0;
+  for (const std::string& text : strings) bytes += text.size() + 1 + sizeof(char*);  // as execve(2) counts them
+  return bytes;
+}
+
+// What failed, with the cause beyond the kernel's word, if that is known.
+LaunchFailure with_cause(LaunchFailure failure, const FailedStep& failed, const Report& report,
+                         const oci::Process* process, const Compiled* compiled, const Cgroup& cgroup) {
+  std::string lack = may_be_lack_of_memory(report.error) ? lack_of_memory(cgroup) : "";
+  if (!lack.empty()) {
+    failure.error = fail(0, "{} ({})", failure.error.text(), lack);
+    return failure;
+  }
+  bool has_hint = failure.error.message.ends_with(')');
+  if (!failed.op || has_hint) return failure;
+  FailureFacts facts = facts_of(op_name(*failed.op), Error{report.error, failed.told}, compiled, cgroup);
+  facts.call = call_name(report.syscall);
+  auto most = *failed.op == Op::rlimit ? read_file(AT_FDCWD, "/proc/sys/fs/nr_open") : Result<std::string>("");
+  uint64_t files = 0;
+  if (most.ok() && std::from_chars(most->data(), most->data() + most->size(), files).ec == std::errc())
+    facts.most_files = files;
+  if (process != nullptr) {
+    facts.exec_bytes = bytes_of(process->args) + bytes_of(process->env);
+    facts.exec_strings = process->args.size() + process->env.size();
+  }
+  failure.error = with_remedy(failure.error, facts);
   return failure;
 }
 
@@ -215,8 +265,8 @@ Result<void> await_arrival(Child* child, Signals& signals) {
 // resident: an init stays and says when the workload runs. Without one the socket closes with exec, and says nothing
 // more.
 std::optional<LaunchFailure> await_messages(Launched& launched, bool resident, const oci::Process* process,
-                                            const Cgroup& cgroup, Signals& signals, LaunchEvents* events,
-                                            const std::function<FailedStep()>& failed) {
+                                            const Compiled* compiled, const Cgroup& cgroup, Signals& signals,
+                                            LaunchEvents* events, const std::function<FailedStep()>& failed) {
   Child& child = launched.child();
   auto ending = read_messages(launched, signals, events);
   if (!ending.ok()) return LaunchFailure{ending.error(), ending.error().exit_status()};
@@ -225,8 +275,10 @@ std::optional<LaunchFailure> await_messages(Launched& launched, bool resident, c
     if (!arrived.ok()) return LaunchFailure{arrived.error(), arrived.error().exit_status()};
   }
   Report report = child.memory.report();
-  if (*ending == Milestone::failed || (*ending == Milestone::closed && report.state == kFailed))
-    return with_memory(explain(launched, failed(), process), report.error, cgroup);
+  if (*ending == Milestone::failed || (*ending == Milestone::closed && report.state == kFailed)) {
+    FailedStep step = failed();
+    return with_cause(explain(launched, step, process), step, report, process, compiled, cgroup);
+  }
   if (*ending != Milestone::closed) return std::nullopt;
   if (report.state == kExecuting && !resident) return std::nullopt;
   return died_early(launched, cgroup);
@@ -252,13 +304,13 @@ std::optional<LaunchFailure> foresee_start(Launched& launched, const oci::Proces
 
 std::optional<LaunchFailure> await_launch(Launched& launched, const Compiled& compiled, const oci::Process* process,
                                           const Cgroup& cgroup, Signals& signals, LaunchEvents* events) {
-  return await_messages(launched, compiled.init, process, cgroup, signals, events,
+  return await_messages(launched, compiled.init, process, &compiled, cgroup, signals, events,
                         [&] { return failed_step(launched.child().memory.report(), compiled.plan); });
 }
 
 std::optional<LaunchFailure> await_start(Launched& launched, const oci::Process& process, bool resident_init,
                                          const Cgroup& cgroup, Signals& signals, LaunchEvents* events) {
-  return await_messages(launched, resident_init, &process, cgroup, signals, events,
+  return await_messages(launched, resident_init, &process, nullptr, cgroup, signals, events,
                         [&] { return failed_step(launched.child().memory); });
 }
 

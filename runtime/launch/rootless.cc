@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "namespaces/id_map.h"
+#include "runtime/diagnosis/remedy.h"
 #include "runtime/oci/bundle.h"
 #include "runtime/oci/mount_id_maps.h"
 #include "sys/file.h"
@@ -87,9 +88,7 @@ Result<void> make_namespace(const oci::Linux& linux_config) {
   TRY(writer.start(to_id_maps(linux_config.uid_mappings), to_id_maps(linux_config.gid_mappings)));
   if (unshare(CLONE_NEWUSER) < 0) {
     int code = errno;
-    const char* why = code == ENOSPC  ? " (user.max_user_namespaces is reached)"
-                      : code == EPERM ? " (the host's settings forbid it to ordinary users)"
-                                      : "";
+    const char* why = code == EPERM ? " (the host's settings forbid it to ordinary users)" : "";
     return fail(code, "make a user namespace{}", why);
   }
   return writer.finish();
@@ -132,8 +131,9 @@ Result<bool> enter_user_namespace(const std::string& bundle) {
   if (!problem.empty()) return fail(0, "config.json: {}", problem);
   const oci::Namespace& user = *user_namespace(loaded.spec);
   auto entered = enter(loaded.spec, user);
-  if (!entered.ok()) return wrap(entered.error(), "/linux/namespaces");
-  return true;
+  if (entered.ok()) return true;
+  Error error = wrap(entered.error(), "/linux/namespaces");
+  return with_remedy(error, {.what = kClone, .code = error.code, .text = error.message});
 }
 
 }  // namespace minirun

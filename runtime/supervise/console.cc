@@ -12,12 +12,12 @@ namespace minirun {
 Result<void> check_console(bool terminal, bool detach, const std::string& console_socket) {
   bool socket = !console_socket.empty();
   if (terminal && detach && !socket)
-    return fail(0, "/process/terminal: with --detach a terminal needs --console-socket: nobody else would hold it");
+    return fail(0, "/process/terminal: needs --console-socket here, as minirun does not stay to relay the terminal");
   if (socket && !terminal)
     return fail(0, "--console-socket {}: the container has no terminal (/process/terminal is not true)",
                 console_socket);
   if (socket && !detach)
-    return fail(0, "--console-socket {}: only with --detach; in the foreground minirun holds the terminal itself",
+    return fail(0, "--console-socket {}: needs --detach: in the foreground minirun relays the terminal itself",
                 console_socket);
   return {};
 }
