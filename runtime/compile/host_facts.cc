@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -54,15 +55,14 @@ static Result<bool> has_selinux() {
   return is_passing(errno) ? Result<bool>(fail(errno, "statfs /sys/fs/selinux")) : Result<bool>(false);
 }
 
-// The first one maps all ids onto themselves (user_namespaces(7)).
+// Not by its mappings: one that maps all ids onto themselves, as systemd's PrivateUsers=full makes, is none of the
+// host's all the same.
 Result<bool> is_in_user_namespace() {
-  auto map = read_file(AT_FDCWD, "/proc/self/uid_map");
-  if (!map.ok() && is_passing(map.error().code)) return map.error();
-  if (!map.ok()) return false;  // a kernel without user namespaces
-  std::string text;
-  for (char c : *map)
-    if (c != ' ' || (!text.empty() && text.back() != ' ')) text += c;
-  return text != "0 0 4294967295\n";
+  constexpr ino_t kFirst = 0xEFFFFFFD;  // PROC_USER_INIT_INO in include/linux/proc_ns.h, since Linux 3.8
+  struct stat own {};
+  if (stat("/proc/self/ns/user", &own) == 0) return own.st_ino != kFirst;
+  if (is_passing(errno)) return fail(errno, "stat /proc/self/ns/user");
+  return false;  // a kernel without user namespaces
 }
 
 Result<HostFacts> probe_host() {

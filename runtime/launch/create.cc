@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "runtime/compile/parts.h"
@@ -190,6 +191,14 @@ Result<void> Creation::make_cgroup() {
 
 Result<Launched> Creation::spawn() {
   HostDescriptors host{prepared_.bundle.rootfs.get(), cgroup_->cgroup().fd(), {}};
+  UniqueFd own_cgroup;
+  const auto& slots = prepared_.compiled.plan.slots;
+  bool shown =
+      std::any_of(slots.begin(), slots.end(), [](const Source& s) { return s.kind == SourceKind::cgroup_tree; });
+  if (shown && cgroup_path_.empty()) {
+    own_cgroup = TRY(open_own_cgroup(hierarchy_));
+    host.cgroup = own_cgroup.get();
+  }
   StartSocket socket;
   if (prepared_.compiled.start_socket) {
     auto made = make_start_socket(state_.fd());

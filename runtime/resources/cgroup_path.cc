@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <vector>
 
 #include "sys/file.h"
@@ -51,6 +52,13 @@ Result<std::string> place_cgroup_of_user(const Hierarchy& hierarchy, const Compi
 
 Result<std::string> place_nowhere(const Compiled& compiled) {
   return without_cgroup(compiled, "--cgroup-manager is disabled");
+}
+
+Result<UniqueFd> open_own_cgroup(const Hierarchy& hierarchy) {
+  std::string text = TRY(read_file(AT_FDCWD, "/proc/self/cgroup"));
+  std::string own = TRY(own_cgroup_path(text));
+  if (own.starts_with("/..")) return fail(EXDEV, "cgroup {} is outside of this cgroup namespace", own);
+  return open_at(hierarchy.root.get(), "." + own, O_PATH | O_DIRECTORY);
 }
 
 std::optional<std::string> delegated_cgroup(const oci::StringMap& annotations) {

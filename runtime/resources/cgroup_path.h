@@ -7,6 +7,7 @@
 #include "cgroups/hierarchy.h"
 #include "runtime/compile/compile.h"
 #include "runtime/oci/spec.h"
+#include "sys/fd.h"
 #include "sys/result.h"
 
 namespace minirun {
@@ -20,6 +21,10 @@ Result<std::string> place_cgroup(const Hierarchy& hierarchy, const oci::Spec& sp
 
 // For a container that is to have none (--cgroup-manager=disabled): "", or the same errors.
 Result<std::string> place_nowhere(const Compiled& compiled);
+
+// The cgroup that this process is in, and so a container without one of its own: what a mount of type cgroup shows
+// there. EXDEV: it is not below the root of this cgroup namespace.
+Result<UniqueFd> open_own_cgroup(const Hierarchy& hierarchy);
 
 // The same as place_cgroup() of the content of /proc/self/cgroup, for tests.
 Result<std::string> place_cgroup_of_user(const Hierarchy& hierarchy, const Compiled& compiled,

@@ -88,7 +88,6 @@ Lines touched_by_create() {
              "write STATE/.cache/seccomp KEY.new",
              "renameat STATE/.cache/seccomp KEY.new STATE/.cache/seccomp KEY",
              // About minirun itself, the machine and the init, in the /proc of the host.
-             "read /proc/self/uid_map",
              "read /proc/sys/kernel/random/boot_id",
              "read /proc/N/stat",
              "open_tree -1",  // a question to the kernel: no such descriptor
@@ -96,6 +95,10 @@ Lines touched_by_create() {
              "path /sys/fs/cgroup",
              "mkdirat /sys/fs/cgroup CGROUP",
              "read /sys/fs/cgroup CGROUP",
+             "read /sys/fs/cgroup CGROUP/cgroup.controllers",
+             "read /sys/fs/cgroup cgroup.controllers",
+             "read /sys/fs/cgroup cgroup.subtree_control",
+             "write /sys/fs/cgroup cgroup.subtree_control",
              "write /sys/fs/cgroup/CGROUP cgroup.max.descendants",
              // Of the image: HOME.
              "read BUNDLE/rootfs//etc/passwd",
@@ -197,7 +200,6 @@ Lines touched_by_exec() {
       "read STATE/.cache seccomp",
       "read STATE/.cache/seccomp KEY",
       // About minirun itself, the machine and the container's init, in the /proc of the host.
-      "read /proc/self/uid_map",
       "read /proc/sys/kernel/random/boot_id",
       "read /proc/N/stat",
       "open_tree -1",  // a question to the kernel: no such descriptor

@@ -129,6 +129,12 @@ TEST_F(SystemdCgroup, DisabledIsNoCgroupAtAll) {
   EXPECT_EQ(own({"--cgroup-manager=disabled"}), content("/proc/self/cgroup") + "\n");
   EXPECT_NE(own({}).find("0::/minirun-"), std::string::npos);
 
+  // A mount of it shows that of minirun, which it is in.
+  bundle.add_mount("/sys/fs/cgroup", "cgroup", "cgroup", {"ro"});
+  bundle.config["process"]["args"] = {"/bin/cat", "/sys/fs/cgroup/cgroup.procs"};
+  Outcome outcome = run_with({"--cgroup-manager=disabled"}, bundle);
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+
   bundle.config["linux"]["resources"]["unified"]["cgroup.max.depth"] = "1";
   expect_refused(run_with({"--cgroup-manager=disabled"}, bundle),
                  {"/linux/resources: limits need a cgroup, and --cgroup-manager is disabled"});
@@ -140,16 +146,21 @@ TEST_F(SystemdCgroup, DisabledIsNoCgroupAtAll) {
 
 // Engines without root call minirun as root of the user's namespace.
 TEST_F(SystemdCgroup, StateOfRootOfAUserNamespaceIsTheUsers) {
+  const std::string folder = "/run/tests/of-a-user";
+  make_folders(folder);
   StartOptions options;
-  options.env.emplace_back("XDG_RUNTIME_DIR=/run/tests/of-a-user");
-  const std::vector<std::string> help = {minirun({})[0], "--help"};
-  Outcome as_root = Running(help, options).finish();
-  EXPECT_NE(as_root.out.find("/run/minirun"), std::string::npos) << describe(as_root);
+  options.env.emplace_back("XDG_RUNTIME_DIR=" + folder);
+  // The state root is made before the bundle is looked for.
+  const std::vector<std::string> run = {minirun({})[0], "run", "--bundle", "/nonexistent", id()};
+  EXPECT_EQ(Running(run, options).finish().code, 1);
+  EXPECT_NE(access((folder + "/minirun").c_str(), F_OK), 0);
+  EXPECT_EQ(rmdir("/run/minirun"), 0) << "that of the host's root";
   options.in_child = [] {
     if (unshare(CLONE_NEWUSER) != 0 || !write_control(AT_FDCWD, "/proc/self/uid_map", "0 0 1")) _exit(97);
   };
-  Outcome in_namespace = Running(help, options).finish();
-  EXPECT_NE(in_namespace.out.find("/run/tests/of-a-user/minirun"), std::string::npos) << describe(in_namespace);
+  Outcome in_namespace = Running(run, options).finish();
+  EXPECT_EQ(access((folder + "/minirun").c_str(), F_OK), 0) << describe(in_namespace);
+  remove_tree(folder);
 }
 
 }  // namespace
