@@ -31,6 +31,8 @@ class OpenedFiles : public Attack {
     bundle_.config["linux"]["maskedPaths"] = {"/proc/version", "/proc/uptime", "/proc/fs", "/proc/gone"};
     bundle_.config["linux"]["readonlyPaths"] = {"/proc/sys", "/proc/gone"};
     bundle_.write();
+    Bundle first;  // enables controllers, which then stay
+    EXPECT_EQ(run(first).code, 0);
     remove_tree(std::string(kState) + "/.cache");  // as on a machine that has not seen the filter
   }
 

@@ -97,8 +97,6 @@ Lines touched_by_create() {
              "read /sys/fs/cgroup CGROUP",
              "read /sys/fs/cgroup CGROUP/cgroup.controllers",
              "read /sys/fs/cgroup cgroup.controllers",
-             "read /sys/fs/cgroup cgroup.subtree_control",
-             "write /sys/fs/cgroup cgroup.subtree_control",
              "write /sys/fs/cgroup/CGROUP cgroup.max.descendants",
              // Of the image: HOME.
              "read BUNDLE/rootfs//etc/passwd",
