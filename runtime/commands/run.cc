@@ -91,12 +91,14 @@ Result<Outcome> Run::supervise() {
   }
   creation_.launched().let_go();
   int status = shell_status(ended.wait_status);
+  log_progress("{}: ended with status {}", prepared_.id, status);
   creation_.record().exit_status = status;
   Outcome outcome{status, "", why_it_ended(ended), {}};
   if (ended.output_error != 0 && ended.output_error != EPIPE)  // EPIPE is how `| head` ends
     outcome.error = fail(ended.output_error, "run {}: copy the terminal's output to stdout", prepared_.id);
   auto cleaned = clean_up();
   if (!cleaned.ok()) outcome.error = wrap(cleaned.error(), "clean up after " + prepared_.id);
+  if (cleaned.ok() && !keep_) log_progress("{}: nothing is left", prepared_.id);
   return outcome;
 }
 

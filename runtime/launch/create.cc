@@ -81,6 +81,8 @@ void Creation::keep() {
 Result<std::optional<LaunchFailure>> Creation::launch(bool guarded) {
   TRY(make_ready(guarded));
   launched_.emplace(TRY(spawn()));
+  log_progress("{}: first process is {}, at work on {} steps", prepared_.id, launched_->child().pid,
+               prepared_.compiled.plan.steps.size());
   TRY(commit());
   if (scope_) TRY(scope_->release(cgroup_->cgroup(), prepared_.compiled));
   auto launched = launch_to_the_end();
@@ -91,7 +93,10 @@ Result<std::optional<LaunchFailure>> Creation::launch(bool guarded) {
 
 Result<void> Creation::make_ready(bool guarded) {
   TRY(record_intent());  // before the first kernel object: see state.h
+  log_progress("{}: recorded what is about to be made", prepared_.id);
   TRY(make_cgroup());
+  log_progress("{}: cgroup {} with {} writes of limits", prepared_.id, cgroup_path_.empty() ? "none" : cgroup_path_,
+               prepared_.compiled.limits.writes.size());
   host_side_.emplace(TRY(HostSide::make(prepared_.bundle.spec, record_.rdt)));
   if (guarded) {
     UniqueFd cgroup_kill;
@@ -237,10 +242,13 @@ Result<std::optional<LaunchFailure>> Creation::await() {
       TRY(serve_listener(launched_->child()));
       continue;
     }
+    const char* why = *events.gate == Gate::setup ? "its mounts are there" : "it is about to outlive minirun";
+    log_progress("{}: waits for minirun: {}", prepared_.id, why);
     TRY(at_gate(*events.gate));
     TRY(release(launched_->child().control.get()));
   }
   TRY(tell_pid());
+  log_progress("{}: {}", prepared_.id, prepared_.compiled.start_socket ? "waits for start" : "the workload runs");
   return std::optional<LaunchFailure>{};
 }
 

@@ -223,6 +223,15 @@ static Result<void> take_launch_options(const LaunchOptions& launch, RunOptions*
   return {};
 }
 
+// The list that `minirun plan` prints too: an error names a step of it by its number.
+static void log_plan(const Prepared& prepared) {
+  const Plan& plan = prepared.compiled.plan;
+  log_progress("{}: config.json of {} read, checked and compiled", prepared.id, prepared.bundle.path);
+  for (uint32_t i = 0; i < plan.steps.size(); i++)
+    log_debug("{}: step {} of {}: {}{}{}", prepared.id, i + 1, plan.steps.size(), describe(plan, i),
+              plan.origins[i].empty() ? "" : "  <- ", plan.origins[i]);
+}
+
 Result<Prepared> prepare_launch(const LaunchRequest& request, int state_root) {
   RunOptions options;
   options.entered = request.entered;
@@ -233,6 +242,7 @@ Result<Prepared> prepare_launch(const LaunchRequest& request, int state_root) {
   TRY(take_launch_options(request.options, &options));
   Prepared prepared = TRY(prepare(request.options.bundle, request.id, options, state_root));
   TRY(check_console(prepared.compiled.terminal, request.create || request.detach, request.options.console_socket));
+  if (debug_enabled()) log_plan(prepared);
   return prepared;
 }
 

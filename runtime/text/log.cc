@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <memory>
 
 #include "runtime/text/json_writer.h"
@@ -19,6 +20,11 @@ namespace {
 LogOptions& current_options() {
   static LogOptions options;
   return options;
+}
+
+std::chrono::steady_clock::time_point& start_of_command() {
+  static std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+  return start;
 }
 
 // Ids, paths and names of processes may be anything. With a "\n" at the end.
@@ -70,6 +76,7 @@ Result<void> set_log_options(LogOptions options) {
   // Held open to the end: the reader of a named pipe would take a close for the end of the log.
   static UniqueFd file;
   current_options() = std::move(options);
+  start_of_command() = std::chrono::steady_clock::now();
   current_logger().reset();
   std::string& path = current_options().file;
   if (path.empty()) return {};
@@ -87,6 +94,11 @@ bool debug_enabled() {
 }
 void log_debug_text(std::string_view text) {
   log(spdlog::level::debug, text);
+}
+
+void log_progress_text(std::string_view text) {
+  std::chrono::duration<double, std::milli> since = std::chrono::steady_clock::now() - start_of_command();
+  log_debug_text(fmt::format("+{:.3f} ms: {}", since.count(), text));
 }
 
 void report_error(std::string_view text) {

@@ -29,6 +29,13 @@ void log_debug(fmt::format_string<Args...> format, Args&&... args) {
   if (debug_enabled()) log_debug_text(fmt::vformat(format, fmt::make_format_args(args...)));
 }
 
+// A debug line about what has been done, and when: "+1.234 ms: text", counted from the start of the command.
+void log_progress_text(std::string_view text);
+template <class... Args>
+void log_progress(fmt::format_string<Args...> format, Args&&... args) {
+  if (debug_enabled()) log_progress_text(fmt::vformat(format, fmt::make_format_args(args...)));
+}
+
 // "minirun: text" on stderr with one write(2), so that a reader of a pipe gets it whole, and in the log file as
 // {"level":"error","msg":"text","time":"2026-01-02T15:04:05Z"}, which containerd and podman read.
 void report_error(std::string_view text);

@@ -47,6 +47,40 @@ TEST_F(Lifecycle, PositionalBundleAndMadeUpId) {
   EXPECT_EQ(call({"run", "--bundle=" + bundle.path(), "with-id"}).code, 5);
 }
 
+TEST_F(Lifecycle, DebugLogsTheStepsWithNumbersAndWhatWasDoneWithTimes) {
+  Bundle bundle;
+  bundle.payload({"exit", "3"});
+  bundle.write();
+  std::vector<std::string> args = {"--debug", "--log", "/run/tests/log", "--log-format", "json"};
+  args.insert(args.end(), {"run", "--bundle", bundle.path(), id()});
+  Outcome outcome = call(args);
+  EXPECT_EQ(outcome.code, 3);
+  EXPECT_EQ(outcome.err, "") << "the log has it";
+  std::string done, steps;
+  std::istringstream lines(content("/run/tests/log"));
+  double last = 0;
+  for (std::string line; std::getline(lines, line);) {
+    json record = json::parse(line);
+    EXPECT_EQ(record["level"], "debug");
+    std::string text = record["msg"];
+    if (text.find(": step ") != std::string::npos) steps += text + "\n";
+    if (text[0] != '+') continue;
+    double time = std::stod(text.substr(1));
+    EXPECT_GE(time, last) << text;
+    last = time;
+    done += text.substr(text.find(": ") + 2) + "\n";
+  }
+  for (const char* part : {"read, checked and compiled", "cgroup /minirun-", "first process is ", "the workload runs",
+                           "ended with status 3", "nothing is left"}) {
+    size_t at = done.find(part);
+    EXPECT_NE(at, std::string::npos) << part << "\n" << done;
+    done.erase(0, at == std::string::npos ? 0 : at);
+  }
+  std::string count = std::to_string(std::count(steps.begin(), steps.end(), '\n'));
+  EXPECT_NE(steps.find(": step 1 of " + count + ": "), std::string::npos) << steps;
+  EXPECT_NE(call({"plan", bundle.path()}).out.find(" " + count + " execute "), std::string::npos) << "the same numbers";
+}
+
 TEST_F(Lifecycle, MadeUpIdOfADetachedRunIsPrinted) {
   Bundle bundle;
   bundle.payload({"cat"});  // waits without a word
