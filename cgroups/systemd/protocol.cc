@@ -5,11 +5,17 @@
 namespace minirun::systemd {
 namespace {
 
+constexpr uint32_t kProtocol = kProtocolMagic << 8 | kProtocolFormat;
+
 Result<void> check_protocol(ValueReader& reader) {
   auto protocol = reader.number32();
-  if (!protocol.ok() || *protocol != kProtocol)
-    return fail(EPROTO, "minirun and minirun-systemd are not of the same build");
-  return {};
+  if (!protocol.ok() || *protocol >> 8 != kProtocolMagic)
+    return fail(EPROTO, "no packet of minirun or minirun-systemd");
+  uint32_t format = *protocol & 0xff;
+  if (format == kProtocolFormat) return {};
+  return fail(EPROTO,
+              "minirun and minirun-systemd are not of one release: a packet of format {}, where format {} is known",
+              format, kProtocolFormat);
 }
 
 Result<void> check_end(const ValueReader& reader) {

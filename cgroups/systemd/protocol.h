@@ -21,7 +21,10 @@
 
 namespace minirun::systemd {
 
-constexpr uint32_t kProtocol = 0x6d727301;  // another one, and minirun and the helper are of two builds
+// Every packet begins with them, as one number: kProtocolMagic in the upper three bytes. Both programs are of one
+// release: a packet of another format is refused, with both numbers.
+constexpr uint32_t kProtocolMagic = 0x6d7273;  // "mrs"
+constexpr uint32_t kProtocolFormat = 1;
 constexpr size_t kMostMessageBytes = 64 << 10;
 
 enum class Call : uint32_t { look, start, release, set, stop, adopt, last = adopt };
@@ -48,7 +51,7 @@ struct Reply {
 std::string encode(const Request& request);
 std::string encode(const Reply& reply);
 
-// EPROTO: not a message of this protocol.
+// EPROTO: not a message of this protocol, or of another format.
 Result<Request> decode_request(std::string_view packet);
 Result<Reply> decode_reply(std::string_view packet);
 

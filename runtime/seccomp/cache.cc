@@ -24,12 +24,15 @@ namespace minirun {
 namespace {
 
 constexpr size_t kMaxFile = size_t{4} << 20;  // the longest filter is 32 KiB; the key is as long as the profile
-constexpr char kMagic[8] = {'m', 'r', 's', 'e', 'c', 'c', '0', '2'};
+constexpr char kMagic[4] = {'m', 'r', 's', 'c'};
+// Whoever changes the file raises it. A file of any other format, older or newer, is as good as none.
+constexpr uint32_t kFormat = 3;
 
 // The file: this, then key, filter, skipped names (each with a NUL behind it). In the machine's own byte order: the key
 // names the machine.
 struct Header {
-  char magic[8];
+  char magic[4];
+  uint32_t format;
   uint64_t checksum;  // over all behind this member
   uint32_t flags;
   uint32_t key_size;  // the sizes in bytes
@@ -110,6 +113,7 @@ UniqueFd open_cache(int state_root_fd) {
 std::string encode(const std::string& key, const SeccompProgram& program) {
   Header header = {};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
+  header.format = kFormat;
   std::string skipped;
   for (const std::string& name : program.skipped_syscalls) skipped.append(name.c_str(), name.size() + 1);
   const std::string_view filter(reinterpret_cast<const char*>(program.filter.data()),
@@ -130,7 +134,7 @@ std::optional<SeccompProgram> decode(std::string_view file, const std::string& k
   Header header;
   if (file.size() < sizeof header) return std::nullopt;
   std::memcpy(&header, file.data(), sizeof header);
-  if (std::memcmp(header.magic, kMagic, sizeof kMagic) != 0) return std::nullopt;
+  if (std::memcmp(header.magic, kMagic, sizeof kMagic) != 0 || header.format != kFormat) return std::nullopt;
   if (header.checksum != hash_bytes(file.substr(kChecked))) return std::nullopt;
   file.remove_prefix(sizeof header);
   if (file.size() != uint64_t{header.key_size} + header.filter_size + header.skipped_size) return std::nullopt;

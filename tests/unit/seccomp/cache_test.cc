@@ -111,6 +111,21 @@ TEST_F(SeccompCache, CompilesAgainWhenAnyBitIsFlipped) {
   }
 }
 
+TEST_F(SeccompCache, CompilesAgainWhenTheFormatIsAnother) {
+  const std::string fresh = get(small_profile());
+  const std::string whole = content(small_profile());
+  uint32_t format = 0;
+  memcpy(&format, whole.data() + 4, sizeof format);
+  EXPECT_EQ(format, 3U);
+  for (uint32_t other : {0U, format - 1, format + 1, 0xffffffffU}) {
+    std::string changed = whole;
+    memcpy(changed.data() + 4, &other, sizeof other);
+    state_.write(file(small_profile()), changed, 0600);
+    EXPECT_EQ(get(small_profile()), fresh) << other;
+    EXPECT_EQ(content(small_profile()), whole) << other;
+  }
+}
+
 TEST_F(SeccompCache, BelievesTheKeyInTheFileNotItsName) {
   get(small_profile(1));
   get(small_profile(2));
