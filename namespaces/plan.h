@@ -110,7 +110,7 @@ enum class Gate : uint32_t {
 struct Step {
   Op op;
   uint16_t flags;
-  uint32_t told;  // offset of its text for a `start` that has no other copy of the plan; kNoText: not one of its steps
+  uint32_t pad;
   uint64_t arg[kStepArguments];
 };
 
@@ -139,22 +139,27 @@ struct Step {
 // by looking at it again and again: a few tens of microseconds. The parent takes the descriptor with pidfd_getfd(2).
 //
 // End of file with neither is the death of init (the memory limit, a signal): never success.
+//
+// A container that waits for start may have been created by another release. What its `start` reads, says and hears is
+// one format with one number: the messages and gates by their values, the listener, the report, and the plan's memory
+// up to PlanHeader::report. Whoever changes one of them raises the number and teaches PlanMemory to read the one before
+// (docs/upgrades.md).
 enum class Message : uint32_t {
   terminal = 1,
-  ready,
-  release,
-  running,
-  exited,
-  failed,
-  mapped,
-  created,
-  plan,
-  unmapped
+  ready = 2,
+  release = 3,
+  running = 4,
+  exited = 5,
+  failed = 6,
+  mapped = 7,
+  created = 8,
+  plan = 9,
+  unmapped = 10,
 };
 
 struct Envelope {  // one SOCK_SEQPACKET message; with terminal and plan a descriptor rides along as SCM_RIGHTS
   Message message;
-  int32_t status;  // exited: the wait status, as waitpid(2) gives it; ready: the Gate
+  int32_t status;  // exited: the wait status, as waitpid(2) gives it; ready: the Gate; plan: kPlanFormat
 };
 
 enum SeccompListener : uint32_t {
@@ -192,20 +197,31 @@ struct Birth {
 };
 
 struct PlanHeader {
+  // What `start` reads, at these places in every plan of this format.
   uint64_t magic;
+  uint32_t format;
   uint32_t total_bytes;
   uint32_t step_count;
+  uint32_t told;     // offset of uint32_t[step_count]: of each step's text, for a `start` that has no other copy of the
+                     // plan; kNoText: not one of its steps
+  uint32_t execute;  // the step that executes the workload; kNoStep: none does
+  uint32_t listener;  // SeccompListener
+  Report report;
+  // For the init program alone, which is of the build that wrote it.
   uint32_t steps;  // offset of Step[step_count]
   uint32_t slot_count;
   uint32_t slots;          // offset of int32_t[slot_count]: descriptor numbers, filled in by the parent before clone
   int32_t control;         // this side of the SOCK_SEQPACKET pair
   int32_t memory;          // the memfd of this image
   uint32_t first_kept_fd;  // descriptors from here on are closed in the workload (3, or more with preserved ones)
-  uint32_t listener;       // SeccompListener
   Birth birth;
-  Report report;
 };
 
-constexpr uint64_t kPlanMagic = 0x334e4c505552494dULL;  // "MIRUPLN3"
+constexpr uint64_t kPlanMagic = 0x4e414c505552494dULL;  // "MIRUPLAN"
+constexpr uint32_t kPlanFormat = 4;
+// 65916da has no number: a magic of its own, and no status with Message::plan. It was the second; a third was never
+// released.
+constexpr uint32_t kUnnumberedPlanFormat = 2;
+static_assert(__builtin_offsetof(PlanHeader, report) == 32 && sizeof(Report) == 264, "a new format: docs/upgrades.md");
 
 }  // namespace minirun

@@ -59,8 +59,7 @@ uint32_t PlanBuilder::add(Op op, std::string origin, std::vector<uint64_t> argum
 }
 
 Plan PlanBuilder::finish(uint32_t first_told) {
-  for (uint32_t i = first_told; i < plan_.steps.size(); i++)
-    plan_.steps[i].told = static_cast<uint32_t>(text(told_step(plan_, i)));
+  plan_.first_told = first_told;
   return std::move(plan_);
 }
 
@@ -70,28 +69,47 @@ std::string told_step(const Plan& plan, uint32_t step) {
   return plan.origins[step].empty() ? what : plan.origins[step] + ": " + what;
 }
 
+// Appends a text for each step that is told, and returns their offsets.
+static std::vector<uint32_t> append_told(const Plan& plan, std::string* image) {
+  std::vector<uint32_t> offsets(plan.steps.size(), kNoText);
+  for (uint32_t i = plan.first_told; i < plan.steps.size(); i++) {
+    offsets[i] = static_cast<uint32_t>(image->size());
+    image->append(told_step(plan, i)).push_back('\0');
+  }
+  return offsets;
+}
+
+// Appends it where a table may begin, and returns its offset.
+template <class T>
+static uint32_t append_table(const std::vector<T>& table, std::string* image) {
+  image->resize((image->size() + 7) / 8 * 8);
+  auto offset = static_cast<uint32_t>(image->size());
+  image->append(reinterpret_cast<const char*>(table.data()), table.size() * sizeof(T));
+  return offset;
+}
+
+static uint32_t executing_step(const Plan& plan) {
+  for (uint32_t i = 0; i < plan.steps.size(); i++)
+    if (plan.steps[i].op == Op::execute) return i;
+  return kNoStep;
+}
+
 std::string serialize(const Plan& plan, const std::vector<int>& descriptors, int control) {
   PlanHeader header{};
   header.magic = kPlanMagic;
+  header.format = kPlanFormat;
   header.control = control;
   header.first_kept_fd = plan.first_kept_fd;
   header.step_count = static_cast<uint32_t>(plan.steps.size());
   header.slot_count = static_cast<uint32_t>(descriptors.size());
-  size_t slots = (kDataOffset + plan.data.size() + 7) / 8 * 8;
-  size_t steps = (slots + descriptors.size() * sizeof(int32_t) + 7) / 8 * 8;
-  size_t total = steps + plan.steps.size() * sizeof(Step);
-  header.slots = static_cast<uint32_t>(slots);
-  header.steps = static_cast<uint32_t>(steps);
-  header.total_bytes = static_cast<uint32_t>(total);
-
-  std::string image(total, '\0');
+  header.execute = executing_step(plan);
+  std::string image(sizeof header, '\0');
+  image.append(plan.data);
+  header.slots = append_table(std::vector<int32_t>(descriptors.begin(), descriptors.end()), &image);
+  header.steps = append_table(plan.steps, &image);
+  header.told = append_table(append_told(plan, &image), &image);
+  header.total_bytes = static_cast<uint32_t>(image.size());
   std::memcpy(image.data(), &header, sizeof header);
-  std::memcpy(image.data() + kDataOffset, plan.data.data(), plan.data.size());
-  for (size_t i = 0; i < descriptors.size(); i++) {
-    int32_t fd = descriptors[i];
-    std::memcpy(image.data() + slots + i * sizeof fd, &fd, sizeof fd);
-  }
-  if (!plan.steps.empty()) std::memcpy(image.data() + steps, plan.steps.data(), plan.steps.size() * sizeof(Step));
   return image;
 }
 

@@ -70,6 +70,7 @@ struct Plan {
   uint32_t first_kept_fd = 3;        // workload descriptors from here on are closed at exec
   std::vector<Step> steps;
   std::vector<std::string> origins;  // of each step: the JSON pointer it came from, or ""
+  uint32_t first_told = kNoStep;     // steps from here on carry their text (PlanHeader::told); kNoStep: none does
   std::vector<Source> slots;
   std::string data;  // strings and tables, at kDataOffset of the image
 };
@@ -97,14 +98,14 @@ class PlanBuilder {
   Step& step(uint32_t index) { return plan_.steps[index]; }
   uint32_t size() const { return static_cast<uint32_t>(plan_.steps.size()); }
   Plan& plan() { return plan_; }
-  // first_told: steps from here on carry their text (Step::told); kNoStep: none does.
   Plan finish(uint32_t first_told = kNoStep);
 
  private:
   Plan plan_;
 };
 
-// The image: header, data, slots, steps. `descriptors`: one for each slot. `control`: the child's end of the socket.
+// The image: header, data, slots, steps, texts that are told. `descriptors`: one for each slot. `control`: the child's
+// end of the socket.
 std::string serialize(const Plan& plan, const std::vector<int>& descriptors, int control);
 
 // What a step does, for a person: "mount tmpfs on /dev/shm (nosuid,noexec,nodev,size=65536k)".

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "namespaces/filesystem_log.h"
@@ -15,6 +16,49 @@
 namespace minirun {
 
 constexpr int kPlanSeals = F_SEAL_SHRINK | F_SEAL_GROW;
+
+// Of kPlanFormat.
+static PlanPlaces own_places(const PlanHeader& header) {
+  return {header.step_count,           header.told, sizeof(uint32_t), header.execute, offsetof(PlanHeader, listener),
+          offsetof(PlanHeader, report)};
+}
+
+// Whether the image has such a table, each entry of which begins where it may.
+static bool has_table(size_t bytes, uint32_t offset, uint32_t count, uint32_t entry, uint32_t alignment) {
+  return offset <= bytes && offset % alignment == 0 && count <= (bytes - offset) / entry;
+}
+
+// As 65916da wrote it, which has the number of an operation in place of PlanHeader::execute. Never to be changed.
+static std::optional<PlanPlaces> unnumbered_places(const char* image, size_t bytes) {
+  struct {
+    uint64_t magic;
+    uint32_t total_bytes, step_count, steps;
+  } header;
+  constexpr uint64_t kMagic = 0x324e4c505552494dULL;  // "MIRUPLN2"
+  constexpr uint32_t kHeader = 336, kListener = 40, kReport = 72;
+  constexpr uint32_t kStep = 56, kTold = 4;  // a step's size; the offset of its text's offset
+  constexpr uint16_t kExecute = 49;          // the operation, a step's first member
+  if (bytes < kHeader) return std::nullopt;
+  memcpy(&header, image, sizeof header);
+  if (header.magic != kMagic || !has_table(bytes, header.steps, header.step_count, kStep, 8)) return std::nullopt;
+  PlanPlaces places{header.step_count, header.steps + kTold, kStep, kNoStep, kListener, kReport};
+  for (uint32_t i = 0; i < header.step_count; i++) {
+    uint16_t operation = 0;
+    memcpy(&operation, image + header.steps + size_t{i} * kStep, sizeof operation);
+    if (operation == kExecute) places.execute = i;
+  }
+  return places;
+}
+
+std::optional<PlanPlaces> find_places(const char* image, size_t bytes, uint32_t format) {
+  if (format == kUnnumberedPlanFormat) return unnumbered_places(image, bytes);
+  PlanHeader header;
+  if (format != kPlanFormat || bytes < sizeof header) return std::nullopt;
+  memcpy(&header, image, sizeof header);
+  bool sound = header.magic == kPlanMagic && header.format == format &&
+               has_table(bytes, header.told, header.step_count, sizeof(uint32_t), sizeof(uint32_t));
+  return sound ? std::optional(own_places(header)) : std::nullopt;
+}
 
 Result<PlanMemory> PlanMemory::create(const std::string& image) {
   // A host may refuse memfds that do not promise never to be executed (vm.memfd_noexec=2).
@@ -29,61 +73,57 @@ Result<PlanMemory> PlanMemory::create(const std::string& image) {
   if (fcntl(fd.get(), F_ADD_SEALS, kPlanSeals) < 0) return fail(errno, "seal the plan");
   void* at = mmap(nullptr, image.size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (at == MAP_FAILED) return fail(errno, "map the plan");
-  return PlanMemory(std::move(fd), static_cast<PlanHeader*>(at), image.size());
+  auto* base = static_cast<char*>(at);
+  return PlanMemory(std::move(fd), base, image.size(), own_places(*reinterpret_cast<PlanHeader*>(base)));
 }
 
 PlanMemory::PlanMemory(PlanMemory&& other) noexcept
     : fd_(std::move(other.fd_)),
-      header_(std::exchange(other.header_, nullptr)),
+      base_(std::exchange(other.base_, nullptr)),
       bytes_(other.bytes_),
-      steps_(other.steps_),
-      step_count_(other.step_count_) {}
+      places_(other.places_) {}
 
 PlanMemory::~PlanMemory() {
-  if (header_ != nullptr) munmap(header_, bytes_);
+  if (base_ != nullptr) munmap(base_, bytes_);
 }
 
-Result<PlanMemory> PlanMemory::map(UniqueFd fd) {
+Result<PlanMemory> PlanMemory::map(UniqueFd fd, uint32_t format) {
   struct stat facts {};
   if (fstat(fd.get(), &facts) < 0) return fail(errno, "stat the plan");
   auto bytes = static_cast<size_t>(facts.st_size);
   int seals = fcntl(fd.get(), F_GET_SEALS);  // EINVAL: no memfd
-  if (bytes < sizeof(PlanHeader) || seals < 0 || (seals & kPlanSeals) != kPlanSeals)
+  if (bytes == 0 || seals < 0 || (seals & kPlanSeals) != kPlanSeals)
     return fail(EPROTO, "the container's init sends no plan");
   void* at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (at == MAP_FAILED) return fail(errno, "map the plan");
-  PlanMemory memory(std::move(fd), static_cast<PlanHeader*>(at), bytes);
-  bool sound = memory.header_->magic == kPlanMagic && memory.steps_ <= bytes && memory.steps_ % alignof(Step) == 0 &&
-               memory.step_count_ <= (bytes - memory.steps_) / sizeof(Step);
-  if (!sound) return fail(EPROTO, "the container's init sends no plan");
+  PlanMemory memory(std::move(fd), static_cast<char*>(at), bytes, PlanPlaces{});
+  auto places = find_places(memory.base_, bytes, format);
+  if (!places) return fail(EPROTO, "the container's init sends no plan of format {}", format);
+  memory.places_ = *places;
   return memory;
 }
 
-uint32_t PlanMemory::step_count() const {
-  return step_count_;
-}
-
-std::optional<std::pair<Op, std::string>> PlanMemory::told(uint32_t step) const {
-  if (step >= step_count_) return std::nullopt;
-  const char* base = reinterpret_cast<const char*>(header_);
-  Step found{};
-  memcpy(&found, base + steps_ + step * sizeof found, sizeof found);
-  if (found.told == kNoText || found.told >= bytes_) return std::nullopt;
-  return std::pair(found.op, std::string(base + found.told, strnlen(base + found.told, bytes_ - found.told)));
+std::optional<std::string> PlanMemory::told(uint32_t step) const {
+  if (step >= places_.step_count) return std::nullopt;
+  uint32_t text = 0;
+  memcpy(&text, base_ + places_.told + size_t{step} * places_.told_stride, sizeof text);
+  if (text == kNoText || text >= bytes_) return std::nullopt;
+  return std::string(base_ + text, strnlen(base_ + text, bytes_ - text));
 }
 
 std::optional<int> PlanMemory::offered_listener() const {
-  uint32_t value = __atomic_load_n(&header_->listener, __ATOMIC_ACQUIRE);
+  uint32_t value = __atomic_load_n(listener(), __ATOMIC_ACQUIRE);
   if (value < kListenerOffered) return std::nullopt;
   return static_cast<int>(value - kListenerOffered);
 }
 
 void PlanMemory::answer_listener(SeccompListener answer) {
-  __atomic_store_n(&header_->listener, static_cast<uint32_t>(answer), __ATOMIC_RELEASE);
+  __atomic_store_n(listener(), static_cast<uint32_t>(answer), __ATOMIC_RELEASE);
 }
 
 Report PlanMemory::report() const {
-  Report copy = header_->report;
+  Report copy;
+  memcpy(&copy, base_ + places_.report, sizeof copy);
   copy.detail[kDetailBytes - 1] = '\0';
   return copy;
 }
@@ -106,7 +146,7 @@ Error step_error(const Plan& plan, const Report& report) {
 Error step_error(const PlanMemory& memory) {
   Report report = memory.report();
   auto told = memory.told(report.step);
-  return step_error(report, told ? told->second : "", memory.step_count());
+  return step_error(report, told.value_or(""), memory.step_count());
 }
 
 }  // namespace minirun

@@ -47,7 +47,7 @@ class ProcessSteps : public TerminalSteps<Kernel> {
       rc = accept(listener);
       if (rc < 0) return rc;
       this->control_ = static_cast<int>(rc);
-      rc = this->send(Message::plan, 0, memory);
+      rc = this->send(Message::plan, kPlanFormat, memory);
       if (rc >= 0) rc = receive_release();
     } while (rc < 0);
     this->close(listener);

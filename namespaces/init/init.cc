@@ -20,8 +20,8 @@ PlanHeader* map_plan(long fd) {
   constexpr uint64_t kReadWrite = 3, kShared = 1;
   struct {  // the first fields of the header: enough to know the size
     uint64_t magic;
+    uint32_t format;
     uint32_t total_bytes;
-    uint32_t pad;
   } head{};
   long n = RawKernel::call(__NR_pread64, descriptor(fd), address(&head), sizeof head, 0);
   if (n != sizeof head || head.magic != kPlanMagic) return nullptr;

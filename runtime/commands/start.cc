@@ -47,7 +47,7 @@ Result<std::optional<LaunchFailure>> let_go(Container& container, const oci::Spe
   std::optional<SeccompAgent> agent;  // before the container is let go: it can be started again when there is none
   if (spec.linux_.seccomp && notifies(*spec.linux_.seccomp))
     agent.emplace(TRY(SeccompAgent::connect(*spec.linux_.seccomp)));
-  auto connected = connect_for_start(container.state.fd());
+  auto connected = connect_for_start(container.state.fd(), container.record.made_by);
   if (!connected.ok()) return why_silent(container.record.init.pid, connected.error());
   StartConnection connection = std::move(connected).value();
   UniqueFd pidfd(fcntl(container.init.get(), F_DUPFD_CLOEXEC, 3));

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "runtime/supervise/init_channel.h"
+#include "runtime/text/version.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -36,6 +37,17 @@ Result<UniqueFd> new_socket() {
   return fd;
 }
 
+// The format that comes with Message::plan.
+Result<uint32_t> known_format(int32_t told, const std::string& made_by) {
+  if (told == 0) return kUnnumberedPlanFormat;
+  auto format = static_cast<uint32_t>(told);
+  if (told < 0 || format <= kPlanFormat) return format;  // it is for the plan to say the same
+  return fail(0,
+              "the container was created by minirun {} and waits in format {}; this is minirun {}, which knows formats "
+              "up to {}",
+              made_by, format, minirun_version(), kPlanFormat);
+}
+
 }  // namespace
 
 Result<StartSocket> make_start_socket(int state_fd) {
@@ -58,7 +70,7 @@ bool waits_for_start(int state_fd) {
   return false;
 }
 
-Result<StartConnection> connect_for_start(int state_fd) {
+Result<StartConnection> connect_for_start(int state_fd, const std::string& made_by) {
   UniqueFd control = TRY(new_socket());
   sockaddr_un address = address_in(state_fd);
   if (connect(control.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
@@ -70,7 +82,8 @@ Result<StartConnection> connect_for_start(int state_fd) {
   auto received = TRY(try_receive(control.get()));
   if (!received || received->kind != Received::Kind::message || received->envelope.message != Message::plan)
     return fail(EPROTO, "the container's init does not answer");
-  PlanMemory memory = TRY(PlanMemory::map(std::move(received->fd)));
+  uint32_t format = TRY(known_format(received->envelope.status, made_by));
+  PlanMemory memory = TRY(PlanMemory::map(std::move(received->fd), format));
   return StartConnection{std::move(control), std::move(memory)};
 }
 

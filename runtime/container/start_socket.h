@@ -3,6 +3,8 @@
 // are closed.
 #pragma once
 
+#include <string>
+
 #include "namespaces/plan_memory.h"
 #include "sys/fd.h"
 #include "sys/result.h"
@@ -26,8 +28,9 @@ struct StartConnection {
   PlanMemory memory;
 };
 
-// Errors: nobody listens; it does not answer within ten seconds.
-Result<StartConnection> connect_for_start(int state_fd);
+// Errors: nobody listens; it does not answer within ten seconds; it waits in a format that this minirun does not know:
+// then both versions are named, and it waits on. made_by: ContainerRecord::made_by.
+Result<StartConnection> connect_for_start(int state_fd, const std::string& made_by);
 
 // Whether what a created container waits behind is still there: between the moment it is let go, or ends, and the end
 // of start or the container's removal.

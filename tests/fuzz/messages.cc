@@ -85,6 +85,22 @@ UniqueFd file_with(const std::string& bytes) {
   return file;
 }
 
+// That of 65916da, with two steps of which the second one executes.
+std::string old_image() {
+  constexpr uint32_t kHeader = 336, kStep = 56, kText = kHeader + 2 * kStep;
+  constexpr uint64_t kMagic = 0x324e4c505552494dULL;  // "MIRUPLN2"
+  constexpr uint32_t kSizes[] = {kText + 8, 2, kHeader};
+  constexpr uint16_t kExecute = 49;
+  std::string image(kText, '\0');
+  image += "execute";
+  image.push_back('\0');
+  std::memcpy(image.data(), &kMagic, sizeof kMagic);
+  std::memcpy(image.data() + sizeof kMagic, kSizes, sizeof kSizes);
+  std::memcpy(image.data() + kHeader + kStep, &kExecute, sizeof kExecute);
+  std::memcpy(image.data() + kHeader + kStep + 4, &kText, sizeof kText);
+  return image;
+}
+
 // Writes some words anywhere.
 void scribble(fuzz::Input& input, size_t words, char* memory, size_t bytes) {
   static constexpr uint32_t kWords[] = {0, 1, 8, 0x7fffffff, 0x80000000, 0xfffffff8, 0xffffffff};
@@ -104,12 +120,13 @@ void look(const PlanMemory& memory) {
 
 // The memory as it comes with `start`, then changed under minirun's eyes.
 void check_memory(fuzz::Input& input) {
-  static const std::string kSound = sound_image();
-  std::string image = input.coin() ? kSound : std::string(input.part('\n'));
+  static const std::string kSound = sound_image(), kOld = old_image();
+  bool old = input.coin();
+  std::string image = input.coin() ? (old ? kOld : kSound) : std::string(input.part('\n'));
   scribble(input, input.below(4), image.data(), image.size());
   UniqueFd file = file_with(image);
   UniqueFd other(fcntl(file.get(), F_DUPFD_CLOEXEC, 0));
-  auto memory = PlanMemory::map(std::move(file));
+  auto memory = PlanMemory::map(std::move(file), old ? kUnnumberedPlanFormat : kPlanFormat);
   if (!memory.ok()) return;
   look(*memory);
   void* theirs = mmap(nullptr, image.size(), PROT_READ | PROT_WRITE, MAP_SHARED, other.get(), 0);

@@ -179,6 +179,22 @@ TEST(StateRecord, OneOfFormatOneHasNoNumber) {
   EXPECT_TRUE(check_format(*read).ok());
 }
 
+// tests/unit/data/formats/README.md.
+TEST(StateRecord, OfEachFormatIsRead) {
+  for (uint64_t format : {1, 2}) {
+    auto text = read_file(AT_FDCWD, MINIRUN_SOURCE_DIR "/tests/unit/data/formats/record." + std::to_string(format));
+    ASSERT_TRUE(text.ok()) << format;
+    auto record = record_from_json(*text);
+    ASSERT_TRUE(record.ok()) << record.error().text();
+    EXPECT_EQ(record->format, format);
+    EXPECT_TRUE(check_format(*record).ok());
+    EXPECT_EQ(record->id, "web1");
+    EXPECT_EQ(record->cgroup.path, "/minirun-web1");
+    EXPECT_GT(record->init.pid, 0);
+    EXPECT_FALSE(record->resident_init);
+  }
+}
+
 TEST(StateRecord, NewerFormatIsRefusedWithBothVersions) {
   std::string words =
       std::string("the container was made by minirun 9.8, whose records have format 3; this is minirun ") +

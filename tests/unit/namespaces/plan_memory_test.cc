@@ -4,14 +4,18 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "namespaces/spawn.h"
+#include "sys/file.h"
 #include "tests/unit/compile/compile_fixture.h"
 
 namespace minirun {
 namespace {
+
+constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW;
 
 class SentPlan : public CompileTest {
  protected:
@@ -27,7 +31,7 @@ class SentPlan : public CompileTest {
     EXPECT_EQ(fcntl(fd.get(), F_ADD_SEALS, seals), 0);
     return fd;
   }
-  Result<PlanMemory> map() const { return PlanMemory::map(file(F_SEAL_SHRINK | F_SEAL_GROW)); }
+  Result<PlanMemory> map() const { return PlanMemory::map(file(kSeals)); }
 
   std::string image;
   PlanHeader* header;
@@ -39,8 +43,11 @@ TEST_F(SentPlan, TellsItsSteps) {
   EXPECT_EQ(memory->step_count(), compiled.plan.steps.size());
   auto told = memory->told(memory->step_count() - 1);
   ASSERT_TRUE(told.has_value());
-  EXPECT_EQ(told->first, Op::execute);
+  EXPECT_EQ(*told, told_step(compiled.plan, memory->step_count() - 1));
+  EXPECT_TRUE(memory->executes(memory->step_count() - 1));
+  EXPECT_FALSE(memory->executes(0));
   EXPECT_FALSE(memory->told(memory->step_count()).has_value());
+  EXPECT_FALSE(memory->told(0).has_value()) << "a step before the wait";
 }
 
 TEST_F(SentPlan, ThatCouldBecomeShorterIsRefused) {
@@ -52,27 +59,27 @@ TEST_F(SentPlan, ThatSpeaksOfMoreThanItHasIsRefused) {
   header->step_count = 0xffffffff;
   EXPECT_EQ(map().error().code, EPROTO);
   header->step_count = 1;
-  header->steps = static_cast<uint32_t>(image.size()) - 8;
+  header->told = static_cast<uint32_t>(image.size()) - 2;
   EXPECT_EQ(map().error().code, EPROTO);
-  header->steps = sizeof(PlanHeader) + 4;  // not where a Step can be
+  header->told = sizeof(PlanHeader) + 2;  // not where a number can be
+  EXPECT_EQ(map().error().code, EPROTO);
+  image.resize(sizeof(PlanHeader) - 1);
   EXPECT_EQ(map().error().code, EPROTO);
 }
 
 TEST_F(SentPlan, ChangedLaterLeadsNowhere) {
-  UniqueFd fd = file(F_SEAL_SHRINK | F_SEAL_GROW);
+  UniqueFd fd = file(kSeals);
   UniqueFd theirs(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
   auto memory = PlanMemory::map(std::move(fd));
   ASSERT_TRUE(memory.ok()) << memory.error().text();
   uint32_t steps = memory->step_count();
-  header->steps = 0x7ffffff8;
+  auto* told = reinterpret_cast<uint32_t*>(image.data() + header->told);
+  std::fill(told, told + steps, 0xfffffff0);
+  header->told = 0x7ffffff8;
   header->step_count = 0xffffffff;
-  for (Step* step = reinterpret_cast<Step*>(image.data() + image.size() - steps * sizeof(Step));
-       reinterpret_cast<char*>(step) < image.data() + image.size(); ++step)
-    step->told = 0xfffffff0;
   ASSERT_EQ(pwrite(theirs.get(), image.data(), image.size(), 0), static_cast<ssize_t>(image.size()));
   EXPECT_EQ(memory->step_count(), steps);
-  for (uint32_t i = 0; i <= steps; ++i)
-    EXPECT_FALSE(memory->told(i).has_value() && memory->told(i)->second.size() > 4096);
+  for (uint32_t i = 0; i <= steps; ++i) EXPECT_FALSE(memory->told(i).has_value() && memory->told(i)->size() > 4096);
 }
 
 TEST_F(SentPlan, OfMinirunItselfIsSealed) {
@@ -81,6 +88,78 @@ TEST_F(SentPlan, OfMinirunItselfIsSealed) {
   EXPECT_EQ(ftruncate(made->fd(), 1), -1);
   EXPECT_EQ(errno, EPERM);
   EXPECT_TRUE(PlanMemory::map(UniqueFd(fcntl(made->fd(), F_DUPFD_CLOEXEC, 0))).ok());
+}
+
+TEST_F(SentPlan, OfAnotherFormatIsRefused) {
+  for (uint32_t format : {0U, 1U, 3U, kPlanFormat + 1, 0xffffffffU}) {
+    header->format = format;
+    EXPECT_EQ(map().error().code, EPROTO) << "it says " << format;
+    EXPECT_EQ(PlanMemory::map(file(kSeals), format).error().code, EPROTO) << "both say " << format;
+  }
+  header->format = kPlanFormat;
+  EXPECT_TRUE(map().ok());
+  EXPECT_EQ(PlanMemory::map(file(kSeals), kUnnumberedPlanFormat).error().code, EPROTO);
+  header->magic++;
+  EXPECT_EQ(map().error().code, EPROTO);
+}
+
+// What containers wait with that were created by a release, byte by byte: tests/unit/data/formats/README.md.
+class OldPlan : public ::testing::Test {
+ protected:
+  static std::string sample(const char* name) {
+    auto text = read_file(AT_FDCWD, std::string(MINIRUN_SOURCE_DIR "/tests/unit/data/formats/") + name);
+    EXPECT_TRUE(text.ok()) << name;
+    return text.ok() ? *text : "";
+  }
+  static Result<PlanMemory> map(const std::string& image, uint32_t format) {
+    UniqueFd fd(memfd_create("plan", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    EXPECT_EQ(write(fd.get(), image.data(), image.size()), static_cast<ssize_t>(image.size()));
+    EXPECT_EQ(fcntl(fd.get(), F_ADD_SEALS, kSeals), 0);
+    return PlanMemory::map(std::move(fd), format);
+  }
+  // The report of a failed exec, at the place that this format has for it.
+  static void expect_exec_failure(std::string image, uint32_t format, uint32_t report_at, uint32_t listener_at,
+                                  uint32_t step) {
+    Report report{kFailed, step, ENOENT, 59, "/bin/nowhere"};
+    memcpy(image.data() + report_at, &report, sizeof report);
+    uint32_t offered = kListenerOffered + 7;
+    memcpy(image.data() + listener_at, &offered, sizeof offered);
+    auto memory = map(image, format);
+    ASSERT_TRUE(memory.ok()) << memory.error().text();
+    EXPECT_TRUE(memory->executes(step));
+    EXPECT_FALSE(memory->executes(step - 1));
+    std::string words = fmt::format(
+        "/process/args: execute /bin/payload pause: /bin/nowhere: no such file or directory [step {} of {}]", step + 1,
+        memory->step_count());
+    EXPECT_EQ(step_error(*memory).text(), words);
+    EXPECT_EQ(memory->offered_listener(), 7);
+    memory->answer_listener(kListenerTaken);
+    EXPECT_FALSE(memory->offered_listener().has_value());
+  }
+};
+
+TEST_F(OldPlan, OfFormatTwoIsRead) {
+  expect_exec_failure(sample("plan.2"), kUnnumberedPlanFormat, 72, 40, 54);
+}
+
+TEST_F(OldPlan, OfFormatFourIsRead) {
+  expect_exec_failure(sample("plan.4"), 4, 32, 28, 55);
+}
+
+TEST_F(OldPlan, CutOrChangedIsRefusedOrLeadsNowhere) {
+  for (auto [name, format] : {std::pair("plan.2", 2U), std::pair("plan.4", 4U)}) {
+    const std::string whole = sample(name);
+    for (size_t size : {0, 1, 7, 8, 40, 335, 336, 400})
+      EXPECT_FALSE(map(whole.substr(0, size), format).ok()) << name << " cut to " << size;
+    for (size_t at = 0; at < 64; at += 4) {
+      std::string changed = whole;
+      memset(changed.data() + at, 0xff, 4);
+      auto memory = map(changed, format);
+      if (!memory.ok()) continue;
+      for (uint32_t step = 0; step <= memory->step_count(); ++step) (void)memory->told(step);
+      EXPECT_FALSE(step_error(*memory).text().empty());
+    }
+  }
 }
 
 }  // namespace
