@@ -117,21 +117,23 @@ UniqueFd open_container_root(pid_t pid) {
   return UniqueFd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
-// What there is to say of a failed step: its text, and the whole of it as an error.
+// What there is to say of a failed step: its operation and text, and the whole of it as an error.
 struct FailedStep {
-  bool executes;
+  std::optional<Op> op;
   std::string told;
   Error error;
 };
 
 FailedStep failed_step(const Report& report, const Plan& plan) {
-  if (report.step >= plan.steps.size()) return {false, "", step_error(plan, report)};
-  return {plan.steps[report.step].op == Op::execute, told_step(plan, report.step), step_error(plan, report)};
+  if (report.step >= plan.steps.size()) return {std::nullopt, "", step_error(plan, report)};
+  return {plan.steps[report.step].op, told_step(plan, report.step), step_error(plan, report)};
 }
 
 FailedStep failed_step(const PlanMemory& memory) {
   uint32_t step = memory.report().step;
-  return {memory.executes(step), memory.told(step).value_or(""), step_error(memory)};
+  // Another minirun's numbers of operations mean nothing here.
+  auto op = memory.executes(step) ? std::optional(Op::execute) : std::nullopt;
+  return {op, memory.told(step).value_or(""), step_error(memory)};
 }
 
 ExecFailure exec_of(const oci::Process& process, int root_fd) {
@@ -147,7 +149,7 @@ LaunchFailure explain(Launched& launched, const FailedStep& failed, const oci::P
   if (process == nullptr) return {failed.error};
   int code = launched.child().memory.report().error;
   if (auto label = label_error(*process, failed.told, code)) return {*label};
-  if (!failed.executes) return {failed.error};
+  if (failed.op != Op::execute) return {failed.error};
   UniqueFd root = open_container_root(launched.child().pid);
   ExecFailure failure = exec_of(*process, launched.root() >= 0 ? launched.root() : root.get());
   failure.code = code;

@@ -1,5 +1,6 @@
 // Ring 2: what the steps of the file tree ask of the kernel, in which order.
 #include <gtest/gtest.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 
 #include "namespaces/executor.h"
