@@ -11,8 +11,11 @@
 #include "runtime/commands/command.h"
 #include "runtime/container/container.h"
 #include "runtime/criu/arguments.h"
+#include "runtime/criu/config_file.h"
 #include "runtime/criu/images.h"
+#include "runtime/criu/mount_points.h"
 #include "runtime/criu/run.h"
+#include "runtime/launch/remove.h"
 #include "runtime/oci/bundle.h"
 #include "sys/pidfd.h"
 
@@ -53,9 +56,7 @@ Result<std::vector<std::string>> joined_namespaces(const oci::Spec& spec) {
   return joined;
 }
 
-Result<DumpFacts> dump_facts(const Container& container, const ImagePaths& paths) {
-  std::string text = TRY(container.state.read_config());
-  Bundle config = TRY(parse_config(text));
+Result<DumpFacts> dump_facts(const Container& container, const Bundle& config, const ImagePaths& paths) {
   DumpFacts facts;
   facts.pid = container.record.init.pid;
   facts.images = paths.images;
@@ -66,6 +67,7 @@ Result<DumpFacts> dump_facts(const Container& container, const ImagePaths& paths
   facts.cgroup_directory = hierarchy.mount_point + container.record.cgroup.path;
   auto mounts = criu_mounts(config.spec, container.record.bundle, facts.cgroup_directory, "/dev/console");
   facts.mounts = mounts_that_are_there(std::move(mounts), facts.pid);
+  for (CriuMount& mount : facts.mounts) mount.at = TRY(mounted_at(facts.pid, mount.destination));
   facts.descriptors = TRY(descriptor_names(facts.pid));
   facts.joined = TRY(joined_namespaces(config.spec));
   facts.iptables = in_search_path("iptables-restore");
@@ -87,17 +89,27 @@ Result<void> checkpoint(const GlobalOptions& global, const CheckpointCommand& co
     return fail(errno, "--status-fd {}", *command.status_fd);
   ImagePaths paths = TRY(make_image_paths(command.image_path, command.work_path));
   if (!command.parent_path.empty()) TRY(check_parent_images(paths, command.parent_path));
-  DumpFacts facts = TRY(dump_facts(container, paths));
+  std::string text = TRY(container.state.read_config());
+  Bundle config = TRY(parse_config(text));
+  auto criu_config = TRY(open_criu_config(config.spec, container.record.bundle, container.record.rootfs));
+  DumpFacts facts = TRY(dump_facts(container, config, paths));
   CriuRun run;
+  if (criu_config) {
+    facts.config_fd = criu_config->get();
+    run.kept_fds = {facts.config_fd};
+  }
   run.program = criu;
   run.arguments = TRY(dump_arguments(command, facts));
   run.log = paths.work + "/dump.log";
-  if (command.status_fd) run.kept_fds = {*command.status_fd};
+  if (command.status_fd) run.kept_fds.push_back(*command.status_fd);
   // Written first: with --lazy-pages the images are wanted before criu ends.
   if (!command.pre_dump) TRY(write_descriptors(paths, facts.descriptors));
   TRY(run_criu(run));
-  bool stops = !command.leave_running && !command.pre_dump;
-  return stops ? wait_for_end(container.init.get()) : Result<void>();
+  if (command.leave_running || command.pre_dump) return {};
+  TRY(wait_for_end(container.init.get()));
+  // Its id is free for a restore.
+  Container stopped = TRY(look_at(std::move(container.state)));
+  return remove_container(stopped);
 }
 
 }  // namespace

@@ -97,6 +97,7 @@ void write_annotations(JsonWriter& json) {
 
 std::span<const std::string_view> unsafe_annotations() {
   static constexpr std::string_view kAnnotations[] = {
+      "org.criu.config",
       "org.minirun.",
       "org.systemd.property.",
       "run.oci.delegate-cgroup",

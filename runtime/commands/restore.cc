@@ -15,6 +15,7 @@
 #include "cgroups/hierarchy.h"
 #include "runtime/commands/run.h"
 #include "runtime/criu/arguments.h"
+#include "runtime/criu/config_file.h"
 #include "runtime/criu/images.h"
 #include "runtime/criu/mount_points.h"
 #include "runtime/criu/run.h"
@@ -50,6 +51,7 @@ class Restoration {
   const Hierarchy& hierarchy_;
   Creation& creation_;
   RestoreFacts facts_;
+  std::optional<UniqueFd> criu_config_;
   std::vector<UniqueFd> given_;
   UniqueFd terminal_;  // minirun's end
   UniqueFd slave_;
@@ -123,11 +125,14 @@ Result<pid_t> Restoration::run(const std::string& criu, const ImagePaths& paths)
   facts_.pid_file = TRY(path_of(state)) + "/" + kPidFile;
   facts_.cgroup_path = creation_.record().cgroup.path;
   facts_.mounts = criu_mounts(spec, prepared_.bundle.path, hierarchy_.mount_point + facts_.cgroup_path, console_);
+  criu_config_ = TRY(open_criu_config(spec, prepared_.bundle.path, facts_.rootfs));
+  if (criu_config_) facts_.config_fd = criu_config_->get();
   TRY(make_mount_points(prepared_.bundle.rootfs.get(), spec, facts_.mounts));
   CriuRun run;
   run.program = criu;
   run.arguments = TRY(restore_arguments(command_, facts_));
   run.log = paths.work + "/restore.log";
+  if (criu_config_) run.kept_fds.push_back(criu_config_->get());
   for (const InheritedFd& inherited : facts_.inherited) run.kept_fds.push_back(inherited.fd);
   run.rootfs = facts_.rootfs;
   // Otherwise criu itself makes and joins cgroups, as it found them.

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "runtime/compile/mount_links.h"
+#include "runtime/criu/config_file.h"
 #include "runtime/oci/container_path.h"
 #include "runtime/oci/mount_options.h"
 
@@ -187,7 +188,8 @@ Result<std::vector<std::string>> dump_arguments(const DumpOptions& options, cons
   Arguments arguments = {options.pre_dump ? "pre-dump" : "dump", "--tree", std::to_string(facts.pid)};
   add_places(arguments, facts.images, facts.work, "dump.log", facts.rootfs);
   for (const CriuMount& mount : facts.mounts)
-    add(arguments, "--external", fmt::format("mnt[{}]:{}", mount.destination, mount.destination));
+    add(arguments, "--external",
+        fmt::format("mnt[{}]:{}", mount.at.empty() ? mount.destination : mount.at, mount.destination));
   for (const std::string& joined : facts.joined) add(arguments, "--external", joined);
   Arguments told;
   for (const std::string& name : facts.descriptors) {
@@ -203,6 +205,7 @@ Result<std::vector<std::string>> dump_arguments(const DumpOptions& options, cons
   TRY(add_page_server(arguments, options.page_server));
   add_dump_flags(arguments, options);
   // criu holds back the peers of open connections with iptables. Without those there is nobody to hold back.
+  if (facts.config_fd >= 0) add(arguments, "--config", criu_config_path(facts.config_fd));
   if (!facts.iptables) add(arguments, "--network-lock", options.tcp_established ? "nftables" : "skip");
   return arguments;
 }
@@ -219,6 +222,7 @@ Result<std::vector<std::string>> restore_arguments(const RestoreOptions& options
   TRY(add_cgroups_mode(arguments, options.manage_cgroups_mode, facts.cgroup_path, true));
   TRY(add_empty_namespaces(arguments, options.empty_ns));
   add_shared_flags(arguments, options);
+  if (facts.config_fd >= 0) add(arguments, "--config", criu_config_path(facts.config_fd));
   if (!options.lsm_profile.empty()) add(arguments, "--lsm-profile", options.lsm_profile);
   if (!options.lsm_mount_context.empty()) add(arguments, "--lsm-mount-context", options.lsm_mount_context);
   return arguments;

@@ -27,6 +27,7 @@ std::string criu_search_path();
 struct CriuMount {
   std::string destination;  // inside the container, clean
   std::string source;
+  std::string at{};  // where it is mounted, if that is another path: the destination leads through a link
 };
 
 // All that may be there, in the order of the config: bind mounts, the cgroup filesystem (a bind mount of
@@ -53,6 +54,7 @@ struct DumpFacts {
   std::vector<std::string> descriptors;  // descriptor_names() of the first process
   std::vector<std::string> joined;       // "net[4026532]:extRootNetNS": namespaces that stay
   bool iptables = true;                  // iptables-restore(8) is there
+  int config_fd = -1;                    // open_criu_config()
 };
 
 // criu dump, or criu pre-dump with --pre-dump. Errors: options that do not go together, as criu or runc refuse them.
@@ -73,6 +75,7 @@ struct RestoreFacts {
   std::vector<CriuMount> mounts;
   std::vector<InheritedFd> inherited;
   std::vector<CriuNamespace> joined;  // those that criu joins itself
+  int config_fd = -1;                 // open_criu_config()
 };
 
 Result<std::vector<std::string>> restore_arguments(const RestoreOptions& options, const RestoreFacts& facts);

@@ -1,57 +1,17 @@
-// checkpoint and restore: through a criu that only writes down what it is told, and through a real one.
+// checkpoint and restore, through a criu that only writes down what it is told.
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdint>
 #include <cstdlib>
-#include <filesystem>
 
-#include "sys/file.h"
-#include "tests/support/fixture.h"
+#include "tests/support/checkpoint_fixture.h"
 
 namespace minirun::testing {
 namespace {
 
-class Checkpoint : public MinirunTest {
- protected:
-  static constexpr const char* kFolder = "/run/tests/criu";
-  const std::string images_ = std::string(kFolder) + "/images";
-
-  void SetUp() override {
-    MinirunTest::SetUp();
-    make_folders(kFolder);
-  }
-  void TearDown() override {
-    remove_tree(kFolder);
-    (void)unlink("/run/criu.kdat");  // what a real one remembers of the kernel
-    MinirunTest::TearDown();
-  }
-
-  // A program named criu, first in PATH.
-  static void fake(const std::string& script) {
-    write_new_file(std::string(kFolder) + "/criu", "#!/bin/sh\n" + script, 0755);
-  }
-  Outcome call_with(const std::string& path, const std::vector<std::string>& args) const {
-    StartOptions options;
-    options.env = {"PATH=" + path};
-    return call(args, options);
-  }
-  Outcome call_fake(const std::vector<std::string>& args) const { return call_with(kFolder, args); }
-
-  void start_without_init(Bundle& bundle) {
-    bundle.payload({"exit-on", std::to_string(SIGTERM), "0"});
-    Outcome outcome = detach(bundle, {"--no-init"});
-    ASSERT_EQ(outcome.code, 0) << describe(outcome);
-  }
-  std::string status() const { return nlohmann::json::parse(call({"state", id()}).out)["status"]; }
-};
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
+class Checkpoint : public CheckpointTest {};
 
 bool criu_is_installed() {
   for (const char* folder : {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"})
@@ -99,6 +59,103 @@ TEST_F(Checkpoint, CriuIsToldOfTheContainer) {
   EXPECT_TRUE(contains(content(images_ + "/descriptors.json"), "file["));
   EXPECT_EQ(status(), "running");
   EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+}
+
+// Its id is free again, as a restore wants it.
+TEST_F(Checkpoint, TakesTheContainerAway) {
+  fake("kill -9 \"$3\"\n");
+  Bundle bundle;
+  bundle.config["hooks"]["poststop"] = {
+      {{"path", "/bin/sh"}, {"args", {"sh", "-c", "echo gone > /run/tests/criu/poststop"}}}};
+  start_without_init(bundle);
+  Outcome outcome = call_fake({"checkpoint", "--image-path", images_, id()});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(call({"list", "-q"}).out, "");
+  EXPECT_EQ(content("/run/tests/criu/poststop"), "gone");
+  EXPECT_NE(access(("/sys/fs/cgroup/minirun-" + id()).c_str(), F_OK), 0);
+}
+
+// criu finds a mount by the path that mountinfo has.
+TEST_F(Checkpoint, MountThroughALinkOfTheImageIsNamedByWhereItIs) {
+  fake("echo \"$@\" > /run/tests/criu/arguments\n");
+  Bundle bundle;
+  make_folders(bundle.rootfs() + "/run/inner");
+  make_folders(bundle.rootfs() + "/var");
+  ASSERT_EQ(symlink("/run", (bundle.rootfs() + "/var/run").c_str()), 0);
+  bundle.add_mount("/var/run/inner", "", "/run/tests/criu", {"bind"});
+  start_without_init(bundle);
+  Outcome outcome = call_fake({"checkpoint", "--leave-running", "--image-path", images_, id()});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  std::string arguments = content("/run/tests/criu/arguments");
+  EXPECT_TRUE(contains(arguments, " --external mnt[/run/inner]:/var/run/inner ")) << arguments;
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+}
+
+TEST_F(Checkpoint, ConfigOfAnAnnotationIsHandedOnByDescriptor) {
+  fake(
+      "while [ $# -gt 0 ]; do [ \"$1\" = --config ] && echo \"$2\" $(/bin/cat \"$2\") >> /run/tests/criu/told; shift; "
+      "done\n");
+  write_new_file("/run/criu.conf", "tcp-close", 0644);
+  Bundle bundle;
+  bundle.config["annotations"]["org.criu.config"] = "/run/criu.conf";
+  start_without_init(bundle);
+  Outcome outcome = call_fake({"checkpoint", "--leave-running", "--image-path", images_, id()});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  outcome = call_fake({"restore", "-d", "--bundle", bundle.path(), "--image-path", images_, id()});
+  EXPECT_EQ(outcome.code, 1) << "no process comes of it";
+  std::string told = content("/run/tests/criu/told");
+  EXPECT_TRUE(told.starts_with("/proc/self/fd/") && contains(told, " tcp-close\n/proc/self/fd/")) << told;
+  EXPECT_EQ(unlink("/run/criu.conf"), 0);
+}
+
+// criu runs what it names with the rights of root: nothing of it may be the container's, or another user's.
+TEST_F(Checkpoint, ConfigThatOthersMayChangeIsRefused) {
+  fake("echo > /run/tests/criu/started\n");
+  make_folders("/run/criu-test/folder");
+  write_new_file("/run/criu-test/good", "", 0644);
+  write_new_file("/run/criu-test/writable", "", 0666);
+  write_new_file("/run/criu-test/users", "", 0644);
+  write_new_file("/run/criu-test/folder/file", "", 0644);
+  ASSERT_EQ(chown("/run/criu-test/users", 1000, 1000) | chmod("/run/criu-test/writable", 0666) |
+                chmod("/run/criu-test/folder", 0775) | symlink("good", "/run/criu-test/link") |
+                symlink("/run/criu-test", "/run/criu-link") | mkfifo("/run/criu-test/fifo", 0644),
+            0);
+  make_folders("/run/criu-bound");
+  write_new_file("/run/criu-bound/file", "", 0644);
+  Bundle bundle;
+  write_new_file(bundle.rootfs() + "/criu.conf", "", 0644);
+  bundle.add_mount("/bound", "", "/run/criu-bound", {"bind"});
+  const std::pair<std::string, const char*> wrong[] = {
+      {"/run/criu-test/writable", "writable by nobody else"},
+      {"/run/criu-test/users", "must belong to root"},
+      {"/run/criu-test/folder/file", "/run/criu-test/folder must belong to root and be writable by nobody else"},
+      {"/run/criu-test/link", "without following links"},
+      {"/run/criu-link/good", "without following links"},
+      {"/run/criu-test/fifo", "regular file"},
+      {"/run/criu-test", "regular file"},
+      {"/run/criu-test/nothing", "no such file"},
+      {"/run/criu-test/../criu-test/good", "component"},
+      {"run/criu-test/good", "absolute"},
+      {"/run/criu-bound/file", "/run/criu-bound can be reached by the container"},
+      {bundle.rootfs() + "/criu.conf", ""},
+  };
+  for (const auto& [path, why] : wrong) {
+    bundle.config["annotations"]["org.criu.config"] = path;
+    start_without_init(bundle);
+    Outcome outcome = call_fake({"checkpoint", "--image-path", images_, id()});
+    EXPECT_EQ(outcome.code, 1) << path;
+    EXPECT_TRUE(contains(outcome.err, "annotation org.criu.config: " + path) && contains(outcome.err, why))
+        << describe(outcome);
+    EXPECT_NE(access("/run/tests/criu/started", F_OK), 0) << path;
+    EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  }
+  bundle.config["annotations"]["org.criu.config"] = "";
+  start_without_init(bundle);
+  EXPECT_EQ(call_fake({"checkpoint", "--leave-running", "--image-path", images_, id()}).code, 0) << "none";
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  for (const char* folder : {"/run/criu-test", "/run/criu-bound"}) remove_tree(folder);
+  EXPECT_EQ(unlink("/run/criu-link"), 0);
 }
 
 TEST_F(Checkpoint, FailureIsToldWithTheLogsLastErrors) {
@@ -172,142 +229,6 @@ TEST_F(Checkpoint, RestoreIsGivenUpWhenASignalAsksForIt) {
     for (pid_t pid : {criu, other}) EXPECT_EQ(kill(pid, 0), -1) << (pid == criu ? "criu" : "what it has started");
     EXPECT_EQ(call({"list", "-q"}).out, "");
   }
-}
-
-// Whether the kernel tells which pages were written to (CONFIG_MEM_SOFT_DIRTY, proc_pid_pagemap(5)).
-bool tracks_memory() {
-  auto size = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  void* page = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (page == MAP_FAILED || !write_control(AT_FDCWD, "/proc/self/clear_refs", "4")) return false;
-  *static_cast<volatile char*>(page) = 1;
-  uint64_t entry = 0;
-  int file = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-  auto at = static_cast<off_t>(reinterpret_cast<uintptr_t>(page) / size * sizeof entry);
-  bool read = pread(file, &entry, sizeof entry, at) == static_cast<ssize_t>(sizeof entry);
-  (void)close(file);
-  (void)munmap(page, size);
-  return read && ((entry >> 55) & 1) != 0;
-}
-
-// A real one, where the environment says in which folder it is: tests/run does.
-class RealCheckpoint : public Checkpoint {
- protected:
-  void SetUp() override {
-    Checkpoint::SetUp();
-    const char* folder = getenv("MINIRUN_TESTS_CRIU");
-    if (folder == nullptr) GTEST_SKIP() << "no criu (MINIRUN_TESTS_CRIU)";
-    path_ = std::string(folder) + ":/usr/sbin:/usr/bin:/sbin:/bin";
-  }
-  // A container that counts.
-  void count_in(Bundle& bundle) {
-    ASSERT_TRUE(bundle.add_busybox({"sh", "sleep"}));
-    bundle.config["linux"]["maskedPaths"] = {"/proc/keys", "/sys/firmware"};
-    bundle.add_mount("/sys/fs/cgroup", "cgroup", "cgroup", {"ro"});
-    bundle.add_mount("/bound", "", "/run/tests/criu", {"bind"});
-    bundle.config["process"]["args"] = {
-        "/bin/sh", "-c",
-        "echo start >> /tmp/starts; i=0; while :; do i=$((i+1)); echo $i > /bound/n; sleep 0.02; done"};
-    Outcome outcome = detach(bundle, {"--no-init"});
-    ASSERT_EQ(outcome.code, 0) << describe(outcome);
-    ASSERT_TRUE(eventually([] { return count() >= 10; }));
-  }
-  static int count() { return atoi(content("/run/tests/criu/n").c_str()); }
-  Outcome call_real(const std::vector<std::string>& args) const { return call_with(path_, args); }
-
-  std::string path_;
-};
-
-TEST_F(RealCheckpoint, CounterGoesOnWhereItWasAfterARestore) {
-  Bundle bundle;
-  count_in(bundle);
-  if (HasFatalFailure()) return;
-  Outcome outcome = call_real({"checkpoint", "--image-path", images_, id()});
-  ASSERT_EQ(outcome.code, 0) << describe(outcome);
-  EXPECT_EQ(status(), "stopped");
-  // The shell may have had it open, and criu restores an open file only at the size that it had.
-  const auto overwrite = std::filesystem::copy_options::overwrite_existing;
-  std::filesystem::copy_file("/run/tests/criu/n", "/run/tests/criu/n.saved", overwrite);
-  int saved = count();
-  ASSERT_EQ(call({"delete", id()}).code, 0);
-  outcome =
-      call_real({"restore", "-d", "--bundle", bundle.path(), "--image-path", images_, "--pid-file", kPidFile, id()});
-  ASSERT_EQ(outcome.code, 0) << describe(outcome);
-  EXPECT_EQ(status(), "running");
-  EXPECT_TRUE(eventually([&] { return count() >= saved + 10; })) << count();
-  EXPECT_EQ(content(bundle.rootfs() + "/tmp/starts"), "start") << "it went on, it did not start again";
-  std::string cgroup = content("/proc/" + std::to_string(container_pid()) + "/cgroup");
-  EXPECT_TRUE(contains(cgroup, "/minirun-" + id())) << cgroup;
-  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
-  // In the foreground, its end is restore's.
-  std::filesystem::copy_file("/run/tests/criu/n.saved", "/run/tests/criu/n", overwrite);
-  StartOptions options;
-  options.env = {"PATH=" + path_};
-  Running running(minirun({"restore", "--bundle", bundle.path(), "--image-path", images_, id()}), options);
-  EXPECT_TRUE(eventually([&] { return call({"state", id()}).code == 0 && status() == "running"; }));
-  EXPECT_EQ(call({"kill", id(), "KILL"}).code, 0);
-  outcome = running.finish();
-  EXPECT_EQ(outcome.code, 128 + SIGKILL) << describe(outcome);
-  EXPECT_NE(call({"state", id()}).code, 0) << "it has cleaned up";
-}
-
-TEST_F(RealCheckpoint, HooksRunWhileTheNamespacesAreMade) {
-  Bundle bundle;
-  auto hook = [](const std::string& script) {
-    return nlohmann::json{{"path", "/bin/sh"}, {"args", {"sh", "-c", script}}};
-  };
-  const std::string state = "; cat >> /run/tests/criu/states; echo >> /run/tests/criu/states";
-  bundle.config["hooks"]["prestart"] = {hook("echo prestart >> /run/tests/criu/log" + state)};
-  bundle.config["hooks"]["createRuntime"] = {hook("echo createRuntime >> /run/tests/criu/log" + state)};
-  bundle.config["hooks"]["poststop"] = {hook("echo poststop >> /run/tests/criu/log")};
-  count_in(bundle);
-  if (HasFatalFailure()) return;
-  ASSERT_EQ(call_real({"checkpoint", "--image-path", images_, id()}).code, 0);
-  ASSERT_EQ(call({"delete", id()}).code, 0);
-  (void)unlink("/run/tests/criu/log");
-  (void)unlink("/run/tests/criu/states");
-  int saved = count();
-  Outcome outcome =
-      call_real({"restore", "-d", "--bundle", bundle.path(), "--image-path", images_, "--pid-file", kPidFile, id()});
-  ASSERT_EQ(outcome.code, 0) << describe(outcome);
-  EXPECT_EQ(content("/run/tests/criu/log"), "prestart\ncreateRuntime");
-  std::string told = content("/run/tests/criu/states");
-  EXPECT_TRUE(contains(told, "\"pid\":" + std::to_string(container_pid()))) << told;
-  EXPECT_TRUE(contains(told, "\"status\":\"creating\"")) << told;
-  EXPECT_TRUE(eventually([&] { return count() >= saved + 10; })) << count();
-  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
-  EXPECT_EQ(content("/run/tests/criu/log"), "prestart\ncreateRuntime\npoststop");
-
-  bundle.config["hooks"]["createRuntime"].push_back(hook("echo no such network >&2; exit 3"));
-  bundle.write();
-  outcome = call_real({"restore", "-d", "--bundle", bundle.path(), "--image-path", images_, id()});
-  EXPECT_EQ(outcome.code, 1);
-  EXPECT_TRUE(contains(outcome.err, "/hooks/createRuntime/1: ") && contains(outcome.err, "no such network"))
-      << describe(outcome);
-  EXPECT_EQ(call({"list", "-q"}).out, "");
-}
-
-// What has not changed since is in the images of before.
-TEST_F(RealCheckpoint, MemoryIsSavedInStepsByPreDump) {
-  if (!tracks_memory()) GTEST_SKIP() << "no tracking of written pages (CONFIG_MEM_SOFT_DIRTY)";
-  Bundle bundle;
-  count_in(bundle);
-  if (HasFatalFailure()) return;
-  const std::string before = std::string(kFolder) + "/before";
-  Outcome outcome = call_real({"checkpoint", "--pre-dump", "--image-path", before, id()});
-  ASSERT_EQ(outcome.code, 0) << describe(outcome);
-  EXPECT_EQ(status(), "running");
-  outcome = call_real({"checkpoint", "--parent-path", "../before", "--image-path", images_, id()});
-  ASSERT_EQ(outcome.code, 0) << describe(outcome);
-  EXPECT_EQ(status(), "stopped");
-  struct stat info {};
-  EXPECT_EQ(stat((images_ + "/parent").c_str(), &info), 0) << "it builds upon those of before";
-  int saved = count();
-  ASSERT_EQ(call({"delete", id()}).code, 0);
-  outcome = call_real({"restore", "-d", "--bundle", bundle.path(), "--image-path", images_, id()});
-  ASSERT_EQ(outcome.code, 0) << describe(outcome);
-  EXPECT_TRUE(eventually([&] { return count() >= saved + 10; })) << count();
-  EXPECT_EQ(content(bundle.rootfs() + "/tmp/starts"), "start");
-  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
 }
 
 }  // namespace
