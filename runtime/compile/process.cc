@@ -1,6 +1,8 @@
 // /process (runtime-spec config.md, "Process"): who the workload is and what it may do, then the way into its program.
 // Order is what this file is about: each step stands where the ones before it are needed and the ones after it forbid
 // it.
+#include "runtime/compile/process.h"
+
 #include <linux/capability.h>
 #include <linux/sched.h>
 #include <sys/prctl.h>
@@ -22,10 +24,6 @@
 namespace minirun {
 namespace {
 
-constexpr uint64_t bit(unsigned capability) {
-  return uint64_t{1} << capability;
-}
-
 struct SchedAttributes {  // struct sched_attr, SCHED_ATTR_SIZE_VER0
   uint32_t size, policy;
   uint64_t flags;
@@ -34,6 +32,19 @@ struct SchedAttributes {  // struct sched_attr, SCHED_ATTR_SIZE_VER0
   uint64_t runtime, deadline, period;
 };
 static_assert(sizeof(SchedAttributes) == 48);
+
+std::string_view policy_name(uint32_t policy) {
+  constexpr std::string_view kNames[] = {"SCHED_OTHER", "SCHED_FIFO", "SCHED_RR",      "SCHED_BATCH",
+                                         "SCHED_ISO",   "SCHED_IDLE", "SCHED_DEADLINE"};
+  return policy < std::size(kNames) ? kNames[policy] : "?";
+}
+
+// A new user namespace comes with all of them (user_namespaces(7)).
+uint64_t grantable(const Compilation& c) {
+  return c.user_namespace() ? all_capabilities() : c.host.capabilities;
+}
+
+}  // namespace
 
 void emit_rlimits(Compilation& c, bool last) {
   const auto& rlimits = c.spec.process->rlimits;
@@ -44,12 +55,6 @@ void emit_rlimits(Compilation& c, bool last) {
     c.add(Op::rlimit, pointer_at("/process/rlimits", i),
           {static_cast<uint64_t>(limit.resource), limit.soft, limit.hard, c.text(oci::rlimit_name(limit.resource))});
   }
-}
-
-std::string_view policy_name(uint32_t policy) {
-  constexpr std::string_view kNames[] = {"SCHED_OTHER", "SCHED_FIFO", "SCHED_RR",      "SCHED_BATCH",
-                                         "SCHED_ISO",   "SCHED_IDLE", "SCHED_DEADLINE"};
-  return policy < std::size(kNames) ? kNames[policy] : "?";
 }
 
 void emit_scheduler(Compilation& c) {
@@ -67,16 +72,6 @@ void emit_scheduler(Compilation& c) {
         {c.plan.bytes(&attributes, sizeof attributes), c.text(policy_name(scheduler.policy))});
 }
 
-// Once for the init: the workload inherits it, through fork and exec (set_mempolicy(2)).
-void emit_memory_policy(Compilation& c) {
-  const oci::MemoryPolicy& policy = *c.spec.linux_.memory_policy;
-  std::vector<uint64_t> nodes = memory_nodes(policy.nodes).value_or(std::vector<uint64_t>{});
-  uint64_t offset = c.plan.bytes(nodes.data(), nodes.size() * sizeof nodes[0]);
-  c.add(Op::memory_policy, "/linux/memoryPolicy",
-        {static_cast<uint64_t>(policy.mode) | policy.flags, offset, nodes.size() * 64,
-         c.text(memory_policy_text(policy))});
-}
-
 // For the next exec of the task that writes them, so by the one that executes the workload; before the filter, which
 // may forbid it. minirun's own procfs is used: in the container's, anything may stand there (CVE-2019-16884).
 void emit_labels(Compilation& c) {
@@ -86,6 +81,57 @@ void emit_labels(Compilation& c) {
           {c.text(kAppArmorExec), c.text("exec " + process.apparmor_profile)});
   if (!process.selinux_label.empty())
     c.add(Op::write_proc, "/process/selinuxLabel", {c.text(kSelinuxExec), c.text(process.selinux_label)});
+}
+
+void emit_capabilities(Compilation& c, const CapabilitySets& sets) {
+  std::string text;
+  auto tell = [&](const char* name, uint64_t set) {
+    if (set != 0) text += (text.empty() ? "" : ", ") + std::string(name) + " " + capability_names(set);
+  };
+  tell("effective", sets.effective);
+  if (sets.permitted != sets.effective) tell("permitted", sets.permitted);
+  tell("inheritable", sets.inheritable);
+  tell("ambient", sets.ambient);
+  c.add(Op::capabilities, "/process/capabilities",
+        {sets.effective, sets.permitted, sets.inheritable, sets.ambient, c.text(text.empty() ? "none" : text)});
+}
+
+// What the init cannot hand on by forking (sched(7)): a deadline task may not fork, and RESET_ON_FORK takes the policy
+// from its children. Such a scheduler is set by the workload itself.
+bool is_lost_in_fork(const Compilation& c) {
+  constexpr uint64_t kResetOnFork = 1;  // SCHED_FLAG_RESET_ON_FORK
+  const auto& scheduler = c.spec.process->scheduler;
+  return (c.options.init || c.enters) && scheduler &&
+         (scheduler->policy == SCHED_DEADLINE || (scheduler->flags & kResetOnFork) != 0);
+}
+
+// Capabilities that are needed after the workload has got its own: CAP_SYS_ADMIN to load a filter without no_new_privs
+// (seccomp(2)), CAP_SYS_NICE where the scheduler is set late.
+uint64_t borrowed_capabilities(const Compilation& c) {
+  uint64_t borrowed = 0;
+  if (c.seccomp != nullptr && !c.spec.process->no_new_privileges) borrowed |= bit(CAP_SYS_ADMIN);
+  if (is_lost_in_fork(c)) borrowed |= bit(CAP_SYS_NICE);
+  return borrowed & grantable(c);
+}
+
+CapabilitySets with_borrowed(const CapabilitySets& sets, uint64_t borrowed) {
+  CapabilitySets more = sets;
+  more.permitted |= borrowed;
+  more.effective |= borrowed;
+  more.ambient = 0;
+  return more;
+}
+
+namespace {
+
+// Once for the init: the workload inherits it, through fork and exec (set_mempolicy(2)).
+void emit_memory_policy(Compilation& c) {
+  const oci::MemoryPolicy& policy = *c.spec.linux_.memory_policy;
+  std::vector<uint64_t> nodes = memory_nodes(policy.nodes).value_or(std::vector<uint64_t>{});
+  uint64_t offset = c.plan.bytes(nodes.data(), nodes.size() * sizeof nodes[0]);
+  c.add(Op::memory_policy, "/linux/memoryPolicy",
+        {static_cast<uint64_t>(policy.mode) | policy.flags, offset, nodes.size() * 64,
+         c.text(memory_policy_text(policy))});
 }
 
 void emit_io_priority(Compilation& c) {
@@ -113,50 +159,6 @@ void emit_groups(Compilation& c) {
   uint64_t offset = c.plan.bytes(groups.data(), groups.size() * sizeof(uint32_t));
   // Also without any: those of the caller must go.
   c.add(Op::groups, "/process/user/additionalGids", {offset, groups.size(), c.text(text.empty() ? "none" : text)});
-}
-
-void emit_capabilities(Compilation& c, const CapabilitySets& sets) {
-  std::string text;
-  auto tell = [&](const char* name, uint64_t set) {
-    if (set != 0) text += (text.empty() ? "" : ", ") + std::string(name) + " " + capability_names(set);
-  };
-  tell("effective", sets.effective);
-  if (sets.permitted != sets.effective) tell("permitted", sets.permitted);
-  tell("inheritable", sets.inheritable);
-  tell("ambient", sets.ambient);
-  c.add(Op::capabilities, "/process/capabilities",
-        {sets.effective, sets.permitted, sets.inheritable, sets.ambient, c.text(text.empty() ? "none" : text)});
-}
-
-// What the init cannot hand on by forking (sched(7)): a deadline task may not fork, and RESET_ON_FORK takes the policy
-// from its children. Such a scheduler is set by the workload itself.
-bool is_lost_in_fork(const Compilation& c) {
-  constexpr uint64_t kResetOnFork = 1;  // SCHED_FLAG_RESET_ON_FORK
-  const auto& scheduler = c.spec.process->scheduler;
-  return (c.options.init || c.enters) && scheduler &&
-         (scheduler->policy == SCHED_DEADLINE || (scheduler->flags & kResetOnFork) != 0);
-}
-
-// A new user namespace comes with all of them (user_namespaces(7)).
-uint64_t grantable(const Compilation& c) {
-  return c.user_namespace() ? all_capabilities() : c.host.capabilities;
-}
-
-// Capabilities that are needed after the workload has got its own: CAP_SYS_ADMIN to load a filter without no_new_privs
-// (seccomp(2)), CAP_SYS_NICE where the scheduler is set late.
-uint64_t borrowed_capabilities(const Compilation& c) {
-  uint64_t borrowed = 0;
-  if (c.seccomp != nullptr && !c.spec.process->no_new_privileges) borrowed |= bit(CAP_SYS_ADMIN);
-  if (is_lost_in_fork(c)) borrowed |= bit(CAP_SYS_NICE);
-  return borrowed & grantable(c);
-}
-
-CapabilitySets with_borrowed(const CapabilitySets& sets, uint64_t borrowed) {
-  CapabilitySets more = sets;
-  more.permitted |= borrowed;
-  more.effective |= borrowed;
-  more.ambient = 0;
-  return more;
 }
 
 uint16_t cwd_flags(const Compilation& c) {
@@ -221,79 +223,17 @@ CapabilitySets emit_privileges(Compilation& c) {
   return resolved.sets;
 }
 
-void emit_birth(Compilation& c, uint64_t flags, BirthWay way, bool dies) {
-  c.plan.plan().birth =
-      c.add(Op::birth, "", {flags, c.text(way == kBirthLast ? " that executes the program" : ""), way, dies ? 1u : 0u});
-}
-
-static void emit_filter(Compilation& c, bool closes_listener) {
+void emit_filter(Compilation& c, bool closes_listener) {
   const auto& filter = c.seccomp->filter;
   uint64_t offset = c.plan.bytes(filter.data(), filter.size() * sizeof filter[0]);
   c.add(Op::seccomp, "/linux/seccomp",
         {offset, filter.size(), c.seccomp->flags, c.seccomp->has_listener() ? 1u : 0u, closes_listener ? 1u : 0u});
 }
 
-static void emit_listener_gate(Compilation& c) {
+void emit_listener_gate(Compilation& c) {
   c.add(Op::gate, "/linux/seccomp/listenerPath",
         {c.text("the agent of its seccomp filter"), static_cast<uint64_t>(Gate::listener)});
 }
-
-static bool limits_processes(const Compilation& c) {
-  const auto& rlimits = c.spec.process->rlimits;
-  return std::any_of(rlimits.begin(), rlimits.end(), [](const auto& r) { return r.resource == RLIMIT_NPROC; });
-}
-
-// Whether all that is done from the birth to the exec may be done under the filter (emit_entry).
-static bool filter_comes_first(const Compilation& c) {
-  constexpr uint64_t kTakeTerminal = 0x540e;  // TIOCSCTTY
-  constexpr uint64_t kClone = CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_VFORK | SIGCHLD;
-  std::vector<SeccompCall> calls = {{SYS_clone, {kClone, 0}}, {SYS_setsid, {}}};
-  if (!c.options.detach) calls.push_back({SYS_prctl, {PR_SET_PDEATHSIG, SIGKILL}});
-  if (c.spec.process->terminal) calls.push_back({SYS_ioctl, {0, kTakeTerminal, 0}});
-  if (limits_processes(c)) calls.push_back({SYS_prlimit64, {0, RLIMIT_NPROC}});
-  if (c.seccomp->has_listener()) calls.push_back({SYS_close, {}});
-  if (is_lost_in_fork(c)) {
-    for (long number : {SYS_sched_setattr, SYS_capset, SYS_prctl}) calls.push_back({number, {}});
-  }
-  return seccomp_allows(c.seccomp->filter, calls);
-}
-
-// Into a pid namespace where others may trace every process they see. Whatever can be taken from a process is given up
-// out here, where they see nothing, and the clone into the namespace comes last. A profile that forbids what the clone
-// and the process do after it is loaded in there instead: docs/security.md has what is held until then.
-static void emit_entry(Compilation& c, const CapabilitySets& sets) {
-  const oci::Process& process = *c.spec.process;
-  bool filtered = c.seccomp != nullptr;
-  bool first = filtered && filter_comes_first(c);
-  uint64_t borrowed = borrowed_capabilities(c);
-  uint64_t late = is_lost_in_fork(c) ? borrowed & bit(CAP_SYS_NICE) : 0;
-  emit_labels(c);
-  if (process.terminal && !c.options.detach) c.add(Op::take_terminal, "/process/terminal");
-  c.add(Op::session, "", {c.text(" outside"), 0});
-  if (filtered && c.seccomp->has_listener()) emit_listener_gate(c);
-  uint64_t environment = emit_environment(c);
-  c.add(Op::close_descriptors, "", {c.plan.plan().first_kept_fd});
-  if (first) emit_filter(c, c.seccomp->has_listener());
-  if (first && borrowed != late) emit_capabilities(c, late != 0 ? with_borrowed(sets, late) : sets);
-  // Under the filter its answer counts only if it is the kernel's.
-  bool may_look = !first || seccomp_allows(c.seccomp->filter, SeccompCall{SYS_getppid, {}});
-  emit_birth(c, 0, kBirthLast, may_look && !c.options.detach);
-  if (!c.options.detach) c.add(Op::die_with_parent, "");
-  emit_rlimits(c, true);
-  if (late != 0 || is_lost_in_fork(c)) emit_scheduler(c);
-  c.add(Op::session, process.terminal ? "/process/terminal" : "",
-        {c.text(process.terminal ? " with the terminal" : ""), process.terminal ? 1u : 0u});
-  if (filtered && !first) emit_filter(c, false);
-  if (late != 0 || (borrowed != 0 && !first)) emit_capabilities(c, sets);
-  emit_execute(c, environment);
-}
-
-namespace {
-
-// What waits for start is there for an exec with CAP_SYS_PTRACE to trace. So the filter is loaded, and what was on loan
-// for it is dropped, before the wait, where the filter allows the calls of the wait. (A listener goes to its agent at
-// start.) Else the container waits without its filter: docs/security.md has these cases.
-enum class Wait { none, before_filter, with_init, alone };
 
 Wait start_wait(const Compilation& c) {
   if (!c.options.create) return Wait::none;
@@ -316,8 +256,6 @@ uint32_t emit_await_start(Compilation& c) {
   c.add(Op::await_start, "", {socket});
   return c.plan.size();
 }
-
-}  // namespace
 
 uint32_t emit_last_steps(Compilation& c, const CapabilitySets& sets) {
   if (c.enters) {

@@ -1,0 +1,38 @@
+// What process.cc and birth.cc share.
+#pragma once
+
+#include <cstdint>
+
+#include "runtime/compile/parts.h"
+
+namespace minirun {
+
+constexpr uint64_t bit(unsigned capability) {
+  return uint64_t{1} << capability;
+}
+
+// last: RLIMIT_NPROC of a process that begins outside of the container, else all others.
+void emit_rlimits(Compilation& c, bool last);
+void emit_scheduler(Compilation& c);
+void emit_labels(Compilation& c);
+void emit_capabilities(Compilation& c, const CapabilitySets& sets);
+bool is_lost_in_fork(const Compilation& c);
+uint64_t borrowed_capabilities(const Compilation& c);
+CapabilitySets with_borrowed(const CapabilitySets& sets, uint64_t borrowed);
+// closes_listener: before the exec.
+void emit_filter(Compilation& c, bool closes_listener);
+void emit_listener_gate(Compilation& c);
+
+// What waits for start is there for an exec with CAP_SYS_PTRACE to trace. So the filter is loaded, and what was on loan
+// for it is dropped, before the wait, where the filter allows the calls of the wait. (A listener goes to its agent at
+// start.) Else the container waits without its filter: docs/security.md has these cases.
+enum class Wait { none, before_filter, with_init, alone };
+
+Wait start_wait(const Compilation& c);
+// Returns the first step behind the wait.
+uint32_t emit_await_start(Compilation& c);
+
+// compile/birth.cc
+void emit_entry(Compilation& c, const CapabilitySets& sets);
+
+}  // namespace minirun
