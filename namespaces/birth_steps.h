@@ -2,6 +2,7 @@
 // executor.h for the rules.
 #pragma once
 
+#include "namespaces/futex.h"
 #include "namespaces/process_steps.h"
 
 namespace minirun {
@@ -35,17 +36,46 @@ class BirthSteps : public ProcessSteps<Kernel> {
     return 0;
   }
 
+  // The same for a process that waits for start: with what it needs for that.
+  long close_other_descriptors(uint64_t first, long memory, long socket, long gate) {
+    constexpr uint64_t kEnd = 0x100000000;
+    const long kept[] = {this->control_, memory, socket, gate};
+    for (uint64_t at = first; at < kEnd;) {
+      uint64_t next = kEnd;
+      for (long fd : kept)
+        if (fd >= 0 && descriptor(fd) >= at && descriptor(fd) < next) next = descriptor(fd);
+      long rc = next > at ? this->call(__NR_close_range, at, next - 1, 0) : 0;
+      if (rc < 0) return rc;
+      at = next + 1;
+    }
+    this->forget_descriptors();
+    return 0;
+  }
+
   // Returns 0 in the new process, and what is left for the outer one in *outer: its exit status. By clone(2), as
   // profiles forbid clone3(2), whose arguments they cannot see.
   long birth(uint64_t flags, uint64_t way, bool dies_with_parent, Birth* birth, bool* outer) {
     constexpr uint64_t kParent = 0x8000, kParentSetTid = 0x100000, kVfork = 0x4000;
     uint64_t all = flags | kParent | kParentSetTid | kSigchld;
-    if (way == kBirthLast) all |= kVfork;
+    if (way == kBirthLast || way == kBirthHeld) all |= kVfork;
     long pid = this->call(__NR_clone, all, 0, address(&birth->child), 0, 0);
     if (pid < 0) return pid;
     if (pid == 0) return 0;
     *outer = true;
     if (way == kBirthLast && dies_with_parent) follow_parent(birth->parent, pid);
+    return 0;
+  }
+
+  // Nothing is executed before other commands can find this process. minirun may have died before die_with_parent: then
+  // the parent is another one. Who is no process of this pid namespace has the number 0 here (pid_namespaces(7)).
+  long await_commit(Birth* birth) {
+    long parent = this->call(__NR_getppid);
+    if (parent < 0) return parent;
+    if (parent != 0 && parent != birth->parent) return this->failed(__NR_getppid, -ESRCH);
+    uint32_t not_born = kNotBorn;
+    if (__atomic_compare_exchange_n(&birth->word, &not_born, kBornWaits, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+      set_and_wake(this->kernel_, &birth->word, kBornWaits);
+    await_change(this->kernel_, &birth->word, kBornWaits);
     return 0;
   }
 

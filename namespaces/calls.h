@@ -31,6 +31,15 @@ struct FileFacts {
   uint32_t device_major, device_minor;  // of a device node
 };
 
+struct NewMount {
+  const char* target;
+  uint64_t attributes;
+  const char* parameters;  // pairs of strings, "key" and "=value" or "" (a flag)
+  uint64_t count;
+  uint64_t propagation;
+  unsigned flags;
+};
+
 template <class Kernel>
 class Calls {
  public:

@@ -6,19 +6,19 @@
 // failing kernel.
 #pragma once
 
-#include "namespaces/birth_steps.h"
 #include "namespaces/futex.h"
+#include "namespaces/lend_steps.h"
 #include "namespaces/resident_filter.h"
 #include "namespaces/resident_loop.h"
 
 namespace minirun {
 
 template <class Kernel>
-class Executor : public BirthSteps<Kernel> {
+class Executor : public LendSteps<Kernel> {
  public:
   // plan: a complete image, mapped writable and shared with the parent.
   Executor(Kernel& kernel, PlanHeader* plan)
-      : BirthSteps<Kernel>(kernel, plan->control), plan_(plan), base_(reinterpret_cast<char*>(plan)) {}
+      : LendSteps<Kernel>(kernel, plan->control), plan_(plan), base_(reinterpret_cast<char*>(plan)) {}
 
   // Walks all steps. Returns only when a step failed (the report is filled in and sent), with the status for exit(2);
   // or, with a kernel that only records, when it is through.
@@ -68,7 +68,11 @@ class Executor : public BirthSteps<Kernel> {
       case Op::open_root:
         return this->open_root();
       case Op::mount_new:
-        return this->mount_new(text(a[0]), text(a[1]), a[2], text(a[3]), a[4], a[5], step.flags, plan_->report.detail);
+        return this->mount_new(text(a[0]), {text(a[1]), a[2], text(a[3]), a[4], a[5], step.flags},
+                               plan_->report.detail);
+      case Op::mount_proc:
+        return this->mount_proc(slot(a[0]), {text(a[1]), a[2], text(a[3]), a[4], a[5], step.flags},
+                                plan_->report.detail);
       case Op::attach:
         return this->attach(slot(a[0]), text(a[1]), a[2], a[3], a[4], step.flags, plan_->report.detail);
       case Op::set_attributes:
@@ -80,7 +84,7 @@ class Executor : public BirthSteps<Kernel> {
       case Op::device:
         return this->device(text(a[0]), a[1], a[2], a[3], a[4]);
       case Op::symlink:
-        return this->symlink(text(a[0]), text(a[1]), step.flags);
+        return this->symlink(text(a[0]), text(a[1]), text(a[a[2] == kNoText ? 0 : 2]), step.flags);
       case Op::mask:
         return this->mask(text(a[0]), slot(a[1]), step.flags, plan_->report.detail);
       case Op::make_readonly:
@@ -112,7 +116,12 @@ class Executor : public BirthSteps<Kernel> {
       case Op::await_id_maps:
         return this->await_id_maps();
       case Op::close_descriptors:
-        return this->close_descriptors(a[0]);
+        return a[1] == kNoText ? this->close_descriptors(a[0])
+                               : this->close_other_descriptors(a[0], plan_->memory, slot(a[2]), slot(a[3]));
+      case Op::await_commit:
+        return this->await_commit(&plan_->birth);
+      case Op::lend_proc:
+        return this->lend_proc(a[0], a[1] != 0, &plan_->birth.word);
       case Op::birth:
         return this->birth(a[0], a[2], a[3] != 0, &plan_->birth, &ended_);
       case Op::gate:

@@ -73,22 +73,26 @@ class MountSteps : public Calls<Kernel> {
     return root_ < 0 ? root_ : this->call(__NR_chdir, address("/"));
   }
 
-  // filesystem: a type of /proc/filesystems. parameters: pairs of strings, "key" and "=value" or "" (a flag).
-  long mount_new(const char* filesystem, const char* target, uint64_t attributes, const char* parameters,
-                 uint64_t count, uint64_t propagation, unsigned flags, char* detail) {
+  // filesystem: a type of /proc/filesystems.
+  long mount_new(const char* filesystem, const NewMount& wish, char* detail) {
     long context = this->call(__NR_fsopen, address(filesystem), abi::kFsopenCloexec);
     if (context < 0) return context;
-    long rc = (flags & kModeOfTarget) != 0 ? copy_mode(context, target) : 0;
-    if (rc >= 0) rc = configure(context, parameters, count, abi::kFsconfigCreate);
-    long mount = rc;
-    if (rc >= 0) mount = this->call(__NR_fsmount, descriptor(context), abi::kFsmountCloexec, attributes);
-    if (mount < 0) explain(context, detail);
-    this->close(context);
-    if (mount < 0) return mount;
-    rc = change(mount, 0, 0, propagation & ~abi::kMsRecursive);  // a new mount has none below
-    if (rc >= 0) rc = place_on(mount, target, true, flags, detail);
-    this->close(mount);
-    return rc;
+    long rc = (wish.flags & kModeOfTarget) != 0 ? copy_mode(context, wish.target) : 0;
+    return mount_context(rc, context, wish, kAnyFilesystem, detail);
+  }
+
+  // By a context that a process of the pid namespace has opened, or what its tracer has put in its place. So it has to
+  // do what of all filesystems only procfs does: refuse this value of the parameter, which those that read their
+  // parameters later accept, and take that one.
+  long mount_proc(long context, const NewMount& wish, char* detail) {
+    constexpr char kKey[] = "hidepid";
+    long rc = this->call(__NR_fsconfig, descriptor(context), abi::kFsconfigSetString, address(kKey), address("?"), 0);
+    explain(context, detail);
+    detail[0] = '\0';
+    rc = rc == -EINVAL
+             ? this->call(__NR_fsconfig, descriptor(context), abi::kFsconfigSetString, address(kKey), address("0"), 0)
+             : this->failed(__NR_fsconfig, rc < 0 ? rc : -EPERM);
+    return mount_context(rc, context, wish, kProcfs, detail);
   }
 
   // set, clear: MOUNT_ATTR_* of the mount itself in the low half, of it and all below it in the high half.
@@ -137,9 +141,10 @@ class MountSteps : public Calls<Kernel> {
     return this->call(__NR_fchownat, descriptor(directory_), address(name), uid, gid, abi::kAtSymlinkNofollow);
   }
 
-  long symlink(const char* target, const char* name, unsigned flags) {
+  // wanted: what has to be there with kOnlyIfTarget.
+  long symlink(const char* target, const char* name, const char* wanted, unsigned flags) {
     if ((flags & kOnlyIfTarget) != 0) {
-      long fd = this->openat2(root_, target, abi::kOpenPath | abi::kOpenNofollow, abi::kResolveInRoot);
+      long fd = this->openat2(root_, wanted, abi::kOpenPath | abi::kOpenNofollow, abi::kResolveInRoot);
       if (fd < 0) return fd == -ENOENT ? 0 : fd;
       this->close(fd);
     }
@@ -213,9 +218,41 @@ class MountSteps : public Calls<Kernel> {
     return parent;
   }
 
+  long make_empty_directory() {
+    long context = this->call(__NR_fsopen, address("tmpfs"), abi::kFsopenCloexec);
+    if (context < 0) return context;
+    long rc = configure(context, "nr_inodes\0=1\0ro\0", 2, abi::kFsconfigCreate);
+    if (rc >= 0) {
+      rc = empty_directory_ =
+          this->call(__NR_fsmount, descriptor(context), abi::kFsmountCloexec,
+                     abi::kMountAttrReadonly | abi::kMountAttrNosuid | abi::kMountAttrNodev | abi::kMountAttrNoexec);
+    }
+    this->close(context);
+    return rc;
+  }
+
   long root_ = -1;
 
  private:
+  // PROC_SUPER_MAGIC
+  static constexpr long kAnyFilesystem = 0, kProcfs = 0x9fa0;
+
+  // rc: of what was done with the context before; closes it.
+  long mount_context(long rc, long context, const NewMount& wish, long magic, char* detail) {
+    if (rc >= 0) rc = configure(context, wish.parameters, wish.count, abi::kFsconfigCreate);
+    long mount = rc;
+    if (rc >= 0) mount = this->call(__NR_fsmount, descriptor(context), abi::kFsmountCloexec, wish.attributes);
+    if (mount < 0) explain(context, detail);
+    this->close(context);
+    if (mount < 0) return mount;
+    rc = magic == kAnyFilesystem ? magic : this->filesystem_of(mount);
+    if (rc >= 0 && rc != magic) rc = this->failed(__NR_fstatfs, -EPERM);
+    if (rc >= 0) rc = change(mount, 0, 0, wish.propagation & ~abi::kMsRecursive);  // a new mount has none below
+    if (rc >= 0) rc = place_on(mount, wish.target, true, wish.flags, detail);
+    this->close(mount);
+    return rc;
+  }
+
   long configure(long context, const char* parameters, uint64_t count, unsigned command) {
     for (uint64_t i = 0; i < count; i++) {
       const char* key = parameters;
@@ -267,7 +304,6 @@ class MountSteps : public Calls<Kernel> {
   // the image could lead it there all the same, and what the container's tools take for the kernel's word with it.
   long refuse_procfs(long target, unsigned flags, char* detail) {
     if ((flags & kNotProcfs) == 0) return 0;
-    constexpr long kProcfs = 0x9fa0;
     long type = this->filesystem_of(target);
     if (type != kProcfs) return type < 0 ? type : 0;
     constexpr char kWhy[] = "a symbolic link of the image leads it into /proc";
@@ -334,19 +370,6 @@ class MountSteps : public Calls<Kernel> {
     uint64_t found = (facts.device_minor & 0xff) | (facts.device_major << 8) | ((facts.device_minor & ~0xffU) << 12);
     bool same = (facts.mode & kTypeMask) == (mode & kTypeMask) && found == number;
     return same ? 0 : -EEXIST;
-  }
-
-  long make_empty_directory() {
-    long context = this->call(__NR_fsopen, address("tmpfs"), abi::kFsopenCloexec);
-    if (context < 0) return context;
-    long rc = configure(context, "nr_inodes\0=1\0ro\0", 2, abi::kFsconfigCreate);
-    if (rc >= 0) {
-      rc = empty_directory_ =
-          this->call(__NR_fsmount, descriptor(context), abi::kFsmountCloexec,
-                     abi::kMountAttrReadonly | abi::kMountAttrNosuid | abi::kMountAttrNodev | abi::kMountAttrNoexec);
-    }
-    this->close(context);
-    return rc;
   }
 
   // The first use places the mount itself: before Linux 6.15 a detached mount cannot be cloned, a placed one can.

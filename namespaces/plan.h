@@ -24,7 +24,9 @@ namespace minirun {
   X(become_root, "become root of the user namespace")           \
   X(await_id_maps, "have the ids of the user namespace mapped") \
   X(birth, "clone the process{1s} ({0n})")                      \
-  X(close_descriptors, "close descriptors from {0d} on")        \
+  X(await_commit, "wait until minirun knows the process id")    \
+  X(close_descriptors, "close descriptors from {0d} on{1s}")    \
+  X(lend_proc, "open {0d} procfs of its pid namespace")         \
   X(place_root, "place {0f} on {1s}")                           \
   X(pivot, "pivot into it")                                     \
   X(enter, "enter the mount namespace made from {0f}")          \
@@ -32,6 +34,7 @@ namespace minirun {
   X(open_root, "look from the root of the container")           \
   X(open_proc, "open a private procfs")                         \
   X(mount_new, "mount {0s} on {1s} ({2a}{3l}{5p})")             \
+  X(mount_proc, "mount {0f} on {1s} ({2a}{3l}{5p})")            \
   X(attach, "bind {0f} on {1s} ({2a}{3A}{4p})")                 \
   X(set_attributes, "change {0s} ({1a}{2A}{3p})")               \
   X(reconfigure, "reconfigure the filesystem of {0s} ({1l})")   \
@@ -189,11 +192,17 @@ enum BirthWay : uint32_t {
   kBirthEarly = 0,  // right after the joins; the child does everything else
   kBirthLast = 1,   // as the very last act: the child holds nothing of minirun's and executes the program. The outer
                     // process ends when it has (CLONE_VFORK, without CLONE_VM)
+  kBirthHeld = 2,   // the same of a container's process: it waits until its number is in the state (Birth::word)
+  kBirthAlone = 3,  // the same of one that waits for start then: the outer process ends at once (no CLONE_VFORK)
 };
+
+enum BirthWord : uint32_t { kNotBorn = 0, kBornWaits = 1, kBornCommitted = 2 };
 
 struct Birth {
   int32_t child;   // the kernel's answer: its pid as minirun sees it, 0 as long as there is none
   int32_t parent;  // minirun's own, of which the outer process is a child
+  uint32_t word;   // BirthWord, a futex; of a process that lends a procfs: kBornWaits when it has it
+  uint32_t pad;
 };
 
 struct PlanHeader {

@@ -24,6 +24,7 @@ enum class SourceKind {
   cgroup_tree,       // detached clone of the container's cgroup directory
   filesystem,        // a new mount of a filesystem that needs something of the host: a device, a path, its network
   device,            // the same of a device node, checked to be of the number in `detail` (dev_t)
+  proc_context,      // HostDescriptors::proc[detail]: see namespaces/proc_loan.h
   given,             // the caller's: HostDescriptors::given[detail], named by `path`
 };
 

@@ -102,6 +102,8 @@ constexpr Name kCalls[] = {
     {__NR_recvfrom, "recv"},
     {__NR_accept4, "accept"},
     {__NR_keyctl, "keyctl"},
+    {__NR_getppid, "getppid"},
+    {__NR_wait4, "wait"},
     {__NR_sched_setaffinity, "sched_setaffinity"},
     {__NR_rt_sigprocmask, "sigprocmask"},
 };
@@ -259,6 +261,8 @@ static std::string describe_plain(const Source& source) {
       return fmt::format("{} {}", source.type, source.path);
     case SourceKind::device:
       return "the host's " + source.path;
+    case SourceKind::proc_context:
+      return "proc of its pid namespace";
     case SourceKind::given:
       return source.path;
   }

@@ -39,15 +39,19 @@ struct ResidentFilter {
   BpfInstruction code[kResidentFilterLength];
 };
 
-constexpr ResidentFilter make_resident_filter() {
+namespace bpf {
 #if defined(__x86_64__)
-  constexpr uint32_t kArch = 0xc000003e;  // AUDIT_ARCH_X86_64
+constexpr uint32_t kArch = 0xc000003e;  // AUDIT_ARCH_X86_64
 #elif defined(__aarch64__)
-  constexpr uint32_t kArch = 0xc00000b7;
+constexpr uint32_t kArch = 0xc00000b7;
 #endif
-  constexpr uint16_t kLoad = 0x20, kEqual = 0x15, kReturn = 0x06;
-  constexpr uint32_t kNumberAt = 0, kArchAt = 4;  // struct seccomp_data
-  constexpr uint32_t kAllow = 0x7fff0000, kRefuse = 0x00050000 | 1 /* EPERM */, kKill = 0x80000000;
+constexpr uint16_t kLoad = 0x20, kEqual = 0x15, kReturn = 0x06;
+constexpr uint32_t kNumberAt = 0, kArchAt = 4;  // struct seccomp_data
+constexpr uint32_t kAllow = 0x7fff0000, kRefuse = 0x00050000 | 1 /* EPERM */, kKill = 0x80000000;
+}  // namespace bpf
+
+constexpr ResidentFilter make_resident_filter() {
+  using namespace bpf;
   ResidentFilter filter{};
   unsigned at = 0;
   filter.code[at++] = {kLoad, 0, 0, kArchAt};

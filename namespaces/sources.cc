@@ -177,6 +177,8 @@ Result<UniqueFd> open_source(const Source& source, const HostDescriptors& host) 
     }
     case SourceKind::device:
       return open_device(source);
+    case SourceKind::proc_context:
+      return duplicate(host.proc.at(source.detail), "a filesystem context");
     case SourceKind::given:
       return duplicate(host.given.at(source.detail), source.path);
   }

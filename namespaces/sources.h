@@ -14,6 +14,7 @@ struct HostDescriptors {
   int rootfs = -1;         // the checked rootfs directory
   int cgroup = -1;         // the container's cgroup directory
   std::vector<int> given;  // for SourceKind::given
+  std::vector<int> proc{};
 };
 
 // Opens every slot of the plan, in order. Mount trees are detached clones (open_tree(2), Linux 5.2): what happens to

@@ -1,6 +1,7 @@
 #include "namespaces/spawn.h"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -12,6 +13,7 @@
 #include <cerrno>
 #include <csignal>
 #include <iterator>
+#include <utility>
 
 #include "namespaces/clone.h"
 #include "sys/file.h"
@@ -87,7 +89,49 @@ Result<void> await_birth(const Plan& plan, Child* child) {
   return {};
 }
 
+// Of a process that makes a user namespace of its own.
+Result<void> await_unshare(const Plan& plan, const Child& child) {
+  for (;;) {
+    pollfd polls[] = {{child.pidfd.get(), POLLIN, 0}, {child.control.get(), POLLIN, 0}};
+    if (poll(polls, std::size(polls), -1) < 0) {
+      if (errno == EINTR) continue;
+      return fail(errno, "wait for the user namespace");
+    }
+    bool mine = polls[1].revents != 0 && take_message(child.control.get(), Message::unmapped);
+    return mine ? let_into_user_namespace(plan, child.pid, child.control.get()) : Result<void>();
+  }
+}
+
 }  // namespace
+
+Result<bool> take_place(Child* child) {
+  pid_t pid = number_of_born(*child);
+  if (pid == 0) return false;
+  UniqueFd pidfd = TRY(open_pidfd(pid));
+  child->outer = std::exchange(child->pid, pid);
+  child->outer_pidfd = std::exchange(child->pidfd, std::move(pidfd));
+  child->stands_in = false;
+  return true;
+}
+
+void commit(Child* child) {
+  child->waits_for_commit = false;
+  uint32_t* word = &child->memory.header()->birth.word;
+  __atomic_store_n(word, uint32_t{kBornCommitted}, __ATOMIC_RELEASE);
+  (void)syscall(SYS_futex, word, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+  (void)await_outer(child, 0);  // that of a process that waits for start has ended
+}
+
+bool await_outer(Child* child, int milliseconds) {
+  if (child->outer < 0) return true;
+  pollfd polls[] = {{child->outer_pidfd.get(), POLLIN, 0}};
+  if (poll(polls, 1, milliseconds) <= 0) return false;
+  while (waitpid(child->outer, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  child->outer = -1;
+  child->outer_pidfd.reset();
+  return true;
+}
 
 Result<bool> arrive(Child* child) {
   pid_t pid = number_of_born(*child);
@@ -133,13 +177,17 @@ Result<Child> spawn(SpawnRequest request) {
   ChildStart start{keep.data(), keep.size(), request.init_program.get(), argv, &memory.header()->report, theirs.get(),
                    ours.get(),  maps};
   Born born = TRY(clone_child(plan, request.cgroup_fd, &start));
-  Child child{born.pid, std::move(born.pidfd), std::move(ours), std::move(memory), plan.birth.has_value()};
+  uint64_t way = plan.birth ? plan.steps[*plan.birth].arg[2] : uint64_t{kBirthLast};
+  Child child{born.pid,          std::move(born.pidfd),  std::move(ours),
+              std::move(memory), plan.birth.has_value(), way == kBirthHeld || way == kBirthAlone};
   theirs.reset();
   Result<void> ready{};
   if (maps)
     ready = let_into_user_namespace(plan, child.pid, child.control.get());
-  else if (plan.birth && plan.steps[*plan.birth].arg[2] == kBirthEarly)
+  else if (plan.birth && way == kBirthEarly)
     ready = await_birth(plan, &child);
+  else if (plan.birth && (plan.clone_flags & CLONE_NEWUSER) != 0)
+    ready = await_unshare(plan, child);
   // One that has ended meanwhile has failed by something else: the reason is for the caller to find.
   if (!ready.ok() && !TRY(has_ended(child.pidfd.get()))) {
     end_child(child.pid);

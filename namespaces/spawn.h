@@ -28,7 +28,19 @@ struct Child {
   // With a plan that has a birth (Birth in namespaces/plan.h): pid and pidfd are still the outer process's. It ends
   // when its work is done: see arrive().
   bool stands_in = false;
+  // It is a container's: once it is there it waits for commit(), see take_place().
+  bool waits_for_commit = false;
+  // The outer process where its child has taken its place already: it sleeps until that one's exec.
+  pid_t outer = -1;
+  UniqueFd outer_pidfd{};
 };
+
+// What waits for commit takes the outer process's place. False: it is not there yet.
+Result<bool> take_place(Child* child);
+// Lets it go.
+void commit(Child* child);
+// Waits for the end of the outer process, for so long (poll(2)). True: it has ended, and was reaped.
+bool await_outer(Child* child, int milliseconds);
 
 // The outer process has ended: what it has cloned takes its place, and what was left of it is reaped. False: it has
 // cloned nothing, and stays where it is.

@@ -69,7 +69,7 @@ constexpr CommandText kTexts[] = {
      "contains a slash or is a directory with a config.json; otherwise it is the ID. Without an ID minirun makes one "
      "of twelve random hexadecimal digits, and with --detach prints it once the workload runs.\n\n"
      "minirun's own init runs as PID 1. It reaps orphans and forwards each signal once. With --no-init the workload "
-     "is PID 1, as systemd and s6 want it.\n\n"
+     "is PID 1, as systemd and s6 want it. A container that joins a pid namespace by path has no init of its own.\n\n"
      "When the workload is killed, one line on stderr says by what: the memory limit, a signal, a seccomp filter.",
      {{{"minirun run bundle/", "run in the foreground; the exit status is the workload's"},
        {"minirun run -d --pid-file web.pid bundle/ web1", "run web1 in the background and write its pid to web.pid"}}},

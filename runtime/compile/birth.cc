@@ -15,8 +15,8 @@
 namespace minirun {
 
 void emit_birth(Compilation& c, uint64_t flags, BirthWay way, bool dies) {
-  c.plan.plan().birth =
-      c.add(Op::birth, "", {flags, c.text(way == kBirthLast ? " that executes the program" : ""), way, dies ? 1u : 0u});
+  c.plan.plan().birth = c.add(
+      Op::birth, "", {flags, c.text(way == kBirthEarly ? "" : " that executes the program"), way, dies ? 1u : 0u});
 }
 
 static bool limits_processes(const Compilation& c) {
@@ -24,12 +24,36 @@ static bool limits_processes(const Compilation& c) {
   return std::any_of(rlimits.begin(), rlimits.end(), [](const auto& r) { return r.resource == RLIMIT_NPROC; });
 }
 
+static bool outlives(const Compilation& c) {
+  return c.options.detach || c.options.create;
+}
+
+// A container's process dies with minirun until that has its number.
+static bool dies_with_minirun(const Compilation& c) {
+  return c.commits || !c.options.detach;
+}
+
+// What a container's first process does between the birth and the exec, beside what every process does.
+static void add_calls_of_first_process(const Compilation& c, std::vector<SeccompCall>* calls) {
+  constexpr uint64_t kFutexWait = 0, kFutexWake = 1;
+  calls->push_back({SYS_getppid, {}});
+  calls->push_back({SYS_futex, {std::nullopt, kFutexWait}});
+  calls->push_back({SYS_futex, {std::nullopt, kFutexWake}});
+  if (outlives(c)) calls->push_back({SYS_prctl, {PR_SET_PDEATHSIG, 0}});
+  if (c.options.listen_fds.count > 0) calls->push_back({SYS_getpid, {}});
+  if (!c.options.create) return;
+  calls->push_back({SYS_prctl, {PR_SET_DUMPABLE, 0}});
+  for (long number : {SYS_sendmsg, SYS_close, SYS_accept4, SYS_recvfrom, SYS_nanosleep}) calls->push_back({number, {}});
+}
+
 // Whether all that is done from the birth to the exec may be done under the filter (emit_entry).
 static bool filter_comes_first(const Compilation& c) {
   constexpr uint64_t kTakeTerminal = 0x540e;  // TIOCSCTTY
-  constexpr uint64_t kClone = CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_VFORK | SIGCHLD;
-  std::vector<SeccompCall> calls = {{SYS_clone, {kClone, 0}}, {SYS_setsid, {}}};
-  if (!c.options.detach) calls.push_back({SYS_prctl, {PR_SET_PDEATHSIG, SIGKILL}});
+  const uint64_t clone = CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD | (c.options.create ? 0 : CLONE_VFORK);
+  if (start_wait(c) == Wait::before_filter) return false;
+  std::vector<SeccompCall> calls = {{SYS_clone, {clone, 0}}, {SYS_setsid, {}}};
+  if (dies_with_minirun(c)) calls.push_back({SYS_prctl, {PR_SET_PDEATHSIG, SIGKILL}});
+  if (c.commits) add_calls_of_first_process(c, &calls);
   if (c.spec.process->terminal) calls.push_back({SYS_ioctl, {0, kTakeTerminal, 0}});
   if (limits_processes(c)) calls.push_back({SYS_prlimit64, {0, RLIMIT_NPROC}});
   if (c.seccomp->has_listener()) calls.push_back({SYS_close, {}});
@@ -39,34 +63,68 @@ static bool filter_comes_first(const Compilation& c) {
   return seccomp_allows(c.seccomp->filter, calls);
 }
 
+static StartSlots close_before_birth(Compilation& c) {
+  uint64_t first = c.plan.plan().first_kept_fd;
+  if (!c.options.create) {
+    c.add(Op::close_descriptors, "", {first});
+    return {};
+  }
+  StartSlots slots = make_start_slots(c);
+  c.add(Op::close_on_exec, "", {first});
+  c.add(Op::close_descriptors, "", {first, c.text(", but for those of the wait for start"), slots.socket, slots.gate});
+  return slots;
+}
+
+// The clone, and what comes first in the child. may_look: getppid(2) has the kernel's answer.
+static void emit_last_birth(Compilation& c, bool may_look) {
+  BirthWay way = !c.commits ? kBirthLast : c.options.create ? kBirthAlone : kBirthHeld;
+  emit_birth(c, 0, way, may_look && !c.options.detach);
+  if (dies_with_minirun(c)) c.add(Op::die_with_parent, "");
+  if (!c.commits) return;
+  c.add(Op::await_commit, "");
+  if (outlives(c)) c.add(Op::outlive, "");
+}
+
 // Into a pid namespace where others may trace every process they see. Whatever can be taken from a process is given up
 // out here, where they see nothing, and the clone into the namespace comes last. A profile that forbids what the clone
 // and the process do after it is loaded in there instead: docs/security.md has what is held until then.
-void emit_entry(Compilation& c, const CapabilitySets& sets) {
+uint32_t emit_entry(Compilation& c, const CapabilitySets& sets) {
   const oci::Process& process = *c.spec.process;
   bool filtered = c.seccomp != nullptr;
   bool first = filtered && filter_comes_first(c);
+  bool listens = filtered && c.seccomp->has_listener();
+  Wait wait = start_wait(c);
   uint64_t borrowed = borrowed_capabilities(c);
   uint64_t late = is_lost_in_fork(c) ? borrowed & bit(CAP_SYS_NICE) : 0;
   emit_labels(c);
-  if (process.terminal && !c.options.detach) c.add(Op::take_terminal, "/process/terminal");
+  if (process.terminal && !outlives(c)) c.add(Op::take_terminal, "/process/terminal");
   c.add(Op::session, "", {c.text(" outside"), 0});
-  if (filtered && c.seccomp->has_listener()) emit_listener_gate(c);
+  if (listens && wait == Wait::none) emit_listener_gate(c);
   uint64_t environment = emit_environment(c);
-  c.add(Op::close_descriptors, "", {c.plan.plan().first_kept_fd});
-  if (first) emit_filter(c, c.seccomp->has_listener());
+  StartSlots slots = close_before_birth(c);
+  if (first) emit_filter(c, listens);
   if (first && borrowed != late) emit_capabilities(c, late != 0 ? with_borrowed(sets, late) : sets);
   // Under the filter its answer counts only if it is the kernel's.
-  bool may_look = !first || seccomp_allows(c.seccomp->filter, SeccompCall{SYS_getppid, {}});
-  emit_birth(c, 0, kBirthLast, may_look && !c.options.detach);
-  if (!c.options.detach) c.add(Op::die_with_parent, "");
+  emit_last_birth(c, !first || seccomp_allows(c.seccomp->filter, SeccompCall{SYS_getppid, {}}));
   emit_rlimits(c, true);
   if (late != 0 || is_lost_in_fork(c)) emit_scheduler(c);
   c.add(Op::session, process.terminal ? "/process/terminal" : "",
         {c.text(process.terminal ? " with the terminal" : ""), process.terminal ? 1u : 0u});
+  if (c.own_pid) c.add(Op::own_pid, "", {c.own_pid->first, c.own_pid->second, c.text("LISTEN_PID")});
+  uint32_t after_wait = kNoStep;
+  if (wait == Wait::before_filter) after_wait = emit_await_start(c, slots);
+  if (listens && wait != Wait::none) emit_listener_gate(c);
   if (filtered && !first) emit_filter(c, false);
   if (late != 0 || (borrowed != 0 && !first)) emit_capabilities(c, sets);
+  if (wait == Wait::alone) after_wait = emit_await_start(c, slots);
   emit_execute(c, environment);
+  return after_wait;
+}
+
+uint32_t emit_empty_entry(Compilation& c) {
+  StartSlots slots = close_before_birth(c);
+  emit_last_birth(c, true);
+  return c.options.create ? emit_await_start(c, slots) : kNoStep;
 }
 
 }  // namespace minirun

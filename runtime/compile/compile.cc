@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "namespaces/join.h"
@@ -83,8 +84,58 @@ static void emit_time_namespace(Compilation& c) {
   c.add(Op::write_proc, "/linux/timeOffsets", {c.text("self/timens_offsets"), c.text(offsets)});
 }
 
+// What is written below /proc/self and /proc/sys by a process that stays outside of the container's pid namespace,
+// before a user namespace takes the right to it.
+static void emit_outer_proc(Compilation& c) {
+  if (!c.spec.process && c.spec.linux_.sysctl.empty()) return;
+  bool hosts = c.host.in_user_namespace;
+  const oci::Process process = c.spec.process.value_or(oci::Process{});
+  bool labels = !process.apparmor_profile.empty() || !process.selinux_label.empty();
+  bool adjusts = process.oom_score_adj && !c.is_new(CLONE_NEWUSER);
+  if (!labels && !adjusts && c.spec.linux_.sysctl.empty()) return;
+  c.add(Op::open_proc, "", {hosts ? 1u : 0u});
+  if (!adjusts) return;
+  c.oom_score_written = true;
+  c.add(Op::write_proc, "/process/oomScoreAdj",
+        {c.text("self/oom_score_adj"), c.text(std::to_string(*process.oom_score_adj))},
+        static_cast<uint16_t>(hosts ? kAsOwner : 0));
+}
+
+// The plan of the process that opens the procfs of a pid namespace that is joined.
+static Plan proc_loan(const Compilation& c, const std::vector<size_t>& joined) {
+  PlanBuilder loan;
+  for (size_t i : joined) {
+    const oci::Namespace& ns = c.spec.linux_.namespaces[i];
+    if (ns.type != CLONE_NEWUSER && ns.type != CLONE_NEWPID) continue;
+    uint32_t slot =
+        loan.slot({SourceKind::namespace_file, ns.path, false, ns.type, pointer_at("/linux/namespaces", i)});
+    loan.add(Op::join_namespace, pointer_at("/linux/namespaces", i), {slot, ns.type});
+  }
+  loan.add(Op::lend_proc, c.first_proc, {c.proc_contexts, c.host.root_needs_move ? 1u : 0u});
+  return loan.finish();
+}
+
+// Namespaces of a process that is cloned into them, or stays outside of one that others are in.
+static void emit_outside(Compilation& c, const NamespaceOrder& order, const std::vector<uint32_t>& slots) {
+  const auto& namespaces = c.spec.linux_.namespaces;
+  bool user = c.find(CLONE_NEWUSER) != nullptr && !c.options.entered;
+  uint64_t flags = c.plan.plan().clone_flags;
+  if (!c.enters && user && !c.is_new(CLONE_NEWUSER)) emit_oom_score(c);
+  if (order.new_time) emit_time_namespace(c);
+  if (c.enters) emit_outer_proc(c);
+  for (size_t i : order.before)
+    c.add(Op::join_namespace, pointer_at("/linux/namespaces", i), {slots[i], namespaces[i].type});
+  if (!c.enters)
+    emit_birth(c, flags, kBirthEarly, false);
+  else if (flags != 0)
+    c.add(Op::new_namespaces, "/linux/namespaces", {flags});
+  if (c.is_new(CLONE_NEWUSER)) c.add(Op::await_id_maps, "");
+  if (user) c.add(Op::become_root, "");
+  if (user || !c.enters) c.add(Op::die_with_parent, "");
+}
+
 // The whole of a set of namespaces is decided here: made by clone3(2), joined, or made later.
-static void emit_namespaces(Compilation& c) {
+static NamespaceOrder emit_namespaces(Compilation& c) {
   const auto& namespaces = c.spec.linux_.namespaces;
   Plan& plan = c.plan.plan();
   std::vector<NamespaceWish> wishes;
@@ -104,19 +155,11 @@ static void emit_namespaces(Compilation& c) {
   if (enters_root(c)) plan.clone_flags &= ~uint64_t{CLONE_NEWNS};
   bool user = c.find(CLONE_NEWUSER) != nullptr && !c.options.entered;
   if (user) emit_user_namespace(c);
-  if (outside) {
-    if (user && !c.is_new(CLONE_NEWUSER)) emit_oom_score(c);
-    if (order.new_time) emit_time_namespace(c);
-    for (size_t i : order.before)
-      c.add(Op::join_namespace, pointer_at("/linux/namespaces", i), {slots[i], namespaces[i].type});
-    emit_birth(c, plan.clone_flags, kBirthEarly, false);
-    if (c.is_new(CLONE_NEWUSER)) c.add(Op::await_id_maps, "");
-    if (user) c.add(Op::become_root, "");
-    c.add(Op::die_with_parent, "");
-  }
+  if (outside) emit_outside(c, order, slots);
   if (order.unshared != 0) c.add(Op::new_namespaces, "/linux/namespaces", {order.unshared});
   for (size_t i : order.after)
     c.add(Op::join_namespace, pointer_at("/linux/namespaces", i), {slots[i], namespaces[i].type});
+  return order;
 }
 
 // Into the rootfs, and with `pivot` away from the host's tree.
@@ -134,6 +177,12 @@ static void emit_root(Compilation& c) {
   uint64_t propagation = only_top ? abi::kMsSlave : abi::kMsSlave | abi::kMsRecursive;
   c.add(Op::place_root, "/root/path", {rootfs, c.text(in_place ? c.place.rootfs : "/"), propagation});
   if (!c.late_pivot()) emit_pivot(c);
+}
+
+static bool joins_pid_namespace(const oci::Spec& spec) {
+  const auto& all = spec.linux_.namespaces;
+  return std::any_of(all.begin(), all.end(),
+                     [](const oci::Namespace& ns) { return ns.type == CLONE_NEWPID && !ns.path.empty(); });
 }
 
 static void emit_setup_gate(Compilation& c) {
@@ -159,7 +208,7 @@ static void emit_kernel_parameters(Compilation& c) {
   // Labels are written later, by the workload.
   bool labels = c.spec.process && (!c.spec.process->apparmor_profile.empty() || !c.spec.process->selinux_label.empty());
   if (sysctl.empty() && !adjustment && !labels) return;
-  c.add(Op::open_proc, "");
+  if (!c.enters) c.add(Op::open_proc, "");
   for (const auto& [key, value] : sysctl) {
     std::string path = "sys/" + sysctl_path(key).value_or(key);
     c.add(Op::write_proc, "/linux/sysctl/" + pointer_token(key), {c.text(path), c.text(value)});
@@ -190,13 +239,18 @@ static void emit_root_attributes(Compilation& c) {
 
 Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFacts& host, const RunOptions& options,
                          const SeccompProgram* seccomp) {
-  Compilation c{spec, place, host, options, seccomp};
+  bool enters = joins_pid_namespace(spec);
+  RunOptions possible = options;
+  // Orphans of that namespace go to its own first process, and nothing is left to be an init of.
+  possible.init = options.init && !enters;
+  Compilation c{spec, place, host, possible, seccomp};
+  c.enters = c.commits = enters;
   c.plan.plan().first_kept_fd = 3 + options.listen_fds.count + options.preserve_fds;
   c.makes_cwd = true;
   c.add(Op::die_with_parent, "");  // before anything is there that could stay behind
   emit_all_cpus(c);
-  emit_namespaces(c);  // the rest happens in them
-  emit_root(c);        // from here on there is no path to the host
+  NamespaceOrder order = emit_namespaces(c);  // the rest happens in them
+  emit_root(c);                               // from here on there is no path to the host
   emit_mounts(c);
   emit_devices(c);            // in /dev as it is mounted now
   emit_terminal(c);           // of the devpts mounted above
@@ -210,7 +264,8 @@ Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFa
   emit_root_attributes(c);  // nothing is made in the rootfs from here on
   uint32_t first_told = emit_launch(c);
   TRY(compile_limits(c));
-  c.out.init = options.init;
+  if (c.proc_contexts > 0) c.out.proc_loan = proc_loan(c, order.before);
+  c.out.init = possible.init;
   c.out.notify = options.notify;
   c.out.seccomp = seccomp != nullptr;
   c.out.plan = c.plan.finish(first_told);

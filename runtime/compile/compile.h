@@ -45,6 +45,7 @@ struct Place {
 
 struct Compiled {
   Plan plan;
+  std::optional<Plan> proc_loan;         // namespaces/proc_loan.h, where the plan has slots for what it brings
   std::string cgroup_path;               // absolute inside the cgroup2 mount
   std::optional<uint32_t> cgroup_owner;  // Cgroup::give_to
   bool ordinary_user = false;            // minirun is not the host's root: see runtime/resources/cgroup_path.h

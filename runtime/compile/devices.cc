@@ -117,7 +117,10 @@ void emit_links(Compilation& c) {
                           {"/proc/self/fd/0", "stdin"},
                           {"/proc/self/fd/1", "stdout"},
                           {"/proc/self/fd/2", "stderr"}};
-  for (const auto& link : kLinks) c.add(Op::symlink, "", {c.text(link.target), c.text(link.name)}, kOnlyIfTarget);
+  // Who is not in the pid namespace of that procfs has no number there, and sees nothing behind the link "self".
+  uint64_t wanted = c.enters ? c.text("/proc/self") : kNoText;
+  for (const auto& link : kLinks)
+    c.add(Op::symlink, "", {c.text(link.target), c.text(link.name), wanted}, kOnlyIfTarget);
   c.add(Op::symlink, "", {c.text("pts/ptmx"), c.text("ptmx")}, kReplace);
 }
 

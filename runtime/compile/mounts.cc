@@ -165,6 +165,15 @@ void emit_new(Compilation& c, const MountEntry& entry, const std::string& type) 
       static_cast<uint16_t>(entry.flags | (kernel_view ? kRealDirectory : 0) | (keeps_mode ? kModeOfTarget : 0));
   uint64_t attributes = new_attributes(entry.options);
   if (type == "tmpfs") attributes = take_readonly(c, entry, attributes);
+  if (type == "proc" && c.enters) {
+    if (c.proc_contexts == 0) c.first_proc = entry.pointer;
+    uint32_t slot = c.plan.slot({SourceKind::proc_context, "", false, c.proc_contexts++, entry.pointer});
+    c.add(Op::mount_proc, entry.pointer,
+          {slot, c.text(entry.mount.destination), attributes, c.plan.list(parameters), parameters.size(),
+           entry.options.propagation},
+          flags);
+    return;
+  }
   c.add(Op::mount_new, entry.pointer,
         {c.text(type), c.text(entry.mount.destination), attributes, c.plan.list(parameters), parameters.size(),
          entry.options.propagation},

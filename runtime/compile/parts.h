@@ -3,6 +3,7 @@
 
 #include <sched.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,7 +33,11 @@ struct Compilation {
   Compiled out{};
   std::vector<size_t> readonly_later{};  // of spec.mounts: see emit_readonly_mounts
   bool oom_score_written = false;
+  uint64_t proc_contexts = 0;                              // slots of that kind
+  std::string first_proc{};                                // JSON pointer of the mount that is the first of them
+  std::optional<std::pair<uint64_t, uint64_t>> own_pid{};  // arguments of Op::own_pid, where it comes after the birth
   bool enters = false;     // a pid namespace where others are at work: kBirthLast of namespaces/plan.h
+  bool commits = false;    // so does a container's first process: kBirthHeld
   bool makes_cwd = false;  // a process.cwd that is missing: the container's own; an exec's is a mistake
 
   // The config's namespace of a type, or nullptr when it is the caller's.
@@ -87,6 +92,7 @@ void emit_working_directory(Compilation& c);
 // it.
 uint64_t emit_environment(Compilation& c);
 void emit_execute(Compilation& c, uint64_t environment);
+// compile/birth.cc
 // The step by which the container's process begins. dies: with minirun.
 void emit_birth(Compilation& c, uint64_t flags, BirthWay way, bool dies);
 

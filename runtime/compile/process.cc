@@ -179,7 +179,7 @@ void emit_identity(Compilation& c, const CapabilitySets& sets) {
   emit_capabilities(c, borrowed != 0 ? with_borrowed(sets, borrowed) : sets);
   bool changed = user.uid != 0 || user.gid != 0;
   // A change of ids takes it back (prctl(2)). Who is to outlive minirun is at a gate soon, which tells of its end too.
-  if (changed && !c.options.detach) c.add(Op::die_with_parent, "");
+  if (changed && (c.commits || !c.options.detach)) c.add(Op::die_with_parent, "");
   if (changed) c.add(Op::working_directory, "/process/cwd", {c.text(c.spec.process->cwd)}, cwd_flags(c));
   if (c.spec.process->no_new_privileges) c.add(Op::no_new_privileges, "/process/noNewPrivileges");
 }
@@ -248,20 +248,21 @@ Wait start_wait(const Compilation& c) {
   return can ? Wait::with_init : Wait::before_filter;
 }
 
-uint32_t emit_await_start(Compilation& c) {
+StartSlots make_start_slots(Compilation& c) {
   c.out.start_socket = true;
-  uint32_t socket = c.plan.slot({SourceKind::given, "the start socket", false, kGivenStartSocket, ""});
-  (void)c.plan.slot(
-      {SourceKind::given, "the gate", false, kGivenGate, ""});  // held, not used: see container/start_socket.h
-  c.add(Op::await_start, "", {socket});
+  StartSlots slots;
+  slots.socket = c.plan.slot({SourceKind::given, "the start socket", false, kGivenStartSocket, ""});
+  slots.gate = c.plan.slot({SourceKind::given, "the gate", false, kGivenGate, ""});
+  return slots;
+}
+
+uint32_t emit_await_start(Compilation& c, const StartSlots& slots) {
+  c.add(Op::await_start, "", {slots.socket});
   return c.plan.size();
 }
 
 uint32_t emit_last_steps(Compilation& c, const CapabilitySets& sets) {
-  if (c.enters) {
-    emit_entry(c, sets);
-    return c.plan.size();
-  }
+  if (c.enters) return emit_entry(c, sets);
   const oci::Process& process = *c.spec.process;
   emit_labels(c);
   c.add(Op::session, process.terminal ? "/process/terminal" : "",
@@ -276,7 +277,7 @@ uint32_t emit_last_steps(Compilation& c, const CapabilitySets& sets) {
   if (borrowed_capabilities(c) != 0) emit_capabilities(c, sets);
   Wait wait = start_wait(c);
   if (wait == Wait::with_init) c.add(Op::hold, "");
-  if (wait == Wait::alone) emit_await_start(c);
+  if (wait == Wait::alone) emit_await_start(c, make_start_slots(c));
   uint32_t first_after_wait = c.plan.size();
   emit_execute(c, environment);
   return first_after_wait;
@@ -297,19 +298,20 @@ uint32_t emit_gates(Compilation& c) {
   // Who called for create or run may read their output to its end, as containerd does: a container that has a terminal
   // must not hold it until it is started, nor its init for longer.
   if (outlives && c.spec.process && c.spec.process->terminal) c.add(Op::take_terminal, "/process/terminal");
+  if (c.commits) return kNoStep;
   if (outlives) c.add(Op::outlive, "");
   if (!c.options.create) return kNoStep;
   bool now = !c.spec.process || start_wait(c) == Wait::before_filter;
-  return now ? emit_await_start(c) : kNoStep;
+  return now ? emit_await_start(c, make_start_slots(c)) : kNoStep;
 }
 
 uint32_t emit_launch(Compilation& c) {
-  if (!c.spec.process) return emit_gates(c);
+  if (!c.spec.process) return c.enters ? emit_empty_entry(c) : emit_gates(c);
   CapabilitySets sets = emit_privileges(c);
   uint32_t first_told = emit_gates(c);
   if (!c.options.init) {
     uint32_t after_wait = emit_last_steps(c, sets);
-    return start_wait(c) == Wait::alone ? after_wait : first_told;
+    return c.enters || start_wait(c) == Wait::alone ? after_wait : first_told;
   }
   // The init leaves the caller's session: a key of that terminal is minirun's to forward, and must not come twice.
   c.add(Op::session, "", {c.text(" for the init"), 0});
@@ -324,7 +326,7 @@ uint32_t emit_launch(Compilation& c) {
   bool waits = start_wait(c) == Wait::with_init;
   if (waits) {
     first_told = after_hold;
-    emit_await_start(c);
+    emit_await_start(c, make_start_slots(c));
   }
   Step& step = c.plan.step(supervise);
   step.arg[0] = first_of_init;

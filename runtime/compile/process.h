@@ -29,10 +29,17 @@ void emit_listener_gate(Compilation& c);
 enum class Wait { none, before_filter, with_init, alone };
 
 Wait start_wait(const Compilation& c);
+struct StartSlots {
+  uint32_t socket = kNoSlot;
+  uint32_t gate = kNoSlot;  // held, not used: see container/start_socket.h
+};
+StartSlots make_start_slots(Compilation& c);
 // Returns the first step behind the wait.
-uint32_t emit_await_start(Compilation& c);
+uint32_t emit_await_start(Compilation& c, const StartSlots& slots);
 
-// compile/birth.cc
-void emit_entry(Compilation& c, const CapabilitySets& sets);
+// compile/birth.cc: return the first step behind the wait for start, if it is in there.
+uint32_t emit_entry(Compilation& c, const CapabilitySets& sets);
+// Of a container that has no process to execute.
+uint32_t emit_empty_entry(Compilation& c);
 
 }  // namespace minirun

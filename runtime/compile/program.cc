@@ -57,7 +57,8 @@ uint64_t emit_environment(Compilation& c) {
   const ListenFds& listen = c.options.listen_fds;
   if (listen.count > 0) add_listen_fds(listen, &env);
   uint64_t table = c.plan.pointer_table(env);
-  if (listen.count > 0) c.add(Op::own_pid, "", {table, env.size() - 1, c.text("LISTEN_PID")});
+  if (listen.count > 0 && c.enters) c.own_pid = std::pair(table, env.size() - 1);
+  if (listen.count > 0 && !c.enters) c.add(Op::own_pid, "", {table, env.size() - 1, c.text("LISTEN_PID")});
   return table;
 }
 

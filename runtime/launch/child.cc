@@ -16,6 +16,7 @@
 
 #include "cgroups/stats.h"
 #include "namespaces/init_program.h"
+#include "namespaces/proc_loan.h"
 #include "namespaces/sources.h"
 #include "runtime/compile/labels.h"
 #include "runtime/diagnosis/death.h"
@@ -63,17 +64,24 @@ FailureFacts facts_of(std::string_view what, const Error& error, const Compiled*
   return facts;
 }
 
-}  // namespace
-
-Result<Launched> Launched::start(const Compiled& compiled, const HostDescriptors& host, int state_fd, Cgroup& cgroup) {
+Result<Child> spawn_with_loan(const Compiled& compiled, HostDescriptors host, int state_fd, Cgroup& cgroup) {
   SpawnRequest request;
   request.plan = &compiled.plan;
+  request.init_program = TRY(open_init_program(state_fd));
+  request.cgroup_fd = cgroup.fd();
+  std::vector<UniqueFd> contexts;
+  if (compiled.proc_loan) contexts = TRY(borrow_proc(*compiled.proc_loan, request.init_program.get(), cgroup.fd()));
+  for (const UniqueFd& context : contexts) host.proc.push_back(context.get());
   auto sources = open_sources(compiled.plan, host);
   if (!sources.ok()) return with_remedy(sources.error(), facts_of(kOpenSource, sources.error(), &compiled, cgroup));
   request.sources = std::move(sources).value();
-  request.init_program = TRY(open_init_program(state_fd));
-  request.cgroup_fd = cgroup.fd();
-  auto child = spawn(std::move(request));
+  return spawn(std::move(request));
+}
+
+}  // namespace
+
+Result<Launched> Launched::start(const Compiled& compiled, const HostDescriptors& host, int state_fd, Cgroup& cgroup) {
+  auto child = spawn_with_loan(compiled, host, state_fd, cgroup);
   if (child.ok()) return Launched(std::move(child).value());
   Error error = child.error();
   std::string reason = cgroup.explain_join(error.code);
@@ -98,6 +106,10 @@ bool Launched::end() {
   // SIGKILL to the init of a pid namespace ends all of it; without one the cgroup's removal sees to the rest.
   (void)syscall(SYS_pidfd_send_signal, child_.pidfd.get(), SIGKILL, nullptr, 0);  // ESRCH: it has ended by itself
   auto ended = await_end(child_.pidfd.get(), std::chrono::steady_clock::now() + kRemovalTime);
+  if (child_.outer >= 0) {
+    (void)syscall(SYS_pidfd_send_signal, child_.outer_pidfd.get(), SIGKILL, nullptr, 0);
+    (void)await_outer(&child_, static_cast<int>(std::chrono::milliseconds(kRemovalTime).count()));
+  }
   if (child_.stands_in && ended.ok() && *ended) {
     auto arrived = arrive(&child_);
     if (arrived.ok() && *arrived) {
@@ -110,12 +122,6 @@ bool Launched::end() {
 }
 
 namespace {
-
-// The container as its own processes see it, for as long as the failed child waits.
-UniqueFd open_container_root(pid_t pid) {
-  std::string path = fmt::format("/proc/{}/root", pid);
-  return UniqueFd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-}
 
 // What there is to say of a failed step: its operation and text, and the whole of it as an error.
 struct FailedStep {
@@ -263,6 +269,30 @@ Result<void> await_arrival(Child* child, Signals& signals) {
   return {};
 }
 
+// What begins in a pid namespace of others is there, and waits for its number to be written: true. Or it never will be.
+Result<bool> await_number(Child* child, Signals& signals) {
+  constexpr int kPauseMs = 1;
+  for (bool ended = false;;) {
+    if (TRY(take_place(child))) return true;
+    if (ended) return false;
+    TRY(signals.collect());
+    if (auto signal = signals.abort_request()) return given_up(*signal);
+    pollfd polls[] = {{child->pidfd.get(), POLLIN, 0}};
+    ended = poll(polls, 1, kPauseMs) > 0;  // what it has cloned it has cloned before
+  }
+}
+
+// The outer process ends with the exec of its child, or with its end.
+Result<void> await_exec(Child* child, Signals& signals) {
+  constexpr int kPauseMs = 50;
+  while (!await_outer(child, kPauseMs)) {
+    TRY(signals.collect());
+    auto signal = signals.abort_request();
+    if (signal && !await_outer(child, kLongestExecMs)) return given_up(*signal);
+  }
+  return {};
+}
+
 // resident: an init stays and says when the workload runs. Without one the socket closes with exec, and says nothing
 // more.
 std::optional<LaunchFailure> await_messages(Launched& launched, bool resident, const oci::Process* process,
@@ -271,8 +301,15 @@ std::optional<LaunchFailure> await_messages(Launched& launched, bool resident, c
   Child& child = launched.child();
   auto ending = read_messages(launched, signals, events);
   if (!ending.ok()) return LaunchFailure{ending.error(), ending.error().exit_status()};
+  if (*ending == Milestone::closed && child.waits_for_commit) {
+    auto there = await_number(&child, signals);
+    if (!there.ok()) return LaunchFailure{there.error(), there.error().exit_status()};
+    if (*there) events->gate = Gate::commit;
+    if (*there) return std::nullopt;
+  }
   if (*ending == Milestone::closed) {
     auto arrived = await_arrival(&child, signals);
+    if (arrived.ok()) arrived = await_exec(&child, signals);
     if (!arrived.ok()) return LaunchFailure{arrived.error(), arrived.error().exit_status()};
   }
   Report report = child.memory.report();
@@ -293,6 +330,11 @@ Result<void> Launched::once(uint32_t what) {
   if ((said_ >> what & 1) != 0) return fail(EPROTO, "message {} of the init for the second time", what);
   said_ |= 1U << what;
   return {};
+}
+
+UniqueFd open_container_root(pid_t pid) {
+  std::string path = fmt::format("/proc/{}/root", pid);
+  return UniqueFd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
 std::optional<LaunchFailure> foresee_start(Launched& launched, const oci::Process& process) {

@@ -83,4 +83,7 @@ std::optional<LaunchFailure> foresee_start(Launched& launched, const oci::Proces
 std::optional<LaunchFailure> await_start(Launched& launched, const oci::Process& process, bool resident_init,
                                          const Cgroup& cgroup, Signals& signals, LaunchEvents* events);
 
+// The container as its own processes see it, for as long as that one is there. Empty: it is gone.
+UniqueFd open_container_root(pid_t pid);
+
 }  // namespace minirun

@@ -244,12 +244,26 @@ Result<std::optional<LaunchFailure>> Creation::await() {
     }
     const char* why = *events.gate == Gate::setup ? "its mounts are there" : "it is about to outlive minirun";
     log_progress("{}: waits for minirun: {}", prepared_.id, why);
+    if (launched_->child().pid != record_.init.pid) TRY(take_number());
     TRY(at_gate(*events.gate));
-    TRY(release(launched_->child().control.get()));
+    Child& child = launched_->child();
+    if (child.waits_for_commit && !child.stands_in)
+      minirun::commit(&child);
+    else
+      TRY(release(child.control.get()));
   }
+  launched_->look_from(-1);
+  first_root_.reset();
   TRY(tell_pid());
   log_progress("{}: {}", prepared_.id, prepared_.compiled.start_socket ? "waits for start" : "the workload runs");
   return std::optional<LaunchFailure>{};
+}
+
+// A process outside of the container's pid namespace has stood in so far: see namespaces/spawn.h.
+Result<void> Creation::take_number() {
+  first_root_ = open_container_root(launched_->child().pid);
+  launched_->look_from(first_root_.get());
+  return commit();
 }
 
 // All that creating means is done by now (runtime.md, "Lifecycle").

@@ -69,6 +69,7 @@ class Creation {
   Result<void> serve_listener(Child& child);
   Result<void> hand_over_terminal(LaunchEvents* events);
   Result<void> commit();
+  Result<void> take_number();
   Result<void> tell_pid();
 
   const LaunchOptions& options_;
@@ -84,6 +85,7 @@ class Creation {
   std::optional<HostSide> host_side_;
   std::optional<NotifyRelay> notify_;  // of a container that does not wait for start
   std::optional<Launched> launched_;
+  UniqueFd first_root_;  // for the diagnosis of an exec that fails without waiting for it
   bool pid_told_ = false;
   bool hooked_ = false;  // a hook may have made something that a poststop hook takes away
 };

@@ -65,6 +65,7 @@ Result<SeccompAgent> SeccompAgent::connect(const oci::Seccomp& seccomp) {
 
 Result<void> SeccompAgent::serve(Child& child, const ContainerRecord& record, const std::string& status, pid_t pid,
                                  Signals& signals) {
+  bool container = pid == record.init.pid;
   TRY(release(child.control.get()));
   auto listener = take_listener(child, signals);
   if (listener.ok() && !*listener) return {};
@@ -75,7 +76,9 @@ Result<void> SeccompAgent::serve(Child& child, const ContainerRecord& record, co
   }
   Result<void> sent{};
   if (listener.ok()) {
-    sent = send_descriptor(socket_.get(), container_process_state(metadata_, record, status, pid), (*listener)->get());
+    ContainerRecord known = record;
+    if (container) known.init.pid = pid;
+    sent = send_descriptor(socket_.get(), container_process_state(metadata_, known, status, pid), (*listener)->get());
     if (!sent.ok()) sent = fail(sent.error().code, "send the listener to {} {}", kPurpose, path_);
   } else {
     sent = listener.error();

@@ -271,6 +271,31 @@ TEST_F(Rootless, SeveralRangesByNewuidmap) {
   EXPECT_EQ(user_minirun({"delete", "mine"}).code, 0);
 }
 
+// Its process comes to those of the pod as its last act, as root's does.
+TEST_F(Rootless, JoinsUserAndPidNamespaceOfItsPod) {
+  delegate_cgroup();
+  Bundle pod, other;
+  make_rootless(pod, {"pause"});
+  ASSERT_EQ(user_run(pod, {"--detach", "--pid-file", kHome + "/pid"}).code, 0);
+  const std::string ns = "/proc/" + content(kHome + "/pid") + "/ns/";
+  make_rootless(other, {"report"});
+  other.config["linux"].erase("uidMappings");
+  other.config["linux"].erase("gidMappings");
+  for (const char* type : {"user", "pid"}) other.join_namespace(type, ns + type);
+  other.write();
+  Outcome outcome = user_minirun({"run", "--bundle", other.path(), "other"});
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  json seen = json::parse(outcome.out);
+  for (const char* type : {"user", "pid"}) EXPECT_EQ(seen["namespaces"][type], link_target(ns + type)) << type;
+  other.payload({"pause"});
+  other.write();
+  outcome = user_minirun({"create", "--bundle", other.path(), "other"});
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(user_minirun({"start", "other"}).code, 0);
+  EXPECT_EQ(user_minirun({"exec", "other", "/bin/payload", "true"}).code, 0);
+  for (const char* id : {"other", "mine"}) EXPECT_EQ(user_minirun({"delete", "--force", id}).code, 0);
+}
+
 // Which the user may write to, but not through what a container can come to see of it.
 TEST_F(Rootless, ExecOfOnesOwnProgramIsFromASealedCopy) {
   ASSERT_EQ(chown(kProgram.c_str(), kUser, kGroup), 0);

@@ -62,13 +62,41 @@ TEST_F(CompileNamespaces, PathsAreJoinedAndNothingNewIsMadeOfTheirKind) {
   EXPECT_EQ(compiled.plan.slots[0].origin, "/linux/namespaces/4");
 }
 
-TEST_F(CompileNamespaces, WhatIsJoinedIsJoinedByAProcessOutside) {
+// Others are in there, who may trace: the process comes to them with nothing left to be taken.
+TEST_F(CompileNamespaces, APidNamespaceIsEnteredByTheLastAct) {
   join(CLONE_NEWPID, "/proc/7/ns/pid");
+  spec.mounts.push_back({"/proc", "proc", "proc", {}, {}, {}});
   expect_order(lines(),
-               {"join pid namespace /proc/7/ns/pid", "clone the process (network,mount,ipc,uts)", "unshare cgroup"});
+               {"join pid namespace /proc/7/ns/pid", "unshare network,mount,ipc,uts", "unshare cgroup", "pivot into it",
+                "mount proc of its pid namespace on /proc", "set capabilities", "close descriptors from 3 on",
+                "clone the process that executes the program", "wait until minirun knows the process id", "execute"});
   ASSERT_TRUE(compiled.plan.birth);
-  EXPECT_EQ(compiled.plan.steps[*compiled.plan.birth].arg[2], uint64_t{kBirthEarly});
+  EXPECT_EQ(compiled.plan.steps[*compiled.plan.birth].arg[2], uint64_t{kBirthHeld});
   EXPECT_EQ(compiled.plan.clone_flags & CLONE_NEWPID, 0u);
+  EXPECT_FALSE(compiled.init) << "its orphans go to the first process of that namespace";
+  ASSERT_TRUE(compiled.proc_loan);
+  EXPECT_EQ(told_step(*compiled.proc_loan, 0), "/linux/namespaces/0: join pid namespace /proc/7/ns/pid");
+}
+
+TEST_F(CompileNamespaces, ACreatedContainerWaitsInAJoinedPidNamespaceWithWhatThatTakes) {
+  join(CLONE_NEWPID, "/proc/7/ns/pid");
+  options.create = true;
+  for (bool executes : {true, false}) {
+    if (!executes) spec.process.reset();
+    expect_order(lines(),
+                 {"close descriptors from 3 on, but for those", "clone the process", "be killed when the parent",
+                  "wait until minirun knows", "outlive minirun", "wait for start"});
+    EXPECT_EQ(compiled.plan.steps[*compiled.plan.birth].arg[2], uint64_t{kBirthAlone});
+    EXPECT_TRUE(compiled.start_socket);
+  }
+}
+
+TEST_F(CompileNamespaces, LinksIntoAProcfsOfOthersNeedNoNumberThere) {
+  (void)lines();
+  EXPECT_EQ(step(Op::symlink).arg[2], kNoText);
+  join(CLONE_NEWPID, "/proc/7/ns/pid");
+  (void)lines();
+  EXPECT_NE(step(Op::symlink).arg[2], kNoText);
 }
 
 TEST_F(CompileNamespaces, AMountNamespaceIsJoinedLastAndItsRootCovered) {

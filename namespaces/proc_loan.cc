@@ -1,0 +1,66 @@
+#include "namespaces/proc_loan.h"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+
+#include "namespaces/clone.h"
+#include "namespaces/sources.h"
+#include "namespaces/spawn.h"
+
+namespace minirun {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::seconds kPatience{10};
+
+// True: it has what it was made for. False: it has ended.
+Result<bool> await_contexts(Child& child) {
+  const uint32_t* word = &child.memory.header()->birth.word;
+  for (auto deadline = Clock::now() + kPatience; Clock::now() < deadline;) {
+    if (__atomic_load_n(word, __ATOMIC_ACQUIRE) == kBornWaits) return true;
+    pollfd polls[] = {{child.pidfd.get(), POLLIN, 0}};
+    if (poll(polls, 1, 0) > 0) return false;
+    constexpr timespec kNap{0, 10'000'000};
+    (void)syscall(SYS_futex, word, FUTEX_WAIT, kNotBorn, &kNap, nullptr, 0);
+  }
+  return fail(ETIMEDOUT, "a process in the pid namespace is held up there");
+}
+
+Result<std::vector<UniqueFd>> take(const Plan& plan, Child& child) {
+  uint64_t count = plan.steps.back().arg[0];
+  if (!TRY(await_contexts(child))) {
+    Report report = child.memory.report();
+    if (report.state != kFailed) return fail(0, "the process that opens it was killed");
+    return step_error(plan, report);
+  }
+  std::vector<UniqueFd> contexts;
+  for (uint64_t number = 0; number < count; number++) {
+    contexts.emplace_back(static_cast<int>(syscall(SYS_pidfd_getfd, child.pidfd.get(), number, 0)));
+    if (!contexts.back()) return fail(errno, "take the filesystem context (pidfd_getfd)");
+  }
+  return contexts;
+}
+
+}  // namespace
+
+Result<std::vector<UniqueFd>> borrow_proc(const Plan& plan, int init_program, int cgroup) {
+  SpawnRequest request;
+  request.plan = &plan;
+  request.sources = TRY(open_sources(plan, {}));
+  request.init_program.reset(fcntl(init_program, F_DUPFD_CLOEXEC, 3));
+  if (!request.init_program) return fail(errno, "duplicate a descriptor");
+  request.cgroup_fd = cgroup;
+  Child child = TRY(spawn(std::move(request)));
+  auto contexts = take(plan, child);
+  end_child(child.pid);
+  if (contexts.ok()) return contexts;
+  return wrap(contexts.error(), plan.origins.back() + ": open a procfs of the joined pid namespace");
+}
+
+}  // namespace minirun
