@@ -25,9 +25,10 @@ class Tracer : public Attack {
  protected:
   static constexpr const char* kSaid = "/run/tests/said";
 
-  void start_tracer(Bundle& bundle, const std::vector<std::string>& flags = {}) {
+  void start_tracer(Bundle& bundle, const std::vector<std::string>& flags = {},
+                    const std::vector<std::string>& payload = {"trace"}) {
     bundle.add_capability("CAP_SYS_PTRACE");
-    bundle.payload({"trace"});
+    bundle.payload(payload);
     UniqueFd file(open(kSaid, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
     StartOptions options;
     options.stdout_fd = file.get();
@@ -57,11 +58,11 @@ class Tracer : public Attack {
     return end_and_hear();
   }
 
-  static void add_filter(Bundle& bundle) {
+  static void add_filter(Bundle& bundle, const std::vector<std::string>& names = {"getppid", "clone3"}) {
     bundle.config["process"]["noNewPrivileges"] = false;
     bundle.config["linux"]["seccomp"] = {
         {"defaultAction", "SCMP_ACT_ALLOW"},
-        {"syscalls", {{{"names", {"getppid", "clone3"}}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", 38}}}}};
+        {"syscalls", {{{"names", names}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", 38}}}}};
   }
   static void add_user_namespace(Bundle& bundle) {
     bundle.config["linux"]["namespaces"].push_back({{"type", "user"}});
@@ -123,6 +124,118 @@ TEST_F(Tracer, FindsNothingOfAContainerThatJoinsUserAndPidNamespace) {
   }
   std::string said = end_and_hear();
   EXPECT_NE(said.find("before 0 findings 0"), std::string::npos) << said;
+}
+
+// Containers that join the pid namespace of a tracer, in all their ways of birth. The rootfs is the tracer's own, so
+// that any other root is a finding.
+class JoiningTracer : public Tracer {
+ protected:
+  void write_other(Bundle& other, const Bundle& pod, bool filtered) {
+    other.config["root"]["path"] = pod.rootfs();
+    other.join_namespace("pid", "/proc/" + std::to_string(container_pid()) + "/ns/pid");
+    if (filtered) add_filter(other, {"clone3"});
+    other.payload({"true"});
+    other.write();
+  }
+
+  void expect_run(const Bundle& other, const std::vector<std::string>& flags) {
+    std::vector<std::string> args = {"run", "--bundle", other.path()};
+    args.insert(args.end(), flags.begin(), flags.end());
+    args.emplace_back("other");
+    Outcome outcome = Running(minirun(args), {}).finish();
+    EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  }
+  void remove_other() { EXPECT_EQ(Running(minirun({"delete", "--force", "other"}), {}).finish().code, 0); }
+
+  std::string trace_runs(const Bundle& other) {
+    for (int i = 0; i < rounds(); ++i) {
+      const std::vector<std::string> ways[] = {{}, {"--no-init"}, {"--detach"}};
+      expect_run(other, ways[i % 3]);
+      if (i % 3 == 2) remove_other();
+    }
+    return end_and_hear();
+  }
+
+  std::string trace_created(const Bundle& other) {
+    for (int i = 0; i < rounds(); ++i) {
+      Outcome made = Running(minirun({"create", "--bundle", other.path(), "other"}), {}).finish();
+      EXPECT_EQ(made.code, 0) << describe(made);
+      EXPECT_EQ(Running(minirun({"start", "other"}), {}).finish().code, 0);
+      remove_other();
+    }
+    return end_and_hear();
+  }
+};
+
+TEST_F(JoiningTracer, FindsNothingOfARun) {
+  for (bool filtered : {false, true}) {
+    Bundle pod, other;
+    if (filtered) add_filter(pod, {"clone3"});
+    start_tracer(pod);
+    write_other(other, pod, filtered);
+    std::string said = trace_runs(other);
+    EXPECT_NE(said.find("findings 0"), std::string::npos) << said;
+    EXPECT_EQ(said.find(" before 0 "), std::string::npos) << "nothing was caught between birth and exec: " << said;
+  }
+}
+
+// It waits for start with what that takes: docs/security.md has it.
+TEST_F(JoiningTracer, FindsOfACreatedContainerNoMoreThanItsWaitTakes) {
+  for (bool filtered : {false, true}) {
+    Bundle pod, other;
+    if (filtered) add_filter(pod, {"clone3"});
+    start_tracer(pod);
+    write_other(other, pod, filtered);
+    std::string said = trace_created(other);
+    for (const char* kind : {"[program ", "[root]", "[capabilities]", "[filter", "[new privileges"})
+      EXPECT_EQ(said.find(kind), std::string::npos) << kind << " is in: " << said;
+    EXPECT_NE(said.find("[descriptor socket]"), std::string::npos) << "it was never caught: " << said;
+  }
+}
+
+TEST_F(JoiningTracer, FindsNothingOfARunInANewUserNamespace) {
+  Bundle pod, other;
+  start_tracer(pod);
+  add_user_namespace(other);
+  other.join_namespace("pid", "/proc/" + std::to_string(container_pid()) + "/ns/pid");
+  other.config["mounts"] = json::array();  // no procfs of a pid namespace that the host owns
+  other.config["linux"].erase("maskedPaths");
+  other.config["linux"].erase("readonlyPaths");
+  other.payload({"true"});
+  other.write();
+  std::string said = trace_runs(other);
+  for (const char* kind : {"[program ", "[capabilities]", "[filter", "[descriptor"})
+    EXPECT_EQ(said.find(kind), std::string::npos) << kind << " is in: " << said;
+}
+
+TEST_F(JoiningTracer, FindsNothingOfStartContainerHooks) {
+  Bundle pod, other;
+  start_tracer(pod);
+  other.config["hooks"]["startContainer"] = {{{"path", "/bin/payload"}, {"args", {"payload", "true"}}}};
+  write_other(other, pod, false);
+  std::string said = trace_runs(other);
+  EXPECT_NE(said.find("findings 0"), std::string::npos) << said;
+}
+
+// What it makes the process open that opens a procfs is not mounted: ramfs takes every parameter, tmpfs knows what it
+// takes.
+TEST_F(JoiningTracer, CannotHaveAnotherFilesystemMountedOnProc) {
+  for (const std::string filesystem : {"ramfs", "tmpfs"}) {
+    Bundle pod, other;
+    start_tracer(pod, {}, {"swap-context", filesystem});
+    write_other(other, pod, false);
+    other.payload({"files", "/proc/self/stat"});  // fails where that is no procfs
+    other.write();
+    int refused = 0;
+    for (int i = 0; i < rounds(); ++i) {
+      Outcome outcome = Running(minirun({"run", "--bundle", other.path(), "other"}), {}).finish();
+      if (outcome.code == 0) continue;
+      ++refused;
+      EXPECT_NE(outcome.err.find("mount proc of its pid namespace on /proc"), std::string::npos) << describe(outcome);
+    }
+    EXPECT_GT(refused, 0) << "it was never caught";
+    EXPECT_EQ(end_and_hear().find("swapped 0"), std::string::npos);
+  }
 }
 
 // A process of the host that goes into the container's pid namespace with all that it has.

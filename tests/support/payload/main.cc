@@ -103,6 +103,7 @@ constexpr Command kCommands[] = {
     {"clocks", clocks},
     // Of attacks.
     {"grab", grab},
+    {"swap-context", swap_context},
     {"trace", trace},
     {"puppet", puppet},
     {"overwrite", overwrite},

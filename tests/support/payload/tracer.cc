@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <set>
 #include <sstream>
 
@@ -42,6 +44,17 @@ bool same_root(const std::string& process) {
   return stat("/", &own) == 0 && own.st_dev == theirs.st_dev && own.st_ino == theirs.st_ino;
 }
 
+// What stands in a tree without anything in it, and in a user namespace of its own: it opens a procfs for minirun.
+bool has_nothing(const std::string& process) {
+  if (target(process + "/ns/user") == target("/proc/self/ns/user")) return false;
+  DIR* directory = opendir((process + "/root/").c_str());
+  if (directory == nullptr) return false;
+  int entries = 0;
+  while (readdir(directory) != nullptr) ++entries;
+  (void)closedir(directory);
+  return entries == 2;  // itself and ".."
+}
+
 class Tracer {
  public:
   void attach(pid_t pid) {
@@ -55,8 +68,8 @@ class Tracer {
   }
 
   std::string words() const {
-    std::string line = "attached " + std::to_string(attached_) + " before " + std::to_string(before_) + " findings " +
-                       std::to_string(findings_.size());
+    std::string line = "attached " + std::to_string(attached_) + " empty " + std::to_string(empty_) + " before " +
+                       std::to_string(before_) + " findings " + std::to_string(findings_.size());
     for (const std::string& finding : findings_) line += " [" + finding + "]";
     return line + "\n";
   }
@@ -67,13 +80,24 @@ class Tracer {
     if (program.empty() || program == kOwnProgram) return;  // it has executed its program, or is gone
     ++before_;
     if (program.rfind("/memfd:minirun-init", 0) != 0) findings_.insert("program " + program);
+    if (has_nothing(process)) {
+      ++empty_;
+      if (field(process, "Seccomp_filters", 10) < 1) findings_.insert("filter of an empty one");
+      if (field(process, "NoNewPrivs", 10) != 1) findings_.insert("new privileges of an empty one");
+      look_at_descriptors(process, "anon_inode:[fscontext]", 0);
+      return;
+    }
     if (!same_root(process)) findings_.insert("root");
     if ((field(process, "CapPrm", 16) & ~own_capabilities_) != 0) findings_.insert("capabilities");
     if (field(process, "Seccomp", 10) < own_filter_ || field(process, "Seccomp_filters", 10) < own_filters_)
       findings_.insert("filter");
-    for (int fd = 3; fd < 64; ++fd) {
+    look_at_descriptors(process, "", 3);
+  }
+
+  void look_at_descriptors(const std::string& process, const std::string& allowed, int first) {
+    for (int fd = first; fd < 64; ++fd) {
       const std::string name = target(process + "/fd/" + std::to_string(fd));
-      if (!name.empty()) findings_.insert("descriptor " + name);
+      if (!name.empty() && name != allowed) findings_.insert("descriptor " + name.substr(0, name.find(":[")));
     }
   }
 
@@ -81,14 +105,49 @@ class Tracer {
   const uint64_t own_capabilities_ = field("/proc/self", "CapBnd", 16);
   const uint64_t own_filter_ = field("/proc/self", "Seccomp", 10);
   const uint64_t own_filters_ = field("/proc/self", "Seccomp_filters", 10);
-  long attached_ = 0, before_ = 0;
+  long attached_ = 0, before_ = 0, empty_ = 0;
   std::set<std::string> findings_;
 };
 
-}  // namespace
+// Makes who opens a procfs open another filesystem.
+class Swapper {
+ public:
+  explicit Swapper(std::string filesystem) : filesystem_(std::move(filesystem)) {}
 
-int trace(const Args&) {
-  Tracer tracer;
+  void attach(pid_t pid) {
+    if (ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD) != 0) return;
+    bool stopped = ptrace(PTRACE_INTERRUPT, pid, 0, 0) == 0 && is_stopped(pid);
+    while (stopped && has_nothing("/proc/" + std::to_string(pid)) && !swapped_at(pid))
+      stopped = ptrace(PTRACE_SYSCALL, pid, 0, 0) == 0 && is_stopped(pid);
+    if (stopped) (void)ptrace(PTRACE_DETACH, pid, 0, 0);
+  }
+
+  std::string words() const { return "findings 0 swapped " + std::to_string(swapped_) + "\n"; }
+
+ private:
+  static bool is_stopped(pid_t pid) {
+    int status = 0;
+    return waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status);
+  }
+
+  bool swapped_at(pid_t pid) {
+    __ptrace_syscall_info info{};
+    if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info) <= 0) return false;
+    if (info.op != PTRACE_SYSCALL_INFO_ENTRY || info.entry.nr != SYS_fsopen) return false;
+    std::array<char, sizeof(long)> word{};
+    filesystem_.copy(word.data(), word.size() - 1);
+    long value = 0;
+    std::memcpy(&value, word.data(), sizeof value);
+    if (ptrace(PTRACE_POKEDATA, pid, info.entry.args[0], value) == 0) ++swapped_;
+    return true;
+  }
+
+  const std::string filesystem_;
+  long swapped_ = 0;
+};
+
+template <class Attacker>
+int attack(Attacker tracer) {
   const pid_t own = getpid();
   int last = open("/proc/sys/kernel/ns_last_pid", O_RDONLY | O_CLOEXEC);
   if (last < 0) broken("open ns_last_pid");
@@ -103,6 +162,16 @@ int trace(const Args&) {
   }
   say(tracer.words());
   return 0;
+}
+
+}  // namespace
+
+int trace(const Args&) {
+  return attack(Tracer());
+}
+
+int swap_context(const Args& args) {
+  return attack(Swapper(args.at(0)));
 }
 
 }  // namespace payload
