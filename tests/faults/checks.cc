@@ -77,8 +77,8 @@ std::string Scene::check_unchanged() const {
     std::string text = content(cgroup() + "/cgroup.procs");
     return std::count(text.begin(), text.end(), '\n') + 1;
   };
-  constexpr int kInitAndWorkload = 2;
-  if (!eventually([&] { return processes() == kInitAndWorkload; }, 2000))
+  const int init_and_workload = kind_ == Kind::joined ? 1 : 2;
+  if (!eventually([&] { return processes() == init_and_workload; }, 2000))
     return "processes in the container: " + content(cgroup() + "/cgroup.procs");
   std::string differs = difference(limits_, cgroup_dump(cgroup()));
   return differs.empty() ? "" : "the limits have changed:" + differs;

@@ -114,16 +114,21 @@ bool is_attached(Command command) {
   return command == Command::create || command == Command::run_detached || command == Command::exec;
 }
 
+bool concerns(Kind kind, Command command) {
+  if (kind == Kind::joined) return makes_container(command) || command == Command::start;
+  return kind != Kind::attached || is_attached(command);
+}
+
 }  // namespace
 
 std::vector<Sweep> make_sweeps(const SweepOptions& options) {
   Maker maker(options);
-  for (Kind kind : {Kind::privileged, Kind::user, Kind::attached}) {
+  for (Kind kind : {Kind::privileged, Kind::user, Kind::attached, Kind::joined}) {
     Scene scene(kind);
     if (kind == Kind::privileged) maker.add_damages(scene.record_bytes());
     for (int i = 0; i < kCommands; ++i) {
       auto command = static_cast<Command>(i);
-      if (kind != Kind::attached || is_attached(command)) maker.add(kind, command, scene.calls(command));
+      if (concerns(kind, command)) maker.add(kind, command, scene.calls(command));
     }
   }
   return std::move(maker.sweeps);

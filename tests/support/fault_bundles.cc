@@ -90,6 +90,8 @@ const char* name_of(Kind kind) {
       return " with a user namespace and hooks";
     case Kind::attached:
       return " with a terminal and a network device";
+    case Kind::joined:
+      return " in a pid namespace by path";
   }
   abort();
 }
@@ -103,6 +105,9 @@ void write_bundles(Kind kind, Bundle& bundle) {
   } else if (kind == Kind::user) {
     add_user_namespace(bundle.config);
     add_hooks(bundle.config);
+  } else if (kind == Kind::joined) {
+    bundle.join_namespace("pid", "/proc/self/ns/pid");
+    bundle.config["hooks"] = {{"startContainer", {{{"path", "/bin/payload"}, {"args", {"payload", "true"}}}}}};
   } else {
     attach(bundle.config);
   }
