@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "runtime/compile/capabilities.h"
+#include "runtime/compile/powers.h"
 #include "runtime/oci/mount_options.h"
 #include "runtime/oci/parse.h"
 #include "runtime/resources/systemd_scope.h"
@@ -84,10 +85,20 @@ void write_linux(JsonWriter& json) {
   json.end_object();
 }
 
+// Of those that reach the host from a container without a user namespace: with no barrier, or with any of them.
+std::string powers_with(bool barrier) {
+  uint64_t all = 0;
+  for (const Power& power : powers())
+    if ((power.barrier != Barrier::none) == barrier) all |= uint64_t{1} << power.capability;
+  return capability_names(all);
+}
+
 // Keys of runc's where tools read them.
 void write_annotations(JsonWriter& json) {
   json.key("annotations").begin_object();
   json.key("io.github.seccomp.libseccomp.version").string(libseccomp_version());
+  json.key("org.minirun.capabilities.reachTheHost").string(powers_with(false));
+  json.key("org.minirun.capabilities.reachTheHostUnlessSeparated").string(powers_with(true));
   json.key("org.minirun.commit").string(minirun_commit());
   json.key("org.minirun.version").string(minirun_version());
   json.key("org.opencontainers.runc.checkpoint.enabled").string("true").end_object();

@@ -7,6 +7,7 @@
 
 #include "namespaces/join.h"
 #include "runtime/compile/parts.h"
+#include "runtime/compile/powers.h"
 #include "runtime/oci/mount_id_maps.h"
 #include "runtime/oci/sysctl.h"
 #include "runtime/text/json.h"
@@ -265,6 +266,7 @@ Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFa
   uint32_t first_told = emit_launch(c);
   TRY(compile_limits(c));
   if (c.proc_contexts > 0) c.out.proc_loan = proc_loan(c, order.before);
+  c.out.powers = powers_over_host(spec, host, !c.out.device_filter.empty());
   c.out.init = possible.init;
   c.out.notify = options.notify;
   c.out.seccomp = seccomp != nullptr;

@@ -58,6 +58,7 @@ struct Compiled {
   bool seccomp = false;                  // the workload runs under a filter
   std::string search_path;               // PATH that process.args[0] was looked up in
   std::vector<std::string> warnings;     // "/process/capabilities/ambient: ..."
+  std::vector<std::string> powers;       // powers_over_host(): for `plan`, as the config means what it says
 };
 
 // spec: validate() found no problem in it. seccomp: compiled from its seccomp section, or nullptr without one.

@@ -29,6 +29,7 @@ std::string plan_text(const Compiled& compiled) {
   const Plan& plan = compiled.plan;
   std::string out;
   for (const std::string& warning : compiled.warnings) out += shown_line("warning: " + warning) + "\n";
+  for (const std::string& power : compiled.powers) out += shown_line("reaches the host: " + power) + "\n";
   out += shown_line("cgroup " + compiled.cgroup_path) + "\n";
   for (const Write& write : compiled.limits.writes) out += "     " + line(write_text(write), write.origin);
   if (!compiled.device_filter.empty())
@@ -93,6 +94,9 @@ std::string plan_json(const Compiled& compiled) {
   write_steps(json, plan);
   json.key("warnings").begin_array();
   for (const std::string& warning : compiled.warnings) json.string(warning);
+  json.end_array();
+  json.key("reachesTheHost").begin_array();
+  for (const std::string& power : compiled.powers) json.string(power);
   json.end_array();
   json.end_object();
   return json.take() + "\n";
