@@ -32,6 +32,10 @@ class Executor : public LendSteps<Kernel> {
   long slot(uint64_t index) const {
     return index == kNoSlot ? -1 : reinterpret_cast<const int32_t*>(base_ + plan_->slots)[index];
   }
+  long mount_of(const Step& step, uint64_t index) const {
+    if ((step.flags & kOfSlot) != 0) return slot(index);
+    return (step.flags & kOfKept) != 0 ? this->kept(index) : -1;
+  }
 
   long walk(uint32_t first, uint32_t end) {
     const Step* steps = reinterpret_cast<const Step*>(base_ + plan_->steps);
@@ -76,9 +80,9 @@ class Executor : public LendSteps<Kernel> {
       case Op::attach:
         return this->attach(slot(a[0]), text(a[1]), a[2], a[3], a[4], step.flags, plan_->report.detail);
       case Op::set_attributes:
-        return this->set_attributes(text(a[0]), a[1], a[2], a[3]);
+        return this->set_attributes(text(a[0]), mount_of(step, a[4]), a[1], a[2], a[3]);
       case Op::reconfigure:
-        return this->reconfigure(text(a[0]), text(a[1]), a[2], plan_->report.detail);
+        return this->reconfigure(mount_of(step, a[3]), text(a[1]), a[2], plan_->report.detail);
       case Op::directory:
         return this->directory(text(a[0]));
       case Op::device:

@@ -106,20 +106,18 @@ class MountSteps : public Calls<Kernel> {
     return rc < 0 ? rc : place_on(tree, target, (facts.mode & kTypeMask) == kDirectoryType, flags, detail);
   }
 
-  // The same for a mount that is there.
-  long set_attributes(const char* path, uint64_t set, uint64_t clear, uint64_t propagation) {
-    long fd = resolve(path, 0);
+  // The same for a mount that is there. mount: its descriptor; -1: what is at the path now.
+  long set_attributes(const char* path, long mount, uint64_t set, uint64_t clear, uint64_t propagation) {
+    long fd = mount >= 0 ? mount : resolve(path, 0);
     if (fd < 0) return fd;
     long rc = change(fd, set, clear, propagation);
-    this->close(fd);
+    if (mount < 0) this->close(fd);
     return rc;
   }
 
-  long reconfigure(const char* path, const char* parameters, uint64_t count, char* detail) {
-    long fd = resolve(path, 0);
-    if (fd < 0) return fd;
-    long context = this->call(__NR_fspick, descriptor(fd), address(""), abi::kFspickCloexec | abi::kFspickEmptyPath);
-    this->close(fd);
+  // Never by a path: in a volume that others write to it could lead to a filesystem of the host by now.
+  long reconfigure(long mount, const char* parameters, uint64_t count, char* detail) {
+    long context = this->call(__NR_fspick, descriptor(mount), address(""), abi::kFspickCloexec | abi::kFspickEmptyPath);
     if (context < 0) return context;
     long rc = configure(context, parameters, count, abi::kFsconfigReconfigure);
     if (rc < 0) explain(context, detail);
@@ -187,6 +185,9 @@ class MountSteps : public Calls<Kernel> {
     return rc;
   }
 
+  // Closed by the exec.
+  long kept(uint64_t index) const { return index < kept_count_ ? kept_[index] : -EBADF; }
+
  protected:
   // Resolves a path of the container: symbolic links stay inside, magic links (/proc/PID/fd) are refused.
   long resolve(const char* path, uint64_t flags) {
@@ -249,6 +250,7 @@ class MountSteps : public Calls<Kernel> {
     if (rc >= 0 && rc != magic) rc = this->failed(__NR_fstatfs, -EPERM);
     if (rc >= 0) rc = change(mount, 0, 0, wish.propagation & ~abi::kMsRecursive);  // a new mount has none below
     if (rc >= 0) rc = place_on(mount, wish.target, true, wish.flags, detail);
+    if (rc >= 0 && (wish.flags & kKeep) != 0) return keep(mount);
     this->close(mount);
     return rc;
   }
@@ -264,6 +266,12 @@ class MountSteps : public Calls<Kernel> {
       if (rc < 0) return rc;
     }
     return this->call(__NR_fsconfig, descriptor(context), command, 0, 0, 0);
+  }
+
+  long keep(long mount) {
+    if (kept_count_ == kMostKept) return this->failed(__NR_fsmount, -EMFILE);
+    kept_[kept_count_++] = mount;
+    return 0;
   }
 
   // Without it a tmpfs is everybody's to write to. A directory that is not there yet has no mode to keep.
@@ -386,6 +394,9 @@ class MountSteps : public Calls<Kernel> {
     return rc;
   }
 
+  static constexpr unsigned kMostKept = 64;
+  long kept_[kMostKept];
+  unsigned kept_count_ = 0;
   long directory_ = -1;
   long empty_directory_ = -1;
   bool empty_directory_placed_ = false;

@@ -100,6 +100,9 @@ enum StepFlag : uint16_t {
   kNotProcfs = 128,      // what is mounted on: a link of the image must not lead it into /proc (CVE-2019-16884)
   kTolerateDenied = 16,  // working_directory: EACCES and EPERM, to be tried again as the container's user
   kMakeMissing = 256,    // working_directory: made, with what is missing above it
+  kKeep = 1024,          // mount_new: a later step changes this mount (kOfKept)
+  kOfSlot = 2048,        // set_attributes, reconfigure: the mount that an `attach` of this slot has placed
+  kOfKept = 4096,        // the same of the mount_new that was the n-th to have kKeep
   kAsOwner = 512,        // write_proc: a file of this process that only the owner may write (proc(5), dumpable)
 };
 

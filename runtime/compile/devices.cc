@@ -8,6 +8,7 @@
 #include "runtime/compile/parts.h"
 #include "runtime/oci/container_path.h"
 #include "runtime/oci/mount_options.h"
+#include "sys/kernel_abi.h"
 
 namespace minirun {
 namespace {
@@ -95,7 +96,8 @@ void emit_bound_device(Compilation& c, const Node& node) {
   uint64_t number = makedev(static_cast<unsigned>((node.number >> 8) & 0xfff),
                             static_cast<unsigned>((node.number & 0xff) | ((node.number >> 12) & 0xfff00)));
   uint32_t slot = c.plan.slot({SourceKind::device, path, false, number, node.origin});
-  c.add(Op::attach, node.origin, {slot, c.text(path), 0, 0, 0}, kNotProcfs);
+  // It is on the host's /dev, whose mount may allow both.
+  c.add(Op::attach, node.origin, {slot, c.text(path), abi::kMountAttrNosuid | abi::kMountAttrNoexec, 0, 0}, kNotProcfs);
 }
 
 void emit_nodes(Compilation& c, const std::vector<Node>& nodes, const std::string& directory) {

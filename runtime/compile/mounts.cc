@@ -36,6 +36,12 @@ bool made_in_container(std::string_view type) {
   return std::find(std::begin(kMadeInContainer), std::end(kMadeInContainer), type) != std::end(kMadeInContainer);
 }
 
+uint32_t place_slot(Compilation& c, const MountEntry& entry, Source source) {
+  uint32_t slot = c.plan.slot(std::move(source));
+  c.placed[entry.index] = {kOfSlot, slot};
+  return slot;
+}
+
 // The link that the source is, made again in the container: in place of a file or link that is there.
 void emit_link(Compilation& c, const MountEntry& entry, const std::string& link) {
   std::string path = clean_path(entry.mount.destination);
@@ -58,7 +64,7 @@ void emit_bind(Compilation& c, const MountEntry& entry) {
   Source source{SourceKind::tree, bind_source(entry.mount, c.place.bundle), options.recursive, 0, entry.pointer};
   source.no_follow = options.source_nofollow;
   source.id_map = entry.id_map;
-  uint32_t slot = c.plan.slot(std::move(source));
+  uint32_t slot = place_slot(c, entry, std::move(source));
   c.add(Op::attach, entry.pointer,
         {slot, c.text(entry.mount.destination), packed_set(options), packed_clear(options), propagation},
         static_cast<uint16_t>(entry.flags | (options.target_nofollow ? kTargetItself : 0)));
@@ -99,7 +105,7 @@ void emit_host_filesystem(Compilation& c, const MountEntry& entry) {
   source.id_map = entry.id_map;
   // A device that is written to for a read-only mount: only the filesystem itself can be told not to.
   if ((source.detail & abi::kMountAttrReadonly) != 0) source.parameters.emplace_back("ro", "");
-  uint32_t slot = c.plan.slot(std::move(source));
+  uint32_t slot = place_slot(c, entry, std::move(source));
   c.add(Op::attach, entry.pointer, {slot, c.text(entry.mount.destination), 0, 0, entry.options.propagation},
         entry.flags);
 }
@@ -148,9 +154,23 @@ void emit_tmpfs(Compilation& c, const MountEntry& entry) {
   source.like_directory = entry.mount.destination;
   source.copy_up = entry.options.copy_up;
   if (source.copy_up) warn_of_covered_source(c, entry);
-  uint32_t slot = c.plan.slot(std::move(source));
+  uint32_t slot = place_slot(c, entry, std::move(source));
   c.add(Op::attach, entry.pointer, {slot, c.text(entry.mount.destination), readonly, 0, entry.options.propagation},
         entry.flags);
+}
+
+// Whether an entry changes the mount of an earlier one.
+bool is_change(const oci::Mount& mount) {
+  const MountOptions options = parse_mount_options(mount.options);
+  return options.remount || (!options.bind && mount.type.empty());
+}
+
+bool is_changed_later(const Compilation& c, const MountEntry& entry) {
+  const std::string target = clean_path(entry.mount.destination);
+  if (std::find(c.readonly_later.begin(), c.readonly_later.end(), entry.index) != c.readonly_later.end()) return true;
+  for (size_t i = entry.index + 1; i < c.spec.mounts.size(); i++)
+    if (clean_path(c.spec.mounts[i].destination) == target) return is_change(c.spec.mounts[i]);
+  return false;
 }
 
 void emit_new(Compilation& c, const MountEntry& entry, const std::string& type) {
@@ -165,6 +185,10 @@ void emit_new(Compilation& c, const MountEntry& entry, const std::string& type) 
       static_cast<uint16_t>(entry.flags | (kernel_view ? kRealDirectory : 0) | (keeps_mode ? kModeOfTarget : 0));
   uint64_t attributes = new_attributes(entry.options);
   if (type == "tmpfs") attributes = take_readonly(c, entry, attributes);
+  if (is_changed_later(c, entry)) {
+    flags |= kKeep;
+    c.placed[entry.index] = {kOfKept, c.kept++};
+  }
   if (type == "proc" && c.enters) {
     if (c.proc_contexts == 0) c.first_proc = entry.pointer;
     uint32_t slot = c.plan.slot({SourceKind::proc_context, "", false, c.proc_contexts++, entry.pointer});
@@ -187,7 +211,7 @@ void emit_cgroup(Compilation& c, const MountEntry& entry) {
     emit_new(c, entry, "cgroup2");
     return;
   }
-  uint32_t slot = c.plan.slot({SourceKind::cgroup_tree, "", false, 0, entry.pointer});
+  uint32_t slot = place_slot(c, entry, {SourceKind::cgroup_tree, "", false, 0, entry.pointer});
   uint64_t propagation = entry.options.propagation != 0 ? entry.options.propagation : abi::kMsSlave;
   c.add(Op::attach, entry.pointer,
         {slot, c.text(entry.mount.destination), packed_set(entry.options), packed_clear(entry.options), propagation},
@@ -195,16 +219,23 @@ void emit_cgroup(Compilation& c, const MountEntry& entry) {
 }
 
 // A mount that is there already. "ro" and "rw" are for this mount alone: the filesystem may be the host's too (sysfs).
+// That of an earlier entry is known by its descriptor: a process that renames things in a volume cannot put another one
+// in its place. validate() sees that there is one where the filesystem changes.
 void emit_change(Compilation& c, const MountEntry& entry) {
   const MountOptions& options = entry.options;
+  const std::string target = clean_path(entry.mount.destination);
+  std::pair<uint16_t, uint64_t> mount{0, 0};
+  for (const auto& [index, placed] : c.placed)
+    if (clean_path(c.spec.mounts[index].destination) == target) mount = placed;
   Parameters parameters = options.superblock;
   parameters.insert(parameters.end(), options.parameters.begin(), options.parameters.end());
-  uint64_t target = c.text(entry.mount.destination);
+  uint64_t path = c.text(entry.mount.destination);
   if (!parameters.empty() && !options.bind)
-    c.add(Op::reconfigure, entry.pointer, {target, c.plan.list(parameters), parameters.size()});
-  if (packed_set(options) != 0 || packed_clear(options) != 0 || options.propagation != 0) {
-    c.add(Op::set_attributes, entry.pointer, {target, packed_set(options), packed_clear(options), options.propagation});
-  }
+    c.add(Op::reconfigure, entry.pointer, {path, c.plan.list(parameters), parameters.size(), mount.second},
+          mount.first);
+  if (packed_set(options) != 0 || packed_clear(options) != 0 || options.propagation != 0)
+    c.add(Op::set_attributes, entry.pointer,
+          {path, packed_set(options), packed_clear(options), options.propagation, mount.second}, mount.first);
 }
 
 // Over whatever the config has there, as nothing else reaches the workload's notify socket.
@@ -235,7 +266,7 @@ void emit_mounts(Compilation& c) {
     MountEntry entry{mount, parse_mount_options(mount.options), pointer_at("/mounts", i), i, {}, 0};
     if (!meant_for_procfs(c.spec, mount.destination, i)) entry.flags = kNotProcfs;
     entry.id_map = mount_id_map(c.spec, mount, entry.options).map;
-    if (entry.options.remount || (!entry.options.bind && mount.type.empty()))
+    if (is_change(mount))
       emit_change(c, entry);
     else if (entry.options.bind)
       emit_bind(c, entry);
@@ -249,8 +280,9 @@ void emit_mounts(Compilation& c) {
 
 void emit_readonly_mounts(Compilation& c) {
   for (size_t i : c.readonly_later) {
+    const auto [flag, mount] = c.placed.at(i);
     c.add(Op::set_attributes, pointer_at("/mounts", i),
-          {c.text(c.spec.mounts[i].destination), abi::kMountAttrReadonly, 0, 0});
+          {c.text(c.spec.mounts[i].destination), abi::kMountAttrReadonly, 0, 0, mount}, flag);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <sched.h>
 
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -32,6 +33,9 @@ struct Compilation {
   PlanBuilder plan{};
   Compiled out{};
   std::vector<size_t> readonly_later{};  // of spec.mounts: see emit_readonly_mounts
+  // How a later step finds the mount of an entry of spec.mounts again: kOfSlot or kOfKept, and the argument with it.
+  std::map<size_t, std::pair<uint16_t, uint64_t>> placed{};
+  uint64_t kept = 0;  // mounts with kKeep so far
   bool oom_score_written = false;
   uint64_t proc_contexts = 0;                              // slots of that kind
   std::string first_proc{};                                // JSON pointer of the mount that is the first of them

@@ -1,4 +1,6 @@
 // Rules for /mounts; what options mean is in oci/mount_options.cc.
+#include <sched.h>
+
 #include <algorithm>
 #include <climits>
 
@@ -105,6 +107,29 @@ static void check_mount(Checker& checker, const std::string& pointer, const oci:
   check_special(checker, pointer, mount, options);
 }
 
+// A filesystem that the list has not made is the host's, or one that the image brings into its way: its parameters are
+// not the container's to change.
+static void check_reconfigured(Checker& checker, size_t index) {
+  const auto& mounts = checker.spec.mounts;
+  MountOptions options = parse_mount_options(mounts[index].options);
+  const bool makes_none = options.remount || mounts[index].type.empty();
+  if (options.bind || !makes_none || (options.parameters.empty() && options.superblock.empty())) return;
+  const std::string target = clean_path(mounts[index].destination);
+  for (size_t i = index; i-- > 0;) {
+    if (clean_path(mounts[i].destination) != target) continue;
+    MountOptions earlier = parse_mount_options(mounts[i].options);
+    if (earlier.remount || (!earlier.bind && mounts[i].type.empty())) continue;
+    const bool hosts = mounts[i].type.starts_with("cgroup") && !checker.has_namespace(CLONE_NEWCGROUP);
+    if (!earlier.bind && !hosts) return;
+    break;
+  }
+  checker.problem(
+      fmt::format("/mounts/{}/options", index),
+      "must change the filesystem of an earlier entry for the same destination that is no bind mount: there "
+      "is none for {}",
+      quoted(mounts[index].destination));
+}
+
 static void check_context_type(Checker& checker) {
   std::string type = mount_context_type(checker.spec);
   if (type != "context" && type != "fscontext" && type != "defcontext" && type != "rootcontext")
@@ -115,7 +140,10 @@ static void check_context_type(Checker& checker) {
 void check_mounts(Checker& checker) {
   check_context_type(checker);
   const auto& mounts = checker.spec.mounts;
-  for (size_t i = 0; i < mounts.size(); ++i) check_mount(checker, at("/mounts", i), mounts[i]);
+  for (size_t i = 0; i < mounts.size(); ++i) {
+    check_mount(checker, at("/mounts", i), mounts[i]);
+    check_reconfigured(checker, i);
+  }
 }
 
 }  // namespace minirun

@@ -89,6 +89,38 @@ TEST_F(Race, MountTargetsAndDevicesInAVolume) {
   race(kRounds, volume_ + "/d", volume_ + "/s", [&] { return run_or_refuse(bundle_); });
 }
 
+TEST_F(Race, RemountInAVolume) {
+  // What is remounted by its path is, once the folder is a link, another mount of the container: /dev/shm would get its
+  // size, and what is read-only would be writable.
+  make_folders(volume_ + "/d");
+  ASSERT_EQ(symlink("/dev/shm", (volume_ + "/s").c_str()), 0);
+  bundle_.add_mount("/vol", "bind", volume_, {"bind"});
+  bundle_.add_mount("/vol/d", "tmpfs", "tmpfs", {"size=1m"});
+  bundle_.add_mount("/vol/d", "tmpfs", "tmpfs", {"remount", "size=12k", "noexec"});
+  bundle_.payload({"files", "/proc/self/mountinfo"});
+  int on_folder = 0;
+  race(kRounds, volume_ + "/d", volume_ + "/s", [&] {
+    Outcome outcome = run(bundle_);
+    EXPECT_TRUE(outcome.code == 0 || outcome.code == 1) << describe(outcome);
+    if (outcome.code != 0) return false;
+    std::istringstream lines(outcome.out);
+    int small = 0;
+    for (std::string line; std::getline(lines, line);) {
+      const bool own = line.find("size=65536k") != line.npos;  // /dev/shm, as the default config has it
+      if (line.find(" /dev/shm ") != line.npos && !own) small += line.find("size=12k") != line.npos ? 1 : 100;
+      if (line.find(" /vol/d ") != line.npos) {
+        on_folder++;
+        EXPECT_NE(line.find("size=12k"), line.npos) << line;
+      }
+      EXPECT_EQ(line.find("size=1024k"), line.npos) << "not changed: " << line;
+    }
+    EXPECT_LE(small, 1) << outcome.out;  // it is mounted on /dev/shm, where the link led: over what is there
+    EXPECT_NE(outcome.out.find("size=65536k"), outcome.out.npos) << "another mount was changed: " << outcome.out;
+    return true;
+  });
+  EXPECT_GT(on_folder, 0);
+}
+
 TEST_F(Race, ProcOfTheImage) {
   // CVE-2019-19921, CVE-2023-27561, CVE-2023-28642, CVE-2025-54867.
   bundle_.add_link("/plink", std::string(kHost) + "/folder");

@@ -127,8 +127,36 @@ TEST_F(CompileMounts, AFilesystemOfADeviceIsMountedFromTheHost) {
 }
 
 TEST_F(CompileMounts, RemountChangesTheFilesystemAndTheMount) {
-  spec.mounts = {mount_of("/tmp", "tmpfs", "tmpfs", {"remount", "ro", "size=1m"})};
+  spec.mounts = {mount_of("/tmp", "tmpfs", "tmpfs", {}),
+                 mount_of("/tmp", "tmpfs", "tmpfs", {"remount", "ro", "size=1m"})};
   expect_order(lines(), {"reconfigure the filesystem of /tmp (size=1m)", "change /tmp (ro)"});
+}
+
+// Whoever renames things in a volume cannot put another mount in the place of the one that is meant.
+TEST_F(CompileMounts, AChangeIsOfTheVeryMountOfTheEarlierEntry) {
+  spec.mounts = {mount_of("/v", "", "/srv", {"bind"}),
+                 mount_of("/v/a", "tmpfs", "a", {}),
+                 mount_of("/v/b", "tmpfs", "b", {"ro"}),
+                 mount_of("/v/b/c", "tmpfs", "c", {}),
+                 mount_of("/v/d", "", "/data", {"bind"}),
+                 mount_of("/v/a/", "", "", {"remount", "size=1m", "nosuid"}),
+                 mount_of("/v/d", "", "", {"remount", "bind", "ro"}),
+                 mount_of("/v/e", "", "", {"remount", "ro"})};
+  (void)lines();
+  std::vector<std::pair<std::string, unsigned>> changes;
+  uint64_t kept = 0, keeping = 0;
+  for (uint32_t i = 0; i < compiled.plan.steps.size(); i++) {
+    const Step& step = compiled.plan.steps[i];
+    if (step.op == Op::mount_new && (step.flags & kKeep) != 0) keeping++;
+    if (step.op != Op::reconfigure && step.op != Op::set_attributes) continue;
+    changes.emplace_back(compiled.plan.origins[i], step.flags & (kOfSlot | kOfKept));
+    if ((step.flags & kOfKept) != 0) kept = std::max(kept, step.arg[step.op == Op::reconfigure ? 3 : 4] + 1);
+  }
+  const std::vector<std::pair<std::string, unsigned>> wanted = {
+      {"/mounts/5", kOfKept}, {"/mounts/5", kOfKept}, {"/mounts/6", kOfSlot}, {"/mounts/7", 0}, {"/mounts/2", kOfKept}};
+  for (const auto& one : wanted) EXPECT_NE(std::find(changes.begin(), changes.end(), one), changes.end()) << one.first;
+  EXPECT_EQ(keeping, 2U);
+  EXPECT_EQ(kept, 2U);
 }
 
 TEST_F(CompileMounts, PropagationAloneChangesWhatIsThere) {

@@ -136,6 +136,20 @@ TEST(Validate, MountsHaveWhatTheirKindNeeds) {
       lines(R"([{"destination": "/a", "source": "/b", "options": ["rbind"]}, {"destination": "/p", "type": "proc"},
                       {"destination": "/p", "options": ["remount", "ro"]}, {"destination": "/", "options": ["rshared"]}])"),
       Lines{});
+  const Lines not_made = {
+      "/mounts/0/options: must change the filesystem of an earlier entry for the same destination that is no bind "
+      "mount: "
+      "there is none for \"/a\""};
+  EXPECT_EQ(lines(R"([{"destination": "/a", "options": ["remount", "size=1m"]}])"), not_made);
+  EXPECT_EQ(lines(R"([{"destination": "/a", "type": "tmpfs", "options": ["remount", "size=1m"]}])"), not_made);
+  EXPECT_EQ(lines(R"([{"destination": "/a", "source": "/b", "options": ["bind"]},
+                      {"destination": "/a", "options": ["remount", "size=1m"]}])")
+                .size(),
+            1U)
+      << "the filesystem is the host's";
+  EXPECT_EQ(lines(R"([{"destination": "/a", "type": "tmpfs"}, {"destination": "/b", "type": "tmpfs"},
+                      {"destination": "//a/", "options": ["remount", "size=1m"]}])"),
+            Lines{});
   EXPECT_EQ(lines(R"([{"destination": "/a", "options": ["bind"]}])"),
             Lines{"/mounts/0/source: is required for a bind mount: not there"});
   EXPECT_EQ(lines(R"([{"destination": "/a", "source": "/b"}])"),
