@@ -109,6 +109,26 @@ class Calls {
                 sizeof attributes);
   }
 
+  // Sets the parameters of a filesystem's context, pairs of strings: "key" and "=value", or "" for a flag.
+  long configure(long context, const char* parameters, uint64_t count, unsigned command) {
+    for (uint64_t i = 0; i < count; i++) {
+      const char* key = parameters;
+      const char* value = key + text_length(key) + 1;
+      parameters = value + text_length(value) + 1;
+      bool flag = value[0] == '\0';
+      long rc = call(__NR_fsconfig, descriptor(context), flag ? abi::kFsconfigSetFlag : abi::kFsconfigSetString,
+                     address(key), flag ? 0 : address(value + 1), 0);
+      if (rc < 0) return rc;
+    }
+    return call(__NR_fsconfig, descriptor(context), command, 0, 0, 0);
+  }
+
+  // The filesystem's own words for what was wrong ("e tmpfs: Bad value for 'size'"), if it has any.
+  void explain(long context, char* detail) {
+    long n = kernel_.call(__NR_read, descriptor(context), address(detail), kDetailBytes - 1);
+    detail[n > 0 ? n : 0] = '\0';
+  }
+
   long prctl(uint64_t option, uint64_t a = 0, uint64_t b = 0) { return call(__NR_prctl, option, a, b); }
 
   uint32_t failed_call() const { return failed_call_; }

@@ -87,7 +87,7 @@ class MountSteps : public Calls<Kernel> {
   long mount_proc(long context, const NewMount& wish, char* detail) {
     constexpr char kKey[] = "hidepid";
     long rc = this->call(__NR_fsconfig, descriptor(context), abi::kFsconfigSetString, address(kKey), address("?"), 0);
-    explain(context, detail);
+    this->explain(context, detail);
     detail[0] = '\0';
     rc = rc == -EINVAL
              ? this->call(__NR_fsconfig, descriptor(context), abi::kFsconfigSetString, address(kKey), address("0"), 0)
@@ -119,8 +119,8 @@ class MountSteps : public Calls<Kernel> {
   long reconfigure(long mount, const char* parameters, uint64_t count, char* detail) {
     long context = this->call(__NR_fspick, descriptor(mount), address(""), abi::kFspickCloexec | abi::kFspickEmptyPath);
     if (context < 0) return context;
-    long rc = configure(context, parameters, count, abi::kFsconfigReconfigure);
-    if (rc < 0) explain(context, detail);
+    long rc = this->configure(context, parameters, count, abi::kFsconfigReconfigure);
+    if (rc < 0) this->explain(context, detail);
     this->close(context);
     return rc;
   }
@@ -222,7 +222,7 @@ class MountSteps : public Calls<Kernel> {
   long make_empty_directory() {
     long context = this->call(__NR_fsopen, address("tmpfs"), abi::kFsopenCloexec);
     if (context < 0) return context;
-    long rc = configure(context, "nr_inodes\0=1\0ro\0", 2, abi::kFsconfigCreate);
+    long rc = this->configure(context, "nr_inodes\0=1\0ro\0", 2, abi::kFsconfigCreate);
     if (rc >= 0) {
       rc = empty_directory_ =
           this->call(__NR_fsmount, descriptor(context), abi::kFsmountCloexec,
@@ -240,10 +240,10 @@ class MountSteps : public Calls<Kernel> {
 
   // rc: of what was done with the context before; closes it.
   long mount_context(long rc, long context, const NewMount& wish, long magic, char* detail) {
-    if (rc >= 0) rc = configure(context, wish.parameters, wish.count, abi::kFsconfigCreate);
+    if (rc >= 0) rc = this->configure(context, wish.parameters, wish.count, abi::kFsconfigCreate);
     long mount = rc;
     if (rc >= 0) mount = this->call(__NR_fsmount, descriptor(context), abi::kFsmountCloexec, wish.attributes);
-    if (mount < 0) explain(context, detail);
+    if (mount < 0) this->explain(context, detail);
     this->close(context);
     if (mount < 0) return mount;
     rc = magic == kAnyFilesystem ? magic : this->filesystem_of(mount);
@@ -253,19 +253,6 @@ class MountSteps : public Calls<Kernel> {
     if (rc >= 0 && (wish.flags & kKeep) != 0) return keep(mount);
     this->close(mount);
     return rc;
-  }
-
-  long configure(long context, const char* parameters, uint64_t count, unsigned command) {
-    for (uint64_t i = 0; i < count; i++) {
-      const char* key = parameters;
-      const char* value = key + text_length(key) + 1;
-      parameters = value + text_length(value) + 1;
-      bool flag = value[0] == '\0';
-      long rc = this->call(__NR_fsconfig, descriptor(context), flag ? abi::kFsconfigSetFlag : abi::kFsconfigSetString,
-                           address(key), flag ? 0 : address(value + 1), 0);
-      if (rc < 0) return rc;
-    }
-    return this->call(__NR_fsconfig, descriptor(context), command, 0, 0, 0);
   }
 
   long keep(long mount) {
@@ -286,12 +273,6 @@ class MountSteps : public Calls<Kernel> {
     for (unsigned i = 0; i < 4; i++) octal[i] = static_cast<char>('0' + ((facts.mode >> (9 - 3 * i)) & 7));
     octal[4] = '\0';
     return this->call(__NR_fsconfig, descriptor(context), abi::kFsconfigSetString, address("mode"), address(octal), 0);
-  }
-
-  // The filesystem's own words for what was wrong ("e tmpfs: Bad value for 'size'"), if it has any.
-  void explain(long context, char* detail) {
-    long n = this->kernel_.call(__NR_read, descriptor(context), address(detail), kDetailBytes - 1);
-    detail[n > 0 ? n : 0] = '\0';
   }
 
   // First what goes down, then what is the mount's own and may differ.
