@@ -204,15 +204,15 @@ class ProcessSteps : public TerminalSteps<Kernel> {
 
   long no_new_privileges() { return this->prctl(kPrSetNoNewPrivs, 1); }
 
-  // Tried as root first (the user may lack search permission above it), then as the user. A
-  // directory outside the root shows as "(unreachable)" (CVE-2024-21626).
+  // Tried as root first (the user may lack search permission above it), then as the user. A directory outside the root
+  // shows as "(unreachable)" (CVE-2024-21626).
   long working_directory(const char* path, unsigned flags) {
     if (entered_directory_) return 0;
-    long rc = this->call(__NR_chdir, address(path));
+    long rc = enter_directory(path);
     if (rc == -ENOENT && (flags & kMakeMissing) != 0) {
       long fd = this->make_directories(path);
       this->close(fd);
-      rc = fd < 0 ? fd : this->call(__NR_chdir, address(path));
+      rc = fd < 0 ? fd : enter_directory(path);
     }
     if ((rc == -EACCES || rc == -EPERM) && (flags & kTolerateDenied) != 0) return 0;
     if (rc < 0) return rc;
@@ -308,6 +308,17 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     }
     this->close(fd);
     return rc < 0 ? rc : this->failed(__NR_fstatfs, -ENOTDIR);
+  }
+
+  // Not through a descriptor in /proc, even one that is the container's own: which number leads where depends on what
+  // the caller had open.
+  long enter_directory(const char* path) {
+    if (this->root_ < 0) return this->call(__NR_chdir, address(path));  // of a hook that runs on the host
+    long fd = this->resolve(path, abi::kOpenDirectory);
+    if (fd < 0) return fd;
+    long rc = this->call(__NR_fchdir, descriptor(fd));
+    this->close(fd);
+    return rc;
   }
 
   // Pipes and sockets; a terminal or a file only if the caller has opened it for writing. The owner of a file can

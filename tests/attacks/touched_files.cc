@@ -180,7 +180,7 @@ Lines touched_on_entering() {
   return {
       "umount2 .",  // the host's mounts
       "path /",     "chdir /",
-      "chdir /etc",                     // process.cwd
+      "path //etc",                     // process.cwd
       "path //",    "mount_setattr //"  // root.readonly
   };
 }
@@ -222,7 +222,7 @@ Lines touched_by_joining() {
   return {
       "path /",
       "chdir /",
-      "chdir /volume",  // --cwd
+      "path //volume",  // --cwd
       "execve /bin/payload",
   };
 }
