@@ -2,13 +2,18 @@
 #include <fcntl.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <limits>
 #include <string_view>
+#include <type_traits>
 
 #include "runtime/commands/command.h"
 #include "runtime/commands/options.h"
+#include "runtime/compile/socket_activation.h"
 #include "runtime/supervise/self_program.h"
 #include "runtime/text/log.h"
 #include "runtime/text/output.h"
@@ -21,6 +26,33 @@ namespace {
 void open_missing_stdio() {
   for (int fd = 0; fd < 3; fd++)
     if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) (void)open("/dev/null", O_RDWR);  // takes the lowest: fd
+}
+
+// How many descriptors after stdio the caller means for the container.
+uint64_t meant_for_container(const Invocation& invocation) {
+  auto count = [](const auto& command) -> uint64_t {
+    using Type = std::decay_t<decltype(command)>;
+    if constexpr (std::is_same_v<Type, ExecCommand>)
+      return command.preserve_fds;
+    else if constexpr (std::is_same_v<Type, RunCommand> || std::is_same_v<Type, CreateCommand> ||
+                       std::is_same_v<Type, RestoreCommand>)
+      return uint64_t{own_listen_fds().count} + command.launch.preserve_fds;
+    else
+      return 0;
+  };
+  return std::visit(count, invocation.command);
+}
+
+// The caller's other descriptors end with minirun. Its own init, which waits in a created container until start, would
+// hold them, and a process there with CAP_SYS_PTRACE would reach what they lead to (/proc/1/fd; CVE-2024-21626 class).
+Result<void> keep_from_container(uint64_t meant) {
+  constexpr unsigned kCloexec = 4;  // CLOSE_RANGE_CLOEXEC
+  constexpr unsigned kLast = std::numeric_limits<unsigned>::max();
+  uint64_t first = 3 + meant;
+  if (first > kLast) return {};  // more than there can be, which the command refuses
+  if (syscall(SYS_close_range, static_cast<unsigned>(first), kLast, kCloexec) < 0)
+    return fail(errno, "close_range of the caller's descriptors");
+  return {};
 }
 
 int print(const PrintAndExit& text) {
@@ -49,6 +81,11 @@ int minirun_main(int argc, char** argv) {
   }
   remember_arguments(argv);
   Invocation invocation = parse_command_line(argc, argv);
+  auto kept_out = keep_from_container(meant_for_container(invocation));
+  if (!kept_out.ok()) {
+    report_error(kept_out.error().text());
+    return 1;
+  }
   auto logs = set_log_options({invocation.global.debug, invocation.global.log_format == "json", invocation.global.log});
   if (!logs.ok()) {
     report_error(logs.error().text());

@@ -2,11 +2,14 @@
 // all.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 #include <regex>
+#include <set>
 #include <sstream>
 
 #include "sys/file.h"
@@ -170,6 +173,50 @@ TEST_F(Descriptors, LeakedByTheCallerStayOutside) {
     expect_inside(outcome, 255);
   }
   end();
+}
+
+TEST_F(Descriptors, OfTheCallerAreNotInACreatedContainer) {
+  // The class of CVE-2024-21626: minirun's init waits for start in the container with what its caller left open.
+  UniqueFd host(open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  UniqueFd reader(ends[0]), writer(ends[1]);
+  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  StartOptions options;
+  options.in_child = [&] {
+    const std::pair<int, int> kLeaks[] = {{host.get(), 9}, {writer.get(), 40}, {socket.get(), 63}};
+    for (auto [fd, number] : kLeaks)
+      if (dup2(fd, number) < 0) _exit(97);
+  };
+  std::set<std::pair<dev_t, ino_t>> leaked;
+  for (int fd : {host.get(), writer.get(), socket.get()}) {
+    struct stat info {};
+    ASSERT_EQ(fstat(fd, &info), 0);
+    leaked.insert({info.st_dev, info.st_ino});
+  }
+  for (bool with_init : {false, true}) {
+    Bundle bundle;
+    bundle.add_capability("CAP_SYS_PTRACE");
+    bundle.payload({"pause"});
+    bundle.write();
+    std::vector<std::string> flags = {"create", "--bundle", bundle.path(), "--pid-file", kPidFile};
+    if (with_init) flags.emplace_back("--init");
+    flags.push_back(id());
+    Outcome outcome = call(flags, options);
+    ASSERT_EQ(outcome.code, 0) << describe(outcome);
+    std::string folder = "/proc/" + content(kPidFile) + "/fd";
+    int seen = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      struct stat info {};
+      if (stat(entry.path().c_str(), &info) < 0) continue;
+      ++seen;
+      EXPECT_FALSE(leaked.contains({info.st_dev, info.st_ino})) << entry.path();
+    }
+    EXPECT_GT(seen, 3);
+    outcome = exec({}, {"/bin/payload", "files", "/proc/1/fd/9" + std::string(kHost) + "/precious"});
+    EXPECT_EQ(outcome.out.find("precious"), std::string::npos) << describe(outcome);
+    end();
+  }
 }
 
 }  // namespace
