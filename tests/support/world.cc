@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -135,6 +136,23 @@ void make_mounts() {
   if (mount(nullptr, "/", nullptr, MS_SHARED | MS_REC, nullptr) != 0) give_up("make / shared");
 }
 
+// As a CI runner, a shell or an engine may leave them: minirun's commands inherit a folder of the host, a pipe and a
+// socket, at numbers that minirun's own do not reach by themselves.
+void leave_descriptors_open() {
+  int ends[2], sockets[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) give_up("pipe2");
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0) give_up("socketpair");
+  int folder = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) give_up("open /");
+  // First out of the way: one of them may have a number that is wanted.
+  struct {
+    int fd, number;
+  } const left[] = {{ends[1], 9}, {folder, 40}, {sockets[0], 63}};
+  constexpr int kAbove = 64;
+  for (const auto& [fd, number] : left)
+    if (int high = fcntl(fd, F_DUPFD_CLOEXEC, kAbove); high < 0 || dup2(high, number) < 0) give_up("dup2");
+}
+
 [[noreturn]] void be_the_world(const std::function<int()>& tests) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up("prctl");
   make_mounts();
@@ -143,6 +161,7 @@ void make_mounts() {
   if (runner == 0) {
     // A process group of its own: a test that signals its group by mistake does not reach who started the tests.
     if (setsid() < 0) give_up("setsid");
+    leave_descriptors_open();
     exit(tests());
   }
   int status = reap_until(runner);
