@@ -6,14 +6,13 @@
 #include <sys/syscall.h>
 
 #include <cerrno>
-#include <charconv>
 #include <climits>
 #include <cstdlib>
-#include <optional>
 
 #include "namespaces/sources.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
+#include "sys/mountinfo.h"
 
 namespace minirun {
 namespace {
@@ -22,30 +21,6 @@ int set_mappings(int mount, int user_namespace, bool recursive) {
   abi::MountAttributes attributes{abi::kMountAttrIdmap, 0, 0, static_cast<uint64_t>(user_namespace)};
   unsigned flags = abi::kAtEmptyPath | (recursive ? abi::kAtRecursive : 0);
   return static_cast<int>(syscall(SYS_mount_setattr, mount, "", flags, &attributes, sizeof attributes));
-}
-
-// "\040" is a space, and the like.
-std::string without_escapes(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); i++) {
-    unsigned value = 0;
-    auto digits = text.substr(i, 4);
-    if (text[i] == '\\' && digits.size() == 4 &&
-        std::from_chars(digits.data() + 1, digits.data() + 4, value, 8).ptr == digits.data() + 4) {
-      out += static_cast<char>(value);
-      i += 3;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
-std::string_view take_field(std::string_view* line) {
-  size_t end = std::min(line->find(' '), line->size());
-  std::string_view field = line->substr(0, end);
-  line->remove_prefix(std::min(end + 1, line->size()));
-  return field;
 }
 
 uint64_t mount_id_of(const std::string& path) {
@@ -62,7 +37,7 @@ bool refuses(const MountLine& line, int user_namespace) {
 // Only on the way to an error: which of the mounts it was. "" where that cannot be told.
 std::string who_refused(const Source& source, int user_namespace) {
   if (source.kind == SourceKind::filesystem) return source.type;
-  auto text = read_file(AT_FDCWD, "/proc/self/mountinfo", 16 << 20);
+  auto text = read_file(AT_FDCWD, "/proc/self/mountinfo", kMostMountinfoBytes);
   char real[PATH_MAX];
   if (!text.ok() || realpath(source.path.c_str(), real) == nullptr) return "";
   uint64_t top = mount_id_of(source.path);
@@ -89,26 +64,6 @@ Error refused(int code, const Source& source, int user_namespace) {
 }
 
 }  // namespace
-
-std::vector<MountLine> parse_mountinfo(std::string_view text) {
-  std::vector<MountLine> mounts;
-  while (!text.empty()) {
-    size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    size_t separator = line.find(" - ");
-    if (separator == std::string_view::npos) continue;
-    std::string_view rest = line.substr(separator + 3);
-    MountLine mount;
-    mount.type = take_field(&rest);
-    std::string_view id = take_field(&line);
-    std::from_chars(id.data(), id.data() + id.size(), mount.id);
-    for (int i = 0; i < 3; i++) (void)take_field(&line);  // parent, device, root
-    mount.mount_point = without_escapes(take_field(&line));
-    mounts.push_back(std::move(mount));
-  }
-  return mounts;
-}
 
 Result<int> MountIdMapper::user_namespace(const MountIdMap& map) {
   for (const Namespace& made : namespaces_)

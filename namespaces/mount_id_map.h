@@ -26,12 +26,4 @@ class MountIdMapper {
   std::vector<Namespace> namespaces_;
 };
 
-// One line of /proc/PID/mountinfo (proc_pid_mountinfo(5)), as far as it is needed.
-struct MountLine {
-  uint64_t id = 0;
-  std::string mount_point;  // as a path: without the escapes
-  std::string type;
-};
-std::vector<MountLine> parse_mountinfo(std::string_view text);
-
 }  // namespace minirun

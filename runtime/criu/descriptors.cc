@@ -16,21 +16,16 @@
 #include "runtime/text/json.h"
 #include "runtime/text/json_writer.h"
 #include "sys/file.h"
+#include "sys/mountinfo.h"
 
 namespace minirun {
 namespace {
 
 constexpr size_t kMostDescriptors = 4096;  // of those that get a place in the list
 
-// proc_pid_mountinfo(5): the first number of each line.
 std::set<uint64_t> mount_ids(std::string_view table) {
   std::set<uint64_t> ids;
-  for (size_t start = 0; start < table.size();) {
-    uint64_t id = 0;
-    std::from_chars(table.data() + start, table.data() + table.size(), id);
-    ids.insert(id);
-    start = std::min(table.find('\n', start), table.size()) + 1;
-  }
+  for (const MountLine& mount : parse_mountinfo(table)) ids.insert(mount.id);
   return ids;
 }
 
@@ -71,9 +66,8 @@ std::string name_of(const std::string& process, const std::string& fd, const std
 }  // namespace
 
 Result<std::vector<std::string>> descriptor_names(pid_t pid) {
-  constexpr size_t kMostMounts = size_t{16} << 20;
   std::string process = fmt::format("/proc/{}", pid);
-  std::set<uint64_t> inside = mount_ids(TRY(read_file(AT_FDCWD, process + "/mountinfo", kMostMounts)));
+  std::set<uint64_t> inside = mount_ids(TRY(read_file(AT_FDCWD, process + "/mountinfo", kMostMountinfoBytes)));
   std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir((process + "/fd").c_str()), closedir);
   if (!directory) return fail(errno, "open {}/fd", process);
   std::vector<std::string> names(3);

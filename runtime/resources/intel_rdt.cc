@@ -10,6 +10,7 @@
 #include "runtime/resources/rdt_schemata.h"
 #include "runtime/text/json.h"
 #include "sys/file.h"
+#include "sys/mountinfo.h"
 
 namespace minirun {
 namespace {
@@ -120,15 +121,8 @@ Result<void> join(int directory, const std::string& name, pid_t pid) {
 }  // namespace
 
 std::string resctrl_mount_point(std::string_view mountinfo) {
-  while (!mountinfo.empty()) {
-    std::string_view line = mountinfo.substr(0, mountinfo.find('\n'));
-    mountinfo.remove_prefix(std::min(line.size() + 1, mountinfo.size()));
-    size_t type = line.find(" - ");
-    if (type == std::string_view::npos || !line.substr(type + 3).starts_with("resctrl ")) continue;
-    // "36 35 0:30 / /sys/fs/resctrl rw - resctrl resctrl rw": the fifth field is the mount point.
-    for (int field = 0; field < 4; field++) line.remove_prefix(std::min(line.find(' ') + 1, line.size()));
-    return std::string(line.substr(0, line.find(' ')));
-  }
+  for (const MountLine& mount : parse_mountinfo(mountinfo))
+    if (mount.type == "resctrl") return mount.mount_point;
   return "";
 }
 
@@ -136,8 +130,7 @@ Result<UniqueFd> open_resctrl() {
   auto usual = open_directory(AT_FDCWD, kMount);
   struct statfs facts {};
   if (usual.ok() && fstatfs(usual->get(), &facts) == 0 && facts.f_type == kResctrlMagic) return usual;
-  constexpr size_t kMostBytes = 64 << 20;
-  std::string place = resctrl_mount_point(TRY(read_file(AT_FDCWD, "/proc/self/mountinfo", kMostBytes)));
+  std::string place = resctrl_mount_point(TRY(read_file(AT_FDCWD, "/proc/self/mountinfo", kMostMountinfoBytes)));
   if (place.empty()) return fail(0, "{}: no resctrl filesystem is mounted on this host ({})", kPointer, kMount);
   return open_directory(AT_FDCWD, place);
 }

@@ -13,21 +13,6 @@
 namespace minirun {
 namespace {
 
-TEST(MountInfo, TakesIdMountPointAndType) {
-  auto mounts = parse_mountinfo(
-      "22 1 0:21 / /proc rw,nosuid shared:5 - proc proc rw\n"
-      "nonsense\n"
-      "35 22 8:1 /a\\040b /mnt/a\\040b\\134c rw master:1 propagate_from:2 - ext4 /dev/sda1 rw,x - y\n"
-      "36 22 0:3 / /last rw - tmpfs tmpfs rw");
-  ASSERT_EQ(mounts.size(), 3u);
-  EXPECT_EQ(mounts[0].id, 22u);
-  EXPECT_EQ(mounts[0].mount_point, "/proc");
-  EXPECT_EQ(mounts[0].type, "proc");
-  EXPECT_EQ(mounts[1].mount_point, "/mnt/a b\\c");
-  EXPECT_EQ(mounts[1].type, "ext4");
-  EXPECT_EQ(mounts[2].type, "tmpfs");
-}
-
 // Detached mounts, as open_sources() makes them; nothing is put anywhere.
 class MountIdMapTest : public ::testing::Test {
  protected:

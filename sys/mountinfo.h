@@ -1,0 +1,25 @@
+// The lines of /proc/PID/mountinfo (proc_pid_mountinfo(5)).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace minirun {
+
+struct MountLine {
+  uint64_t id = 0;
+  uint64_t parent = 0;
+  std::string root;         // of the mount in its filesystem
+  std::string mount_point;  // both as paths: without the escapes
+  std::string type;         // of the filesystem
+};
+// What is no such line is left out.
+std::vector<MountLine> parse_mountinfo(std::string_view text);
+
+// Enough for the hundred thousand mounts that a mount namespace has at most (fs.mount-max, Linux 4.9).
+constexpr size_t kMostMountinfoBytes = 64 << 20;
+
+}  // namespace minirun
