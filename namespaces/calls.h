@@ -129,6 +129,13 @@ class Calls {
     detail[n > 0 ? n : 0] = '\0';
   }
 
+  // The report's words for what an error number does not say.
+  template <unsigned kBytes>
+  void say(char* detail, const char (&words)[kBytes]) {
+    static_assert(kBytes <= kDetailBytes);
+    for (unsigned i = 0; i < kBytes; i++) detail[i] = words[i];
+  }
+
   long prctl(uint64_t option, uint64_t a = 0, uint64_t b = 0) { return call(__NR_prctl, option, a, b); }
 
   uint32_t failed_call() const { return failed_call_; }

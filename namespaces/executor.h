@@ -68,7 +68,11 @@ class Executor : public LendSteps<Kernel> {
       case Op::enter:
         return this->enter(slot(a[0]));
       case Op::change_root:
-        return this->change_root(a[0] != 0);
+        return this->change_root();
+      case Op::cover_root:
+        return this->cover_root();
+      case Op::hide:
+        return this->hide(text(a[0]), plan_->report.detail);
       case Op::open_root:
         return this->open_root();
       case Op::mount_new:

@@ -5,73 +5,15 @@
 // wrong flags, and nothing to be raced by a process that renames things in a shared directory (CVE-2021-30465).
 #pragma once
 
-#include "namespaces/calls.h"
+#include "namespaces/root_steps.h"
 
 namespace minirun {
 
 template <class Kernel>
-class MountSteps : public Calls<Kernel> {
+class MountSteps : public RootSteps<Kernel> {
  public:
-  using Base = Calls<Kernel>;
+  using Base = RootSteps<Kernel>;
   using Base::Base;
-
-  // Puts the tree at a path of this mount namespace ("/": on top of the root) and stands in it: from here on it is the
-  // container's root, though the host's is still there. propagation: what the host's mounts become first, with MS_REC
-  // where they are copies: a shared mount would carry what happens here to the host.
-  long place_root(long tree, const char* path, uint64_t propagation) {
-    long rc = this->call(__NR_mount, 0, address("/"), 0, propagation, 0);
-    if (rc < 0) return rc;
-    // A clone is still a peer of what it was made from: as a slave it sends nothing back to the host (and pivot_root(2)
-    // takes no shared mount).
-    rc = change(tree, 0, 0, abi::kMsSlave | abi::kMsRecursive);
-    if (rc < 0) return rc;
-    rc = this->call(__NR_move_mount, descriptor(tree), address(""), descriptor(abi::kAtCwd), address(path),
-                    abi::kMoveMountFromEmptyPath);
-    if (rc >= 0) rc = this->call(__NR_fchdir, descriptor(tree));
-    root_ = tree;
-    return rc < 0 ? rc : 0;
-  }
-
-  // Lets go of the host's tree.
-  long pivot() {
-    long rc = this->call(__NR_fchdir, descriptor(root_));
-    if (rc < 0) return rc;
-    // pivot_root(".", "."): the old root ends up on top of the new one, and the detached unmount takes it all away
-    // (pivot_root(2), NOTES).
-    rc = this->call(__NR_pivot_root, address("."), address("."));
-    if (rc < 0) return rc;
-    constexpr unsigned kDetach = 2;
-    rc = this->call(__NR_umount2, address("."), kDetach);
-    if (rc < 0) return rc;
-    return open_root();
-  }
-
-  // For a root that cannot be pivoted away (an initramfs, or that of a joined mount namespace, where others live): the
-  // old tree stays beneath, unreachable by path. elsewhere: it is not on top of "/" yet, where everybody who joins the
-  // mount namespace later comes to (setns(2)).
-  long change_root(bool elsewhere) {
-    long rc = this->call(__NR_fchdir, descriptor(root_));
-    if (rc >= 0 && elsewhere)
-      rc = this->call(__NR_move_mount, descriptor(root_), address(""), descriptor(abi::kAtCwd), address("/"),
-                      abi::kMoveMountFromEmptyPath);
-    if (rc >= 0) rc = this->call(__NR_chroot, address("."));
-    return rc < 0 ? rc : open_root();
-  }
-
-  // Linux 7.0: the mount namespace holds the rootfs and nothing of the host.
-  long enter(long mount_namespace) {
-    constexpr unsigned kNewNs = 0x00020000;
-    long rc = this->call(__NR_setns, descriptor(mount_namespace), kNewNs);
-    if (rc >= 0) rc = open_root();
-    return rc < 0 ? rc : change(root_, 0, 0, abi::kMsSlave | abi::kMsRecursive);
-  }
-
-  // The root of this process as the container's, and its directory.
-  long open_root() {
-    root_ = this->call(__NR_openat, descriptor(abi::kAtCwd), address("/"),
-                       abi::kOpenPath | abi::kOpenDirectory | abi::kCloexec);
-    return root_ < 0 ? root_ : this->call(__NR_chdir, address("/"));
-  }
 
   // filesystem: a type of /proc/filesystems.
   long mount_new(const char* filesystem, const NewMount& wish, char* detail) {
@@ -99,7 +41,7 @@ class MountSteps : public Calls<Kernel> {
   // propagation: MS_* with MS_REC to reach those below.
   long attach(long tree, const char* target, uint64_t set, uint64_t clear, uint64_t propagation, unsigned flags,
               char* detail) {
-    long rc = change(tree, set, clear, propagation);
+    long rc = this->change(tree, set, clear, propagation);
     if (rc < 0) return rc;
     FileFacts facts{};
     rc = this->stat(tree, &facts);
@@ -108,9 +50,9 @@ class MountSteps : public Calls<Kernel> {
 
   // The same for a mount that is there. mount: its descriptor; -1: what is at the path now.
   long set_attributes(const char* path, long mount, uint64_t set, uint64_t clear, uint64_t propagation) {
-    long fd = mount >= 0 ? mount : resolve(path, 0);
+    long fd = mount >= 0 ? mount : this->resolve(path, 0);
     if (fd < 0) return fd;
-    long rc = change(fd, set, clear, propagation);
+    long rc = this->change(fd, set, clear, propagation);
     if (mount < 0) this->close(fd);
     return rc;
   }
@@ -142,7 +84,7 @@ class MountSteps : public Calls<Kernel> {
   // wanted: what has to be there with kOnlyIfTarget.
   long symlink(const char* target, const char* name, const char* wanted, unsigned flags) {
     if ((flags & kOnlyIfTarget) != 0) {
-      long fd = this->openat2(root_, wanted, abi::kOpenPath | abi::kOpenNofollow, abi::kResolveInRoot);
+      long fd = this->openat2(this->root_, wanted, abi::kOpenPath | abi::kOpenNofollow, abi::kResolveInRoot);
       if (fd < 0) return fd == -ENOENT ? 0 : fd;
       this->close(fd);
     }
@@ -157,23 +99,22 @@ class MountSteps : public Calls<Kernel> {
   // A directory is hidden by an empty read-only one, a file by the host's /dev/null, which the parent has checked
   // (CVE-2025-31133: the container's own may be anything).
   long mask(const char* path, long null_device, unsigned flags, char* detail) {
-    long target = resolve(path, 0);
+    long target = this->resolve(path, 0);
     if (target < 0) return target;
     long rc = refuse_procfs(target, flags, detail);
     FileFacts facts{};
     if (rc >= 0) rc = this->stat(target, &facts);
     if (rc >= 0 && (facts.mode & kTypeMask) == kDirectoryType) {
-      if (empty_directory_ < 0) rc = make_empty_directory();
-      if (rc >= 0) rc = cover(empty_directory_, &empty_directory_placed_, target);
+      rc = this->cover_with_nothing(target);
     } else if (rc >= 0) {
-      rc = cover(null_device, &null_device_placed_, target);
+      rc = this->cover(null_device, &null_device_placed_, target);
     }
     this->close(target);
     return rc;
   }
 
   long make_readonly(const char* path, unsigned flags, char* detail) {
-    long target = resolve(path, 0);
+    long target = this->resolve(path, 0);
     if (target < 0) return target;
     long rc = refuse_procfs(target, flags, detail);
     long tree = rc < 0 ? rc : this->clone_tree(target, abi::kAtRecursive);
@@ -189,14 +130,9 @@ class MountSteps : public Calls<Kernel> {
   long kept(uint64_t index) const { return index < kept_count_ ? kept_[index] : -EBADF; }
 
  protected:
-  // Resolves a path of the container: symbolic links stay inside, magic links (/proc/PID/fd) are refused.
-  long resolve(const char* path, uint64_t flags) {
-    return this->openat2(root_, path, abi::kOpenPath | flags, abi::kResolveInRoot | abi::kResolveNoMagiclinks);
-  }
-
   // The directory, made with its parents where missing; an O_PATH descriptor or -errno.
   long make_directories(const char* path) {
-    long fd = resolve(path, abi::kOpenDirectory);
+    long fd = this->resolve(path, abi::kOpenDirectory);
     if (fd != -ENOENT) return fd;
     char prefix[4096];
     unsigned length = text_length(path);
@@ -219,24 +155,8 @@ class MountSteps : public Calls<Kernel> {
     return parent;
   }
 
-  long make_empty_directory() {
-    long context = this->call(__NR_fsopen, address("tmpfs"), abi::kFsopenCloexec);
-    if (context < 0) return context;
-    long rc = this->configure(context, "nr_inodes\0=1\0ro\0", 2, abi::kFsconfigCreate);
-    if (rc >= 0) {
-      rc = empty_directory_ =
-          this->call(__NR_fsmount, descriptor(context), abi::kFsmountCloexec,
-                     abi::kMountAttrReadonly | abi::kMountAttrNosuid | abi::kMountAttrNodev | abi::kMountAttrNoexec);
-    }
-    this->close(context);
-    return rc;
-  }
-
-  long root_ = -1;
-
  private:
-  // PROC_SUPER_MAGIC
-  static constexpr long kAnyFilesystem = 0, kProcfs = 0x9fa0;
+  static constexpr long kAnyFilesystem = 0;
 
   // rc: of what was done with the context before; closes it.
   long mount_context(long rc, long context, const NewMount& wish, long magic, char* detail) {
@@ -248,7 +168,7 @@ class MountSteps : public Calls<Kernel> {
     if (mount < 0) return mount;
     rc = magic == kAnyFilesystem ? magic : this->filesystem_of(mount);
     if (rc >= 0 && rc != magic) rc = this->failed(__NR_fstatfs, -EPERM);
-    if (rc >= 0) rc = change(mount, 0, 0, wish.propagation & ~abi::kMsRecursive);  // a new mount has none below
+    if (rc >= 0) rc = this->change(mount, 0, 0, wish.propagation & ~abi::kMsRecursive);  // a new mount has none below
     if (rc >= 0) rc = place_on(mount, wish.target, true, wish.flags, detail);
     if (rc >= 0 && (wish.flags & kKeep) != 0) return keep(mount);
     this->close(mount);
@@ -263,7 +183,7 @@ class MountSteps : public Calls<Kernel> {
 
   // Without it a tmpfs is everybody's to write to. A directory that is not there yet has no mode to keep.
   long copy_mode(long context, const char* target) {
-    long fd = resolve(target, abi::kOpenDirectory);
+    long fd = this->resolve(target, abi::kOpenDirectory);
     if (fd < 0) return fd == -ENOENT ? 0 : fd;
     FileFacts facts{};
     long rc = this->stat(fd, &facts);
@@ -275,37 +195,22 @@ class MountSteps : public Calls<Kernel> {
     return this->call(__NR_fsconfig, descriptor(context), abi::kFsconfigSetString, address("mode"), address(octal), 0);
   }
 
-  // First what goes down, then what is the mount's own and may differ.
-  long change(long fd, uint64_t set, uint64_t clear, uint64_t propagation) {
-    uint64_t type = propagation & ~abi::kMsRecursive;
-    uint64_t type_below = type == propagation ? 0 : type;
-    constexpr uint64_t kOwn = 0xffffffff;
-    long rc = 0;
-    if (set > kOwn || clear > kOwn || type_below != 0)
-      rc = this->set_mount(fd, abi::kAtRecursive, set >> 32, clear >> 32, type_below);
-    uint64_t own_type = type_below != 0 ? 0 : type;
-    if (rc >= 0 && ((set & kOwn) != 0 || (clear & kOwn) != 0 || own_type != 0))
-      rc = this->set_mount(fd, 0, set & kOwn, clear & kOwn, own_type);
-    return rc < 0 ? rc : 0;
-  }
-
   // Only procfs itself and a few files may be mounted over or inside /proc. The parent has judged the path; a link of
   // the image could lead it there all the same, and what the container's tools take for the kernel's word with it.
   long refuse_procfs(long target, unsigned flags, char* detail) {
     if ((flags & kNotProcfs) == 0) return 0;
     long type = this->filesystem_of(target);
     if (type != kProcfs) return type < 0 ? type : 0;
-    constexpr char kWhy[] = "a symbolic link of the image leads it into /proc";
-    for (unsigned i = 0; i < sizeof kWhy; i++) detail[i] = kWhy[i];
+    this->say(detail, "a symbolic link of the image leads it into /proc");
     return this->failed(__NR_fstatfs, -EPERM);
   }
 
   long place_on(long tree, const char* path, bool is_directory, unsigned flags, char* detail) {
-    long target = (flags & kTargetItself) != 0 ? resolve(path, abi::kOpenNofollow) : -ENOENT;
+    long target = (flags & kTargetItself) != 0 ? this->resolve(path, abi::kOpenNofollow) : -ENOENT;
     if (target == -ENOENT) target = is_directory ? make_directories(path) : make_file(path);
     if (target >= 0 && (flags & kRealDirectory) != 0) {
       this->close(target);
-      target = this->openat2(root_, path, abi::kOpenPath | abi::kOpenDirectory,
+      target = this->openat2(this->root_, path, abi::kOpenPath | abi::kOpenDirectory,
                              abi::kResolveInRoot | abi::kResolveNoSymlinks);
     }
     if (target < 0) return target;
@@ -319,16 +224,16 @@ class MountSteps : public Calls<Kernel> {
   }
 
   long step_into(long parent, const char* prefix, const char* name) {
-    long fd = resolve(prefix, abi::kOpenDirectory);
+    long fd = this->resolve(prefix, abi::kOpenDirectory);
     if (fd != -ENOENT) return fd;
-    long rc = this->call(__NR_mkdirat, descriptor(parent < 0 ? root_ : parent), address(name), 0755);
+    long rc = this->call(__NR_mkdirat, descriptor(parent < 0 ? this->root_ : parent), address(name), 0755);
     if (rc < 0 && rc != -EEXIST) return rc;
-    return resolve(prefix, abi::kOpenDirectory);
+    return this->resolve(prefix, abi::kOpenDirectory);
   }
 
   // A file to mount on: what is there, or an empty one.
   long make_file(const char* path) {
-    long fd = resolve(path, 0);
+    long fd = this->resolve(path, 0);
     if (fd != -ENOENT) return fd;
     unsigned slash = text_length(path);
     while (slash > 0 && path[slash - 1] != '/') slash--;
@@ -336,7 +241,7 @@ class MountSteps : public Calls<Kernel> {
     if (slash >= sizeof parent_path) return -ENAMETOOLONG;
     for (unsigned i = 0; i < slash; i++) parent_path[i] = path[i];
     parent_path[slash] = '\0';
-    long parent = slash == 0 ? resolve(".", abi::kOpenDirectory) : make_directories(parent_path);
+    long parent = slash == 0 ? this->resolve(".", abi::kOpenDirectory) : make_directories(parent_path);
     if (parent < 0) return parent;
     // O_EXCL and O_NOFOLLOW: a dangling symbolic link of the image must not choose where the file is made.
     fd = this->call(__NR_openat, descriptor(parent), address(path + slash),
@@ -344,7 +249,7 @@ class MountSteps : public Calls<Kernel> {
                     0644);
     this->close(parent);
     this->close(fd);
-    return fd < 0 ? fd : resolve(path, 0);
+    return fd < 0 ? fd : this->resolve(path, 0);
   }
 
   long same_device(const char* name, uint64_t mode, uint64_t number) {
@@ -361,26 +266,10 @@ class MountSteps : public Calls<Kernel> {
     return same ? 0 : -EEXIST;
   }
 
-  // The first use places the mount itself: before Linux 6.15 a detached mount cannot be cloned, a placed one can.
-  long cover(long source, bool* placed, long target) {
-    if (!*placed) {
-      long rc = this->place(source, target);
-      *placed = rc >= 0;
-      return rc;
-    }
-    long tree = this->clone_tree(source, 0);
-    if (tree < 0) return tree;
-    long rc = this->place(tree, target);
-    this->close(tree);
-    return rc;
-  }
-
   static constexpr unsigned kMostKept = 64;
   long kept_[kMostKept];
   unsigned kept_count_ = 0;
   long directory_ = -1;
-  long empty_directory_ = -1;
-  bool empty_directory_placed_ = false;
   bool null_device_placed_ = false;
 };
 

@@ -30,6 +30,8 @@ namespace minirun {
   X(place_root, "place {0f} on {1s}")                           \
   X(pivot, "pivot into it")                                     \
   X(enter, "enter the mount namespace made from {0f}")          \
+  X(cover_root, "move it on top of the host's root")            \
+  X(hide, "hide the host's {0s}")                               \
   X(change_root, "change root into it")                         \
   X(open_root, "look from the root of the container")           \
   X(open_proc, "open a private procfs")                         \

@@ -297,12 +297,11 @@ class ProcessSteps : public TerminalSteps<Kernel> {
 
  private:
   long open_hosts_proc() {
-    constexpr long kProcMagic = 0x9fa0;
     long fd = this->call(__NR_openat, descriptor(abi::kAtCwd), address("/proc"),
                          abi::kOpenPath | abi::kOpenDirectory | abi::kCloexec);
     if (fd < 0) return fd;
     long rc = this->filesystem_of(fd);
-    if (rc == kProcMagic) {
+    if (rc == kProcfs) {
       proc_ = fd;
       return 0;
     }

@@ -42,10 +42,16 @@ static bool stands_in_place(const Compilation& c) {
 }
 
 static void emit_pivot(Compilation& c) {
-  if (moves_root(c))
-    c.add(Op::change_root, "/root/path", {stands_in_place(c) ? 1u : 0u});
-  else
+  if (!moves_root(c)) {
     c.add(Op::pivot, "/root/path");
+    return;
+  }
+  if (stands_in_place(c)) c.add(Op::cover_root, "/root/path");
+  // What is masked of the container's must not be seen in the host's. In a joined mount namespace it is for others to
+  // see.
+  if (c.is_new(CLONE_NEWNS))
+    for (const std::string& path : c.host.kernel_views) c.add(Op::hide, "/root/path", {c.text(path)});
+  c.add(Op::change_root, "/root/path");
 }
 
 // time_namespaces(7): "monotonic 86400 0\nboottime -10 500\n".
@@ -173,8 +179,9 @@ static void emit_root(Compilation& c) {
     return;
   }
   bool in_place = stands_in_place(c);
-  // In its place it is on a mount below, which may be shared with the host too.
-  bool only_top = moves_root(c) && !in_place;
+  // In its place it is on a mount below, which may be shared with the host too, and so may be what is hidden. What is
+  // joined is no copy, and only its root is covered.
+  bool only_top = !c.is_new(CLONE_NEWNS) && !in_place;
   uint64_t propagation = only_top ? abi::kMsSlave : abi::kMsSlave | abi::kMsRecursive;
   c.add(Op::place_root, "/root/path", {rootfs, c.text(in_place ? c.place.rootfs : "/"), propagation});
   if (!c.late_pivot()) emit_pivot(c);

@@ -14,6 +14,7 @@
 #include "sys/fd.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
+#include "sys/mountinfo.h"
 #include "sys/passing_error.h"
 
 namespace minirun {
@@ -24,17 +25,26 @@ static bool knows_open_tree_namespace() {
 }
 
 bool root_is_rootfs(std::string_view mountinfo) {
-  while (!mountinfo.empty()) {
-    std::string_view line = mountinfo.substr(0, mountinfo.find('\n'));
-    mountinfo.remove_prefix(std::min(line.size() + 1, mountinfo.size()));
-    // "1 1 0:2 / / rw - rootfs rootfs rw": the fifth field is the mount point, the type follows the hyphen.
-    std::string_view rest = line;
-    for (int field = 0; field < 4; field++) rest.remove_prefix(std::min(rest.find(' '), rest.size() - 1) + 1);
-    if (rest.substr(0, 2) != "/ ") continue;
-    size_t type = rest.find(" - ");
-    if (type != std::string_view::npos && rest.substr(type + 3, 7) == "rootfs ") return true;
+  auto lines = parse_mountinfo(mountinfo);
+  return std::any_of(lines.begin(), lines.end(),
+                     [](const MountLine& mount) { return mount.mount_point == "/" && mount.type == "rootfs"; });
+}
+
+std::vector<std::string> kernel_views(std::string_view mountinfo) {
+  std::vector<std::string> views;
+  auto lines = parse_mountinfo(mountinfo);
+  for (const MountLine& mount : lines) {
+    if ((mount.type != "proc" && mount.type != "sysfs") || mount.root != "/") continue;
+    bool covered = std::any_of(lines.begin(), lines.end(), [&](const MountLine& other) {
+      return other.parent == mount.id && other.mount_point == mount.mount_point;
+    });
+    if (!covered) views.push_back(mount.mount_point);
   }
-  return false;
+  return views;
+}
+
+Result<std::vector<std::string>> kernel_views_of_host() {
+  return kernel_views(TRY(read_file(AT_FDCWD, "/proc/self/mountinfo", kMostMountinfoBytes)));
 }
 
 // An initramfs is a ramfs or a tmpfs, but so is the root of many live systems, which is like any other.

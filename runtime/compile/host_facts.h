@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "sys/result.h"
 
@@ -14,6 +16,8 @@ struct HostFacts {
   bool open_tree_namespace = false;
   // "/" is the initramfs: it has no parent to be moved to, pivot_root(2) answers EINVAL.
   bool root_needs_move = false;
+  // Where a procfs and a sysfs are mounted, when the host's tree is to stay beneath the container's root.
+  std::vector<std::string> kernel_views{};
   // SELinux is enabled: labels of linux.mountLabel mean something.
   bool selinux = false;
   // Capabilities that a container may be given (capability bits).
@@ -34,5 +38,10 @@ Result<HostFacts> probe_host();
 
 // Whether the root of a mountinfo file (proc_pid_mountinfo(5)) is the kernel's own first mount, of type "rootfs".
 bool root_is_rootfs(std::string_view mountinfo);
+
+// The mount points of each whole procfs and sysfs of a mountinfo that is not covered. The kernel lets a user namespace
+// mount one anew only while one is there with nothing of it hidden (mount_too_revealing() in fs/namespace.c).
+std::vector<std::string> kernel_views(std::string_view mountinfo);
+Result<std::vector<std::string>> kernel_views_of_host();
 
 }  // namespace minirun

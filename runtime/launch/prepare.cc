@@ -189,6 +189,7 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
   TRY(check_joined_namespaces(spec));
   if (state_root >= 0 && !options.entered && meets_others(spec)) TRY(leave_host_program());
   HostFacts host = TRY(probe_host());
+  if (options.no_pivot || host.root_needs_move) host.kernel_views = TRY(kernel_views_of_host());
   if (!options.entered && TRY(take_joined_mappings(&spec))) host.setgroups_denied = true;
   if (spec.process) TRY(check_labels(*spec.process));
   prepared.rootfs_path = rootfs_path(prepared.bundle);

@@ -42,7 +42,8 @@ const char* name_of(Command command) {
 std::vector<std::string> Scene::arguments_of(Command command) const {
   switch (command) {
     case Command::create:
-      if (console_) return {"create", "--console-socket", Console::kPath, "--bundle", bundle_.path(), kSceneId};
+      if (console_)
+        return {"create", "--no-pivot", "--console-socket", Console::kPath, "--bundle", bundle_.path(), kSceneId};
       return {"create", "--bundle", bundle_.path(), kSceneId};
     case Command::start:
       return {"start", kSceneId};

@@ -1,7 +1,10 @@
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -113,6 +116,25 @@ int type_ahead(const Args&) {
     if (ioctl(0, TIOCSTI, &key) != 0) code = errno;
   say("TIOCSTI " + std::to_string(code) + "\n");
   return 0;
+}
+
+int kernel_views(const Args&) {
+  if (unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS) != 0) broken("unshare");
+  pid_t child = fork();
+  if (child < 0) broken("fork");
+  if (child == 0) {
+    auto tell = [](const char* what, bool done) {
+      say(std::string(what) + " " + std::to_string(done ? 0 : errno) + "\n");
+      return done;
+    };
+    if (tell("procfs", mount("proc", "/proc", "proc", 0, nullptr) == 0))
+      tell("core_pattern", open("/proc/sys/kernel/core_pattern", O_WRONLY | O_CLOEXEC) >= 0);
+    tell("sysfs", mount("sysfs", "/sys", "sysfs", 0, nullptr) == 0);
+    _exit(0);
+  }
+  int status = 0;
+  if (waitpid(child, &status, 0) != child) broken("wait");
+  return status == 0 ? 0 : kBroken;
 }
 
 }  // namespace payload

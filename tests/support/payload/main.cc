@@ -101,6 +101,7 @@ constexpr Command kCommands[] = {
     {"files", print_files},
     // Of namespaces.
     {"clocks", clocks},
+    {"kernel-views", kernel_views},
     // Of attacks.
     {"grab", grab},
     {"swap-context", swap_context},

@@ -73,6 +73,9 @@ int trace(
     const Args& args);  // tracer.cc, until SIGTERM: traces all that it can; "attached N before N findings N [WHAT]..."
 int overwrite(const Args& args);   // until SIGTERM: writes to every other process's program; "opened N written M"
 int type_ahead(const Args& args);  // types into its terminal; "TIOCSTI errno"
+// Mounts a procfs and a sysfs in new user, pid, network and mount namespaces; "procfs errno", "sysfs errno", and where
+// it got the first "core_pattern errno" of opening that for writing.
+int kernel_views(const Args& args);
 
 // stubborn.cc: KIND..., of stopped, traced, vfork, nested, cwd: leaves such processes, makes /tmp/ready, prints "ready"
 // and waits for SIGKILL.

@@ -40,13 +40,26 @@ TEST_F(CompileNamespaces, ARootThatCannotBePivotedIsCovered) {
 
 TEST_F(CompileNamespaces, ACoveredRootThatStoodInItsPlaceForHooksIsMovedOnTop) {
   options.no_pivot = true;
-  (void)lines();
-  EXPECT_EQ(step(Op::change_root).arg[0], 0u);
-  EXPECT_EQ(step(Op::place_root).arg[2], abi::kMsSlave);
+  EXPECT_EQ(find(lines(), "move it on top"), -1);
   spec.hooks.create_container.push_back({"/hook", {}, {}, {}});
-  expect_order(lines(), {"place the rootfs /bundle/rootfs on /bundle/rootfs", "change root into it"});
-  EXPECT_EQ(step(Op::change_root).arg[0], 1u);
+  expect_order(lines(), {"place the rootfs /bundle/rootfs on /bundle/rootfs", "move it on top of the host's root",
+                         "change root into it"});
   EXPECT_EQ(step(Op::place_root).arg[2], abi::kMsSlave | abi::kMsRecursive) << "it stands on a mount of the host";
+}
+
+TEST_F(CompileNamespaces, WhatTheHostSeesOfTheKernelIsHiddenWhereItStaysBeneath) {
+  host.kernel_views = {"/proc", "/srv/a b/sys"};
+  EXPECT_EQ(find(lines(), "hide"), -1) << "it is pivoted away";
+  options.no_pivot = true;
+  for (bool in_place : {false, true}) {
+    if (in_place) spec.hooks.create_container.push_back({"/hook", {}, {}, {}});
+    // Where it stands in its place, the paths lead into it until it is moved.
+    expect_order(lines(), {in_place ? "move it on top of the host's root" : "place the rootfs", "hide the host's /proc",
+                           "hide the host's /srv/a b/sys", "change root into it"});
+    EXPECT_EQ(step(Op::place_root).arg[2], abi::kMsSlave | abi::kMsRecursive) << "the host's /proc may be shared";
+  }
+  join(CLONE_NEWNS, "/proc/7/ns/mnt");
+  EXPECT_EQ(find(lines(), "hide"), -1) << "others live there";
 }
 
 TEST_F(CompileNamespaces, PathsAreJoinedAndNothingNewIsMadeOfTheirKind) {

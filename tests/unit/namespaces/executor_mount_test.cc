@@ -103,10 +103,28 @@ TEST_F(ExecutorMounts, EveryWayIntoTheRootMakesItASlaveOfTheHost) {
 TEST_F(ExecutorMounts, ARootThatStandsElsewhereIsMovedOnTopBeforeItIsChangedInto) {
   PlanBuilder b;
   b.add(Op::place_root, "", {b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""}), b.text("/r"), abi::kMsSlave});
-  b.add(Op::change_root, "", {1});
+  b.add(Op::cover_root, "");
+  b.add(Op::change_root, "");
   EXPECT_EQ(run(b), 0);
-  EXPECT_EQ(kernel.names(), "mount mount_setattr move_mount fchdir fchdir move_mount chroot open chdir");
-  EXPECT_STREQ(reinterpret_cast<const char*>(kernel.calls[5].argument[3]), "/");
+  EXPECT_EQ(kernel.names(), "mount mount_setattr move_mount fchdir move_mount fchdir chroot open chdir");
+  EXPECT_STREQ(reinterpret_cast<const char*>(kernel.calls[4].argument[3]), "/");
+}
+
+TEST_F(ExecutorMounts, OnlyTheKernelsOwnFilesystemsAreHidden) {
+  for (long type : {kProcfs, kSysfs, 0xef53L}) {
+    kernel.calls.clear();
+    kernel.answer = [type](const FakeKernel::Call& call, long* result) {
+      if (call.number != __NR_fstatfs) return false;
+      *reinterpret_cast<long*>(call.argument[1]) = type;
+      *result = 0;
+      return true;
+    };
+    PlanBuilder b;
+    b.add(Op::hide, "/root/path", {b.text("/proc")});
+    bool hidden = type != 0xef53;
+    EXPECT_EQ(run(b), hidden ? 0 : 127);
+    EXPECT_EQ(kernel.count(__NR_move_mount), hidden ? 1u : 0u);
+  }
 }
 
 TEST_F(ExecutorMounts, TheRootIsPlacedWhereThePlanSaysAndTheOldTreeIsNoPeer) {

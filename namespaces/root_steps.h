@@ -1,0 +1,155 @@
+// The steps that make the container's file tree the root of the process. Far side of clone: see executor.h for the
+// rules.
+#pragma once
+
+#include "namespaces/calls.h"
+
+namespace minirun {
+
+constexpr long kProcfs = 0x9fa0, kSysfs = 0x62656572;  // statfs(2)
+
+template <class Kernel>
+class RootSteps : public Calls<Kernel> {
+ public:
+  using Base = Calls<Kernel>;
+  using Base::Base;
+
+  // Puts the tree at a path of this mount namespace ("/": on top of the root) and stands in it: from here on it is the
+  // container's root, though the host's is still there. propagation: what the host's mounts become first, with MS_REC
+  // where they are copies: a shared mount would carry what happens here to the host.
+  long place_root(long tree, const char* path, uint64_t propagation) {
+    long rc = this->call(__NR_mount, 0, address("/"), 0, propagation, 0);
+    if (rc < 0) return rc;
+    // A clone is still a peer of what it was made from: as a slave it sends nothing back to the host (and pivot_root(2)
+    // takes no shared mount).
+    rc = change(tree, 0, 0, abi::kMsSlave | abi::kMsRecursive);
+    if (rc < 0) return rc;
+    rc = this->call(__NR_move_mount, descriptor(tree), address(""), descriptor(abi::kAtCwd), address(path),
+                    abi::kMoveMountFromEmptyPath);
+    if (rc >= 0) rc = this->call(__NR_fchdir, descriptor(tree));
+    root_ = tree;
+    return rc < 0 ? rc : 0;
+  }
+
+  // Lets go of the host's tree.
+  long pivot() {
+    long rc = this->call(__NR_fchdir, descriptor(root_));
+    if (rc < 0) return rc;
+    // pivot_root(".", "."): the old root ends up on top of the new one, and the detached unmount takes it all away
+    // (pivot_root(2), NOTES).
+    rc = this->call(__NR_pivot_root, address("."), address("."));
+    if (rc < 0) return rc;
+    constexpr unsigned kDetach = 2;
+    rc = this->call(__NR_umount2, address("."), kDetach);
+    if (rc < 0) return rc;
+    return open_root();
+  }
+
+  // A root that stands elsewhere comes to "/", where everybody who joins the mount namespace later comes to (setns(2)).
+  long cover_root() {
+    long rc = this->call(__NR_move_mount, descriptor(root_), address(""), descriptor(abi::kAtCwd), address("/"),
+                         abi::kMoveMountFromEmptyPath);
+    return rc < 0 ? rc : 0;
+  }
+
+  // Puts an empty directory on a procfs or sysfs of the host's tree, which stays beneath. path: a mount point there; it
+  // is looked up from the root that this process still has.
+  long hide(const char* path, char* detail) {
+    long target = this->openat2(abi::kAtCwd, path, abi::kOpenPath | abi::kOpenDirectory | abi::kOpenNofollow,
+                                abi::kResolveNoSymlinks | abi::kResolveNoMagiclinks);
+    if (target < 0) return target;
+    long type = this->filesystem_of(target);
+    long rc = type;
+    if (type >= 0 && type != kProcfs && type != kSysfs) {
+      this->say(detail, "another mount covers the way to it, so that it would stay visible to the kernel");
+      rc = this->failed(__NR_fstatfs, -EBUSY);
+    }
+    if (rc >= 0) rc = cover_with_nothing(target);
+    this->close(target);
+    return rc;
+  }
+
+  // For a root that cannot be pivoted away (an initramfs, or that of a joined mount namespace, where others live): the
+  // old tree stays beneath, unreachable by path.
+  long change_root() {
+    long rc = this->call(__NR_fchdir, descriptor(root_));
+    if (rc >= 0) rc = this->call(__NR_chroot, address("."));
+    return rc < 0 ? rc : open_root();
+  }
+
+  // Linux 7.0: the mount namespace holds the rootfs and nothing of the host.
+  long enter(long mount_namespace) {
+    constexpr unsigned kNewNs = 0x00020000;
+    long rc = this->call(__NR_setns, descriptor(mount_namespace), kNewNs);
+    if (rc >= 0) rc = open_root();
+    return rc < 0 ? rc : change(root_, 0, 0, abi::kMsSlave | abi::kMsRecursive);
+  }
+
+  // The root of this process as the container's, and its directory.
+  long open_root() {
+    root_ = this->call(__NR_openat, descriptor(abi::kAtCwd), address("/"),
+                       abi::kOpenPath | abi::kOpenDirectory | abi::kCloexec);
+    return root_ < 0 ? root_ : this->call(__NR_chdir, address("/"));
+  }
+
+ protected:
+  // Resolves a path of the container: symbolic links stay inside, magic links (/proc/PID/fd) are refused.
+  long resolve(const char* path, uint64_t flags) {
+    return this->openat2(root_, path, abi::kOpenPath | flags, abi::kResolveInRoot | abi::kResolveNoMagiclinks);
+  }
+
+  // First what goes down, then what is the mount's own and may differ.
+  long change(long fd, uint64_t set, uint64_t clear, uint64_t propagation) {
+    uint64_t type = propagation & ~abi::kMsRecursive;
+    uint64_t type_below = type == propagation ? 0 : type;
+    constexpr uint64_t kOwn = 0xffffffff;
+    long rc = 0;
+    if (set > kOwn || clear > kOwn || type_below != 0)
+      rc = this->set_mount(fd, abi::kAtRecursive, set >> 32, clear >> 32, type_below);
+    uint64_t own_type = type_below != 0 ? 0 : type;
+    if (rc >= 0 && ((set & kOwn) != 0 || (clear & kOwn) != 0 || own_type != 0))
+      rc = this->set_mount(fd, 0, set & kOwn, clear & kOwn, own_type);
+    return rc < 0 ? rc : 0;
+  }
+
+  // A directory that stays empty and cannot be written to.
+  long cover_with_nothing(long target) {
+    long rc = empty_directory_ < 0 ? make_empty_directory() : 0;
+    return rc < 0 ? rc : cover(empty_directory_, &empty_directory_placed_, target);
+  }
+
+  // The first use places the mount itself: before Linux 6.15 a detached mount cannot be cloned, a placed one can.
+  long cover(long source, bool* placed, long target) {
+    if (!*placed) {
+      long rc = this->place(source, target);
+      *placed = rc >= 0;
+      return rc;
+    }
+    long tree = this->clone_tree(source, 0);
+    if (tree < 0) return tree;
+    long rc = this->place(tree, target);
+    this->close(tree);
+    return rc;
+  }
+
+  long make_empty_directory() {
+    long context = this->call(__NR_fsopen, address("tmpfs"), abi::kFsopenCloexec);
+    if (context < 0) return context;
+    long rc = this->configure(context, "nr_inodes\0=1\0ro\0", 2, abi::kFsconfigCreate);
+    if (rc >= 0) {
+      rc = empty_directory_ =
+          this->call(__NR_fsmount, descriptor(context), abi::kFsmountCloexec,
+                     abi::kMountAttrReadonly | abi::kMountAttrNosuid | abi::kMountAttrNodev | abi::kMountAttrNoexec);
+    }
+    this->close(context);
+    return rc;
+  }
+
+  long root_ = -1;
+  long empty_directory_ = -1;
+
+ private:
+  bool empty_directory_placed_ = false;
+};
+
+}  // namespace minirun
