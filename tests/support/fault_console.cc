@@ -42,6 +42,11 @@ std::string Console::text() {
   return text_;
 }
 
+size_t Console::count() {
+  take_terminals();
+  return newer_.size();
+}
+
 void Console::listen_anew() {
   take_terminals();
   std::move(newer_.begin(), newer_.end(), std::back_inserter(older_));

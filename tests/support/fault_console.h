@@ -19,6 +19,8 @@ class Console {
 
   // What was said in the terminals that came since the last listen_anew(), without carriage returns.
   std::string text();
+  // Of the terminals that came since then.
+  size_t count();
   // Keeps the terminals that there are, whose sessions would end otherwise, and begins with an empty text.
   void listen_anew();
   // Closes all terminals.

@@ -7,28 +7,27 @@
 #include <atomic>
 #include <string>
 
+#include "tests/support/fuse_server.h"
+
 namespace minirun::testing {
 
 class HungFilesystem {
  public:
   // Mounts it. Look up any name in it to hang.
   explicit HungFilesystem(const std::string& path);
-  // Unmounts it.
   ~HungFilesystem();
   HungFilesystem(const HungFilesystem&) = delete;
   HungFilesystem& operator=(const HungFilesystem&) = delete;
 
-  // Whether this machine has FUSE.
-  static bool is_possible();
+  static bool is_possible() { return FuseServer::is_possible(); }
   // And cannot be left any more, also by SIGKILL: the server has the request.
   bool is_waited_for_by(pid_t pid) const;
   // The end of the server: all that waits fails.
-  void abort();
+  void abort() { server_.abort(); }
 
  private:
-  std::string path_;
-  std::atomic<int>* held_ = nullptr;  // requests that the server has and will not answer: memory of both
-  pid_t server_ = -1;
+  std::atomic<int>* held_;  // requests that the server has and will not answer: memory of both
+  FuseServer server_;
 };
 
 }  // namespace minirun::testing
