@@ -94,6 +94,8 @@ Lines touched_by_create() {
              // The cgroup.
              "path /sys/fs/cgroup",
              "mkdirat /sys/fs/cgroup CGROUP",
+             "read /sys/fs/cgroup cgroup.controllers",
+             "read /sys/fs/cgroup CGROUP/cgroup.controllers",
              "read /sys/fs/cgroup CGROUP",
              "read /sys/fs/cgroup CGROUP/cgroup.controllers",
              "read /sys/fs/cgroup cgroup.controllers",
@@ -179,9 +181,9 @@ Lines touched_by_nodes_of_the_host(const std::string& root) {
 Lines touched_on_entering() {
   return {
       "umount2 .",  // the host's mounts
-      "path /",     "chdir /",
-      "path //etc",                     // process.cwd
-      "path //",    "mount_setattr //"  // root.readonly
+      "path /",    "chdir /",
+      "path /etc",                     // process.cwd
+      "path //",   "mount_setattr //"  // root.readonly
   };
 }
 
@@ -222,7 +224,7 @@ Lines touched_by_joining() {
   return {
       "path /",
       "chdir /",
-      "path //volume",  // --cwd
+      "path /volume",  // --cwd
       "execve /bin/payload",
   };
 }
