@@ -102,7 +102,7 @@ class Executor : public LendSteps<Kernel> {
       case Op::write_proc:
         return this->write_proc(text(a[0]), text(a[1]), step.flags);
       case Op::terminal:
-        return this->terminal(text(a[0]), a[1], a[2], a[3]);
+        return this->terminal(text(a[0]), a[1], a[2], a[3], plan_->report.detail);
       case Op::keep_line_ends:
         return this->keep_line_ends();
       case Op::bind_console:

@@ -312,8 +312,7 @@ class ProcessSteps : public TerminalSteps<Kernel> {
   // Not through a descriptor in /proc, even one that is the container's own: which number leads where depends on what
   // the caller had open.
   long enter_directory(const char* path) {
-    if (this->root_ < 0) return this->call(__NR_chdir, address(path));  // of a hook that runs on the host
-    long fd = this->resolve(path, abi::kOpenDirectory);
+    long fd = this->openat2(abi::kAtCwd, path, abi::kOpenPath | abi::kOpenDirectory, abi::kResolveNoMagiclinks);
     if (fd < 0) return fd;
     long rc = this->call(__NR_fchdir, descriptor(fd));
     this->close(fd);

@@ -13,13 +13,9 @@ class TerminalSteps : public MountSteps<Kernel> {
   TerminalSteps(Kernel& kernel, int control) : Base(kernel), control_(control) {}
 
   // A pty of the container's own devpts. TIOCGPTPEER opens the other side without a path (CVE-2025-52565).
-  long terminal(const char* devpts, uint64_t rows, uint64_t columns, uint64_t uid) {
+  long terminal(const char* devpts, uint64_t rows, uint64_t columns, uint64_t uid, char* detail) {
     constexpr uint64_t kUnlock = 0x40045431, kPeer = 0x5441, kSetWindow = 0x5414;
-    long directory = this->resolve(devpts, abi::kOpenDirectory);
-    if (directory < 0) return directory;
-    long master = this->openat2(directory, "ptmx", abi::kOpenReadWrite | abi::kOpenNoctty,
-                                abi::kResolveBeneath | abi::kResolveNoSymlinks);
-    this->close(directory);
+    long master = open_master(devpts, detail);
     if (master < 0) return master;
     int locked = 0;
     long rc = this->call(__NR_ioctl, descriptor(master), kUnlock, address(&locked));
@@ -27,6 +23,8 @@ class TerminalSteps : public MountSteps<Kernel> {
       rc = terminal_ =
           this->call(__NR_ioctl, descriptor(master), kPeer, abi::kOpenReadWrite | abi::kOpenNoctty | abi::kCloexec);
     }
+    // Unix98 pty peers have eight major numbers (admin-guide/devices.txt).
+    if (rc >= 0) rc = expect_of_devpts(terminal_, 136, 143, detail);
     constexpr uint64_t kKeepGroup = 0xffffffff;  // the gid= of the devpts
     if (rc >= 0 && uid != 0) rc = this->call(__NR_fchown, descriptor(terminal_), uid, kKeepGroup);
     struct {  // struct winsize
@@ -34,7 +32,7 @@ class TerminalSteps : public MountSteps<Kernel> {
     } window = {static_cast<uint16_t>(rows), static_cast<uint16_t>(columns), 0, 0};
     if (rc >= 0 && (rows != 0 || columns != 0))
       rc = this->call(__NR_ioctl, descriptor(master), kSetWindow, address(&window));
-    if (rc >= 0) rc = send(Message::terminal, 0, master);
+    if (rc >= 0) rc = this->send(Message::terminal, 0, master);
     this->close(master);
     return rc;
   }
@@ -93,6 +91,48 @@ class TerminalSteps : public MountSteps<Kernel> {
  protected:
   int control_;
   long terminal_ = -1;
+
+ private:
+  // What is at /dev/pts is the container's choice, and a FUSE answers every ioctl: with a file of its own as the
+  // terminal, and with any number as its peer's descriptor. So it has to be the kernel's own, before it is asked
+  // anything; and beneath its root no other mount is entered.
+  long open_master(const char* devpts, char* detail) {
+    long directory = this->resolve(devpts, abi::kOpenDirectory);
+    if (directory < 0) return directory;
+    long rc = expect_devpts(directory, detail);
+    if (rc >= 0) {
+      rc = this->openat2(directory, "ptmx", abi::kOpenReadWrite | abi::kOpenNoctty,
+                         abi::kResolveBeneath | abi::kResolveNoSymlinks | abi::kResolveNoXdev);
+    }
+    this->close(directory);
+    if (rc < 0) return rc;
+    long master = rc;
+    constexpr uint32_t kTtyAux = 5;
+    rc = expect_of_devpts(master, kTtyAux, kTtyAux, detail);
+    if (rc >= 0) return master;
+    this->close(master);
+    return rc;
+  }
+
+  long expect_devpts(long fd, char* detail) {
+    constexpr long kDevpts = 0x1cd1;
+    long type = this->filesystem_of(fd);
+    if (type == kDevpts || type < 0) return type < 0 ? type : 0;
+    this->say(detail, "not a devpts");
+    return this->failed(__NR_fstatfs, -ENODEV);
+  }
+
+  long expect_of_devpts(long fd, uint32_t first_major, uint32_t last_major, char* detail) {
+    long rc = expect_devpts(fd, detail);
+    FileFacts facts{};
+    if (rc >= 0) rc = this->stat(fd, &facts);
+    if (rc < 0) return rc;
+    bool terminal = (facts.mode & kTypeMask) == kCharacterType && facts.device_major >= first_major &&
+                    facts.device_major <= last_major;
+    if (terminal) return 0;
+    this->say(detail, "not a terminal of a devpts");
+    return this->failed(__NR_statx, -ENODEV);
+  }
 };
 
 }  // namespace minirun

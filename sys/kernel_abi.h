@@ -62,6 +62,7 @@ struct OpenHow {  // struct open_how
   uint64_t mode;
   uint64_t resolve;
 };
+constexpr uint64_t kResolveNoXdev = 0x01;
 constexpr uint64_t kResolveNoMagiclinks = 0x02;
 constexpr uint64_t kResolveNoSymlinks = 0x04;
 constexpr uint64_t kResolveBeneath = 0x08;

@@ -23,6 +23,7 @@
 #include "runtime/diagnosis/exec_diagnosis.h"
 #include "runtime/diagnosis/exit_status.h"
 #include "runtime/diagnosis/remedy.h"
+#include "runtime/supervise/console.h"
 #include "runtime/supervise/init_channel.h"
 #include "sys/file.h"
 #include "sys/pidfd.h"
@@ -233,6 +234,7 @@ Result<Milestone> read_messages(Launched& launched, Signals& signals, LaunchEven
     switch (received.envelope.message) {
       case Message::terminal:
         TRY(launched.once(Launched::kTerminal));
+        TRY(check_terminal(received.fd.get()));
         events->terminal = std::move(received.fd);
         break;
       case Message::ready:

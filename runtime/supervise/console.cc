@@ -1,5 +1,9 @@
 #include "runtime/supervise/console.h"
 
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -39,6 +43,16 @@ Result<void> keep_line_ends(int terminal) {
   if (tcgetattr(terminal, &settings) < 0) return fail(errno, "read the settings of the container's terminal");
   settings.c_oflag &= ~static_cast<tcflag_t>(ONLCR);
   if (tcsetattr(terminal, TCSANOW, &settings) < 0) return fail(errno, "set up the container's terminal");
+  return {};
+}
+
+Result<void> check_terminal(int fd) {
+  constexpr unsigned kTtyAux = 5, kPtmx = 2;  // admin-guide/devices.txt
+  struct stat facts {};
+  struct statfs filesystem {};
+  if (fstat(fd, &facts) < 0 || fstatfs(fd, &filesystem) < 0) return fail(errno, "look at the container's terminal");
+  if (!S_ISCHR(facts.st_mode) || facts.st_rdev != makedev(kTtyAux, kPtmx) || filesystem.f_type != DEVPTS_SUPER_MAGIC)
+    return fail(0, "/process/terminal: what the container has sent is not a terminal of the kernel's");
   return {};
 }
 

@@ -25,6 +25,10 @@ std::optional<winsize> caller_window_size();
 bool keeps_line_ends(const std::string& console_socket);
 Result<void> keep_line_ends(int terminal);
 
+// An error unless the descriptor is this side of a pseudo terminal, of the kernel's own devpts: it comes from within a
+// container, and goes to minirun's caller.
+Result<void> check_terminal(int fd);
+
 // Sends a terminal's descriptor to the listener of --console-socket: one message, a name as its text, one descriptor
 // (SCM_RIGHTS, unix(7)). The path may be longer than the 107 bytes that fit into an address. timeout_ms bounds each of
 // connecting and sending (ETIMEDOUT); a listener that never reads does not delay it.

@@ -184,6 +184,27 @@ TEST_F(ExecutorMounts, LineEndsAreKeptWithoutOnlcr) {
   EXPECT_EQ(set, static_cast<uint32_t>(OPOST));
 }
 
+TEST_F(ExecutorMounts, ATerminalIsOfADevptsOnBothSidesOrIsRefused) {
+  // What the fake kernel says of /dev/pts, of ptmx and of its peer, of which one is another thing in turn.
+  for (int false_one = 0; false_one < 5; ++false_one) {
+    kernel = FakeKernel{};
+    int seen = 0, facts = 0;
+    kernel.answer = [&](const FakeKernel::Call& call, long*) {
+      if (call.number == __NR_fstatfs) return seen++ == false_one;  // which leaves the type 0
+      if (call.number == __NR_statx) return 3 + facts++ == false_one;
+      return false;
+    };
+    PlanBuilder b;
+    b.add(Op::terminal, "", {b.text("/dev/pts"), 24, 80, 0});
+    EXPECT_EQ(run(b), 127) << false_one;
+    const auto* header = reinterpret_cast<const PlanHeader*>(image.data());
+    EXPECT_EQ(header->report.error, ENODEV);
+    EXPECT_EQ(kernel.count(__NR_sendmsg), 1u) << "the failure, and no terminal";
+    bool asked = false_one == 2 || false_one == 4;
+    EXPECT_EQ(kernel.count(__NR_ioctl), asked ? 2u : 0u) << "nothing is asked of what is none";
+  }
+}
+
 TEST_F(ExecutorMounts, TargetInProcfsIsRefusedWhereItIsNotMeant) {
   for (uint64_t magic : {uint64_t{0x9fa0}, uint64_t{0x01021994}})  // PROC_SUPER_MAGIC, TMPFS_MAGIC
     for (bool meant : {true, false}) {

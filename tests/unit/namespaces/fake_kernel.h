@@ -89,6 +89,7 @@ class FakeKernel {
   long usual(const Call& made) {
     switch (made.number) {
       case __NR_openat2:
+        return open(made);
       case __NR_openat:
       case __NR_open_tree:
       case __NR_fsopen:
@@ -97,7 +98,7 @@ class FakeKernel {
       case __NR_socket:
         return next_fd_++;
       case __NR_ioctl:
-        return made.argument[1] == 0x5441 ? next_fd_++ : 0;  // TIOCGPTPEER
+        return made.argument[1] == 0x5441 ? peer_ = next_fd_++ : 0;  // TIOCGPTPEER
       case __NR_read:
         return 0;
       case __NR_write:
@@ -109,8 +110,13 @@ class FakeKernel {
       case __NR_getcwd:
         return strcpy(reinterpret_cast<char*>(made.argument[0]), "/") != nullptr ? 2 : 0;
       case __NR_statx:
-        memcpy(reinterpret_cast<char*>(made.argument[4]) + 28, &file_mode, sizeof file_mode);
+        return state(made);
+      case __NR_fstatfs: {
+        const long type = 0x1cd1;
+        if (is_terminal(made.argument[0]) || made.argument[0] == devpts_)
+          memcpy(reinterpret_cast<void*>(made.argument[1]), &type, sizeof type);
         return 0;
+      }
       case __NR_futex:
         return futex(made);
       case __NR_rt_sigtimedwait:
@@ -175,7 +181,28 @@ class FakeKernel {
   bool child_lives_ = false;
   bool in_child_ = false;
   uint64_t cleared_ = 0;
+  // A terminal of a devpts, as far as its steps look.
+  long open(const Call& made) {
+    const char* path = reinterpret_cast<const char*>(made.argument[1]);
+    if (strcmp(path, "/dev/pts") == 0) devpts_ = static_cast<uint64_t>(next_fd_);
+    if (strcmp(path, "ptmx") == 0) master_ = next_fd_;
+    return next_fd_++;
+  }
+  bool is_terminal(uint64_t fd) const {
+    return fd == static_cast<uint64_t>(master_) || fd == static_cast<uint64_t>(peer_);
+  }
+  long state(const Call& made) {
+    uint16_t mode = is_terminal(made.argument[0]) ? 0020620 : file_mode;
+    uint32_t device[] = {made.argument[0] == static_cast<uint64_t>(master_) ? 5u : 136u, 2};
+    auto* out = reinterpret_cast<char*>(made.argument[4]);
+    memcpy(out + 28, &mode, sizeof mode);
+    memcpy(out + 128, device, sizeof device);
+    return 0;
+  }
+
   long next_fd_ = 20;
+  uint64_t devpts_ = 0;
+  long master_ = -1, peer_ = -1;
   bool waited_ = false;
 };
 

@@ -26,6 +26,22 @@ TEST(CheckConsole, KnowsWhichOptionsFitTogether) {
   EXPECT_FALSE(check_console(false, false, "/s").ok());
 }
 
+TEST(CheckTerminal, IsThisSideOfAPseudoTerminalAndNothingElse) {
+  UniqueFd master(open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
+  if (!master) GTEST_SKIP() << "no devpts";
+  EXPECT_TRUE(check_terminal(master.get()).ok());
+  ASSERT_EQ(unlockpt(master.get()), 0);
+  UniqueFd peer(ioctl(master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+  ASSERT_TRUE(peer);
+  EXPECT_FALSE(check_terminal(peer.get()).ok());
+  for (const char* path : {"/dev/null", "/dev/pts", "/proc/self/status", "/"}) {
+    UniqueFd other(open(path, O_RDONLY | O_CLOEXEC));
+    ASSERT_TRUE(other) << path;
+    EXPECT_FALSE(check_terminal(other.get()).ok()) << path;
+  }
+  EXPECT_FALSE(check_terminal(-1).ok());
+}
+
 // --- the console socket
 
 class ConsoleSocket : public ::testing::Test {
