@@ -29,6 +29,7 @@ inline unsigned text_length(const char* text) {
 struct FileFacts {
   uint16_t mode;
   uint32_t device_major, device_minor;  // of a device node
+  uint64_t mount_id;                    // of the mount that it is in
 };
 
 struct NewMount {
@@ -76,13 +77,15 @@ class Calls {
       uint16_t pad0;
       uint64_t middle[12];
       uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
-      uint64_t tail[14];
+      uint64_t mount_id;
+      uint64_t tail[13];
     } buffer;
     static_assert(sizeof buffer == 256);
-    constexpr unsigned kStatxBasic = 0x7ff;
-    long result = call(__NR_statx, descriptor(fd), address(""), abi::kAtEmptyPath, kStatxBasic, address(&buffer));
+    constexpr unsigned kStatxBasic = 0x7ff, kStatxMountId = 0x1000;  // the latter: Linux 5.8
+    long result =
+        call(__NR_statx, descriptor(fd), address(""), abi::kAtEmptyPath, kStatxBasic | kStatxMountId, address(&buffer));
     if (result < 0) return result;
-    *facts = {buffer.mode, buffer.rdev_major, buffer.rdev_minor};
+    *facts = {buffer.mode, buffer.rdev_major, buffer.rdev_minor, buffer.mount_id};
     return 0;
   }
 
@@ -136,6 +139,12 @@ class Calls {
     for (unsigned i = 0; i < kBytes; i++) detail[i] = words[i];
   }
 
+  void say_more(char* detail, const char* text) {
+    unsigned at = text_length(detail);
+    for (; *text != '\0' && at + 1 < kDetailBytes; at++) detail[at] = *text++;
+    detail[at] = '\0';
+  }
+
   long prctl(uint64_t option, uint64_t a = 0, uint64_t b = 0) { return call(__NR_prctl, option, a, b); }
 
   uint32_t failed_call() const { return failed_call_; }
@@ -147,9 +156,12 @@ class Calls {
   uint32_t failed_call_ = 0;
 };
 
+constexpr long kProcfs = 0x9fa0, kSysfs = 0x62656572;  // statfs(2)
+
 constexpr uint16_t kTypeMask = 0170000;
 constexpr uint16_t kDirectoryType = 0040000;
 constexpr uint16_t kCharacterType = 0020000;
+constexpr uint16_t kLinkType = 0120000;
 constexpr uint16_t kRegularType = 0100000;
 constexpr uint16_t kFifoType = 0010000;
 constexpr uint16_t kSocketType = 0140000;

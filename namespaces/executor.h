@@ -88,7 +88,7 @@ class Executor : public LendSteps<Kernel> {
       case Op::reconfigure:
         return this->reconfigure(mount_of(step, a[3]), text(a[1]), a[2], plan_->report.detail);
       case Op::directory:
-        return this->directory(text(a[0]));
+        return this->directory(text(a[0]), plan_->report.detail);
       case Op::device:
         return this->device(text(a[0]), a[1], a[2], a[3], a[4]);
       case Op::symlink:
@@ -175,7 +175,7 @@ class Executor : public LendSteps<Kernel> {
       case Op::no_new_privileges:
         return this->no_new_privileges();
       case Op::working_directory:
-        return this->working_directory(text(a[0]), step.flags);
+        return this->working_directory(text(a[0]), step.flags, plan_->report.detail);
       case Op::seccomp:
         unblock_signals();  // the filter may forbid it
         return load_filter(text(a[0]), a);

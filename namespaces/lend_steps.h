@@ -80,7 +80,7 @@ class LendSteps : public BirthSteps<Kernel> {
     long rc = whole ? this->new_namespaces(kNewNs) : 0;
     if (rc >= 0) rc = this->make_empty_directory();
     if (rc >= 0) rc = this->place_root(rc, "/", abi::kMsSlave | abi::kMsRecursive);
-    if (rc >= 0) rc = moves_root ? this->change_root(false) : this->pivot();
+    if (rc >= 0) rc = moves_root ? this->change_root() : this->pivot();
     if (rc >= 0) rc = this->close_descriptors(0);
     if (rc >= 0 && whole) rc = this->capabilities(kAdmin, kAdmin, 0, 0);
     if (rc >= 0) rc = this->prctl(kPrSetDumpable, 0);  // the change of credentials may have undone it

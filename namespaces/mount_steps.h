@@ -68,9 +68,9 @@ class MountSteps : public RootSteps<Kernel> {
   }
 
   // Directories of the steps that follow (devices, links): made where missing.
-  long directory(const char* path) {
+  long directory(const char* path, char* detail) {
     this->close(directory_);
-    directory_ = make_directories(path);
+    directory_ = this->make_own_directory(path, detail);
     return directory_ < 0 ? directory_ : 0;
   }
 
@@ -129,32 +129,6 @@ class MountSteps : public RootSteps<Kernel> {
   // Closed by the exec.
   long kept(uint64_t index) const { return index < kept_count_ ? kept_[index] : -EBADF; }
 
- protected:
-  // The directory, made with its parents where missing; an O_PATH descriptor or -errno.
-  long make_directories(const char* path) {
-    long fd = this->resolve(path, abi::kOpenDirectory);
-    if (fd != -ENOENT) return fd;
-    char prefix[4096];
-    unsigned length = text_length(path);
-    if (length >= sizeof prefix) return -ENAMETOOLONG;
-    long parent = -1;
-    unsigned start = 0;
-    for (unsigned i = 0; i <= length; i++) {
-      prefix[i] = path[i];
-      if (path[i] != '/' && path[i] != '\0') continue;
-      if (i > start) {
-        prefix[i] = '\0';
-        fd = step_into(parent, prefix, prefix + start);
-        this->close(parent);
-        if (fd < 0) return fd;
-        parent = fd;
-        prefix[i] = '/';
-      }
-      start = i + 1;
-    }
-    return parent;
-  }
-
  private:
   static constexpr long kAnyFilesystem = 0;
 
@@ -169,7 +143,7 @@ class MountSteps : public RootSteps<Kernel> {
     rc = magic == kAnyFilesystem ? magic : this->filesystem_of(mount);
     if (rc >= 0 && rc != magic) rc = this->failed(__NR_fstatfs, -EPERM);
     if (rc >= 0) rc = this->change(mount, 0, 0, wish.propagation & ~abi::kMsRecursive);  // a new mount has none below
-    if (rc >= 0) rc = place_on(mount, wish.target, true, wish.flags, detail);
+    if (rc >= 0) rc = place_on(mount, wish.target, true, wish.flags | kOwnMount, detail);
     if (rc >= 0 && (wish.flags & kKeep) != 0) return keep(mount);
     this->close(mount);
     return rc;
@@ -206,13 +180,7 @@ class MountSteps : public RootSteps<Kernel> {
   }
 
   long place_on(long tree, const char* path, bool is_directory, unsigned flags, char* detail) {
-    long target = (flags & kTargetItself) != 0 ? this->resolve(path, abi::kOpenNofollow) : -ENOENT;
-    if (target == -ENOENT) target = is_directory ? make_directories(path) : make_file(path);
-    if (target >= 0 && (flags & kRealDirectory) != 0) {
-      this->close(target);
-      target = this->openat2(this->root_, path, abi::kOpenPath | abi::kOpenDirectory,
-                             abi::kResolveInRoot | abi::kResolveNoSymlinks);
-    }
+    long target = open_target(path, is_directory, flags, detail);
     if (target < 0) return target;
     long rc = refuse_procfs(target, flags, detail);
     if (rc >= 0) rc = this->place(tree, target);
@@ -220,36 +188,27 @@ class MountSteps : public RootSteps<Kernel> {
     if (rc == -EINVAL && !is_directory && this->stat(target, &facts) >= 0 && (facts.mode & kTypeMask) == kDirectoryType)
       rc = this->failed(__NR_move_mount, -EISDIR);  // which move_mount(2) does not say
     this->close(target);
-    return rc;
+    return rc >= 0 && (flags & kOwnMount) != 0 ? this->own(tree) : rc;
   }
 
-  long step_into(long parent, const char* prefix, const char* name) {
-    long fd = this->resolve(prefix, abi::kOpenDirectory);
-    if (fd != -ENOENT) return fd;
-    long rc = this->call(__NR_mkdirat, descriptor(parent < 0 ? this->root_ : parent), address(name), 0755);
-    if (rc < 0 && rc != -EEXIST) return rc;
-    return this->resolve(prefix, abi::kOpenDirectory);
+  long open_target(const char* path, bool is_directory, unsigned flags, char* detail) {
+    if ((flags & kRealDirectory) != 0) {
+      long fd = open_real_directory(path);
+      if (fd != -ENOENT) return fd;
+      fd = this->make_directory(path, detail);
+      this->close(fd);
+      return fd < 0 ? fd : open_real_directory(path);
+    }
+    if ((flags & kTargetItself) != 0) {
+      long fd = this->resolve(path, abi::kOpenNofollow);
+      if (fd != -ENOENT) return fd;
+    }
+    return is_directory ? this->make_directory(path, detail) : this->make_file(path, detail);
   }
 
-  // A file to mount on: what is there, or an empty one.
-  long make_file(const char* path) {
-    long fd = this->resolve(path, 0);
-    if (fd != -ENOENT) return fd;
-    unsigned slash = text_length(path);
-    while (slash > 0 && path[slash - 1] != '/') slash--;
-    char parent_path[4096];
-    if (slash >= sizeof parent_path) return -ENAMETOOLONG;
-    for (unsigned i = 0; i < slash; i++) parent_path[i] = path[i];
-    parent_path[slash] = '\0';
-    long parent = slash == 0 ? this->resolve(".", abi::kOpenDirectory) : make_directories(parent_path);
-    if (parent < 0) return parent;
-    // O_EXCL and O_NOFOLLOW: a dangling symbolic link of the image must not choose where the file is made.
-    fd = this->call(__NR_openat, descriptor(parent), address(path + slash),
-                    abi::kOpenWriteOnly | abi::kOpenCreate | abi::kOpenExclusive | abi::kOpenNofollow | abi::kCloexec,
-                    0644);
-    this->close(parent);
-    this->close(fd);
-    return fd < 0 ? fd : this->resolve(path, 0);
+  long open_real_directory(const char* path) {
+    return this->openat2(this->root_, path, abi::kOpenPath | abi::kOpenDirectory,
+                         abi::kResolveInRoot | abi::kResolveNoSymlinks);
   }
 
   long same_device(const char* name, uint64_t mode, uint64_t number) {

@@ -101,6 +101,7 @@ enum StepFlag : uint16_t {
   kTargetItself = 64,    // attach: a target that is a symbolic link is covered itself
   kNotProcfs = 128,      // what is mounted on: a link of the image must not lead it into /proc (CVE-2019-16884)
   kTolerateDenied = 16,  // working_directory: EACCES and EPERM, to be tried again as the container's user
+  kOwnMount = 1024,      // attach: it is the container's alone; what a link leads into it may be made there
   kMakeMissing = 256,    // working_directory: made, with what is missing above it
   kKeep = 1024,          // mount_new: a later step changes this mount (kOfKept)
   kOfSlot = 2048,        // set_attributes, reconfigure: the mount that an `attach` of this slot has placed

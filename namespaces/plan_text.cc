@@ -65,6 +65,7 @@ constexpr Name kCalls[] = {
     {__NR_mknodat, "mknod"},
     {__NR_symlinkat, "symlink"},
     {__NR_unlinkat, "unlink"},
+    {__NR_readlinkat, "readlink"},
     {__NR_fchownat, "chown"},
     {__NR_fchown, "chown"},
     {__NR_statx, "statx"},

@@ -206,11 +206,11 @@ class ProcessSteps : public TerminalSteps<Kernel> {
 
   // Tried as root first (the user may lack search permission above it), then as the user. A directory outside the root
   // shows as "(unreachable)" (CVE-2024-21626).
-  long working_directory(const char* path, unsigned flags) {
+  long working_directory(const char* path, unsigned flags, char* detail) {
     if (entered_directory_) return 0;
     long rc = enter_directory(path);
     if (rc == -ENOENT && (flags & kMakeMissing) != 0) {
-      long fd = this->make_directories(path);
+      long fd = this->make_directory(path, detail);
       this->close(fd);
       rc = fd < 0 ? fd : enter_directory(path);
     }

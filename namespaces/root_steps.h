@@ -2,16 +2,14 @@
 // rules.
 #pragma once
 
-#include "namespaces/calls.h"
+#include "namespaces/path_steps.h"
 
 namespace minirun {
 
-constexpr long kProcfs = 0x9fa0, kSysfs = 0x62656572;  // statfs(2)
-
 template <class Kernel>
-class RootSteps : public Calls<Kernel> {
+class RootSteps : public PathSteps<Kernel> {
  public:
-  using Base = Calls<Kernel>;
+  using Base = PathSteps<Kernel>;
   using Base::Base;
 
   // Puts the tree at a path of this mount namespace ("/": on top of the root) and stands in it: from here on it is the
@@ -27,13 +25,13 @@ class RootSteps : public Calls<Kernel> {
     rc = this->call(__NR_move_mount, descriptor(tree), address(""), descriptor(abi::kAtCwd), address(path),
                     abi::kMoveMountFromEmptyPath);
     if (rc >= 0) rc = this->call(__NR_fchdir, descriptor(tree));
-    root_ = tree;
-    return rc < 0 ? rc : 0;
+    this->root_ = tree;
+    return rc < 0 ? rc : this->own(tree);
   }
 
   // Lets go of the host's tree.
   long pivot() {
-    long rc = this->call(__NR_fchdir, descriptor(root_));
+    long rc = this->call(__NR_fchdir, descriptor(this->root_));
     if (rc < 0) return rc;
     // pivot_root(".", "."): the old root ends up on top of the new one, and the detached unmount takes it all away
     // (pivot_root(2), NOTES).
@@ -47,7 +45,7 @@ class RootSteps : public Calls<Kernel> {
 
   // A root that stands elsewhere comes to "/", where everybody who joins the mount namespace later comes to (setns(2)).
   long cover_root() {
-    long rc = this->call(__NR_move_mount, descriptor(root_), address(""), descriptor(abi::kAtCwd), address("/"),
+    long rc = this->call(__NR_move_mount, descriptor(this->root_), address(""), descriptor(abi::kAtCwd), address("/"),
                          abi::kMoveMountFromEmptyPath);
     return rc < 0 ? rc : 0;
   }
@@ -72,7 +70,7 @@ class RootSteps : public Calls<Kernel> {
   // For a root that cannot be pivoted away (an initramfs, or that of a joined mount namespace, where others live): the
   // old tree stays beneath, unreachable by path.
   long change_root() {
-    long rc = this->call(__NR_fchdir, descriptor(root_));
+    long rc = this->call(__NR_fchdir, descriptor(this->root_));
     if (rc >= 0) rc = this->call(__NR_chroot, address("."));
     return rc < 0 ? rc : open_root();
   }
@@ -82,22 +80,18 @@ class RootSteps : public Calls<Kernel> {
     constexpr unsigned kNewNs = 0x00020000;
     long rc = this->call(__NR_setns, descriptor(mount_namespace), kNewNs);
     if (rc >= 0) rc = open_root();
-    return rc < 0 ? rc : change(root_, 0, 0, abi::kMsSlave | abi::kMsRecursive);
+    if (rc >= 0) rc = this->own(this->root_);
+    return rc < 0 ? rc : change(this->root_, 0, 0, abi::kMsSlave | abi::kMsRecursive);
   }
 
   // The root of this process as the container's, and its directory.
   long open_root() {
-    root_ = this->call(__NR_openat, descriptor(abi::kAtCwd), address("/"),
-                       abi::kOpenPath | abi::kOpenDirectory | abi::kCloexec);
-    return root_ < 0 ? root_ : this->call(__NR_chdir, address("/"));
+    this->root_ = this->call(__NR_openat, descriptor(abi::kAtCwd), address("/"),
+                             abi::kOpenPath | abi::kOpenDirectory | abi::kCloexec);
+    return this->root_ < 0 ? this->root_ : this->call(__NR_chdir, address("/"));
   }
 
  protected:
-  // Resolves a path of the container: symbolic links stay inside, magic links (/proc/PID/fd) are refused.
-  long resolve(const char* path, uint64_t flags) {
-    return this->openat2(root_, path, abi::kOpenPath | flags, abi::kResolveInRoot | abi::kResolveNoMagiclinks);
-  }
-
   // First what goes down, then what is the mount's own and may differ.
   long change(long fd, uint64_t set, uint64_t clear, uint64_t propagation) {
     uint64_t type = propagation & ~abi::kMsRecursive;

@@ -156,7 +156,7 @@ void emit_tmpfs(Compilation& c, const MountEntry& entry) {
   if (source.copy_up) warn_of_covered_source(c, entry);
   uint32_t slot = place_slot(c, entry, std::move(source));
   c.add(Op::attach, entry.pointer, {slot, c.text(entry.mount.destination), readonly, 0, entry.options.propagation},
-        entry.flags);
+        entry.flags | kOwnMount);
 }
 
 // Whether an entry changes the mount of an earlier one.

@@ -136,8 +136,8 @@ TEST_F(OpenedFiles, OfACreateWithATerminalAreTheListed) {
   if (bundle_.config["linux"].contains("netDevices"))
     outside = outside + Lines{"read /proc/self/ns/net", "read /proc/N/ns/net"};
   const Lines terminal = {"write //dev/pts ptmx", "open_tree /dev/pts/0",
-                          "path //dev/",          "path //dev/console",
-                          "write //dev/ console", "move_mount [clone of /dev/pts/0] //dev/console"};
+                          "path //dev/console",   "path /dev console",
+                          "write /dev console",   "move_mount [clone of /dev/pts/0] /dev/console"};
   expect_touched(touched_by({"create", "--console-socket", Console::kPath, "--pid-file", kPidFile, "--bundle",
                              bundle_.path(), id()}),
                  touched_by_create() + outside,

@@ -94,8 +94,6 @@ Lines touched_by_create() {
              // The cgroup.
              "path /sys/fs/cgroup",
              "mkdirat /sys/fs/cgroup CGROUP",
-             "read /sys/fs/cgroup cgroup.controllers",
-             "read /sys/fs/cgroup CGROUP/cgroup.controllers",
              "read /sys/fs/cgroup CGROUP",
              "read /sys/fs/cgroup CGROUP/cgroup.controllers",
              "read /sys/fs/cgroup cgroup.controllers",
@@ -120,6 +118,14 @@ Lines touched_by_create() {
          };
 }
 
+// ROOT: the container's root, "" when it is that of the process. TOP and WALKED: that and its /dev where a path is
+// walked one component after the other, as something of it is missing; ~ is between that and a name.
+static Lines in_root(const Lines& lines, const std::string& root) {
+  bool own = root.empty();
+  Lines walked = replaced(replaced(lines, "WALKED", own ? "/dev" : root + " dev"), "TOP", own ? "/" : root);
+  return replaced(replaced(walked, "~", own ? "/" : " "), "ROOT", root);
+}
+
 Lines touched_in_root(const std::string& root) {
   const Lines lines = {
       // Mounts: each is made detached, the place is found, and one is put onto the other.
@@ -131,15 +137,19 @@ Lines touched_in_root(const std::string& root) {
       "move_mount [new tmpfs] ROOT//dev",
       "fsopen devpts",
       "path ROOT//dev/pts",
-      "mkdirat ROOT//dev pts",
-      "move_mount [new devpts] ROOT//dev/pts",
+      "path TOP dev",
+      "mkdirat WALKED pts",
+      "path WALKED pts",
+      "move_mount [new devpts] WALKED~pts",
       "path ROOT//dev/shm",
-      "mkdirat ROOT//dev shm",
-      "move_mount [new tmpfs] ROOT//dev/shm",
+      "mkdirat WALKED shm",
+      "path WALKED shm",
+      "move_mount [new tmpfs] WALKED~shm",
       "fsopen mqueue",
       "path ROOT//dev/mqueue",
-      "mkdirat ROOT//dev mqueue",
-      "move_mount [new mqueue] ROOT//dev/mqueue",
+      "mkdirat WALKED mqueue",
+      "path WALKED mqueue",
+      "move_mount [new mqueue] WALKED~mqueue",
       "fsopen sysfs",
       "path ROOT//sys",
       "move_mount [new sysfs] ROOT//sys",
@@ -165,17 +175,17 @@ Lines touched_in_root(const std::string& root) {
       "write [new proc] sys/kernel/msgmax",
       "write [new proc] sys/net/ipv4/ip_forward",
   };
-  return replaced(lines + touched_by_protection(), "ROOT", root);
+  return in_root(lines + touched_by_protection(), root);
 }
 
 Lines touched_by_mknod(const std::string& root) {
-  return replaced(for_each_node({"mknodat ROOT//dev NODE"}), "ROOT", root);
+  return in_root(for_each_node({"mknodat ROOT//dev NODE"}), root);
 }
 
 Lines touched_by_nodes_of_the_host(const std::string& root) {
-  const Lines each = {"open_tree /dev/NODE", "path ROOT//dev/", "write ROOT//dev/ NODE", "path ROOT//dev/NODE",
-                      "move_mount [clone of /dev/NODE] ROOT//dev/NODE"};
-  return replaced(for_each_node(each), "ROOT", root);
+  const Lines each = {"open_tree /dev/NODE", "path ROOT//dev/NODE", "write WALKED NODE", "path WALKED NODE",
+                      "move_mount [clone of /dev/NODE] WALKED~NODE"};
+  return in_root(for_each_node(each), root);
 }
 
 Lines touched_on_entering() {
