@@ -139,7 +139,6 @@ class RootSteps : public PathSteps<Kernel> {
     return rc;
   }
 
-  long root_ = -1;
   long empty_directory_ = -1;
 
  private:

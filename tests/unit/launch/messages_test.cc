@@ -66,7 +66,7 @@ class InitMessages : public testing::Test {
   }
 };
 
-void send_terminal(int control) {
+void send_terminal(int control, int terminal) {
   Envelope envelope{Message::terminal, 0};
   iovec part{&envelope, sizeof envelope};
   alignas(cmsghdr) char rights[CMSG_SPACE(sizeof(int))] = {};
@@ -79,14 +79,15 @@ void send_terminal(int control) {
   first->cmsg_level = SOL_SOCKET;
   first->cmsg_type = SCM_RIGHTS;
   first->cmsg_len = CMSG_LEN(sizeof(int));
-  std::memcpy(CMSG_DATA(first), &control, sizeof control);
+  std::memcpy(CMSG_DATA(first), &terminal, sizeof terminal);
   (void)!sendmsg(control, &header, MSG_NOSIGNAL);
 }
 
 TEST_F(InitMessages, TerminalsWithoutEndAreRefused) {
   Answer answer = answer_to(
       [](const rig::Init& init) {
-        for (;;) send_terminal(init.control);
+        UniqueFd master(open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
+        for (;;) send_terminal(init.control, master.get());
       },
       1);
   EXPECT_NE(answer.text.find("for the second time"), std::string::npos) << answer.text;
