@@ -65,31 +65,34 @@ FailureFacts facts_of(std::string_view what, const Error& error, const Compiled*
   return facts;
 }
 
-Result<Child> spawn_with_loan(const Compiled& compiled, HostDescriptors host, int state_fd, Cgroup& cgroup) {
-  SpawnRequest request;
-  request.plan = &compiled.plan;
-  request.init_program = TRY(open_init_program(state_fd));
-  request.cgroup_fd = cgroup.fd();
-  std::vector<UniqueFd> contexts;
-  if (compiled.proc_loan) contexts = TRY(borrow_proc(*compiled.proc_loan, request.init_program.get(), cgroup.fd()));
-  for (const UniqueFd& context : contexts) host.proc.push_back(context.get());
-  auto sources = open_sources(compiled.plan, host);
-  if (!sources.ok()) return with_remedy(sources.error(), facts_of(kOpenSource, sources.error(), &compiled, cgroup));
-  request.sources = std::move(sources).value();
-  return spawn(std::move(request));
-}
-
-}  // namespace
-
-Result<Launched> Launched::start(const Compiled& compiled, const HostDescriptors& host, int state_fd, Cgroup& cgroup) {
-  auto child = spawn_with_loan(compiled, host, state_fd, cgroup);
-  if (child.ok()) return Launched(std::move(child).value());
-  Error error = child.error();
+Error explained(const Error& error, const Compiled& compiled, const Cgroup& cgroup) {
   std::string reason = cgroup.explain_join(error.code);
   if (reason.empty() && may_be_lack_of_memory(error.code)) reason = lack_of_memory(cgroup);
   if (!reason.empty()) return fail(0, "{} ({})", error.text(), reason);
   if (!error.message.starts_with("clone3")) return error;
   return with_remedy(error, facts_of(kClone, error, &compiled, cgroup));
+}
+
+}  // namespace
+
+Result<Launched> Launched::start(const Compiled& compiled, HostDescriptors host, int state_fd, Cgroup& cgroup) {
+  SpawnRequest request;
+  request.plan = &compiled.plan;
+  request.init_program = TRY(open_init_program(state_fd));
+  request.cgroup_fd = cgroup.fd();
+  std::vector<UniqueFd> contexts;
+  if (compiled.proc_loan) {
+    auto lent = borrow_proc(*compiled.proc_loan, request.init_program.get(), cgroup.fd());
+    if (!lent.ok()) return explained(lent.error(), compiled, cgroup);
+    contexts = std::move(lent).value();
+  }
+  for (const UniqueFd& context : contexts) host.proc.push_back(context.get());
+  auto sources = open_sources(compiled.plan, host);
+  if (!sources.ok()) return with_remedy(sources.error(), facts_of(kOpenSource, sources.error(), &compiled, cgroup));
+  request.sources = std::move(sources).value();
+  auto child = spawn(std::move(request));
+  if (child.ok()) return Launched(std::move(child).value());
+  return explained(child.error(), compiled, cgroup);
 }
 
 Launched::Launched(Launched&& other) noexcept

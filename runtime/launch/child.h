@@ -21,7 +21,7 @@ namespace minirun {
 class Launched {
  public:
   // Opens the sources, embeds the init and clones. Errors of clone3 that the cgroup explains say so.
-  static Result<Launched> start(const Compiled& compiled, const HostDescriptors& host, int state_fd, Cgroup& cgroup);
+  static Result<Launched> start(const Compiled& compiled, HostDescriptors host, int state_fd, Cgroup& cgroup);
   // A child of another minirun, which is not this process's to kill or to wait for.
   static Launched adopt(Child child) {
     Launched adopted(std::move(child));
