@@ -181,7 +181,7 @@ TEST(StateRecord, OneOfFormatOneHasNoNumber) {
 
 // tests/unit/data/formats/README.md.
 TEST(StateRecord, OfEachFormatIsRead) {
-  for (uint64_t format : {1, 2}) {
+  for (uint64_t format : {uint64_t{1}, uint64_t{2}}) {
     auto text = read_file(AT_FDCWD, MINIRUN_SOURCE_DIR "/tests/unit/data/formats/record." + std::to_string(format));
     ASSERT_TRUE(text.ok()) << format;
     auto record = record_from_json(*text);

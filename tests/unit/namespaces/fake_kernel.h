@@ -51,7 +51,7 @@ class FakeKernel {
     if (static_cast<long>(calls.size()) - 1 == fail_at) return -fail_with;
     if (fail_clone != 0) return -fail_clone;
     cleared_ = arguments->child_tid;
-    child_ = [=, this] { entry(argument); };
+    child_ = [entry, argument] { entry(argument); };
     if (cleared_ == 0)
       child_();
     else

@@ -149,7 +149,7 @@ TEST_F(OldPlan, OfFormatFourIsRead) {
 TEST_F(OldPlan, CutOrChangedIsRefusedOrLeadsNowhere) {
   for (auto [name, format] : {std::pair("plan.2", 2U), std::pair("plan.4", 4U)}) {
     const std::string whole = sample(name);
-    for (size_t size : {0, 1, 7, 8, 40, 335, 336, 400})
+    for (size_t size : std::vector<size_t>{0, 1, 7, 8, 40, 335, 336, 400})
       EXPECT_FALSE(map(whole.substr(0, size), format).ok()) << name << " cut to " << size;
     for (size_t at = 0; at < 64; at += 4) {
       std::string changed = whole;
