@@ -183,8 +183,9 @@ Lines touched_by_mknod(const std::string& root) {
 }
 
 Lines touched_by_nodes_of_the_host(const std::string& root) {
-  const Lines each = {"open_tree /dev/NODE", "path ROOT//dev/NODE", "write WALKED NODE", "path WALKED NODE",
-                      "move_mount [clone of /dev/NODE] WALKED~NODE"};
+  const Lines each = {"open_tree /dev/NODE", "mount_setattr [clone of /dev/NODE]",
+                      "path ROOT//dev/NODE", "write WALKED NODE",
+                      "path WALKED NODE",    "move_mount [clone of /dev/NODE] WALKED~NODE"};
   return in_root(for_each_node(each), root);
 }
 
