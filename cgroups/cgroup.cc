@@ -246,7 +246,8 @@ std::string Cgroup::reached_pids_limit() const {
   auto number = [&](const std::string& file) {
     auto text = read_file(root_.get(), file);
     uint64_t value = UINT64_MAX;  // "max", or no such file
-    if (text) (void)std::from_chars(text->data(), text->data() + text->size(), value);
+    std::string_view digits = text.ok() ? std::string_view(*text) : std::string_view();
+    (void)std::from_chars(digits.data(), digits.data() + digits.size(), value);
     return value;
   };
   for (std::string path = record_.path; !path.empty(); path.resize(path.rfind('/'))) {
