@@ -113,6 +113,18 @@ TEST_F(TimeNamespace, WithAUserNamespace) {
   bundle.config["linux"]["uidMappings"] = {map};
   bundle.config["linux"]["gidMappings"] = {map};
   expect_offsets(run(bundle), 86400, 0);
+
+  // Both of it by path, as containers of one pod have them.
+  bundle.payload({"pause"});
+  ASSERT_EQ(detach(bundle, {"--pid-file", kPidFile}).code, 0);
+  Bundle other;
+  const std::string namespaces = "/proc/" + std::to_string(container_pid()) + "/ns/";
+  other.join_namespace("user", namespaces + "user");
+  other.join_namespace("time", namespaces + "time");
+  other.payload({"clocks"});
+  other.write();
+  expect_offsets(call({"run", "--bundle", other.path(), "other"}), 86400, 0);
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
 }
 
 }  // namespace
