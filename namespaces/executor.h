@@ -98,7 +98,7 @@ class Executor : public LendSteps<Kernel> {
       case Op::make_readonly:
         return this->make_readonly(text(a[0]), step.flags, plan_->report.detail);
       case Op::open_proc:
-        return this->open_proc(a[0] != 0);
+        return this->open_proc(a[0]);
       case Op::write_proc:
         return this->write_proc(text(a[0]), text(a[1]), step.flags);
       case Op::terminal:

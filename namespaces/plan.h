@@ -34,7 +34,7 @@ namespace minirun {
   X(hide, "hide the host's {0s}")                               \
   X(change_root, "change root into it")                         \
   X(open_root, "look from the root of the container")           \
-  X(open_proc, "open a private procfs")                         \
+  X(open_proc, "open {1s} procfs")                              \
   X(mount_new, "mount {0s} on {1s} ({2a}{3l}{5p})")             \
   X(mount_proc, "mount {0f} on {1s} ({2a}{3l}{5p})")            \
   X(attach, "bind {0f} on {1s} ({2a}{3A}{4p})")                 \
@@ -90,6 +90,13 @@ constexpr unsigned kStepArguments = 6;
 constexpr uint64_t kNoText = 0;  // offset 0 is the header: "no string"
 constexpr uint32_t kNoSlot = 0xffffffff;
 constexpr uint32_t kNoStep = 0xffffffff;  // a failure before the first step
+
+// The procfs that open_proc opens.
+enum ProcfsKind : uint64_t {
+  kPrivateProcfs = 0,     // a new one of our own
+  kHostsProcfs = 1,       // at /proc of the tree that minirun is in
+  kContainersProcfs = 2,  // at /proc of the container's root
+};
 
 // Step flags: which failures the step tolerates. Anything else stops the launch.
 enum StepFlag : uint16_t {

@@ -77,10 +77,13 @@ class ProcessSteps : public TerminalSteps<Kernel> {
 
   // A procfs of our own: what the image or another process mounts over /proc cannot redirect the writes
   // (CVE-2025-52881).
-  // hosts: this process has no right to one (it is in a user namespace of its own, or minirun's is not the kernel's
-  // first), and stands in minirun's own tree: the procfs there.
-  long open_proc(bool hosts) {
-    if (hosts) return open_hosts_proc();
+  // The right to one is that of the pid namespace's owner. Without it, as in a user namespace of its own or with
+  // minirun in another than the kernel's first, it is the procfs that is there.
+  long open_proc(uint64_t kind) {
+    if (kind == kHostsProcfs)
+      return take_proc(this->call(__NR_openat, descriptor(abi::kAtCwd), address("/proc"),
+                                  abi::kOpenPath | abi::kOpenDirectory | abi::kCloexec));
+    if (kind == kContainersProcfs) return take_proc(this->resolve("/proc", abi::kOpenDirectory));
     long context = this->call(__NR_fsopen, address("proc"), abi::kFsopenCloexec);
     if (context < 0) return context;
     long rc = this->call(__NR_fsconfig, descriptor(context), abi::kFsconfigCreate, 0, 0, 0);
@@ -101,7 +104,9 @@ class ProcessSteps : public TerminalSteps<Kernel> {
   }
 
   long write_proc_file(const char* path, const char* value) {
-    long fd = this->openat2(proc_, path, abi::kOpenWriteOnly, abi::kResolveBeneath | abi::kResolveNoMagiclinks);
+    // Nothing that is mounted over a part of it is written to.
+    long fd = this->openat2(proc_, path, abi::kOpenWriteOnly,
+                            abi::kResolveBeneath | abi::kResolveNoMagiclinks | abi::kResolveNoXdev);
     if (fd < 0) return fd;
     unsigned length = text_length(value);
     long rc = this->call(__NR_write, descriptor(fd), address(value), length);
@@ -296,9 +301,8 @@ class ProcessSteps : public TerminalSteps<Kernel> {
   }
 
  private:
-  long open_hosts_proc() {
-    long fd = this->call(__NR_openat, descriptor(abi::kAtCwd), address("/proc"),
-                         abi::kOpenPath | abi::kOpenDirectory | abi::kCloexec);
+  // Whatever lies at /proc, only a procfs is written to.
+  long take_proc(long fd) {
     if (fd < 0) return fd;
     long rc = this->filesystem_of(fd);
     if (rc == kProcfs) {

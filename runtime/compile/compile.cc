@@ -78,7 +78,7 @@ static void emit_user_namespace(Compilation& c) {
 static void emit_oom_score(Compilation& c) {
   if (!c.spec.process || !c.spec.process->oom_score_adj) return;
   c.oom_score_written = true;
-  c.add(Op::open_proc, "", {1});
+  c.open_proc(kHostsProcfs);
   c.add(Op::write_proc, "/process/oomScoreAdj",
         {c.text("self/oom_score_adj"), c.text(std::to_string(*c.spec.process->oom_score_adj))});
 }
@@ -87,7 +87,7 @@ static void emit_time_namespace(Compilation& c) {
   c.add(Op::new_namespaces, "/linux/namespaces", {uint64_t{CLONE_NEWTIME}});
   std::string offsets = time_offsets(c.spec.linux_);
   if (offsets.empty()) return;
-  c.add(Op::open_proc, "", {1});
+  c.open_proc(kHostsProcfs);
   c.add(Op::write_proc, "/linux/timeOffsets", {c.text("self/timens_offsets"), c.text(offsets)});
 }
 
@@ -100,7 +100,7 @@ static void emit_outer_proc(Compilation& c) {
   bool labels = !process.apparmor_profile.empty() || !process.selinux_label.empty();
   bool adjusts = process.oom_score_adj && !c.is_new(CLONE_NEWUSER);
   if (!labels && !adjusts && c.spec.linux_.sysctl.empty()) return;
-  c.add(Op::open_proc, "", {hosts ? 1u : 0u});
+  c.open_proc(hosts ? kHostsProcfs : kPrivateProcfs);
   if (!adjusts) return;
   c.oom_score_written = true;
   c.add(Op::write_proc, "/process/oomScoreAdj",
@@ -207,6 +207,11 @@ static void emit_terminal(Compilation& c) {
   c.add(Op::bind_console, "/process/terminal", {c.text("/dev/console")});
 }
 
+// A procfs can be mounted by whoever owns the pid namespace: not from a user namespace beside or below it.
+static bool owns_pid_namespace(const Compilation& c) {
+  return !c.user_namespace() || (c.find(CLONE_NEWPID) != nullptr && (c.place.outside & CLONE_NEWPID) == 0);
+}
+
 static void emit_kernel_parameters(Compilation& c) {
   const auto& sysctl = c.spec.linux_.sysctl;
   // In a new user namespace the parent writes it.
@@ -216,7 +221,7 @@ static void emit_kernel_parameters(Compilation& c) {
   // Labels are written later, by the workload.
   bool labels = c.spec.process && (!c.spec.process->apparmor_profile.empty() || !c.spec.process->selinux_label.empty());
   if (sysctl.empty() && !adjustment && !labels) return;
-  if (!c.enters) c.add(Op::open_proc, "");
+  if (!c.enters) c.open_proc(owns_pid_namespace(c) ? kPrivateProcfs : kContainersProcfs);
   for (const auto& [key, value] : sysctl) {
     std::string path = "sys/" + sysctl_path(key).value_or(key);
     c.add(Op::write_proc, "/linux/sysctl/" + pointer_token(key), {c.text(path), c.text(value)});
@@ -260,10 +265,11 @@ Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFa
   NamespaceOrder order = emit_namespaces(c);  // the rest happens in them
   emit_root(c);                               // from here on there is no path to the host
   emit_mounts(c);
-  emit_devices(c);            // in /dev as it is mounted now
-  emit_terminal(c);           // of the devpts mounted above
-  emit_protected_paths(c);    // over all that was mounted
-  emit_kernel_parameters(c);  // through a procfs of its own, whatever was done to /proc
+  emit_devices(c);                                        // in /dev as it is mounted now
+  emit_terminal(c);                                       // of the devpts mounted above
+  if (!owns_pid_namespace(c)) emit_kernel_parameters(c);  // through /proc, before it is protected
+  emit_protected_paths(c);                                // over all that was mounted
+  if (owns_pid_namespace(c)) emit_kernel_parameters(c);   // through a procfs of its own, whatever was done to /proc
   emit_names(c);
   emit_setup_gate(c);
   if (c.late_pivot()) emit_pivot(c);

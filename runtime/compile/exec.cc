@@ -15,7 +15,7 @@ static void emit_exec_proc(Compilation& c, bool hosts) {
   const oci::Process& process = *c.spec.process;
   bool labels = !process.apparmor_profile.empty() || !process.selinux_label.empty();
   if (!labels && !process.oom_score_adj) return;
-  c.add(Op::open_proc, "", {hosts ? 1u : 0u});
+  c.open_proc(hosts ? kHostsProcfs : kPrivateProcfs);
   if (!process.oom_score_adj) return;
   c.add(Op::write_proc, "/process/oomScoreAdj",
         {c.text("self/oom_score_adj"), c.text(std::to_string(*process.oom_score_adj))},

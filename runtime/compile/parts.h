@@ -58,6 +58,10 @@ struct Compilation {
   uint32_t add(Op op, std::string origin, std::vector<uint64_t> arguments = {}, uint16_t flags = 0) {
     return plan.add(op, std::move(origin), std::move(arguments), flags);
   }
+  void open_proc(ProcfsKind kind) {
+    constexpr const char* kWhich[] = {"a private", "minirun's own", "the container's own"};
+    add(Op::open_proc, "", {kind, text(kWhich[kind])});
+  }
   uint64_t text(std::string_view value) { return plan.text(value); }
   void warn(std::string pointer, std::string_view what) {
     out.warnings.push_back(std::move(pointer) + ": " + std::string(what));

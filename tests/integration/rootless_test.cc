@@ -167,6 +167,29 @@ TEST_F(Rootless, FilterAndTerminal) {
   EXPECT_EQ(outcome.out.rfind("/dev/console char 0620 0 ", 0), 0U) << describe(outcome);
 }
 
+// As `podman run --pid host` asks for: nobody but the owner of a pid namespace may mount a procfs of it.
+TEST_F(Rootless, PidNamespaceOfTheHostAndItsProcfs) {
+  delegate_cgroup();
+  Bundle bundle;
+  make_rootless(bundle, {"report"});
+  bundle.drop_namespace("pid");
+  for (auto& mount : bundle.config["mounts"])
+    if (mount["destination"] == "/proc")
+      mount = {{"destination", "/proc"}, {"type", "bind"}, {"source", "/proc"}, {"options", {"rbind", "nosuid"}}};
+  bundle.config["process"]["oomScoreAdj"] = 600;
+  Outcome outcome = user_run(bundle);
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(json::parse(outcome.out)["oom_score_adj"], "600\n") << outcome.out;
+
+  // Whatever else is at /proc is not written to.
+  for (auto& mount : bundle.config["mounts"])
+    if (mount["destination"] == "/proc") mount = {{"destination", "/proc"}, {"type", "tmpfs"}, {"source", "tmpfs"}};
+  bundle.config["linux"].erase("maskedPaths");
+  bundle.config["linux"].erase("readonlyPaths");
+  outcome = user_run(bundle);
+  EXPECT_NE(outcome.code, 0) << describe(outcome);
+}
+
 TEST_F(Rootless, DelegatedCgroupIsUsedAndItsLimitsHold) {
   delegate_cgroup();
   Bundle bundle;
