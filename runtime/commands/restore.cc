@@ -21,6 +21,7 @@
 #include "runtime/criu/run.h"
 #include "runtime/launch/create.h"
 #include "runtime/supervise/console.h"
+#include "runtime/text/log.h"
 #include "sys/file.h"
 #include "sys/pidfd.h"
 
@@ -203,7 +204,15 @@ Result<Outcome> restore(const GlobalOptions& global, const RestoreCommand& comma
 
 }  // namespace
 
+// criu puts back what was saved: the root as it is mounted, the keyring as the processes had it.
+static void warn_of_ignored_options(const RestoreCommand& command) {
+  constexpr const char* kWarning = "minirun: warning: restore {}: {} has no effect: criu restores what was saved";
+  if (command.launch.no_pivot) report_line(fmt::format(kWarning, command.id, "--no-pivot"));
+  if (command.launch.no_new_keyring) report_line(fmt::format(kWarning, command.id, "--no-new-keyring"));
+}
+
 Result<Outcome> perform(const GlobalOptions& global, const RestoreCommand& command) {
+  warn_of_ignored_options(command);
   auto outcome = restore(global, command);
   if (!outcome.ok()) return wrap(outcome.error(), "restore " + command.id);
   return outcome;

@@ -133,6 +133,15 @@ ParseOutcome parse_process(const JsonDocument& document) {
   return outcome;
 }
 
+std::vector<std::string> known_properties(const JsonDocument& document) {
+  ParseOutcome outcome;
+  std::vector<std::string> known;
+  oci::Reader reader(outcome);
+  reader.collect_known(&known);
+  oci::read_value(reader, document.root(), outcome.spec);
+  return known;
+}
+
 ParseOutcome parse_spec(const JsonDocument& document) {
   ParseOutcome outcome;
   oci::read_all(outcome, document.root());

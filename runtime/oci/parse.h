@@ -29,6 +29,9 @@ ParseOutcome parse_resources(const JsonDocument& document);
 // The same for a process object: all that is set in the result is spec.process.
 ParseOutcome parse_process(const JsonDocument& document);
 
+// The pointer of each property that an object of this document may have: those of the parser's own tables.
+std::vector<std::string> known_properties(const JsonDocument& document);
+
 namespace oci {
 
 // Names as config.json has them, for messages.

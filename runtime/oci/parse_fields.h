@@ -46,6 +46,12 @@ class Reader {
   void unknown(JsonValue value);
   void problem(std::string pointer, std::string message);
 
+  // From here on the pointer of each property that could be read goes there, whether it is in the document or not.
+  void collect_known(std::vector<std::string>* known) { known_ = known; }
+  void known(JsonValue object, std::string_view name) {
+    if (known_ != nullptr) known_->push_back(object.pointer() + "/" + std::string(name));
+  }
+
   // Whether the value has that type; a problem if not.
   bool expect(JsonValue value, JsonType type);
 
@@ -54,6 +60,7 @@ class Reader {
 
  private:
   ParseOutcome& outcome_;
+  std::vector<std::string>* known_ = nullptr;
   For purpose_;
 };
 
@@ -101,6 +108,7 @@ requires requires(T* t) {
 void read_value(Reader& reader, JsonValue value, T& out) {
   if (!reader.expect(value, JsonType::object)) return;
   std::span<const Field<T>> fields = fields_of(&out);
+  for (const Field<T>& field : fields) reader.known(value, field.name);
   uint64_t seen = 0;
   for (auto member = value.first(); member; member = member->next()) {
     size_t i = 0;

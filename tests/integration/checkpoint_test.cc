@@ -205,6 +205,18 @@ TEST_F(Checkpoint, RestoreThatFailsLeavesNothing) {
 }
 
 // criu itself is deaf, and so is what it has started: in a session of its own, as processes of a container are.
+TEST_F(Checkpoint, OptionsThatRestoreCannotHonourAreWarnings) {
+  fake("exit 1\n");
+  make_folders(images_);
+  Bundle bundle;
+  bundle.write();
+  for (const char* option : {"--no-pivot", "--no-new-keyring"}) {
+    Outcome outcome = call_fake({"restore", option, "--bundle", bundle.path(), "--image-path", images_, id()});
+    EXPECT_TRUE(contains(outcome.err, "warning: restore " + id() + ": " + option + " has no effect: criu restores"))
+        << describe(outcome);
+  }
+}
+
 TEST_F(Checkpoint, RestoreIsGivenUpWhenASignalAsksForIt) {
   fake(
       "trap '' TERM\n/usr/bin/setsid /bin/sleep 1000 &\necho $! > /run/tests/criu/started\n"

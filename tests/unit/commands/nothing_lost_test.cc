@@ -1,0 +1,217 @@
+// Nothing asked for is lost: every property that the parser knows and every option that the commands know is shown to
+// have an effect, a refusal or a warning. A new one without a line fails.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "runtime/commands/command_table.h"
+#include "runtime/commands/options.h"
+#include "runtime/compile/compile.h"
+#include "runtime/compile/plan_print.h"
+#include "runtime/oci/parse.h"
+#include "runtime/oci/validate.h"
+#include "runtime/seccomp/filter.h"
+#include "sys/file.h"
+
+namespace minirun {
+namespace {
+
+using nlohmann::json;
+
+std::string source_text(const std::string& path) {
+  auto text = read_file(AT_FDCWD, MINIRUN_SOURCE_DIR + path, 1 << 20);
+  return text.ok() ? *text : "";
+}
+
+// All that minirun says and plans for a config.
+std::string consequences(const json& config) {
+  auto document = JsonDocument::parse(config.dump());
+  if (!document.ok()) return document.error().text();
+  ParseOutcome parsed = parse_spec(**document);
+  std::string text;
+  for (const Problem& problem : parsed.problems) text += problem.pointer + ": " + problem.message + "\n";
+  if (!parsed.problems.empty()) return text;
+  const auto& process = parsed.spec.process;  // compile() wants what validate() has not refused
+  if (!parsed.spec.root || !process || process->args.empty()) return text + "refused";
+  Findings findings = validate(parsed.spec);
+  for (const Problems& problems : {findings.problems, findings.warnings})
+    for (const Problem& problem : problems) text += problem.pointer + ": " + problem.message + "\n";
+  HostFacts host;
+  host.capabilities = (uint64_t{1} << 41) - 1;
+  std::optional<SeccompProgram> filter;
+  if (parsed.spec.linux_.seccomp) {
+    auto made = compile_seccomp(*parsed.spec.linux_.seccomp);
+    if (!made.ok()) return text + made.error().text();
+    filter = std::move(made).value();
+    text += std::string(reinterpret_cast<const char*>(filter->filter.data()),
+                        filter->filter.size() * sizeof filter->filter[0]);
+    text += std::to_string(filter->flags);
+  }
+  auto compiled = compile(parsed.spec, {"id", "/bundle", "/bundle/rootfs", "/"}, host, {}, filter ? &*filter : nullptr);
+  if (!compiled.ok()) return text + compiled.error().text();
+  text += plan_text(*compiled);
+  for (const bpf_insn& instruction : compiled->device_filter)
+    text += std::string(reinterpret_cast<const char*>(&instruction), sizeof instruction);
+  return text;
+}
+
+// Without a value, or, where one is wanted, with another.
+json without(json config, const json::json_pointer& pointer) {
+  config[pointer.parent_pointer()].erase(pointer.back());
+  return config;
+}
+
+json with_another(json config, const json::json_pointer& pointer) {
+  json& value = config[pointer];
+  if (value.is_boolean())
+    value = !value.get<bool>();
+  else if (value.is_number())
+    value = value.get<int64_t>() + 1;
+  else if (value.is_string())
+    value = value.get<std::string>() + "x";
+  else
+    value.clear();
+  return config;
+}
+
+// "/mounts/1/source": "/mounts/*/source".
+std::string general(const std::string& pointer) {
+  std::string out;
+  for (size_t at = 0; at < pointer.size();) {
+    size_t end = std::min(pointer.find('/', at + 1), pointer.size());
+    std::string token = pointer.substr(at + 1, end - at - 1);
+    bool index = token.find_first_not_of("0123456789") == std::string::npos;
+    bool name = out.ends_with("/netDevices") || out.ends_with("/rdma");
+    out += "/" + (index || name ? "*" : token);
+    at = end;
+  }
+  return out;
+}
+
+// What is not in the plan, with the test that shows it. The longest that a property begins with counts.
+const std::map<std::string, std::string> kProperties = {
+    {"/annotations", "StateRecord.ComesBackAsItWas"},
+    {"/hooks", "Hooks.RunInTheirOrderAndPlaces"},
+    {"/hooks/*/timeout", "Hooks.TimeoutOfAnyKindIsKeptAndLeavesNobody"},
+    {"/linux/devices", "Devices.ListedOnesAreMadeAsSaid"},
+    {"/linux/gidMappings", "UserNamespace.MapsAreThoseOfTheConfig"},
+    {"/linux/intelRdt", "RdtSchemata.OldAndNewPropertiesAreWrittenOneAfterTheOther"},
+    {"/linux/intelRdt/closID", "IntelRdt.AClassThatWasThereIsJoinedAndNeverRemoved"},
+    {"/linux/intelRdt/enableMonitoring", "IntelRdt.AHostWithoutResctrlRefusesIt"},
+    {"/linux/mountLabel", "SpecialMounts.MountLabelWithoutSelinuxIsAWarning"},
+    {"/linux/netDevices", "NetDevices.AreInTheContainerUpAndWithTheirAddresses"},
+    {"/linux/resources/blockIO/leafWeight", "Unsupported.ControlsOfCgroupV1AreErrorsUnlessTheyAskForNothing"},
+    {"/linux/resources/memory/kernel", "Unsupported.ControlsOfCgroupV1AreErrorsUnlessTheyAskForNothing"},
+    {"/linux/resources/memory/kernelTCP", "Unsupported.ControlsOfCgroupV1AreErrorsUnlessTheyAskForNothing"},
+    {"/linux/resources/memory/useHierarchy", "Unsupported.ControlsOfCgroupV1AreErrorsUnlessTheyAskForNothing"},
+    {"/linux/resources/network", "Unsupported.ControlsOfCgroupV1AreErrorsUnlessTheyAskForNothing"},
+    {"/linux/rootfsPropagation", "CompileRoot.IsASlaveOfTheHostUnlessAskedOtherwise"},
+    {"/linux/seccomp/architectures", "CompileSeccomp.LeavesOutArchitecturesThatThisMachineCannotRun"},
+    {"/linux/seccomp/listener", "SeccompAgent.AnswersACallOfRun"},
+    {"/linux/uidMappings", "UserNamespace.MapsAreThoseOfTheConfig"},
+    {"/process/consoleSize", "Terminal.ConsoleSizeCountsWhereTheCallerHasNoTerminal"},
+    {"/process/env", "Process.EnvironmentKeepsOrderAndTheLastOfDuplicatesAndTheCallersStaysOutside"},
+    {"/process/execCPUAffinity", "ExecEngine.FinalCpuAffinityIsTheProcesses"},
+    {"/process/oomScoreAdj", "Process.OomScoreAdjIsSetOrLeftAlone"},
+    {"/process/scheduler", "CompileProcess.SchedulerIoPriorityAndPersonality"},
+    {"/root/path", "BadInput.RootfsThatIsMissingOrNoFolder"},
+};
+
+// Options that no test of the program spells, with the test that gives them another way.
+const std::map<std::string, std::string> kOptions = {
+    {"checkpoint --", "CriuArguments.DumpTakesEveryFlag"},
+    {"restore --", "CriuArguments.RestoreIsMinirunsChildAndTakesWhatIsOutside"},
+    {"restore --no-pivot", "Checkpoint.OptionsThatRestoreCannotHonourAreWarnings"},
+    {"restore --no-new-keyring", "Checkpoint.OptionsThatRestoreCannotHonourAreWarnings"},
+    {"plan --no-init", "NothingLost.PlanWithoutTheInitIsAnother"},
+    {"help --help", "Help.IsTheSameByAllItsNames"},
+};
+
+const std::string* test_of(const std::map<std::string, std::string>& table, const std::string& name) {
+  const std::string* found = nullptr;
+  for (const auto& [beginning, test] : table)  // in order: a longer one comes later
+    if (name.starts_with(beginning)) found = &test;
+  return found;
+}
+
+// The hooks of all kinds are read alike.
+std::string of_any_hook(const std::string& property) {
+  size_t at = property.find("/*/");
+  return property.starts_with("/hooks/") && at != std::string::npos ? "/hooks" + property.substr(at) : property;
+}
+
+std::vector<std::string> texts_below(std::initializer_list<const char*> folders) {
+  std::vector<std::string> texts;
+  for (const char* folder : folders)
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(MINIRUN_SOURCE_DIR + std::string(folder)))
+      if (entry.path().extension() == ".cc" || entry.path().extension() == ".h")
+        texts.push_back(read_file(AT_FDCWD, entry.path().string(), 1 << 20).value());
+  return texts;
+}
+
+TEST(NothingLost, EveryPropertyHasAnEffectARefusalOrAWarning) {
+  json config = json::parse(source_text("/tests/unit/data/full-config.json"));
+  std::string before = consequences(config);
+  auto document = JsonDocument::parse(config.dump());
+  ASSERT_TRUE(document.ok());
+  std::map<std::string, bool> shown;
+  for (const std::string& text : known_properties(**document)) {
+    bool& is_shown = shown[general(text)];
+    json::json_pointer pointer(text);
+    if (is_shown || !config.contains(pointer)) continue;
+    bool told = before.find(text + ": ") != std::string::npos;  // a refusal or a warning
+    is_shown = consequences(without(config, pointer)) != before &&
+               (told || consequences(with_another(config, pointer)) != before);
+  }
+  EXPECT_GT(shown.size(), 150U);
+  for (const auto& [property, is_shown] : shown)
+    EXPECT_TRUE(is_shown || test_of(kProperties, of_any_hook(property)) != nullptr)
+        << property << ": full-config.json without it, or with another value, has the same plan and the same words";
+}
+
+TEST(NothingLost, EveryOptionIsGivenByATest) {
+  auto texts = texts_below({"/tests/integration", "/tests/attacks", "/tests/faults", "/tests/support"});
+  auto given = [&](const std::string& command, const std::string& spelling) {
+    return std::any_of(texts.begin(), texts.end(), [&](const std::string& text) {
+      auto has = [&](const std::string& word) { return text.find(word) != std::string::npos; };
+      bool about = command.empty() || has("\"" + command + "\"") || has(command + "(");
+      return about && (has("\"" + spelling + "\"") || has("\"" + spelling + "="));
+    });
+  };
+  CommandTable table = read_command_table();
+  table.commands.push_back({"", "", table.options, false, false});
+  for (const CommandEntry& command : table.commands)
+    for (const OptionEntry& option : command.options) {
+      bool any = std::any_of(option.spellings.begin(), option.spellings.end(),
+                             [&](const std::string& spelling) { return given(command.name, spelling); });
+      std::string name = command.name + " " + option.spellings.back();
+      EXPECT_TRUE(any || test_of(kOptions, name) != nullptr) << name << ": no test gives it";
+    }
+}
+
+TEST(NothingLost, TestsOfTheTablesAreThere) {
+  std::string all;
+  for (const std::string& text : texts_below({"/tests/unit", "/tests/integration"})) all += text;
+  for (const auto* table : {&kProperties, &kOptions})
+    for (const auto& [name, test] : *table) {
+      std::string head = test;
+      head.replace(head.find('.'), 1, ", ");
+      EXPECT_NE(all.find("(" + head + ")"), std::string::npos) << name << ": " << test;
+    }
+}
+
+TEST(NothingLost, PlanWithoutTheInitIsAnother) {
+  auto parse = [](std::vector<std::string> words) {
+    std::vector<char*> pointers;
+    for (std::string& word : words) pointers.push_back(word.data());
+    return std::get<PlanCommand>(parse_command_line(static_cast<int>(words.size()), pointers.data()).command);
+  };
+  EXPECT_FALSE(parse({"minirun", "plan", "bundle"}).no_init);
+  EXPECT_TRUE(parse({"minirun", "plan", "--no-init", "bundle"}).no_init);
+}
+
+}  // namespace
+}  // namespace minirun
