@@ -344,7 +344,7 @@ class Executor : public LendSteps<Kernel> {
   // of the init's own half drop the capabilities. no_new_privs is for the filter, and concerns this process alone: the
   // workload has been cloned already.
   long confine(uint32_t count, bool own_descriptors) {
-    if (own_descriptors) close_all_but_control();
+    if (own_descriptors) this->close_all_but_control();
     (void)this->call(__NR_chdir, address("/"));
     long rc = walk(init_first_, init_first_ + count);
     if (rc < 0) return rc;
@@ -357,15 +357,9 @@ class Executor : public LendSteps<Kernel> {
     return no_filters ? 0 : rc;
   }
 
-  void close_all_but_control() {
-    auto control = static_cast<uint64_t>(this->control_);
-    (void)this->call(__NR_close_range, 0, control - 1, 0);
-    (void)this->call(__NR_close_range, control + 1, 0xffffffff, 0);
-  }
-
   // Resident from here on: gives back what it does not need, then reaps and forwards until the workload ends.
   void become_init(long workload, bool shared_descriptors) {
-    if (shared_descriptors) close_all_but_control();
+    if (shared_descriptors) this->close_all_but_control();
     (void)this->call(__NR_munmap, address(base_), plan_->total_bytes);
     int status = reap_and_forward(this->kernel_, workload);
     (void)this->send(Message::exited, status, -1);
