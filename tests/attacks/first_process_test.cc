@@ -2,9 +2,9 @@
 #include <sys/syscall.h>
 
 #include <cerrno>
-#include <cstdlib>
+#include <set>
 
-#include "tests/attacks/attack.h"
+#include "tests/attacks/tracer_fixture.h"
 
 namespace minirun::testing {
 namespace {
@@ -49,9 +49,8 @@ class FirstProcess : public Attack {
 
 TEST_F(FirstProcess, HasNothingOnLoanWhenTheWorkloadRuns) {
   // In about half of the starts it kept CAP_SYS_ADMIN until after the workload's exec.
-  const char* rounds = getenv("MINIRUN_ATTACK_ROUNDS");
   bundle_.payload({"files", "/proc/1/status"});
-  for (int round = rounds != nullptr ? atoi(rounds) : 50; round > 0; round--) {
+  for (int round = rounds(); round > 0; round--) {
     Outcome outcome = run(bundle_);
     ASSERT_EQ(outcome.code, 0) << describe(outcome);
     expect_nothing_on_loan(outcome.out, "PID 1");
@@ -72,6 +71,18 @@ TEST_F(FirstProcess, HasNothingOnLoanWhileItWaitsForStart) {
     EXPECT_EQ(call({"start", id()}).code, 0);
     end();
   }
+}
+
+TEST_F(FirstProcess, HasNothingThatTheContainerHasNot) {
+  bundle_.payload({"trace", "1"});
+  Outcome outcome = run(bundle_);
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(kinds(outcome.out), std::set<std::string>{"descriptor"}) << "the socket to minirun, " << outcome.out;
+  bundle_.payload({"pause"});
+  ASSERT_EQ(detach(bundle_).code, 0);
+  outcome = exec({}, {kPayload, "trace", "1"});
+  EXPECT_EQ(outcome.out.find("attached 1 empty 0 before 1 findings 0"), 0U) << describe(outcome);
+  end();
 }
 
 TEST_F(FirstProcess, IsNoPuppet) {

@@ -106,7 +106,7 @@ TEST_F(MadePaths, RacedLinksMakeNothingInAVolume) {
     bundle.add_mount("/a/file", "bind", "/etc/passwd", {"bind"});
     for (const char* raced : {"/a", "/dev"}) {
       int ran = 0;
-      const int rounds = 500;
+      const int rounds = 1000;
       {
         Racer racer(bundle.rootfs() + raced, bundle.rootfs() + "/link");
         for (int i = 0; i < rounds && !HasFailure(); ++i) {

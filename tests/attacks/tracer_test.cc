@@ -1,76 +1,28 @@
 // The law of docs/security.md, "Processes within a container's reach", and its proof: a tracer in the container takes
 // from each process of minirun's what it can.
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdlib>
+#include <set>
+#include <string>
 
-#include "tests/attacks/attack.h"
+#include "tests/attacks/tracer_fixture.h"
 
 namespace minirun::testing {
 namespace {
 
 using nlohmann::json;
 
-int rounds() {
-  const char* asked = getenv("MINIRUN_ATTACK_ROUNDS");
-  return asked == nullptr ? 50 : atoi(asked);
-}
-
-class Tracer : public Attack {
+class ExecTracer : public Tracer {
  protected:
-  static constexpr const char* kSaid = "/run/tests/said";
-
-  void start_tracer(Bundle& bundle, const std::vector<std::string>& flags = {},
-                    const std::vector<std::string>& payload = {"trace"}) {
-    bundle.add_capability("CAP_SYS_PTRACE");
-    bundle.payload(payload);
-    UniqueFd file(open(kSaid, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    StartOptions options;
-    options.stdout_fd = file.get();
-    std::vector<std::string> all = {"--detach", "--pid-file", kPidFile};
-    all.insert(all.end(), flags.begin(), flags.end());
-    Outcome outcome = run(bundle, all, options);
-    ASSERT_EQ(outcome.code, 0) << describe(outcome);
-    ASSERT_TRUE(eventually([] { return content(kSaid).find("ready") != std::string::npos; })) << content(kSaid);
-  }
-
-  std::string end_and_hear() {
-    EXPECT_EQ(call({"kill", id(), "TERM"}).code, 0);
-    EXPECT_TRUE(eventually([] { return content(kSaid).find("findings") != std::string::npos; })) << content(kSaid);
-    std::string said = content(kSaid);
-    end();
-    EXPECT_EQ(unlink(kSaid), 0);
-    return said;
-  }
-
-  // Every way of exec; what was seen of them.
-  std::string trace_execs(Bundle& bundle, const std::vector<std::string>& flags = {}) {
-    start_tracer(bundle, flags);
-    for (int i = 0; i < rounds(); ++i) {
-      const std::vector<std::string> ways[] = {{}, {"--detach"}, {"--tty"}};
-      EXPECT_EQ(exec(ways[i % 3], {"/bin/payload", "true"}).code, 0);
-    }
-    return end_and_hear();
-  }
-
-  static void add_filter(Bundle& bundle, const std::vector<std::string>& names = {"getppid", "clone3"}) {
-    bundle.config["process"]["noNewPrivileges"] = false;
-    bundle.config["linux"]["seccomp"] = {
-        {"defaultAction", "SCMP_ACT_ALLOW"},
-        {"syscalls", {{{"names", names}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", 38}}}}};
-  }
-  static void add_user_namespace(Bundle& bundle) {
-    bundle.config["linux"]["namespaces"].push_back({{"type", "user"}});
-    for (const char* maps : {"uidMappings", "gidMappings"})
-      bundle.config["linux"][maps] = {{{"containerID", 0}, {"hostID", 100000}, {"size", 1000}}};
-    ASSERT_EQ(system(("chown -hR 100000:100000 " + bundle.rootfs()).c_str()), 0);
-  }
-
   void expect_nothing_of_exec(bool filtered, const std::vector<std::string>& flags) {
     Bundle bundle;
     if (filtered) add_filter(bundle);
@@ -80,19 +32,19 @@ class Tracer : public Attack {
   }
 };
 
-TEST_F(Tracer, FindsNothingOfExec) {
+TEST_F(ExecTracer, FindsNothing) {
   expect_nothing_of_exec(false, {});
 }
 
-TEST_F(Tracer, FindsNothingOfExecUnderAFilter) {
+TEST_F(ExecTracer, FindsNothingUnderAFilter) {
   expect_nothing_of_exec(true, {});
 }
 
-TEST_F(Tracer, FindsNothingOfExecBesideAWorkloadWithoutAnInit) {
+TEST_F(ExecTracer, FindsNothingBesideAWorkloadWithoutAnInit) {
   expect_nothing_of_exec(true, {"--no-init"});
 }
 
-TEST_F(Tracer, FindsNothingOfExecIntoAUserNamespace) {
+TEST_F(ExecTracer, FindsNothingInAUserNamespace) {
   for (bool filtered : {false, true}) {
     Bundle bundle;
     add_user_namespace(bundle);
@@ -102,170 +54,94 @@ TEST_F(Tracer, FindsNothingOfExecIntoAUserNamespace) {
   }
 }
 
-// A pod whose containers share user and pid namespace: what joins both shared minirun's memory once.
-TEST_F(Tracer, FindsNothingOfAContainerThatJoinsUserAndPidNamespace) {
-  Bundle pod;
-  add_user_namespace(pod);
-  start_tracer(pod);
-  Bundle other;
-  other.config["linux"]["uidMappings"] = json::array();
-  const std::string ns = "/proc/" + std::to_string(container_pid()) + "/ns/";
-  other.config["linux"]["namespaces"].push_back({{"type", "user"}, {"path", ns + "user"}});
-  other.config["linux"].erase("uidMappings");
-  other.join_namespace("pid", ns + "pid");
-  ASSERT_EQ(system(("chown -hR 100000:100000 " + other.rootfs()).c_str()), 0);
-  other.payload({"true"});
-  other.write();
-  for (int i = 0; i < rounds(); ++i) {
-    std::vector<std::string> args = {"run", "--bundle", other.path(), "other"};
-    if (i % 2 == 1) args.insert(args.begin() + 1, "--no-init");
-    Outcome outcome = Running(minirun(args), {}).finish();
-    EXPECT_EQ(outcome.code, 0) << describe(outcome);
-  }
-  std::string said = end_and_hear();
-  EXPECT_NE(said.find("before 0 findings 0"), std::string::npos) << said;
+// The rows of the table "What is left".
+TEST_F(ExecTracer, FindsWhatAProfileThatForbidsTheSessionLeaves) {
+  expect_exactly({"filter", "capabilities"}, [&] {
+    Bundle bundle;
+    add_filter(bundle, {"setsid"});
+    return trace_execs(bundle);
+  });
 }
 
-// Containers that join the pid namespace of a tracer, in all their ways of birth. The rootfs is the tracer's own, so
-// that any other root is a finding.
-class JoiningTracer : public Tracer {
+TEST_F(ExecTracer, FindsWhatASchedulerThatForkingResetsTakes) {
+  expect_exactly({"capabilities"}, [&] {
+    Bundle bundle;
+    bundle.config["process"]["scheduler"] = {
+        {"policy", "SCHED_FIFO"}, {"priority", 1}, {"flags", {"SCHED_FLAG_RESET_ON_FORK"}}};
+    return trace_execs(bundle);
+  });
+}
+
+// A process of the host's that goes into the container's pid namespace, with nothing but what it is made to keep.
+class PlantedTracer : public Tracer {
  protected:
-  void write_other(Bundle& other, const Bundle& pod, bool filtered) {
-    other.config["root"]["path"] = pod.rootfs();
-    other.join_namespace("pid", "/proc/" + std::to_string(container_pid()) + "/ns/pid");
-    if (filtered) add_filter(other, {"clone3"});
-    other.payload({"true"});
-    other.write();
+  struct Kept {
+    bool root = false, capabilities = false, descriptor = false, filter = true;
+    std::string empty = "";  // a folder to be in, in a user namespace of its own
+  };
+
+  static void give_up(const Kept& kept, const std::string& rootfs) {
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (close_range(0, ~0U, 0) != 0) _exit(2);
+    if (kept.descriptor)
+      for (int fd = 0; fd < 4; ++fd) (void)open("/run/tests", O_RDONLY | O_DIRECTORY);
+    if (!kept.empty.empty() && unshare(CLONE_NEWUSER) != 0) _exit(3);
+    if (!kept.root && (chroot(kept.empty.empty() ? rootfs.c_str() : kept.empty.c_str()) != 0 || chdir("/") != 0))
+      _exit(4);
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    const __user_cap_data_struct none[2]{};
+    if (!kept.capabilities && syscall(SYS_capset, &header, none) != 0) _exit(5);
+    sock_filter allow{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW};
+    sock_fprog program{1, &allow};
+    if (kept.filter && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+                        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0))
+      _exit(6);
+    for (;;) (void)pause();
   }
 
-  void expect_run(const Bundle& other, const std::vector<std::string>& flags) {
-    std::vector<std::string> args = {"run", "--bundle", other.path()};
-    args.insert(args.end(), flags.begin(), flags.end());
-    args.emplace_back("other");
-    Outcome outcome = Running(minirun(args), {}).finish();
-    EXPECT_EQ(outcome.code, 0) << describe(outcome);
-  }
-  void remove_other() { EXPECT_EQ(Running(minirun({"delete", "--force", "other"}), {}).finish().code, 0); }
-
-  std::string trace_runs(const Bundle& other) {
-    for (int i = 0; i < rounds(); ++i) {
-      const std::vector<std::string> ways[] = {{}, {"--no-init"}, {"--detach"}};
-      expect_run(other, ways[i % 3]);
-      if (i % 3 == 2) remove_other();
+  // What the tracer says of it.
+  std::set<std::string> kinds_of(const Kept& kept) {
+    Bundle bundle;
+    add_filter(bundle);
+    start_tracer(bundle);
+    const std::string path = "/proc/" + std::to_string(container_pid()) + "/ns/pid";
+    pid_t stage = fork();
+    if (stage == 0) {
+      UniqueFd ns(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+      if (setns(ns.get(), CLONE_NEWPID) != 0) _exit(1);
+      pid_t leak = fork();
+      if (leak == 0) give_up(kept, bundle.rootfs());
+      (void)usleep(300'000);
+      // Its end is seen by the container's init: a tracer that never looks keeps it from this process.
+      _exit(leak > 0 && kill(leak, SIGKILL) == 0 ? 0 : 1);
     }
-    return end_and_hear();
-  }
-
-  std::string trace_created(const Bundle& other) {
-    for (int i = 0; i < rounds(); ++i) {
-      Outcome made = Running(minirun({"create", "--bundle", other.path(), "other"}), {}).finish();
-      EXPECT_EQ(made.code, 0) << describe(made);
-      EXPECT_EQ(Running(minirun({"start", "other"}), {}).finish().code, 0);
-      remove_other();
-    }
-    return end_and_hear();
+    int status = -1;
+    EXPECT_EQ(waitpid(stage, &status, 0), stage);
+    EXPECT_EQ(status, 0);
+    return kinds(end_and_hear());
   }
 };
 
-TEST_F(JoiningTracer, FindsNothingOfARun) {
-  for (bool filtered : {false, true}) {
-    Bundle pod, other;
-    if (filtered) add_filter(pod, {"clone3"});
-    start_tracer(pod);
-    write_other(other, pod, filtered);
-    std::string said = trace_runs(other);
-    EXPECT_NE(said.find("findings 0"), std::string::npos) << said;
-    EXPECT_EQ(said.find(" before 0 "), std::string::npos) << "nothing was caught between birth and exec: " << said;
-  }
+using Kinds = std::set<std::string>;
+
+TEST_F(PlantedTracer, FindsEachKindOfLeakAlone) {
+  // The program of this test and its memory are always there.
+  const Kinds always = {"program", "memory"};
+  EXPECT_EQ(kinds_of({}), always);
+  EXPECT_EQ(kinds_of({.root = true}), Kinds({"program", "memory", "root"}));
+  EXPECT_EQ(kinds_of({.capabilities = true}), Kinds({"program", "memory", "capabilities"}));
+  EXPECT_EQ(kinds_of({.descriptor = true}), Kinds({"program", "memory", "descriptor"}));
+  EXPECT_EQ(kinds_of({.filter = false}), Kinds({"program", "memory", "filter"}));
 }
 
-// It waits for start with what that takes: docs/security.md has it.
-TEST_F(JoiningTracer, FindsOfACreatedContainerNoMoreThanItsWaitTakes) {
-  for (bool filtered : {false, true}) {
-    Bundle pod, other;
-    if (filtered) add_filter(pod, {"clone3"});
-    start_tracer(pod);
-    write_other(other, pod, filtered);
-    std::string said = trace_created(other);
-    for (const char* kind : {"[program ", "[root]", "[capabilities]", "[filter", "[new privileges"})
-      EXPECT_EQ(said.find(kind), std::string::npos) << kind << " is in: " << said;
-    EXPECT_NE(said.find("[descriptor socket]"), std::string::npos) << "it was never caught: " << said;
-  }
-}
-
-TEST_F(JoiningTracer, FindsNothingOfARunInANewUserNamespace) {
-  Bundle pod, other;
-  start_tracer(pod);
-  add_user_namespace(other);
-  other.join_namespace("pid", "/proc/" + std::to_string(container_pid()) + "/ns/pid");
-  other.config["mounts"] = json::array();  // no procfs of a pid namespace that the host owns
-  other.config["linux"].erase("maskedPaths");
-  other.config["linux"].erase("readonlyPaths");
-  other.payload({"true"});
-  other.write();
-  std::string said = trace_runs(other);
-  for (const char* kind : {"[program ", "[capabilities]", "[filter", "[descriptor"})
-    EXPECT_EQ(said.find(kind), std::string::npos) << kind << " is in: " << said;
-}
-
-TEST_F(JoiningTracer, FindsNothingOfStartContainerHooks) {
-  Bundle pod, other;
-  start_tracer(pod);
-  other.config["hooks"]["startContainer"] = {{{"path", "/bin/payload"}, {"args", {"payload", "true"}}}};
-  write_other(other, pod, false);
-  std::string said = trace_runs(other);
-  EXPECT_NE(said.find("findings 0"), std::string::npos) << said;
-}
-
-// What it makes the process open that opens a procfs is not mounted: ramfs takes every parameter, tmpfs knows what it
-// takes.
-TEST_F(JoiningTracer, CannotHaveAnotherFilesystemMountedOnProc) {
-  for (const std::string filesystem : {"ramfs", "tmpfs"}) {
-    Bundle pod, other;
-    start_tracer(pod, {}, {"swap-context", filesystem});
-    write_other(other, pod, false);
-    other.payload({"files", "/proc/self/stat"});  // fails where that is no procfs
-    other.write();
-    int refused = 0;
-    for (int i = 0; i < rounds(); ++i) {
-      Outcome outcome = Running(minirun({"run", "--bundle", other.path(), "other"}), {}).finish();
-      if (outcome.code == 0) continue;
-      ++refused;
-      EXPECT_NE(outcome.err.find("mount proc of its pid namespace on /proc"), std::string::npos) << describe(outcome);
-    }
-    EXPECT_GT(refused, 0) << "it was never caught";
-    EXPECT_EQ(end_and_hear().find("swapped 0"), std::string::npos);
-  }
-}
-
-// A process of the host that goes into the container's pid namespace with all that it has.
-TEST_F(Tracer, FindsWhatIsPlanted) {
-  Bundle bundle;
-  add_filter(bundle);
-  start_tracer(bundle);
-  const std::string path = "/proc/" + std::to_string(container_pid()) + "/ns/pid";
-  pid_t stage = fork();
-  if (stage == 0) {
-    UniqueFd ns(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (setns(ns.get(), CLONE_NEWPID) != 0) _exit(1);
-    pid_t leak = fork();
-    if (leak == 0) {
-      (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-      (void)open("/run/tests", O_RDONLY | O_DIRECTORY);
-      (void)pause();
-      _exit(0);
-    }
-    (void)usleep(300'000);
-    (void)kill(leak, SIGKILL);
-    (void)waitpid(leak, nullptr, 0);
-    _exit(leak > 0 ? 0 : 1);
-  }
-  int status = -1;
-  ASSERT_EQ(waitpid(stage, &status, 0), stage);
-  EXPECT_EQ(status, 0);
-  std::string said = end_and_hear();
-  for (const char* kind : {"[program ", "[root]", "[capabilities]", "[filter]", "[descriptor "})
-    EXPECT_NE(said.find(kind), std::string::npos) << kind << " is not in: " << said;
+TEST_F(PlantedTracer, FindsEachKindOfLeakOfOneInAnEmptyTree) {
+  const std::string empty = "/run/tests/empty";
+  make_folders(empty);
+  EXPECT_EQ(kinds_of({.empty = empty}), Kinds({"program", "memory"}));
+  EXPECT_EQ(kinds_of({.descriptor = true, .empty = empty}), Kinds({"program", "memory", "descriptor"}));
+  EXPECT_EQ(kinds_of({.filter = false, .empty = empty}),
+            Kinds({"program", "memory", "filter of an empty one", "new privileges of an empty one"}));
+  remove_tree(empty);
 }
 
 }  // namespace

@@ -23,10 +23,11 @@ bool has_selinux() {
 
 class Labels : public MinirunTest {
  protected:
-  static void expect_profile_is_named(const Outcome& outcome, int code = 1) {
+  static void expect_profile_is_named(const Outcome& outcome, int code = 1,
+                                      const std::string& by = "/process/apparmorProfile") {
     EXPECT_EQ(outcome.code, code) << describe(outcome);
-    EXPECT_NE(outcome.err.find("/process/apparmorProfile: \"no-such-profile\": there is no profile of that name in the "
-                               "kernel"),
+    EXPECT_NE(outcome.err.find(by + ": \"no-such-profile\": there is no profile of that name in the "
+                                    "kernel"),
               std::string::npos)
         << describe(outcome);
     EXPECT_NE(outcome.err.find("`/proc/self/attr/apparmor/exec`"), std::string::npos) << describe(outcome);
@@ -85,7 +86,8 @@ TEST_F(Labels, AppArmorProfileThatIsNotLoadedIsNamedByStartAndExecToo) {
   bundle.payload({"pause"});
   Outcome running = detach(bundle);
   ASSERT_EQ(running.code, 0) << describe(running);
-  expect_profile_is_named(call({"exec", "--apparmor", "no-such-profile", id(), "/bin/payload", "true"}), 255);
+  expect_profile_is_named(call({"exec", "--apparmor", "no-such-profile", id(), "/bin/payload", "true"}), 255,
+                          "--apparmor");
   EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
 }
 
@@ -136,6 +138,33 @@ TEST_F(Labels, AHostWithoutSelinuxRefusesALabel) {
                   "host"});
   bundle.config["process"]["selinuxLabel"] = "";
   EXPECT_EQ(run(bundle).code, 0);
+}
+
+// PID 1 keeps minirun's label, so that a rule for the profile's own processes does not cover it (docs/security.md).
+TEST_F(Labels, AppArmorLetsNoWorkloadTracePid1) {
+  REQUIRE_APPARMOR();
+  Bundle bundle;
+  bundle.add_capability("CAP_SYS_PTRACE");
+  bundle.payload({"trace", "1"});
+  Outcome outcome = run(bundle);
+  EXPECT_EQ(outcome.out.find("attached 1 "), 0U) << "without the profile: " << describe(outcome);
+  bundle.config["process"]["apparmorProfile"] = kProfile;
+  outcome = run(bundle);
+  EXPECT_EQ(outcome.out, "attached 0 empty 0 before 0 findings 0\n") << describe(outcome);
+}
+
+// The policy of the guest allows every trace.
+TEST_F(Labels, SelinuxLabelIsAllThatPid1Lacks) {
+  REQUIRE_SELINUX();
+  Bundle bundle;
+  bundle.add_capability("CAP_SYS_PTRACE");
+  bundle.config["process"]["selinuxLabel"] = kLabel;
+  bundle.config["process"]["noNewPrivileges"] = false;
+  bundle.payload({"trace", "1"});
+  Outcome outcome = run(bundle);
+  EXPECT_EQ(outcome.out,
+            "attached 1 empty 0 before 1 findings 2 [descriptor socket] [label system_u:system_r:kernel_t]\n")
+      << describe(outcome);
 }
 
 class MemoryPolicy : public MinirunTest {

@@ -74,6 +74,10 @@ TEST_F(NoPivot, AProcThatCannotBeReachedIsARefusal) {
   ASSERT_EQ(mount("tmpfs", place.c_str(), "tmpfs", 0, nullptr), 0);
   make_folders(place + "/proc");
   EXPECT_EQ(run(bundle_).out, kDenied);
+  // Linux 7.0 makes a mount namespace of the rootfs alone, where nothing has to be hidden; not for these hooks.
+  Outcome outcome = run(bundle_, {"--no-pivot"});
+  EXPECT_TRUE(outcome.code == 1 || outcome.out == kDenied) << describe(outcome);
+  bundle_.config["hooks"]["createContainer"] = {{{"path", "/bin/true"}}};
   expect_refused(run(bundle_, {"--no-pivot"}), {"/root/path", "hide the host's " + place + "/proc", "covers"});
   EXPECT_EQ(umount2(place.c_str(), 0), 0);
   EXPECT_EQ(umount2((place + "/proc").c_str(), 0), 0);

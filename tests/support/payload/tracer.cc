@@ -37,6 +37,12 @@ uint64_t field(const std::string& process, const std::string& name, int base) {
   return 0;
 }
 
+// Empty where no LSM labels processes.
+std::string label(const std::string& process) {
+  std::string text = slurp(process + "/attr/current");
+  return text.substr(0, text.find('\n'));
+}
+
 bool same_root(const std::string& process) {
   struct stat theirs {
   }, own{};
@@ -44,15 +50,19 @@ bool same_root(const std::string& process) {
   return stat("/", &own) == 0 && own.st_dev == theirs.st_dev && own.st_ino == theirs.st_ino;
 }
 
-// What stands in a tree without anything in it, and in a user namespace of its own: it opens a procfs for minirun.
-bool has_nothing(const std::string& process) {
-  if (target(process + "/ns/user") == target("/proc/self/ns/user")) return false;
+// It opens a procfs for minirun.
+bool is_in_empty_tree(const std::string& process) {
   DIR* directory = opendir((process + "/root/").c_str());
   if (directory == nullptr) return false;
   int entries = 0;
   while (readdir(directory) != nullptr) ++entries;
   (void)closedir(directory);
   return entries == 2;  // itself and ".."
+}
+
+// Anonymous memory, the kernel's own ("[vdso]"), the init program, the plan: no program or library of the host.
+bool is_init_memory(const std::string& name) {
+  return name.find('/') == std::string::npos || name.rfind("/memfd:minirun-", 0) == 0;
 }
 
 class Tracer {
@@ -80,8 +90,11 @@ class Tracer {
     if (program.empty() || program == kOwnProgram) return;  // it has executed its program, or is gone
     ++before_;
     if (program.rfind("/memfd:minirun-init", 0) != 0) findings_.insert("program " + program);
-    if (has_nothing(process)) {
+    look_at_memory(process);
+    if (is_in_empty_tree(process)) {
       ++empty_;
+      if (target(process + "/ns/user") == target("/proc/self/ns/user") && field(process, "CapPrm", 16) != 0)
+        findings_.insert("capabilities of an empty one");
       if (field(process, "Seccomp_filters", 10) < 1) findings_.insert("filter of an empty one");
       if (field(process, "NoNewPrivs", 10) != 1) findings_.insert("new privileges of an empty one");
       look_at_descriptors(process, "anon_inode:[fscontext]", 0);
@@ -89,9 +102,20 @@ class Tracer {
     }
     if (!same_root(process)) findings_.insert("root");
     if ((field(process, "CapPrm", 16) & ~own_capabilities_) != 0) findings_.insert("capabilities");
+    if (label(process) != own_label_) findings_.insert("label " + label(process));
     if (field(process, "Seccomp", 10) < own_filter_ || field(process, "Seccomp_filters", 10) < own_filters_)
       findings_.insert("filter");
     look_at_descriptors(process, "", 3);
+  }
+
+  void look_at_memory(const std::string& process) {
+    std::istringstream lines(slurp(process + "/maps"));
+    std::string range, access, offset, device, inode, name;
+    for (std::string line; std::getline(lines, line); name.clear()) {
+      std::istringstream words(line);
+      words >> range >> access >> offset >> device >> inode >> name;
+      if (!is_init_memory(name)) findings_.insert("memory " + name);
+    }
   }
 
   void look_at_descriptors(const std::string& process, const std::string& allowed, int first) {
@@ -105,6 +129,7 @@ class Tracer {
   const uint64_t own_capabilities_ = field("/proc/self", "CapBnd", 16);
   const uint64_t own_filter_ = field("/proc/self", "Seccomp", 10);
   const uint64_t own_filters_ = field("/proc/self", "Seccomp_filters", 10);
+  const std::string own_label_ = label("/proc/self");
   long attached_ = 0, before_ = 0, empty_ = 0;
   std::set<std::string> findings_;
 };
@@ -117,7 +142,7 @@ class Swapper {
   void attach(pid_t pid) {
     if (ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD) != 0) return;
     bool stopped = ptrace(PTRACE_INTERRUPT, pid, 0, 0) == 0 && is_stopped(pid);
-    while (stopped && has_nothing("/proc/" + std::to_string(pid)) && !swapped_at(pid))
+    while (stopped && is_in_empty_tree("/proc/" + std::to_string(pid)) && !swapped_at(pid))
       stopped = ptrace(PTRACE_SYSCALL, pid, 0, 0) == 0 && is_stopped(pid);
     if (stopped) (void)ptrace(PTRACE_DETACH, pid, 0, 0);
   }
@@ -166,8 +191,12 @@ int attack(Attacker tracer) {
 
 }  // namespace
 
-int trace(const Args&) {
-  return attack(Tracer());
+int trace(const Args& args) {
+  if (args.empty()) return attack(Tracer());
+  Tracer tracer;
+  tracer.attach(static_cast<pid_t>(std::strtol(args.at(0).c_str(), nullptr, 10)));
+  say(tracer.words());
+  return 0;
 }
 
 int swap_context(const Args& args) {
