@@ -44,13 +44,27 @@ Error not_offered(const ControllerNeed& need) {
   return fail(0, "{} needs the {} controller, {}", need.origin, need.controller, why);
 }
 
+// The kernel passes cpu, cpuset and pids on from a cgroup with processes too, which makes it the root of a threaded
+// subtree: its children are "domain invalid" from then on, and no process can be born in them (cgroup-v2.rst,
+// "Threads"). The kernel's own root has no cgroup.type, and may have processes. EOPNOTSUPP of a threaded one is told by
+// the write.
+Result<bool> has_processes(int root_fd, const std::string& directory) {
+  auto type = read_file(root_fd, directory + "cgroup.type");
+  if (!type && type.error().code == ENOENT) return false;
+  if (!type) return type.error();
+  auto processes = read_file(root_fd, directory + "cgroup.procs");
+  if (!processes && processes.error().code == EOPNOTSUPP) return false;
+  return !TRY(std::move(processes)).empty();
+}
+
 // directory: relative to root_fd, ends in "/" (for the root it is empty).
 Result<void> enable_below(int root_fd, const std::string& directory, const std::vector<ControllerNeed>& needed) {
   std::string file = directory + "cgroup.subtree_control";
   std::string enabled = TRY(read_file(root_fd, file));
   for (const ControllerNeed& need : needed) {
     if (lists_controller(enabled, need.controller)) continue;
-    auto written = write_control(root_fd, file, "+" + need.controller);
+    bool busy = TRY(has_processes(root_fd, directory));
+    auto written = busy ? Result<void>(fail(EBUSY, "")) : write_control(root_fd, file, "+" + need.controller);
     if (!written) return cannot_enable(need, "/" + directory.substr(0, directory.rfind('/')), written.error().code);
   }
   return {};
@@ -83,6 +97,15 @@ Result<void> offer_below(int root_fd, const std::string& directory, std::vector<
   std::string offered = TRY(read_file(root_fd, directory + "cgroup.controllers"));
   std::vector<std::string> names = without(offered, TRY(read_file(root_fd, file)));
   if (names.empty()) return {};
+  const std::string place = "/" + directory.substr(0, directory.rfind('/'));
+  auto refuse = [&](const std::string& name, int code) {
+    const char* why = why_not_enabled(code, name);
+    refused->push_back(fmt::format("{} in {}: {}", name, place, why != nullptr ? why : errno_text(code)));
+  };
+  if (TRY(has_processes(root_fd, directory))) {
+    for (const std::string& name : names) refuse(name, EBUSY);
+    return {};
+  }
   std::string all;
   for (const std::string& name : names) all.append(all.empty() ? "+" : " +").append(name);
   // One write for all is one walk of the kernel over the tree. It is all or nothing, so a refusal is asked for by name.
@@ -91,10 +114,7 @@ Result<void> offer_below(int root_fd, const std::string& directory, std::vector<
     if (!stays_refused(written.error().code)) return written;
     auto one = write_control(root_fd, file, "+" + names[i]);
     if (!one && !stays_refused(one.error().code)) return one;
-    if (one) continue;
-    const char* why = why_not_enabled(one.error().code, names[i]);
-    refused->push_back(fmt::format("{} in /{}: {}", names[i], directory.substr(0, directory.rfind('/')),
-                                   why != nullptr ? why : errno_text(one.error().code)));
+    if (!one) refuse(names[i], one.error().code);
   }
   return {};
 }

@@ -41,7 +41,7 @@ TEST_F(CgroupApply, EachControllerTakesItsLimits) {
   limits.cpu.quota = 20000;
   limits.cpu.period = 2000000;
   EXPECT_EQ(cgroup->apply(plan_limits(limits)->writes).error().text(),
-            "cpu.quota: write \"20000 2000000\" to cpu.max of cgroup " + base_ +
+            "/linux/resources/cpu/quota: write \"20000 2000000\" to cpu.max of cgroup " + base_ +
                 "/a/b (quota and period are at least 1000 us, the period at most 1 s, the quota at least the burst): "
                 "invalid argument");
   limits = {};
@@ -52,8 +52,8 @@ TEST_F(CgroupApply, EachControllerTakesItsLimits) {
   if (offers("io")) {
     auto io = Cgroup::create(hierarchy_, base_ + "/io", plan_limits(limits)->needed);
     EXPECT_EQ(io->apply(plan_limits(limits)->writes).error().text(),
-              "blockIO.throttleReadBpsDevice[0]: write \"250:250 rbps=1000\" to io.max of cgroup " + base_ +
-                  "/io (there is no whole block device 250:250): no such device");
+              "/linux/resources/blockIO/throttleReadBpsDevice/0: write \"250:250 rbps=1000\" to io.max of cgroup " +
+                  base_ + "/io (there is no whole block device 250:250): no such device");
     EXPECT_TRUE(io->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
   }
   ASSERT_TRUE(cgroup->remove(Cgroup::Processes::kill, in(seconds(5))).ok());

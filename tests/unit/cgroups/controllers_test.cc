@@ -114,6 +114,24 @@ TEST_F(FakeTree, OffersNothingAboveTheTop) {
   EXPECT_EQ(subtree("a"), "+memory");
 }
 
+// The kernel would take the write and make the cgroup the root of a threaded subtree, where nothing can be born.
+TEST_F(FakeTree, NothingIsWrittenWhereProcessesAre) {
+  cgroup("", "cpu pids\n", "");
+  cgroup("a", "cpu pids\n", "");
+  cgroup("a/b", "", "");
+  write("a/cgroup.type", "domain\n");
+  write("a/cgroup.procs", "12\n");
+  auto offered = enable_offered(root(), "", "/a/b");
+  ASSERT_TRUE(offered.ok()) << offered.error().text();
+  ASSERT_EQ(offered->size(), 2U);
+  EXPECT_EQ(offered->front(),
+            "cpu in /a: it has processes of its own, and a cgroup with processes cannot pass controllers on");
+  auto needed = enable_controllers(root(), "/a/b", {{"cpu", "cpu.shares"}});
+  ASSERT_FALSE(needed.ok());
+  EXPECT_NE(needed.error().text().find("it has processes of its own"), std::string::npos) << needed.error().text();
+  EXPECT_EQ(subtree("a"), "");
+}
+
 TEST_F(FakeTree, OffersNothingWhereAllIsThere) {
   cgroup("", "cpu memory\n", "");
   cgroup("a", "memory cpu hugetlb\n", "");

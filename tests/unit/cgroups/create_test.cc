@@ -136,6 +136,9 @@ TEST_F(CgroupCreate, WhatIsOfferedAndRefusedIsNoFailure) {
   });
   EXPECT_TRUE(named) << fmt::format("{}", fmt::join(*refused, "\n"));
   EXPECT_FALSE(lists_controller(*read_file(child->fd(), "cgroup.controllers"), "hugetlb"));
+  // cpu and pids would be taken, at the price of this.
+  EXPECT_EQ(*read_file(child->fd(), "cgroup.type"), "domain\n");
+  EXPECT_GT(spawn_sleeper(child->fd()), 0);
   ASSERT_TRUE(child->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
   ASSERT_TRUE(parent->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
 }
