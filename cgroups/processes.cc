@@ -1,6 +1,5 @@
 #include "cgroups/processes.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "cgroups/walk.h"
+#include "sys/directory.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -26,16 +26,15 @@ class Finder {
   void search(int cgroup_fd, int depth) {
     if (auto text = read_file(cgroup_fd, "cgroup.procs"); text) add(*text);
     if (depth == 0) return;
-    auto again = open_at(cgroup_fd, ".", O_RDONLY | O_DIRECTORY);  // its own position, for reading the directory
-    DIR* directory = again ? fdopendir(again->get()) : nullptr;
-    if (directory == nullptr) return;
-    (void)again->release();  // closedir closes it
-    while (dirent* entry = readdir(directory)) {
-      if (entry->d_type != DT_DIR || entry->d_name[0] == '.' || pids.size() >= most_ || left_-- <= 0) continue;
-      auto child = open_at(cgroup_fd, entry->d_name, O_PATH | O_DIRECTORY);
+    // What cannot be read is not in the message that this is for.
+    (void)for_each_entry(cgroup_fd, ".", [&](const dirent& entry) -> Result<bool> {
+      if (pids.size() >= most_) return false;
+      if (entry.d_type != DT_DIR) return true;
+      if (left_-- <= 0) return false;
+      auto child = open_at(cgroup_fd, entry.d_name, O_PATH | O_DIRECTORY);
       if (child) search(child->get(), depth - 1);
-    }
-    closedir(directory);
+      return true;
+    });
   }
 
  private:

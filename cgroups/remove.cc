@@ -1,5 +1,4 @@
 // The end of a cgroup: waiting until it is empty, and taking it away with everything below it.
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 
 #include "cgroups/cgroup.h"
 #include "cgroups/processes.h"
+#include "sys/directory.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -39,16 +39,12 @@ void wait_for_change(int events_fd, nanoseconds most, Cgroup::Deadline deadline)
 // Removes the child cgroups that have no children themselves. Returns the name of one that has (or has processes) and
 // so is still there; empty when none is left.
 Result<std::string> remove_leaves(int cgroup_fd) {
-  UniqueFd fd = TRY(open_at(cgroup_fd, ".", O_RDONLY | O_DIRECTORY));  // its own position, for reading the directory
-  DIR* directory = fdopendir(fd.get());
-  if (directory == nullptr) return fail(errno, "read a cgroup directory");
-  (void)fd.release();  // closedir closes it
   std::string busy;
-  while (dirent* entry = readdir(directory)) {
-    if (entry->d_type != DT_DIR || entry->d_name[0] == '.') continue;
-    if (unlinkat(cgroup_fd, entry->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT) busy = entry->d_name;
-  }
-  closedir(directory);
+  TRY(for_each_entry(cgroup_fd, ".", [&](const dirent& entry) -> Result<bool> {
+    bool refused = entry.d_type == DT_DIR && unlinkat(cgroup_fd, entry.d_name, AT_REMOVEDIR) < 0 && errno != ENOENT;
+    if (refused) busy = entry.d_name;
+    return true;
+  }));
   return busy;
 }
 

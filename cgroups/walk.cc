@@ -1,34 +1,30 @@
 #include "cgroups/walk.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
 #include <utility>
 #include <vector>
 
+#include "sys/directory.h"
 #include "sys/fd.h"
 #include "sys/file.h"
 
 namespace minirun {
 namespace {
 
-// An unreadable directory has no children.
-std::vector<std::string> children_of(int cgroup_fd) {
-  std::vector<std::string> names;
-  auto again = open_at(cgroup_fd, ".", O_RDONLY | O_DIRECTORY);  // its own position, for reading the directory
-  std::unique_ptr<DIR, int (*)(DIR*)> directory(again ? fdopendir(again->get()) : nullptr, closedir);
-  if (!directory) return names;
-  (void)again->release();  // closedir closes it
-  while (const dirent* entry = readdir(directory.get()))
-    if (entry->d_type == DT_DIR && entry->d_name[0] != '.') names.emplace_back(entry->d_name);
-  return names;
-}
-
 bool has_gone(const Error& error) {
   return error.code == ENOENT || error.code == ENODEV;
+}
+
+Result<std::vector<std::string>> children_of(int cgroup_fd) {
+  std::vector<std::string> names;
+  TRY(for_each_entry(cgroup_fd, ".", [&](const dirent& entry) -> Result<bool> {
+    if (entry.d_type == DT_DIR) names.emplace_back(static_cast<const char*>(entry.d_name));
+    return true;
+  }));
+  return names;
 }
 
 // Down by a name and up by "..": a path of names can be longer than the kernel takes one, and a descriptor for each
@@ -42,7 +38,7 @@ class Walker {
   Result<void> walk(int cgroup_fd) {
     auto top = open_at(cgroup_fd, ".", O_RDONLY | O_DIRECTORY);
     if (!top.ok()) return has_gone(top.error()) ? Result<void>() : Result<void>(top.error());
-    enter(std::move(*top), limits_.most);
+    TRY(enter(std::move(*top), limits_.most));
     while (!levels_.empty()) {
       Level& level = levels_.back();
       if (level.names.empty()) {
@@ -64,10 +60,21 @@ class Walker {
     size_t left;                     // how many may be visited here and below
   };
 
-  void enter(UniqueFd cgroup, size_t share) {
+  Result<void> enter(UniqueFd cgroup, size_t share) {
     here_ = std::move(cgroup);
-    bool goes_on = visit_(path_, here_.get());
-    levels_.push_back({goes_on ? children_of(here_.get()) : std::vector<std::string>(), share - 1});
+    std::vector<std::string> names;
+    if (visit_(path_, here_.get())) {
+      auto children = children_of(here_.get());
+      if (!children.ok() && !is_passed_over(children.error())) return children.error();
+      if (children.ok()) names = std::move(*children);
+    }
+    levels_.push_back({std::move(names), share - 1});
+    return {};
+  }
+
+  // What has gone meanwhile, and, in a tree that is seen in part, what others do not let in.
+  bool is_passed_over(const Error& error) const {
+    return has_gone(error) || (limits_.huge == HugeTree::see_in_part && error.code == EACCES);
   }
 
   Result<void> leave() {
@@ -87,12 +94,10 @@ class Walker {
     std::string name = std::move(level.names.back());
     level.names.pop_back();
     auto cgroup = open_at(here_.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    if (!cgroup.ok() && (has_gone(cgroup.error()) || (in_part && cgroup.error().code == EACCES))) return {};
-    if (!cgroup.ok()) return cgroup.error();
+    if (!cgroup.ok()) return is_passed_over(cgroup.error()) ? Result<void>() : Result<void>(cgroup.error());
     level.left -= share;
     path_.append("/").append(name);
-    enter(std::move(*cgroup), share);
-    return {};
+    return enter(std::move(*cgroup), share);
   }
 
   const WalkLimits& limits_;

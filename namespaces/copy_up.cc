@@ -1,6 +1,5 @@
 #include "namespaces/copy_up.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -10,9 +9,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 #include <vector>
 
+#include "sys/directory.h"
 #include "sys/fd.h"
 #include "sys/image_path.h"
 
@@ -22,8 +21,6 @@ namespace {
 constexpr unsigned kMaxDepth = 128;
 constexpr size_t kMaxAttributeBytes = 65536;  // XATTR_SIZE_MAX and XATTR_LIST_MAX
 constexpr size_t kBufferBytes = 131072;
-
-using Directory = std::unique_ptr<DIR, int (*)(DIR*)>;
 
 // The file behind an O_PATH descriptor, opened: a name could lead to another one by now.
 UniqueFd reopen(int fd, int flags) {
@@ -53,22 +50,16 @@ class Copier {
 
 Result<void> Copier::tree(int from, int to, unsigned depth) {
   if (depth > kMaxDepth) return fail(ELOOP, "copy {}: more than {} directories deep", path_, kMaxDepth);
-  UniqueFd listed(openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!listed) return failed();
-  Directory entries(fdopendir(listed.get()), closedir);
-  if (!entries) return failed();
-  (void)listed.release();  // the stream's now
-  for (;;) {
-    errno = 0;
-    const dirent* found = readdir(entries.get());
-    if (found == nullptr && errno != 0) return failed();
-    if (found == nullptr) return {};
-    if (strcmp(found->d_name, ".") == 0 || strcmp(found->d_name, "..") == 0) continue;
+  const size_t here = path_.size();
+  auto visited = for_each_entry(from, ".", [&](const dirent& found) -> Result<bool> {
     size_t length = path_.size();
-    path_.append("/").append(found->d_name);
-    TRY(entry(from, to, found->d_name, depth));
+    path_.append("/").append(found.d_name);
+    TRY(entry(from, to, found.d_name, depth));
     path_.resize(length);
-  }
+    return true;
+  });
+  // What has failed in an entry says where; the path ends with it then.
+  return visited.ok() || path_.size() > here ? visited : wrap(visited.error(), "copy " + path_);
 }
 
 Result<void> Copier::entry(int from, int to, const char* name, unsigned depth) {

@@ -1,6 +1,6 @@
 #include "sys/pidfd.h"
 
-#include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -8,8 +8,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <memory>
 #include <string_view>
+
+#include "sys/directory.h"
 
 namespace minirun {
 
@@ -36,19 +37,14 @@ Result<bool> has_ended(int pidfd) {
 }
 
 Result<std::vector<pid_t>> all_pids() {
-  std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir("/proc"), closedir);
-  if (!directory) return fail(errno, "read /proc");
   std::vector<pid_t> pids;
-  for (;;) {
-    errno = 0;
-    const dirent* entry = readdir(directory.get());
-    if (entry == nullptr && errno != 0) return fail(errno, "read /proc");
-    if (entry == nullptr) break;
-    std::string_view name = static_cast<const char*>(entry->d_name);
+  TRY(for_each_entry(AT_FDCWD, "/proc", [&](const dirent& entry) -> Result<bool> {
+    std::string_view name = static_cast<const char*>(entry.d_name);
     pid_t pid = 0;
     auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (error == std::errc() && end == name.data() + name.size()) pids.push_back(pid);
-  }
+    return true;
+  }));
   std::sort(pids.begin(), pids.end());
   return pids;
 }

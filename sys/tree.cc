@@ -1,13 +1,12 @@
 #include "sys/tree.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <memory>
 #include <vector>
 
+#include "sys/directory.h"
 #include "sys/fd.h"
 #include "sys/file.h"
 
@@ -17,15 +16,11 @@ namespace {
 constexpr int kMostLevels = 16;
 
 Result<std::vector<std::string>> names_in(int dirfd) {
-  UniqueFd copy = TRY(open_at(dirfd, ".", O_RDONLY | O_DIRECTORY));  // a position of its own
-  std::unique_ptr<DIR, int (*)(DIR*)> directory(fdopendir(copy.get()), closedir);
-  if (!directory) return fail(errno, "read a directory");
-  (void)copy.release();  // the stream owns it now
   std::vector<std::string> names;
-  while (const dirent* entry = readdir(directory.get())) {
-    std::string_view name = static_cast<const char*>(entry->d_name);
-    if (name != "." && name != "..") names.emplace_back(name);
-  }
+  TRY(for_each_entry(dirfd, ".", [&](const dirent& entry) -> Result<bool> {
+    names.emplace_back(static_cast<const char*>(entry.d_name));
+    return true;
+  }));
   return names;
 }
 

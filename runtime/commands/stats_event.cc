@@ -1,18 +1,17 @@
 #include "runtime/commands/stats_event.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "runtime/text/json_writer.h"
+#include "sys/directory.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -228,17 +227,14 @@ Result<void> StatsWriter::block_io() {
 
 // Of files like "hugetlb.2MB.current".
 Result<std::vector<std::string>> StatsWriter::page_sizes() {
-  UniqueFd fd = TRY(open_at(cgroup_fd_, ".", O_RDONLY | O_DIRECTORY));
-  std::unique_ptr<DIR, int (*)(DIR*)> directory(fdopendir(fd.get()), closedir);
-  if (!directory) return fail(errno, "read a cgroup directory");
-  (void)fd.release();  // the stream owns it now
   std::vector<std::string> sizes;
-  while (const dirent* entry = readdir(directory.get())) {
-    std::string_view name = entry->d_name;
-    if (!name.starts_with("hugetlb.") || !name.ends_with("B.current")) continue;
+  TRY(for_each_entry(cgroup_fd_, ".", [&](const dirent& entry) -> Result<bool> {
+    std::string_view name = static_cast<const char*>(entry.d_name);
+    if (!name.starts_with("hugetlb.") || !name.ends_with("B.current")) return true;
     name.remove_prefix(sizeof "hugetlb." - 1);
     sizes.emplace_back(name.substr(0, name.find('.')));
-  }
+    return true;
+  }));
   std::sort(sizes.begin(), sizes.end());
   return sizes;
 }

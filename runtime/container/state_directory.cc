@@ -1,6 +1,5 @@
 #include "runtime/container/state_directory.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -14,10 +13,10 @@
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
-#include <memory>
 #include <thread>
 
 #include "runtime/container/record.h"
+#include "sys/directory.h"
 #include "sys/file.h"
 #include "sys/passing_error.h"
 #include "sys/tree.h"
@@ -213,15 +212,13 @@ Result<void> StateDirectory::remove() {
 }
 
 Result<std::vector<std::string>> list_ids(int root_fd) {
-  UniqueFd copy = TRY(open_at(root_fd, ".", O_RDONLY | O_DIRECTORY));
-  std::unique_ptr<DIR, int (*)(DIR*)> directory(fdopendir(copy.get()), closedir);
-  if (!directory) return fail(errno, "read the state root");
-  (void)copy.release();  // the stream owns it now
   std::vector<std::string> ids;
-  while (const dirent* entry = readdir(directory.get())) {
-    std::string name = static_cast<const char*>(entry->d_name);
+  auto read = for_each_entry(root_fd, ".", [&](const dirent& entry) -> Result<bool> {
+    std::string name = static_cast<const char*>(entry.d_name);
     if (check_id(name).ok()) ids.push_back(std::move(name));
-  }
+    return true;
+  });
+  if (!read.ok()) return wrap(read.error(), "list the containers of the state root");
   std::sort(ids.begin(), ids.end());
   return ids;
 }

@@ -1,5 +1,4 @@
 // Which descriptors of a process lead out of its container, in criu's words.
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -9,12 +8,12 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <memory>
 #include <set>
 
 #include "runtime/criu/arguments.h"
 #include "runtime/text/json.h"
 #include "runtime/text/json_writer.h"
+#include "sys/directory.h"
 #include "sys/file.h"
 #include "sys/mountinfo.h"
 
@@ -68,22 +67,20 @@ std::string name_of(const std::string& process, const std::string& fd, const std
 Result<std::vector<std::string>> descriptor_names(pid_t pid) {
   std::string process = fmt::format("/proc/{}", pid);
   std::set<uint64_t> inside = mount_ids(TRY(read_file(AT_FDCWD, process + "/mountinfo", kMostMountinfoBytes)));
-  std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir((process + "/fd").c_str()), closedir);
-  if (!directory) return fail(errno, "open {}/fd", process);
   std::vector<std::string> names(3);
-  while (const dirent* entry = readdir(directory.get())) {
-    std::string_view text = static_cast<const char*>(entry->d_name);
+  TRY(for_each_entry(AT_FDCWD, process + "/fd", [&](const dirent& entry) -> Result<bool> {
+    std::string_view text = static_cast<const char*>(entry.d_name);
     size_t number = kMostDescriptors;
     std::from_chars(text.data(), text.data() + text.size(), number);
-    if (text[0] == '.' || number >= kMostDescriptors) continue;
+    if (number >= kMostDescriptors) return true;
     std::string name = name_of(process, std::string(text), inside);
-    if (name.empty()) continue;
     // Its own pipes and sockets have both ends inside: criu saves them.
     bool own = number > 2 && (name.starts_with("pipe:") || name.starts_with("socket:"));
-    if (own) continue;
+    if (name.empty() || own) return true;
     if (names.size() <= number) names.resize(number + 1);
     names[number] = std::move(name);
-  }
+    return true;
+  }));
   return names;
 }
 

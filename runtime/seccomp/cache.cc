@@ -1,6 +1,5 @@
 #include "runtime/seccomp/cache.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -11,13 +10,13 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <optional>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include "runtime/text/version.h"
+#include "sys/directory.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -159,17 +158,14 @@ std::optional<SeccompProgram> look_up(int cache, const std::string& name, const 
 
 // Makes room for one more. A file of a start going on at this moment may be removed too: that one compiles again.
 void remove_oldest(int cache) {
-  UniqueFd again(openat(cache, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  std::unique_ptr<DIR, int (*)(DIR*)> directory(again ? fdopendir(again.get()) : nullptr, closedir);
-  if (!directory) return;
-  (void)again.release();                               // the DIR's now
   std::vector<std::pair<int64_t, std::string>> files;  // time of writing in nanoseconds, name
-  while (const dirent* entry = readdir(directory.get())) {
+  auto read = for_each_entry(cache, ".", [&](const dirent& entry) -> Result<bool> {
     struct stat status = {};
-    if (fstatat(cache, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(status.st_mode)) continue;
-    files.emplace_back(int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec, entry->d_name);
-  }
-  if (files.size() < kMaxCachedFilters) return;
+    if (fstatat(cache, entry.d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(status.st_mode)) return true;
+    files.emplace_back(int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec, entry.d_name);
+    return true;
+  });
+  if (!read.ok() || files.size() < kMaxCachedFilters) return;  // the next time
   std::sort(files.begin(), files.end());
   files.resize(files.size() - kMaxCachedFilters + 1);
   for (const auto& [time, name] : files) (void)unlinkat(cache, name.c_str(), 0);  // gone already, or the next time
