@@ -81,7 +81,6 @@ class PlantedTracer : public Tracer {
   };
 
   static void give_up(const Kept& kept, const std::string& rootfs) {
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (close_range(0, ~0U, 0) != 0) _exit(2);
     if (kept.descriptor)
       for (int fd = 0; fd < 4; ++fd) (void)open("/run/tests", O_RDONLY | O_DIRECTORY);
@@ -96,7 +95,6 @@ class PlantedTracer : public Tracer {
     if (kept.filter && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
                         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0))
       _exit(6);
-    for (;;) (void)pause();
   }
 
   // What the tracer says of it.
@@ -109,8 +107,10 @@ class PlantedTracer : public Tracer {
     if (stage == 0) {
       UniqueFd ns(open(path.c_str(), O_RDONLY | O_CLOEXEC));
       if (setns(ns.get(), CLONE_NEWPID) != 0) _exit(1);
+      give_up(kept, bundle.rootfs());
       pid_t leak = fork();
-      if (leak == 0) give_up(kept, bundle.rootfs());
+      if (leak == 0)
+        for (;;) (void)pause();
       (void)usleep(300'000);
       // Its end is seen by the container's init: a tracer that never looks keeps it from this process.
       _exit(leak > 0 && kill(leak, SIGKILL) == 0 ? 0 : 1);

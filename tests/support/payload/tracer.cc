@@ -87,7 +87,7 @@ class Tracer {
  private:
   void look_at(const std::string& process) {
     const std::string program = target(process + "/exe");
-    if (program.empty() || program == kOwnProgram) return;  // it has executed its program, or is gone
+    if (program.empty() || program.ends_with(kOwnProgram)) return;  // it has executed its program, or is gone
     ++before_;
     if (program.rfind("/memfd:minirun-init", 0) != 0) findings_.insert("program " + program);
     look_at_memory(process);
