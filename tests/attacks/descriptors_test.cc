@@ -64,15 +64,19 @@ TEST_F(Descriptors, ProgramOfTheHostIsNotWritten) {
   auto before = read_file(AT_FDCWD, copy, 1 << 24);
   ASSERT_TRUE(before.ok());
   for (const std::vector<std::string>& flags : {std::vector<std::string>{}, {"--no-init"}}) {
-    Bundle bundle;
-    bundle.add_capability("CAP_SYS_PTRACE");
-    start_saying(bundle, {"overwrite"}, flags);
-    for (int i = 0; i < 30; ++i) {
-      Outcome outcome = Running({copy, "--root", kState, "exec", id(), "/bin/payload", "true"}, {}).finish();
-      EXPECT_EQ(outcome.code, 0) << describe(outcome);
+    // A process of minirun's makes some four calls in there: not every container catches one.
+    std::string said = "opened 0 ";
+    for (int container = 0; container < 20 && said.find("opened 0 ") != std::string::npos; ++container) {
+      Bundle bundle;
+      bundle.add_capability("CAP_SYS_PTRACE");
+      start_saying(bundle, {"overwrite"}, flags);
+      for (int i = 0; i < 30; ++i) {
+        Outcome outcome = Running({copy, "--root", kState, "exec", id(), "/bin/payload", "true"}, {}).finish();
+        EXPECT_EQ(outcome.code, 0) << describe(outcome);
+      }
+      said = end_and_hear();
+      EXPECT_NE(said.find("written 0"), std::string::npos) << said;
     }
-    std::string said = end_and_hear();
-    EXPECT_NE(said.find("written 0"), std::string::npos) << said;
     EXPECT_EQ(said.find("opened 0 "), std::string::npos) << "nothing was tried: " << said;
     auto after = read_file(AT_FDCWD, copy, 1 << 24);
     EXPECT_TRUE(after.ok() && *after == *before) << "the program of the host was changed";
