@@ -280,13 +280,17 @@ TEST_F(Notify, BarrierOfTheContainerWaitsForTheHost) {
   ASSERT_EQ(barrier.descriptors.size(), 1u);
   std::string link = link_target(fmt::format("/proc/self/fd/{}", barrier.descriptors[0].get()));
   EXPECT_TRUE(link.starts_with("pipe:[")) << link;
-  int pipes = 0;
-  for (int fd = 0; fd < 16; fd++) {
-    std::string other = link_target(fmt::format("/proc/{}/fd/{}", container_pid(), fd));
-    EXPECT_NE(other, link) << fd;
-    pipes += other.starts_with("pipe:[") ? 1 : 0;
-  }
-  EXPECT_EQ(pipes, 3) << "stdout, stderr and its own end of its barrier";
+  auto pipes = [&] {
+    int count = 0;
+    for (int fd = 0; fd < 16; fd++) {
+      std::string other = link_target(fmt::format("/proc/{}/fd/{}", container_pid(), fd));
+      EXPECT_NE(other, link) << fd;
+      count += other.starts_with("pipe:[") ? 1 : 0;
+    }
+    return count;
+  };
+  // It closes the end that it has sent after the message is here.
+  EXPECT_TRUE(eventually([&] { return pipes() == 3; })) << "stdout, stderr and its own end of its barrier: " << pipes();
   EXPECT_FALSE(foreground.wait_for("1 closed", 100)) << "nobody is past it";
   barrier.descriptors.clear();
   EXPECT_TRUE(foreground.wait_for("1 closed"));
