@@ -83,6 +83,8 @@ class Executor : public LendSteps<Kernel> {
                                 plan_->report.detail);
       case Op::attach:
         return this->attach(slot(a[0]), text(a[1]), a[2], a[3], a[4], step.flags, plan_->report.detail);
+      case Op::take_sources:
+        return this->take_sources(a[0], a[1], reinterpret_cast<int32_t*>(base_ + plan_->slots), plan_->slot_count);
       case Op::set_attributes:
         return this->set_attributes(text(a[0]), mount_of(step, a[4]), a[1], a[2], a[3]);
       case Op::reconfigure:

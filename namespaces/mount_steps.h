@@ -45,7 +45,9 @@ class MountSteps : public RootSteps<Kernel> {
     if (rc < 0) return rc;
     FileFacts facts{};
     rc = this->stat(tree, &facts);
-    return rc < 0 ? rc : place_on(tree, target, (facts.mode & kTypeMask) == kDirectoryType, flags, detail);
+    if (rc >= 0) rc = place_on(tree, target, (facts.mode & kTypeMask) == kDirectoryType, flags, detail);
+    if ((flags & kLast) != 0) this->close(tree);
+    return rc;
   }
 
   // The same for a mount that is there. mount: its descriptor; -1: what is at the path now.

@@ -1,14 +1,14 @@
 // Paths of the container: found, and made where something is missing. Far side of clone: see executor.h for the rules.
 #pragma once
 
-#include "namespaces/calls.h"
+#include "namespaces/channel_steps.h"
 
 namespace minirun {
 
 template <class Kernel>
-class PathSteps : public Calls<Kernel> {
+class PathSteps : public ChannelSteps<Kernel> {
  public:
-  using Base = Calls<Kernel>;
+  using Base = ChannelSteps<Kernel>;
   using Base::Base;
 
  protected:

@@ -38,6 +38,7 @@ namespace minirun {
   X(mount_new, "mount {0s} on {1s} ({2a}{3l}{5p})")             \
   X(mount_proc, "mount {0f} on {1s} ({2a}{3l}{5p})")            \
   X(attach, "bind {0f} on {1s} ({2a}{3A}{4p})")                 \
+  X(take_sources, "have the next {1d} sources opened")          \
   X(set_attributes, "change {0s} ({1a}{2A}{3p})")               \
   X(reconfigure, "reconfigure the filesystem of {0s} ({1l})")   \
   X(directory, "in {0s}:")                                      \
@@ -113,6 +114,7 @@ enum StepFlag : uint16_t {
   kKeep = 1024,          // mount_new: a later step changes this mount (kOfKept)
   kOfSlot = 2048,        // set_attributes, reconfigure: the mount that an `attach` of this slot has placed
   kOfKept = 4096,        // the same of the mount_new that was the n-th to have kKeep
+  kLast = 8192,          // attach: no later step asks for its slot, which is closed
   kAsOwner = 512,        // write_proc: a file of this process that only the owner may write (proc(5), dumpable)
 };
 
@@ -137,6 +139,8 @@ struct Step {
 //     | clone3 ------------------------------> walks the steps
 //     | <------------------ terminal + fd ---- (only with a terminal)
 //     | mapped ------------------------------> (only with a new user namespace) its id maps are written: before exec
+//     | <------------------- sources + turn --- take_sources: what is bound comes in turns, as descriptors are few
+//     | sources + descriptors ---------------> go on
 //     | <-------------------- ready + gate --- gate: the parent does what belongs here (hooks, committing the state)
 //     | release -----------------------------> go on
 //     | <--------------------------- created - await_start: minirun create is done; the socket is closed. Later
@@ -171,12 +175,22 @@ enum class Message : uint32_t {
   created = 8,
   plan = 9,
   unmapped = 10,
+  sources = 11,  // before `created` alone: no `start` of another release hears it
 };
 
-struct Envelope {  // one SOCK_SEQPACKET message; with terminal and plan a descriptor rides along as SCM_RIGHTS
+struct Envelope {  // one SOCK_SEQPACKET message; with terminal, plan and sources descriptors ride along as SCM_RIGHTS
   Message message;
-  int32_t status;  // exited: the wait status, as waitpid(2) gives it; ready: the Gate; plan: kPlanFormat
+  int32_t status;  // exited: the wait status, as waitpid(2) gives it; ready: the Gate; plan: kPlanFormat; sources: the
+                   // turn
 };
+
+// What minirun opens for the container's side before the clone, and at each take_sources: so many of its sources, of
+// 253 that one message can bring (SCM_MAX_FD). A config may list more than a process may have open (RLIMIT_NOFILE).
+constexpr uint32_t kSourcesOfATurn = 64;
+// What is in a slot until its turn, which counts from 1.
+constexpr int32_t waiting_slot(uint32_t turn) {
+  return -1 - static_cast<int32_t>(turn);
+}
 
 enum SeccompListener : uint32_t {
   kNoListener = 0,

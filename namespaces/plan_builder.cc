@@ -105,7 +105,10 @@ std::string serialize(const Plan& plan, const std::vector<int>& descriptors, int
   header.execute = executing_step(plan);
   std::string image(sizeof header, '\0');
   image.append(plan.data);
-  header.slots = append_table(std::vector<int32_t>(descriptors.begin(), descriptors.end()), &image);
+  std::vector<int32_t> slots(descriptors.begin(), descriptors.end());
+  for (size_t i = 0; i < slots.size() && i < plan.slots.size(); i++)
+    if (plan.slots[i].turn != 0) slots[i] = waiting_slot(plan.slots[i].turn);
+  header.slots = append_table(slots, &image);
   header.steps = append_table(plan.steps, &image);
   header.told = append_table(append_told(plan, &image), &image);
   header.total_bytes = static_cast<uint32_t>(image.size());

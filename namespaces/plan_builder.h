@@ -60,6 +60,7 @@ struct Source {
   std::string
       like_directory{};  // filesystem: its root has the mode of this directory of the rootfs, if there is one...
   bool copy_up = false;  // ...and its owner and content (namespaces/copy_up.h)
+  uint32_t turn = 0;     // opened when Op::take_sources asks for this one; 0: before the clone
 };
 
 struct Plan {
@@ -99,13 +100,15 @@ class PlanBuilder {
   Step& step(uint32_t index) { return plan_.steps[index]; }
   uint32_t size() const { return static_cast<uint32_t>(plan_.steps.size()); }
   Plan& plan() { return plan_; }
+  const Plan& plan() const { return plan_; }
   Plan finish(uint32_t first_told = kNoStep);
 
  private:
   Plan plan_;
 };
 
-// The image: header, data, slots, steps, texts that are told. `descriptors`: one for each slot. `control`: the child's
+// The image: header, data, slots, steps, texts that are told. `descriptors`: one for each slot; of those that wait for
+// their turn any. `control`: the child's
 // end of the socket.
 std::string serialize(const Plan& plan, const std::vector<int>& descriptors, int control);
 

@@ -101,6 +101,7 @@ constexpr Name kCalls[] = {
     {__NR_socket, "socket"},
     {__NR_sendmsg, "sendmsg"},
     {__NR_recvfrom, "recv"},
+    {__NR_recvmsg, "recv"},
     {__NR_accept4, "accept"},
     {__NR_keyctl, "keyctl"},
     {__NR_getppid, "getppid"},

@@ -187,18 +187,19 @@ Result<UniqueFd> open_source(const Source& source, const HostDescriptors& host) 
 
 }  // namespace
 
-Result<std::vector<UniqueFd>> open_sources(const Plan& plan, const HostDescriptors& host) {
-  std::vector<UniqueFd> opened;
-  opened.reserve(plan.slots.size());
+Result<std::vector<UniqueFd>> open_sources(const Plan& plan, const HostDescriptors& host, uint32_t turn) {
+  std::vector<UniqueFd> opened(plan.slots.size());
   MountIdMapper mapper;
-  for (const Source& source : plan.slots) {
+  for (size_t i = 0; i < plan.slots.size(); i++) {
+    const Source& source = plan.slots[i];
+    if (source.turn != turn) continue;
     auto fd = open_source(source, host);
     if (fd.ok() && source.id_map.any()) {
       auto mapped = mapper.apply(fd->get(), source);
       if (!mapped.ok()) fd = mapped.error();
     }
     if (!fd.ok()) return source.origin.empty() ? fd.error() : wrap(fd.error(), source.origin);
-    opened.push_back(std::move(fd).value());
+    opened[i] = std::move(fd).value();
   }
   return opened;
 }

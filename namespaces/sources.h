@@ -17,10 +17,10 @@ struct HostDescriptors {
   std::vector<int> proc{};
 };
 
-// Opens every slot of the plan, in order. Mount trees are detached clones (open_tree(2), Linux 5.2): what happens to
-// the host's paths later does not matter to the child. Errors carry the slot's JSON pointer; a namespace file of
-// another type is EINVAL.
-Result<std::vector<UniqueFd>> open_sources(const Plan& plan, const HostDescriptors& host);
+// Opens every slot of the plan that is of this turn, in order; the others stay empty. Mount trees are detached clones
+// (open_tree(2), Linux 5.2): what happens to the host's paths later does not matter to the child. Errors carry the
+// slot's JSON pointer; a namespace file of another type is EINVAL.
+Result<std::vector<UniqueFd>> open_sources(const Plan& plan, const HostDescriptors& host, uint32_t turn = 0);
 
 // The namespace file, checked to be one of the type (CLONE_NEW*) and not minirun's own mount namespace.
 Result<UniqueFd> open_namespace(const std::string& path, uint64_t type);

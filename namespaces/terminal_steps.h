@@ -1,5 +1,4 @@
-// The container's terminal, and the socket by which its descriptor reaches minirun. Far side of clone: see executor.h
-// for the rules.
+// The container's terminal. Far side of clone: see executor.h for the rules.
 #pragma once
 
 #include "namespaces/mount_steps.h"
@@ -10,7 +9,7 @@ template <class Kernel>
 class TerminalSteps : public MountSteps<Kernel> {
  public:
   using Base = MountSteps<Kernel>;
-  TerminalSteps(Kernel& kernel, int control) : Base(kernel), control_(control) {}
+  using Base::Base;
 
   // A pty of the container's own devpts. TIOCGPTPEER opens the other side without a path (CVE-2025-52565).
   long terminal(const char* devpts, uint64_t rows, uint64_t columns, uint64_t uid, char* detail) {
@@ -62,34 +61,7 @@ class TerminalSteps : public MountSteps<Kernel> {
     return rc < 0 ? rc : 0;
   }
 
-  // Messages go to a parent that may be gone (a detached container's): that is no failure.
-  long send(Message message, int32_t status, long fd) {
-    Envelope envelope{message, status};
-    struct {
-      void* base;
-      uint64_t length;
-    } part = {&envelope, sizeof envelope};
-    struct {  // struct cmsghdr with one descriptor
-      uint64_t length;
-      int level, type;
-      int fd, pad;
-    } rights = {20, 1, 1, static_cast<int>(fd), 0};
-    struct {  // struct msghdr
-      void* name;
-      uint32_t name_length, pad;
-      void* parts;
-      uint64_t part_count;
-      void* control;
-      uint64_t control_length;
-      uint32_t flags, pad2;
-    } header = {nullptr, 0, 0, &part, 1, fd < 0 ? nullptr : &rights, fd < 0 ? 0 : sizeof rights, 0, 0};
-    constexpr uint64_t kNoSignal = 0x4000;
-    long rc = this->call(__NR_sendmsg, descriptor(control_), address(&header), kNoSignal);
-    return rc == -EPIPE || rc == -ECONNRESET || rc > 0 ? 0 : rc;
-  }
-
  protected:
-  int control_;
   long terminal_ = -1;
 
  private:

@@ -95,9 +95,10 @@ void emit_bound_device(Compilation& c, const Node& node) {
   std::string path = (node.directory == "/" ? "" : node.directory) + "/" + node.name;
   uint64_t number = makedev(static_cast<unsigned>((node.number >> 8) & 0xfff),
                             static_cast<unsigned>((node.number & 0xff) | ((node.number >> 12) & 0xfff00)));
-  uint32_t slot = c.plan.slot({SourceKind::device, path, false, number, node.origin});
+  uint32_t slot = host_source(c, {SourceKind::device, path, false, number, node.origin});
   // It is on the host's /dev, whose mount may allow both.
-  c.add(Op::attach, node.origin, {slot, c.text(path), abi::kMountAttrNosuid | abi::kMountAttrNoexec, 0, 0}, kNotProcfs);
+  c.add(Op::attach, node.origin, {slot, c.text(path), abi::kMountAttrNosuid | abi::kMountAttrNoexec, 0, 0},
+        static_cast<uint16_t>(kNotProcfs | source_flags(c, false)));
 }
 
 void emit_nodes(Compilation& c, const std::vector<Node>& nodes, const std::string& directory) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -88,6 +89,10 @@ Result<HostFacts> probe_host() {
   facts.root_needs_move = TRY(is_initramfs_root());
   facts.selinux = TRY(has_selinux());
   facts.capabilities = grantable_capabilities();
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) < 0) return fail(errno, "getrlimit");
+  facts.open_files = files.rlim_cur;
+  facts.most_open_files = files.rlim_max;
   return facts;
 }
 

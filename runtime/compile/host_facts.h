@@ -22,6 +22,8 @@ struct HostFacts {
   bool selinux = false;
   // Capabilities that a container may be given (capability bits).
   uint64_t capabilities = 0;
+  // RLIMIT_NOFILE of minirun: the soft and the hard limit.
+  uint64_t open_files = ~uint64_t{0}, most_open_files = ~uint64_t{0};
   // minirun does not run as root.
   bool ordinary_user = false;
   // minirun runs in a user namespace that is not the host's: no devices can be made, no devices filtered.

@@ -36,10 +36,30 @@ bool made_in_container(std::string_view type) {
   return std::find(std::begin(kMadeInContainer), std::end(kMadeInContainer), type) != std::end(kMadeInContainer);
 }
 
+// Whether an entry changes the mount of an earlier one.
+bool is_change(const oci::Mount& mount) {
+  const MountOptions options = parse_mount_options(mount.options);
+  return options.remount || (!options.bind && mount.type.empty());
+}
+
+bool is_changed_later(const Compilation& c, const MountEntry& entry) {
+  if (std::find(c.readonly_later.begin(), c.readonly_later.end(), entry.index) != c.readonly_later.end()) return true;
+  const auto from = c.targets.begin() + static_cast<ptrdiff_t>(entry.index);
+  auto next = std::find(from + 1, c.targets.end(), *from);
+  return next != c.targets.end() && is_change(c.spec.mounts[static_cast<size_t>(next - c.targets.begin())]);
+}
+
 uint32_t place_slot(Compilation& c, const MountEntry& entry, Source source) {
-  uint32_t slot = c.plan.slot(std::move(source));
+  // The cgroup's directory is lent for the first turn alone.
+  bool first = source.kind == SourceKind::cgroup_tree;
+  uint32_t slot = first ? c.plan.slot(std::move(source)) : host_source(c, std::move(source));
   c.placed[entry.index] = {kOfSlot, slot};
   return slot;
+}
+
+// Of an `attach`.
+uint16_t attach_flags(const Compilation& c, const MountEntry& entry) {
+  return static_cast<uint16_t>(entry.flags | source_flags(c, is_changed_later(c, entry)));
 }
 
 // The link that the source is, made again in the container: in place of a file or link that is there.
@@ -67,7 +87,7 @@ void emit_bind(Compilation& c, const MountEntry& entry) {
   uint32_t slot = place_slot(c, entry, std::move(source));
   c.add(Op::attach, entry.pointer,
         {slot, c.text(entry.mount.destination), packed_set(options), packed_clear(options), propagation},
-        static_cast<uint16_t>(entry.flags | (options.target_nofollow ? kTargetItself : 0)));
+        static_cast<uint16_t>(attach_flags(c, entry) | (options.target_nofollow ? kTargetItself : 0)));
 }
 
 // Attributes for fsmount(2): a new mount has nothing below it.
@@ -107,7 +127,7 @@ void emit_host_filesystem(Compilation& c, const MountEntry& entry) {
   if ((source.detail & abi::kMountAttrReadonly) != 0) source.parameters.emplace_back("ro", "");
   uint32_t slot = place_slot(c, entry, std::move(source));
   c.add(Op::attach, entry.pointer, {slot, c.text(entry.mount.destination), 0, 0, entry.options.propagation},
-        entry.flags);
+        attach_flags(c, entry));
 }
 
 void warn_of_covered_source(Compilation& c, const MountEntry& entry) {
@@ -156,21 +176,7 @@ void emit_tmpfs(Compilation& c, const MountEntry& entry) {
   if (source.copy_up) warn_of_covered_source(c, entry);
   uint32_t slot = place_slot(c, entry, std::move(source));
   c.add(Op::attach, entry.pointer, {slot, c.text(entry.mount.destination), readonly, 0, entry.options.propagation},
-        entry.flags | kOwnMount);
-}
-
-// Whether an entry changes the mount of an earlier one.
-bool is_change(const oci::Mount& mount) {
-  const MountOptions options = parse_mount_options(mount.options);
-  return options.remount || (!options.bind && mount.type.empty());
-}
-
-bool is_changed_later(const Compilation& c, const MountEntry& entry) {
-  const std::string target = clean_path(entry.mount.destination);
-  if (std::find(c.readonly_later.begin(), c.readonly_later.end(), entry.index) != c.readonly_later.end()) return true;
-  for (size_t i = entry.index + 1; i < c.spec.mounts.size(); i++)
-    if (clean_path(c.spec.mounts[i].destination) == target) return is_change(c.spec.mounts[i]);
-  return false;
+        static_cast<uint16_t>(attach_flags(c, entry) | kOwnMount));
 }
 
 void emit_new(Compilation& c, const MountEntry& entry, const std::string& type) {
@@ -215,7 +221,7 @@ void emit_cgroup(Compilation& c, const MountEntry& entry) {
   uint64_t propagation = entry.options.propagation != 0 ? entry.options.propagation : abi::kMsSlave;
   c.add(Op::attach, entry.pointer,
         {slot, c.text(entry.mount.destination), packed_set(entry.options), packed_clear(entry.options), propagation},
-        entry.flags);
+        attach_flags(c, entry));
 }
 
 // A mount that is there already. "ro" and "rw" are for this mount alone: the filesystem may be the host's too (sysfs).
@@ -261,6 +267,7 @@ bool meant_for_procfs(const oci::Spec& spec, const std::string& path, size_t mou
 void emit_mounts(Compilation& c) {
   if (!c.spec.linux_.mount_label.empty() && !c.host.selinux)
     c.warn("/linux/mountLabel", "has no effect: SELinux is not enabled on this host");
+  for (const oci::Mount& mount : c.spec.mounts) c.targets.push_back(clean_path(mount.destination));
   for (size_t i = 0; i < c.spec.mounts.size(); i++) {
     const oci::Mount& mount = c.spec.mounts[i];
     MountEntry entry{mount, parse_mount_options(mount.options), pointer_at("/mounts", i), i, {}, 0};

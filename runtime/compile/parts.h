@@ -32,10 +32,13 @@ struct Compilation {
   bool inherits_env = false;  // the hook has the environment of the process, with what minirun adds to it
   PlanBuilder plan{};
   Compiled out{};
+  std::vector<std::string> targets{};    // of spec.mounts: their destinations by clean_path()
   std::vector<size_t> readonly_later{};  // of spec.mounts: see emit_readonly_mounts
   // How a later step finds the mount of an entry of spec.mounts again: kOfSlot or kOfKept, and the argument with it.
   std::map<size_t, std::pair<uint16_t, uint64_t>> placed{};
   uint64_t kept = 0;  // mounts with kKeep so far
+  // Sources of the present turn (host_source()), and the step that asks for them, from the second turn on.
+  uint32_t turn = 0, turn_sources = 0, turn_step = kNoStep;
   bool oom_score_written = false;
   uint64_t proc_contexts = 0;                              // slots of that kind
   std::string first_proc{};                                // JSON pointer of the mount that is the first of them
@@ -70,6 +73,15 @@ struct Compilation {
 
 // "/mounts/3"
 std::string pointer_at(std::string_view list, size_t index);
+
+// compile/sources.cc
+// A slot for what an `attach` places: with a step before it that has its turn opened, where the turn before is full.
+uint32_t host_source(Compilation& c, Source source);
+// For that attach. used_later: by a step that finds the mount by its slot.
+uint16_t source_flags(const Compilation& c, bool used_later);
+// minirun and the container's side have this many descriptors open at once, at most, while mounts are placed. Where the
+// caller's soft limit is lower it is raised for them, and becomes the workload's again here.
+void emit_own_open_files(Compilation& c);
 
 // compile/mounts.cc
 void emit_mounts(Compilation& c);

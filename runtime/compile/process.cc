@@ -208,6 +208,7 @@ CapabilitySets emit_privileges(Compilation& c) {
   const oci::Process& process = *c.spec.process;
   // After the last file was opened: RLIMIT_NOFILE counts for this process too. Before CAP_SYS_RESOURCE and CAP_SYS_NICE
   // go.
+  emit_own_open_files(c);
   emit_rlimits(c, false);
   if (c.spec.linux_.personality) c.add(Op::personality, "/linux/personality", {c.spec.linux_.personality->domain});
   if (process.scheduler && !is_lost_in_fork(c)) emit_scheduler(c);

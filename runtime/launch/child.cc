@@ -17,12 +17,12 @@
 #include "cgroups/stats.h"
 #include "namespaces/init_program.h"
 #include "namespaces/proc_loan.h"
-#include "namespaces/sources.h"
 #include "runtime/compile/labels.h"
 #include "runtime/diagnosis/death.h"
 #include "runtime/diagnosis/exec_diagnosis.h"
 #include "runtime/diagnosis/exit_status.h"
 #include "runtime/diagnosis/remedy.h"
+#include "runtime/launch/source_turns.h"
 #include "runtime/supervise/console.h"
 #include "runtime/supervise/init_channel.h"
 #include "sys/file.h"
@@ -87,11 +87,13 @@ Result<Launched> Launched::start(const Compiled& compiled, HostDescriptors host,
     contexts = std::move(lent).value();
   }
   for (const UniqueFd& context : contexts) host.proc.push_back(context.get());
-  auto sources = open_sources(compiled.plan, host);
+  MoreOpenFiles more(compiled.raises_open_files);
+  SourceTurns turns(compiled, std::move(host));
+  auto sources = turns.open_first();
   if (!sources.ok()) return with_remedy(sources.error(), facts_of(kOpenSource, sources.error(), &compiled, cgroup));
   request.sources = std::move(sources).value();
   auto child = spawn(std::move(request));
-  if (child.ok()) return Launched(std::move(child).value());
+  if (child.ok()) return Launched(std::move(child).value(), std::move(turns));
   return explained(child.error(), compiled, cgroup);
 }
 
@@ -99,7 +101,8 @@ Launched::Launched(Launched&& other) noexcept
     : child_(std::move(other.child_)),
       said_(other.said_),
       owned_(std::exchange(other.owned_, false)),
-      root_(other.root_) {}
+      root_(other.root_),
+      turns_(std::move(other.turns_)) {}
 
 Launched::~Launched() {
   (void)end();  // what is left of it is told by the removal of its cgroup
@@ -219,7 +222,8 @@ constexpr int kLongestExecMs = 1000;
 enum class Milestone : uint8_t { gate, created, running, failed, closed };
 
 // Messages up to one that ends the waiting.
-Result<Milestone> read_messages(Launched& launched, Signals& signals, LaunchEvents* events) {
+Result<Milestone> read_messages(Launched& launched, Signals& signals, const Compiled* compiled, const Cgroup& cgroup,
+                                LaunchEvents* events) {
   const Child& child = launched.child();
   bool held = false;
   for (;;) {
@@ -245,6 +249,10 @@ Result<Milestone> read_messages(Launched& launched, Signals& signals, LaunchEven
         TRY(launched.once(static_cast<uint32_t>(received.envelope.status)));
         events->gate = static_cast<Gate>(received.envelope.status);
         return Milestone::gate;
+      case Message::sources:
+        if (auto sent = launched.send_sources(received.envelope.status); !sent.ok())
+          return with_remedy(sent.error(), facts_of(kOpenSource, sent.error(), compiled, cgroup));
+        break;
       case Message::created:
         return Milestone::created;
       case Message::running:
@@ -304,7 +312,7 @@ std::optional<LaunchFailure> await_messages(Launched& launched, bool resident, c
                                             const Compiled* compiled, const Cgroup& cgroup, Signals& signals,
                                             LaunchEvents* events, const std::function<FailedStep()>& failed) {
   Child& child = launched.child();
-  auto ending = read_messages(launched, signals, events);
+  auto ending = read_messages(launched, signals, compiled, cgroup, events);
   if (!ending.ok()) return LaunchFailure{ending.error(), ending.error().exit_status()};
   if (*ending == Milestone::closed && child.waits_for_commit) {
     auto there = await_number(&child, signals);
@@ -328,6 +336,11 @@ std::optional<LaunchFailure> await_messages(Launched& launched, bool resident, c
 }
 
 }  // namespace
+
+Result<void> Launched::send_sources(int32_t turn) {
+  if (!turns_) return fail(EPROTO, "message {} of the init", static_cast<uint32_t>(Message::sources));
+  return turns_->answer(child_.control.get(), turn);
+}
 
 Result<void> Launched::once(uint32_t what) {
   constexpr auto kLastGate = static_cast<uint32_t>(Gate::listener);

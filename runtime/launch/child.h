@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "cgroups/cgroup.h"
-#include "namespaces/sources.h"
 #include "namespaces/spawn.h"
 #include "runtime/compile/compile.h"
+#include "runtime/launch/source_turns.h"
 #include "runtime/resources/limited_cgroup.h"
 #include "runtime/supervise/supervisor.h"
 #include "sys/result.h"
@@ -49,13 +49,17 @@ class Launched {
   // and again: it comes to each gate, and hands over its terminal, once. EPROTO the second time.
   static constexpr uint32_t kTerminal = 0;  // and the numbers of gates
   Result<void> once(uint32_t what);
+  // Answers Message::sources.
+  Result<void> send_sources(int32_t turn);
 
  private:
-  explicit Launched(Child child) : child_(std::move(child)) {}
+  explicit Launched(Child child, std::optional<SourceTurns> turns = std::nullopt)
+      : child_(std::move(child)), turns_(std::move(turns)) {}
   Child child_;
   uint32_t said_ = 0;
   bool owned_ = true;
   int root_ = -1;
+  std::optional<SourceTurns> turns_;
 };
 
 // Why the workload does not run.

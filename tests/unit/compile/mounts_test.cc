@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include "sys/kernel_abi.h"
 #include "tests/unit/compile/compile_fixture.h"
 
@@ -10,6 +12,43 @@ TEST_F(CompileMounts, StandInTheListedOrder) {
   spec.mounts = {mount_of("/b", "tmpfs", "tmpfs", {}), mount_of("/a", "tmpfs", "tmpfs", {}),
                  mount_of("/b/c", "", "/data", {"bind"})};
   expect_order(lines(), {"mount tmpfs on /b ", "mount tmpfs on /a ", "bind /data on /b/c"});
+}
+
+TEST_F(CompileMounts, SourcesComeInTurns) {
+  for (uint32_t i = 0; i < 2 * kSourcesOfATurn + 1; i++)
+    spec.mounts.push_back(mount_of("/many/" + std::to_string(i), "", "/data" + std::to_string(i), {"bind"}));
+  spec.mounts.push_back(mount_of("/many/70", "", "", {"remount", "bind", "ro"}));
+  expect_order(lines(), {"bind /data63 on", "have the next 64 sources opened", "bind /data64 on", "bind /data127 on",
+                         "have the next 1 sources opened", "bind /data128 on", "change /many/70 (ro)"});
+  size_t turns[3] = {};
+  for (const Source& source : compiled.plan.slots)
+    if (source.kind == SourceKind::tree && source.path.starts_with("/data")) turns[source.turn]++;
+  EXPECT_EQ(turns[0], kSourcesOfATurn);
+  EXPECT_EQ(turns[1], kSourcesOfATurn);
+  EXPECT_EQ(turns[2], 1u);
+  // Only what a later step looks for stays open.
+  for (const Step& step : compiled.plan.steps) {
+    if (step.op != Op::attach || compiled.plan.slots[step.arg[0]].turn == 0) continue;
+    EXPECT_EQ((step.flags & kLast) == 0, compiled.plan.slots[step.arg[0]].path == "/data70");
+  }
+}
+
+TEST_F(CompileMounts, ALowSoftLimitIsRaisedAndGivenBack) {
+  spec.mounts = {mount_of("/data", "", "/srv", {"bind"})};
+  const std::string back = "limit RLIMIT_NOFILE: soft 20, hard 4096";
+  host.open_files = 1024;
+  host.most_open_files = 4096;
+  EXPECT_EQ(find(lines(), "limit RLIMIT_NOFILE"), -1) << "there is enough";
+  EXPECT_FALSE(compiled.raises_open_files);
+  host.open_files = 20;
+  EXPECT_TRUE(has(lines(), back));
+  EXPECT_TRUE(compiled.raises_open_files);
+  spec.process->rlimits = {{RLIMIT_NOFILE, 5, 6}};
+  EXPECT_FALSE(has(lines(), back)) << "the config's own is the workload's";
+  EXPECT_TRUE(compiled.raises_open_files);
+  host.most_open_files = 20;
+  (void)lines();
+  EXPECT_FALSE(compiled.raises_open_files) << "it cannot be higher";
 }
 
 TEST_F(CompileMounts, TmpfsWithSomethingOnItBecomesReadOnlyLast) {

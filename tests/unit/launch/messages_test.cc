@@ -110,6 +110,14 @@ TEST_F(InitMessages, AGateIsPassedOnce) {
   EXPECT_EQ(answer_to(all, 4).text, "no failure");
 }
 
+// Of a process that was given all of them, or asks for another turn than the next.
+TEST_F(InitMessages, SourcesThatThereAreNotAreRefused) {
+  for (int turn : {1, 0, -1, INT32_MAX, INT32_MIN}) {
+    Answer answer = answer_to([&](const rig::Init& init) { init.send(Message::sources, turn); }, 1);
+    EXPECT_NE(answer.text.find("of the init"), std::string::npos) << turn << ": " << answer.text;
+  }
+}
+
 TEST_F(InitMessages, AGateThatThereIsNotIsRefused) {
   for (int gate : {0, 4, -1, INT32_MAX, INT32_MIN}) {
     Answer answer = answer_to([&](const rig::Init& init) { init.send(Message::ready, gate); }, 1);

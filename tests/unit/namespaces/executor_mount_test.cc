@@ -1,7 +1,10 @@
 // Ring 2: what the steps of the file tree ask of the kernel, in which order.
 #include <gtest/gtest.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <termios.h>
+
+#include <algorithm>
 
 #include "namespaces/executor.h"
 #include "tests/unit/namespaces/fake_kernel.h"
@@ -62,6 +65,60 @@ TEST_F(ExecutorMounts, WhatGoesDownComesBeforeWhatIsTheMountsOwn) {
          abi::kMsSlave | abi::kMsRecursive);
   EXPECT_EQ(changes, (Changes{{true, abi::kMountAttrReadonly, 0, abi::kMsSlave},
                               {false, abi::kMountAttrNosuid, abi::kMountAttrReadonly, 0}}));
+}
+
+// Answers recvmsg(2) as minirun does.
+bool bring_sources(const FakeKernel::Call& call, const std::vector<int>& descriptors) {
+  auto* header = reinterpret_cast<msghdr*>(call.argument[1]);
+  Envelope envelope{Message::sources, 0};
+  memcpy(header->msg_iov[0].iov_base, &envelope, sizeof envelope);
+  cmsghdr* first = CMSG_FIRSTHDR(header);
+  first->cmsg_level = SOL_SOCKET;
+  first->cmsg_type = SCM_RIGHTS;
+  first->cmsg_len = CMSG_LEN(descriptors.size() * sizeof(int));
+  memcpy(CMSG_DATA(first), descriptors.data(), descriptors.size() * sizeof(int));
+  return true;
+}
+
+// The plan of two sources of the second turn, between two of the first; they are closed once they are placed.
+PlanBuilder two_turns() {
+  PlanBuilder b;
+  for (uint32_t turn : {0u, 1u, 0u, 1u}) {
+    Source source{SourceKind::tree, "/data", true, 0, ""};
+    source.turn = turn;
+    b.slot(source);
+  }
+  b.add(Op::take_sources, "", {1, 2});
+  b.add(Op::attach, "", {1, b.text("/a"), 0, 0, 0}, kLast);
+  b.add(Op::attach, "", {3, b.text("/b"), 0, 0, 0});
+  return b;
+}
+
+TEST_F(ExecutorMounts, ATurnsSourcesComeIntoTheirSlots) {
+  std::vector<uint64_t> placed, closed;
+  kernel.answer = [&](const FakeKernel::Call& call, long* result) {
+    if (call.number == __NR_move_mount) placed.push_back(call.argument[0]);
+    if (call.number == __NR_close) closed.push_back(call.argument[0]);
+    if (call.number != __NR_recvmsg) return false;
+    *result = sizeof(Envelope);
+    return bring_sources(call, {41, 42});
+  };
+  PlanBuilder b = two_turns();
+  EXPECT_EQ(run(b), 0);
+  EXPECT_EQ(placed, (std::vector<uint64_t>{41, 42}));
+  EXPECT_EQ(std::count(closed.begin(), closed.end(), 41u), 1);
+  EXPECT_EQ(std::count(closed.begin(), closed.end(), 42u), 0);
+}
+
+TEST_F(ExecutorMounts, FewerSourcesThanAskedForAreAFailure) {
+  kernel.answer = [&](const FakeKernel::Call& call, long* result) {
+    if (call.number != __NR_recvmsg) return false;
+    *result = sizeof(Envelope);
+    return bring_sources(call, {41});
+  };
+  PlanBuilder b = two_turns();
+  EXPECT_EQ(run(b), 127);
+  EXPECT_EQ(kernel.count(__NR_move_mount), 0u);
 }
 
 TEST_F(ExecutorMounts, OneCallWhereOneIsEnough) {

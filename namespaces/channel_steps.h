@@ -1,0 +1,92 @@
+// The socket to minirun: what is said, and which descriptors come and go. Far side of clone: see executor.h for the
+// rules.
+#pragma once
+
+#include "namespaces/calls.h"
+
+namespace minirun {
+
+template <class Kernel>
+class ChannelSteps : public Calls<Kernel> {
+ public:
+  ChannelSteps(Kernel& kernel, int control) : Calls<Kernel>(kernel), control_(control) {}
+
+  // Messages go to a parent that may be gone (a detached container's): that is no failure.
+  long send(Message message, int32_t status, long fd) {
+    Envelope envelope{message, status};
+    struct {
+      void* base;
+      uint64_t length;
+    } part = {&envelope, sizeof envelope};
+    struct {  // struct cmsghdr with one descriptor
+      uint64_t length;
+      int level, type;
+      int fd, pad;
+    } rights = {20, 1, 1, static_cast<int>(fd), 0};
+    struct {  // struct msghdr
+      void* name;
+      uint32_t name_length, pad;
+      void* parts;
+      uint64_t part_count;
+      void* control;
+      uint64_t control_length;
+      uint32_t flags, pad2;
+    } header = {nullptr, 0, 0, &part, 1, fd < 0 ? nullptr : &rights, fd < 0 ? 0 : sizeof rights, 0, 0};
+    constexpr uint64_t kNoSignal = 0x4000;
+    long rc = this->call(__NR_sendmsg, descriptor(control_), address(&header), kNoSignal);
+    return rc == -EPIPE || rc == -ECONNRESET || rc > 0 ? 0 : rc;
+  }
+
+  // Has minirun open the sources of a turn, and puts their descriptors into the slots that wait for them.
+  long take_sources(uint64_t turn, uint64_t count, int32_t* slots, uint32_t slot_count) {
+    int32_t opened[kSourcesOfATurn];
+    if (count > kSourcesOfATurn) return this->failed(__NR_recvmsg, -EINVAL);
+    long rc = ask(static_cast<int32_t>(turn), opened, static_cast<unsigned>(count));
+    unsigned next = 0;
+    for (uint32_t i = 0; rc >= 0 && i < slot_count && next < count; i++)
+      if (slots[i] == waiting_slot(static_cast<uint32_t>(turn))) slots[i] = opened[next++];
+    return rc < 0 ? rc : 0;
+  }
+
+ protected:
+  // Message::sources, and the descriptors that minirun answers with. Nothing else is said to this side meanwhile.
+  long ask(int32_t what, int32_t* descriptors, unsigned count) {
+    long rc = send(Message::sources, what, -1);
+    if (rc < 0) return rc;
+    Envelope envelope;
+    struct {
+      void* base;
+      uint64_t length;
+    } part = {&envelope, sizeof envelope};
+    struct {  // struct cmsghdr with as many descriptors as there may be
+      uint64_t length;
+      int level, type;
+      int32_t descriptors[kSourcesOfATurn];
+    } rights;
+    rights.length = 0;
+    struct {  // struct msghdr
+      void* name;
+      uint32_t name_length, pad;
+      void* parts;
+      uint64_t part_count;
+      void* control;
+      uint64_t control_length;
+      uint32_t flags, pad2;
+    } header = {nullptr, 0, 0, &part, 1, &rights, sizeof rights, 0, 0};
+    constexpr uint64_t kCloseOnExec = 0x40000000;
+    constexpr long kWhole = sizeof envelope;
+    do {
+      rc = this->call(__NR_recvmsg, descriptor(control_), address(&header), kCloseOnExec);
+    } while (rc == -EINTR);
+    if (rc < 0) return rc;
+    bool whole = rc == kWhole && envelope.message == Message::sources &&
+                 rights.length == 16 + count * sizeof(int32_t) && rights.level == 1 && rights.type == 1;
+    if (!whole) return this->failed(__NR_recvmsg, rc == 0 ? -ECONNRESET : -EPROTO);
+    for (unsigned i = 0; i < count; i++) descriptors[i] = rights.descriptors[i];
+    return 0;
+  }
+
+  int control_;
+};
+
+}  // namespace minirun

@@ -1,0 +1,46 @@
+// Sources of mounts are descriptors, of which a process may have few (RLIMIT_NOFILE, 1,024 by default) and a config any
+// number: they are opened in turns. What stays open for longer takes a higher limit.
+#include <sys/resource.h>
+
+#include <algorithm>
+
+#include "runtime/compile/parts.h"
+
+namespace minirun {
+
+uint32_t host_source(Compilation& c, Source source) {
+  if (c.turn_sources == kSourcesOfATurn) {
+    c.turn++;
+    c.turn_sources = 0;
+    c.turn_step = c.add(Op::take_sources, "", {c.turn, 0});
+  }
+  c.turn_sources++;
+  if (c.turn > 0) c.plan.step(c.turn_step).arg[1]++;
+  source.turn = c.turn;
+  return c.plan.slot(std::move(source));
+}
+
+uint16_t source_flags(const Compilation& c, bool used_later) {
+  return c.turn == 0 || used_later ? uint16_t{0} : uint16_t{kLast};
+}
+
+static uint64_t most_open_at_once(const Compilation& c) {
+  // stdio, what the caller has open besides, the record and its lock, the cgroup, sockets, the terminal; and on the
+  // container's side what one step opens.
+  constexpr uint64_t kOthers = 64;
+  const Plan& plan = c.plan.plan();
+  auto first = std::count_if(plan.slots.begin(), plan.slots.end(), [](const Source& s) { return s.turn == 0; });
+  auto stay = std::count_if(plan.steps.begin(), plan.steps.end(),
+                            [](const Step& step) { return (step.flags & (kOfSlot | kOfKept)) != 0; });
+  return kOthers + static_cast<uint64_t>(first + stay) + (c.turn > 0 ? kSourcesOfATurn : 0);
+}
+
+void emit_own_open_files(Compilation& c) {
+  const auto& rlimits = c.spec.process->rlimits;
+  c.out.raises_open_files = most_open_at_once(c) > c.host.open_files && c.host.open_files < c.host.most_open_files;
+  bool given = std::any_of(rlimits.begin(), rlimits.end(), [](const auto& r) { return r.resource == RLIMIT_NOFILE; });
+  if (c.out.raises_open_files && !given)
+    c.add(Op::rlimit, "", {RLIMIT_NOFILE, c.host.open_files, c.host.most_open_files, c.text("RLIMIT_NOFILE")});
+}
+
+}  // namespace minirun

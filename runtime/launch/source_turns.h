@@ -1,0 +1,44 @@
+// What minirun opens for the container's side: before the clone, and in turns while that places its mounts
+// (Op::take_sources).
+#pragma once
+
+#include <sys/resource.h>
+
+#include <optional>
+#include <vector>
+
+#include "namespaces/sources.h"
+#include "runtime/compile/compile.h"
+
+namespace minirun {
+
+// This process's soft limit of open files is the hard one for as long as this lives, if it is to be (Compiled). A
+// process that is cloned meanwhile inherits it: its plan has a step that gives it the caller's.
+class MoreOpenFiles {
+ public:
+  explicit MoreOpenFiles(bool wanted);
+  ~MoreOpenFiles();
+  MoreOpenFiles(const MoreOpenFiles&) = delete;
+  MoreOpenFiles& operator=(const MoreOpenFiles&) = delete;
+
+ private:
+  std::optional<rlimit> before_;
+};
+
+class SourceTurns {
+ public:
+  // All borrowed. Of host, what is `given` is asked for by the first turn alone.
+  SourceTurns(const Compiled& compiled, HostDescriptors host) : compiled_(&compiled), host_(std::move(host)) {}
+
+  // In the order of the plan's slots: open_sources().
+  Result<std::vector<UniqueFd>> open_first() const { return open_sources(compiled_->plan, host_); }
+  // Answers Message::sources. Each turn comes once, in order: a container that traces its init can ask in its name.
+  Result<void> answer(int control, int32_t turn);
+
+ private:
+  const Compiled* compiled_;
+  HostDescriptors host_;
+  int32_t answered_ = 0;
+};
+
+}  // namespace minirun
