@@ -11,6 +11,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -65,10 +67,29 @@ bool is_init_memory(const std::string& name) {
   return name.find('/') == std::string::npos || name.rfind("/memfd:minirun-", 0) == 0;
 }
 
+// Whose turn it is to be attached to: each time later than the last time. A process that is stopped without end gets
+// nowhere, and all of its life counts.
+class Patience {
+ public:
+  bool is_due(pid_t pid) {
+    if (turns_.size() > 64) turns_.erase(turns_.begin(), std::prev(turns_.end(), 8));
+    Turns& turns = turns_[pid];
+    if (turns.left-- > 0) return false;
+    turns.left = ++turns.taken;
+    return true;
+  }
+
+ private:
+  struct Turns {
+    int taken = 0, left = 0;
+  };
+  std::map<pid_t, Turns> turns_;
+};
+
 class Tracer {
  public:
   void attach(pid_t pid) {
-    if (ptrace(PTRACE_SEIZE, pid, 0, 0) != 0) return;
+    if (!patience_.is_due(pid) || ptrace(PTRACE_SEIZE, pid, 0, 0) != 0) return;
     ++attached_;
     int status = 0;
     if (ptrace(PTRACE_INTERRUPT, pid, 0, 0) == 0 && waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status)) {
@@ -129,6 +150,7 @@ class Tracer {
   const uint64_t own_capabilities_ = field("/proc/self", "CapBnd", 16);
   const uint64_t own_filter_ = field("/proc/self", "Seccomp", 10);
   const uint64_t own_filters_ = field("/proc/self", "Seccomp_filters", 10);
+  Patience patience_;
   const std::string own_label_ = label("/proc/self");
   long attached_ = 0, before_ = 0, empty_ = 0;
   std::set<std::string> findings_;
@@ -140,7 +162,7 @@ class Swapper {
   explicit Swapper(std::string filesystem) : filesystem_(std::move(filesystem)) {}
 
   void attach(pid_t pid) {
-    if (ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD) != 0) return;
+    if (!patience_.is_due(pid) || ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD) != 0) return;
     bool stopped = ptrace(PTRACE_INTERRUPT, pid, 0, 0) == 0 && is_stopped(pid);
     while (stopped && is_in_empty_tree("/proc/" + std::to_string(pid)) && !swapped_at(pid))
       stopped = ptrace(PTRACE_SYSCALL, pid, 0, 0) == 0 && is_stopped(pid);
@@ -168,6 +190,7 @@ class Swapper {
   }
 
   const std::string filesystem_;
+  Patience patience_;
   long swapped_ = 0;
 };
 
