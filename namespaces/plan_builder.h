@@ -45,6 +45,14 @@ struct MountIdMap {
   }
 };
 
+// What becomes of the peer groups of a clone's mounts before the container gets it: namespaces/peers.h.
+enum class Peers : uint8_t {
+  stay,        // the step that places it changes them all
+  slaves,      // they hear of the host's mounts, and the host nothing of theirs
+  rejoin_top,  // all but the first become slaves, and that one a peer again at the setup gate
+  rejoin_all,  // they become peers again at the setup gate
+};
+
 struct Source {
   SourceKind kind;
   std::string path;  // on the host, absolute
@@ -58,9 +66,10 @@ struct Source {
   MountIdMap id_map{};     // tree, filesystem
   bool no_follow = false;  // tree: a symbolic link itself, not what it points to
   std::string
-      like_directory{};  // filesystem: its root has the mode of this directory of the rootfs, if there is one...
-  bool copy_up = false;  // ...and its owner and content (namespaces/copy_up.h)
-  uint32_t turn = 0;     // opened when Op::take_sources asks for this one; 0: before the clone
+      like_directory{};       // filesystem: its root has the mode of this directory of the rootfs, if there is one...
+  bool copy_up = false;       // ...and its owner and content (namespaces/copy_up.h)
+  Peers peers = Peers::stay;  // tree, cgroup_tree
+  uint32_t turn = 0;          // opened when Op::take_sources asks for this one; 0: before the clone
 };
 
 struct Plan {

@@ -198,6 +198,10 @@ Result<std::vector<UniqueFd>> open_sources(const Plan& plan, const HostDescripto
       auto mapped = mapper.apply(fd->get(), source);
       if (!mapped.ok()) fd = mapped.error();
     }
+    if (fd.ok() && source.peers != Peers::stay) {
+      auto left = leave_peers(fd->get(), source, host.peers);
+      if (!left.ok()) fd = left.error();
+    }
     if (!fd.ok()) return source.origin.empty() ? fd.error() : wrap(fd.error(), source.origin);
     opened[i] = std::move(fd).value();
   }

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "namespaces/peers.h"
 #include "namespaces/plan_builder.h"
 #include "sys/fd.h"
 #include "sys/result.h"
@@ -15,6 +16,7 @@ struct HostDescriptors {
   int cgroup = -1;         // the container's cgroup directory
   std::vector<int> given;  // for SourceKind::given
   std::vector<int> proc{};
+  std::vector<PeerMount>* peers = nullptr;  // where those go that rejoin their peers later
 };
 
 // Opens every slot of the plan that is of this turn, in order; the others stay empty. Mount trees are detached clones

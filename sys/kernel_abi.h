@@ -33,6 +33,7 @@ constexpr unsigned kFspickCloexec = 1;
 constexpr unsigned kFspickEmptyPath = 8;
 constexpr unsigned kMoveMountFromEmptyPath = 0x04;
 constexpr unsigned kMoveMountToEmptyPath = 0x40;
+constexpr unsigned kMoveMountSetGroup = 0x100;  // Linux 5.15
 constexpr unsigned kFsconfigSetFlag = 0;
 constexpr unsigned kFsconfigSetString = 1;
 constexpr unsigned kFsconfigCreate = 6;

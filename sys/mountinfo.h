@@ -15,6 +15,9 @@ struct MountLine {
   std::string root;         // of the mount in its filesystem
   std::string mount_point;  // both as paths: without the escapes
   std::string type;         // of the filesystem
+
+  // A mount namespace that is kept by a mount, as unshare(1) and snapd do it.
+  bool is_mount_namespace() const { return type == "nsfs" && root.starts_with("mnt:["); }
 };
 // What is no such line is left out.
 std::vector<MountLine> parse_mountinfo(std::string_view text);

@@ -194,8 +194,9 @@ static bool joins_pid_namespace(const oci::Spec& spec) {
 }
 
 static void emit_setup_gate(Compilation& c) {
-  if (!c.options.setup_gate) return;
-  c.add(Op::gate, "", {c.text("its hooks and devices"), static_cast<uint64_t>(Gate::setup)});
+  if (!c.options.setup_gate && !c.out.rejoins_peers) return;
+  const char* what = c.options.setup_gate ? "its hooks and devices" : "its shared mounts";
+  c.add(Op::gate, "", {c.text(what), static_cast<uint64_t>(Gate::setup)});
 }
 
 static void emit_terminal(Compilation& c) {

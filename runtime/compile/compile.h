@@ -55,6 +55,7 @@ struct Compiled {
   bool terminal = false;                 // the child sends a terminal
   bool start_socket = false;             // it waits for start: HostDescriptors::given is the socket, then the gate
   bool notify = false;                   // as in RunOptions: HostDescriptors::given is its directory, behind those
+  bool rejoins_peers = false;            // at the setup gate: namespaces/peers.h
   bool raises_open_files = false;        // RLIMIT_NOFILE, while the sources are opened and placed
   bool seccomp = false;                  // the workload runs under a filter
   std::string search_path;               // PATH that process.args[0] was looked up in

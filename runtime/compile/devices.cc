@@ -96,8 +96,10 @@ void emit_bound_device(Compilation& c, const Node& node) {
   uint64_t number = makedev(static_cast<unsigned>((node.number >> 8) & 0xfff),
                             static_cast<unsigned>((node.number & 0xff) | ((node.number >> 12) & 0xfff00)));
   uint32_t slot = host_source(c, {SourceKind::device, path, false, number, node.origin});
-  // It is on the host's /dev, whose mount may allow both.
-  c.add(Op::attach, node.origin, {slot, c.text(path), abi::kMountAttrNosuid | abi::kMountAttrNoexec, 0, 0},
+  // It is on the host's /dev, whose mount may allow both. No peer of it: what is mounted on the node would appear
+  // there.
+  c.add(Op::attach, node.origin,
+        {slot, c.text(path), abi::kMountAttrNosuid | abi::kMountAttrNoexec, 0, abi::kMsPrivate},
         static_cast<uint16_t>(kNotProcfs | source_flags(c, false)));
 }
 

@@ -70,6 +70,32 @@ void emit_link(Compilation& c, const MountEntry& entry, const std::string& link)
   c.add(Op::symlink, entry.pointer, {c.text(link), c.text(path.substr(slash + 1))}, kReplace);
 }
 
+// Where a later entry decides on the propagation of this one's mount.
+bool propagates_later(const Compilation& c, const MountEntry& entry) {
+  for (size_t i = entry.index + 1; i < c.spec.mounts.size(); i++) {
+    if (c.targets[i] != c.targets[entry.index]) continue;
+    if (!is_change(c.spec.mounts[i])) return false;
+    if (parse_mount_options(c.spec.mounts[i].options).propagation != 0) return true;
+  }
+  return false;
+}
+
+// Nothing that the config has below a shared mount may reach the host: it is shared when all is placed. What is below
+// the source, and not meant by the option, is no peer of the host's either. In minirun's own user namespace (and before
+// Linux 5.15) a shared mount is so at once: there its peers are none of the host's, but copies that end with minirun.
+Peers take_peers(Compilation& c, const MountEntry& entry, uint64_t* propagation) {
+  bool whole = (*propagation & abi::kMsRecursive) != 0 || !entry.options.recursive;
+  if ((*propagation & abi::kMsShared) == 0) return whole ? Peers::stay : Peers::slaves;
+  if (propagates_later(c, entry)) {
+    *propagation = abi::kMsSlave | abi::kMsRecursive;
+    return Peers::stay;
+  }
+  if (c.host.in_user_namespace || !c.host.rejoins_peers) return whole ? Peers::stay : Peers::slaves;
+  *propagation = 0;
+  c.out.rejoins_peers = true;
+  return whole && entry.options.recursive ? Peers::rejoin_all : Peers::rejoin_top;
+}
+
 void emit_bind(Compilation& c, const MountEntry& entry) {
   const MountOptions& options = entry.options;
   const auto& links = c.place.mount_links;
@@ -82,6 +108,7 @@ void emit_bind(Compilation& c, const MountEntry& entry) {
   uint64_t propagation = options.propagation != 0 ? options.propagation : abi::kMsSlave;
   if (options.propagation == 0 && options.recursive) propagation |= abi::kMsRecursive;
   Source source{SourceKind::tree, bind_source(entry.mount, c.place.bundle), options.recursive, 0, entry.pointer};
+  source.peers = take_peers(c, entry, &propagation);
   source.no_follow = options.source_nofollow;
   source.id_map = entry.id_map;
   uint32_t slot = place_slot(c, entry, std::move(source));
@@ -217,7 +244,9 @@ void emit_cgroup(Compilation& c, const MountEntry& entry) {
     emit_new(c, entry, "cgroup2");
     return;
   }
-  uint32_t slot = place_slot(c, entry, {SourceKind::cgroup_tree, "", false, 0, entry.pointer});
+  Source source{SourceKind::cgroup_tree, "", false, 0, entry.pointer};
+  if ((entry.options.propagation & abi::kMsShared) != 0) source.peers = Peers::slaves;  // no peer of the host's
+  uint32_t slot = place_slot(c, entry, std::move(source));
   uint64_t propagation = entry.options.propagation != 0 ? entry.options.propagation : abi::kMsSlave;
   c.add(Op::attach, entry.pointer,
         {slot, c.text(entry.mount.destination), packed_set(entry.options), packed_clear(entry.options), propagation},

@@ -32,6 +32,7 @@ static uint64_t most_open_at_once(const Compilation& c) {
   auto first = std::count_if(plan.slots.begin(), plan.slots.end(), [](const Source& s) { return s.turn == 0; });
   auto stay = std::count_if(plan.steps.begin(), plan.steps.end(),
                             [](const Step& step) { return (step.flags & (kOfSlot | kOfKept)) != 0; });
+  if (c.out.rejoins_peers) return ~uint64_t{0};  // one for each mount of the host's tree
   return kOthers + static_cast<uint64_t>(first + stay) + (c.turn > 0 ? kSourcesOfATurn : 0);
 }
 

@@ -51,6 +51,8 @@ class Launched {
   Result<void> once(uint32_t what);
   // Answers Message::sources.
   Result<void> send_sources(int32_t turn);
+  // At the setup gate: SourceTurns::rejoin().
+  Result<void> rejoin_peers() { return turns_ ? turns_->rejoin() : Result<void>(); }
 
  private:
   explicit Launched(Child child, std::optional<SourceTurns> turns = std::nullopt)

@@ -292,7 +292,8 @@ Result<void> Creation::at_gate(Gate gate) {
     TRY(delegate_cgroup());
     TRY(host_side_->apply(prepared_.bundle.spec, record_.init.pid));
     hooked_ = !hooks.prestart.empty() || !hooks.create_runtime.empty() || !hooks.create_container.empty();
-    return run_setup_hooks(hook_context());
+    TRY(run_setup_hooks(hook_context()));
+    return launched_->rejoin_peers();  // after whatever hooks mount in there
   }
   TRY(tell_pid());                                 // engines take it for "created"
   if (prepared_.compiled.start_socket) return {};  // those are for start

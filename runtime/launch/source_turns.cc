@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace minirun {
 
@@ -41,10 +42,20 @@ static Result<void> send_sources(int control, const std::vector<int>& descriptor
   return fail(errno, "send the sources of mounts to the container's side");
 }
 
+Result<std::vector<UniqueFd>> SourceTurns::open(uint32_t turn) {
+  host_.peers = &peers_;
+  return open_sources(compiled_->plan, host_, turn);
+}
+
+Result<void> SourceTurns::rejoin() {
+  for (const PeerMount& mount : std::exchange(peers_, {})) TRY(rejoin_peers(mount));
+  return {};
+}
+
 Result<void> SourceTurns::answer(int control, int32_t turn) {
   if (turn != answered_ + 1) return fail(EPROTO, "turn {} of the init's sources, after {}", turn, answered_);
   MoreOpenFiles more(compiled_->raises_open_files);
-  std::vector<UniqueFd> opened = TRY(open_sources(compiled_->plan, host_, static_cast<uint32_t>(turn)));
+  std::vector<UniqueFd> opened = TRY(open(static_cast<uint32_t>(turn)));
   std::vector<int> descriptors;
   for (const UniqueFd& source : opened)
     if (source) descriptors.push_back(source.get());

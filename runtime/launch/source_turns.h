@@ -31,13 +31,18 @@ class SourceTurns {
   SourceTurns(const Compiled& compiled, HostDescriptors host) : compiled_(&compiled), host_(std::move(host)) {}
 
   // In the order of the plan's slots: open_sources().
-  Result<std::vector<UniqueFd>> open_first() const { return open_sources(compiled_->plan, host_); }
+  Result<std::vector<UniqueFd>> open_first() { return open(0); }
   // Answers Message::sources. Each turn comes once, in order: a container that traces its init can ask in its name.
   Result<void> answer(int control, int32_t turn);
+  // At the setup gate, when all mounts are placed.
+  Result<void> rejoin();
 
  private:
+  Result<std::vector<UniqueFd>> open(uint32_t turn);
+
   const Compiled* compiled_;
   HostDescriptors host_;
+  std::vector<PeerMount> peers_;
   int32_t answered_ = 0;
 };
 

@@ -103,6 +103,34 @@ TEST_F(CompileMounts, ABindSendsNothingToTheHostUnlessAsked) {
   EXPECT_TRUE(has(all, "bind /srv on /b (rshared)"));
 }
 
+// Where the kernel can: all that is below it is placed by then.
+TEST_F(CompileMounts, ASharedBindIsSharedAtTheSetupGate) {
+  const auto peers = [&](const oci::Strings& with) {
+    spec.mounts = {mount_of("/a", "", "/data", with)};
+    (void)lines();
+    for (const Source& source : compiled.plan.slots)
+      if (source.path == "/data") return source.peers;
+    return Peers::stay;
+  };
+  spec.mounts = {mount_of("/a", "", "/data", {"rbind", "rshared"})};
+  EXPECT_TRUE(has(lines(), "bind /data on /a (rshared)")) << "Linux 5.14";
+  EXPECT_EQ(find(lines(), "wait for minirun: its shared mounts"), -1);
+  host.rejoins_peers = true;
+  spec.linux_.masked_paths = {"/a/b"};
+  expect_order(lines(), {"bind /data on /a", "mask ", "wait for minirun: its shared mounts"});
+  EXPECT_FALSE(has(lines(), "bind /data on /a (rshared)"));
+  EXPECT_EQ(peers({"rbind", "rshared"}), Peers::rejoin_all);
+  EXPECT_EQ(peers({"rbind", "shared"}), Peers::rejoin_top);
+  EXPECT_EQ(peers({"bind", "shared"}), Peers::rejoin_top);
+  EXPECT_EQ(peers({"bind", "rshared"}), Peers::rejoin_top);
+  EXPECT_EQ(peers({"bind", "private"}), Peers::stay);
+  EXPECT_EQ(peers({"rbind"}), Peers::stay);
+  EXPECT_EQ(peers({"rbind", "rprivate"}), Peers::stay);
+  EXPECT_EQ(peers({"rbind", "private"}), Peers::slaves) << "what is below is not meant by it";
+  host.in_user_namespace = true;
+  EXPECT_EQ(peers({"rbind", "rshared"}), Peers::stay);
+}
+
 TEST_F(CompileMounts, RecursiveOptionsReachWhatIsBelow) {
   spec.mounts = {mount_of("/a", "", "/srv", {"rbind", "rro", "nosuid"})};
   EXPECT_TRUE(has(lines(), "bind /srv on /a (nosuid,rro,rslave)"));

@@ -1,0 +1,104 @@
+#include "namespaces/peers.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+
+#include "sys/file.h"
+#include "sys/kernel_abi.h"
+#include "sys/mountinfo.h"
+
+namespace minirun {
+namespace {
+
+constexpr unsigned kRejoin = abi::kMoveMountFromEmptyPath | abi::kMoveMountToEmptyPath | abi::kMoveMountSetGroup;
+
+int move_to_group(int member, int mount) {
+  return static_cast<int>(syscall(SYS_move_mount, member, "", mount, "", kRejoin));
+}
+
+Result<void> propagate(int mount, uint64_t type, bool recursive, const std::string& path) {
+  abi::MountAttributes attributes{0, 0, type, 0};
+  unsigned flags = abi::kAtEmptyPath | (recursive ? abi::kAtRecursive : 0);
+  if (syscall(SYS_mount_setattr, mount, "", flags, &attributes, sizeof attributes) < 0)
+    return fail(errno, "change the propagation of {}", path);
+  return {};
+}
+
+bool same_root(int one, int other) {
+  struct stat a {
+  }, b{};
+  return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+// One that is not there any more, or is another mount by now, has no peer to come back to: false.
+Result<bool> remember(int tree, const std::string& below, const std::string& path, bool no_follow,
+                      std::vector<PeerMount>* later) {
+  abi::OpenHow how{O_PATH | O_CLOEXEC | O_NOFOLLOW, 0, abi::kResolveNoSymlinks | abi::kResolveNoMagiclinks};
+  PeerMount peer{path, {}, {}};
+  peer.mount.reset(below.empty() ? fcntl(tree, F_DUPFD_CLOEXEC, 3)
+                                 : static_cast<int>(syscall(SYS_openat2, tree, below.c_str(), &how, sizeof how)));
+  if (!peer.mount && errno == ENOENT) return false;
+  if (!peer.mount) return fail(errno, "look for {} in its copy", path);
+  unsigned flags = abi::kOpenTreeClone | abi::kCloexec | (no_follow ? abi::kAtSymlinkNofollow : 0);
+  peer.member.reset(static_cast<int>(syscall(SYS_open_tree, AT_FDCWD, path.c_str(), flags)));
+  if (!peer.member && errno == ENOENT) return false;
+  if (!peer.member) return fail(errno, "open_tree {}", path);
+  if (!same_root(peer.mount.get(), peer.member.get())) return false;
+  TRY(propagate(peer.member.get(), abi::kMsShared, false, path));  // a group of its own, where it has none
+  later->push_back(std::move(peer));
+  return true;
+}
+
+Result<void> remember_below(int tree, const std::string& path, std::vector<PeerMount>* later) {
+  char real[PATH_MAX];
+  if (realpath(path.c_str(), real) == nullptr) return fail(errno, "resolve {}", path);
+  const std::string top = std::string(real) == "/" ? "/" : std::string(real) + "/";
+  std::string last;
+  for (const MountLine& line : parse_mountinfo(TRY(read_file(AT_FDCWD, "/proc/self/mountinfo", kMostMountinfoBytes)))) {
+    if (!line.mount_point.starts_with(top) || line.mount_point == top || line.is_mount_namespace()) continue;
+    if (line.mount_point == last) continue;  // the one on top stands for both
+    last = line.mount_point;
+    (void)TRY(remember(tree, line.mount_point.substr(top.size()), line.mount_point, true, later));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> leave_peers(int tree, const Source& source, std::vector<PeerMount>* later) {
+  switch (source.peers) {
+    case Peers::stay:
+      return {};
+    case Peers::slaves:
+      return propagate(tree, abi::kMsSlave, true, source.path);
+    case Peers::rejoin_top:
+      TRY(propagate(tree, abi::kMsSlave, true, source.path));
+      TRY(propagate(tree, abi::kMsPrivate, false, source.path));
+      break;
+    case Peers::rejoin_all:
+      TRY(propagate(tree, abi::kMsPrivate, true, source.path));
+      break;
+  }
+  if (!TRY(remember(tree, "", source.path, source.no_follow, later)))
+    return fail(ENOENT, "{} is another one by now", source.path);
+  return source.peers == Peers::rejoin_all ? remember_below(tree, source.path, later) : Result<void>();
+}
+
+Result<void> rejoin_peers(const PeerMount& mount) {
+  if (move_to_group(mount.member.get(), mount.mount.get()) < 0)
+    return fail(errno, "share {} with the host", mount.path);
+  return {};
+}
+
+// The flags are looked at before the descriptors.
+bool can_rejoin_peers() {
+  return move_to_group(-1, -1) < 0 && errno == EBADF;
+}
+
+}  // namespace minirun
