@@ -80,7 +80,10 @@ std::string program_page(const CommandTable& program, const std::string& version
     fmt::format_to(std::back_inserter(page), ".TP\n\\fB{}\\fR\n{}: \\fBminirun\\-{}\\fR(8).\n", roff(command.name),
                    roff(command.text), roff(command.name));
   page += options_section(program.options) + examples_and_statuses(text);
-  page += ".SH FILES\n.TP\n\\fI/run/minirun\\fR\nThe state of root's containers; of others below $XDG_RUNTIME_DIR.\n";
+  page +=
+      ".SH FILES\n.TP\n\\fI/run/minirun\\fR\nThe state of root's containers.\n.TP\n\\fI$XDG_RUNTIME_DIR/minirun\\fR, "
+      "\\fI/tmp/minirun\\-UID\\fR\n"
+      "The state of other users' containers; the second where $XDG_RUNTIME_DIR is not set.\n";
   page += ".SH SEE ALSO\n\\fBcgroups\\fR(7), \\fBnamespaces\\fR(7), \\fBcapabilities\\fR(7)\n";
   return page;
 }
