@@ -70,13 +70,14 @@ constexpr CommandText kTexts[] = {
      "of twelve random hexadecimal digits, and with --detach prints it once the workload runs.\n\n"
      "minirun's own init runs as PID 1. It reaps orphans and forwards each signal once. With --no-init the workload "
      "is PID 1, as systemd and s6 want it. A container that joins a pid namespace by path has no init of its own.\n\n"
-     "When the workload is killed, one line on stderr says by what: the memory limit, a signal, a seccomp filter.",
+     "When the workload is killed, one line on stderr names the cause: the memory limit, a signal, a seccomp filter.",
      {{{"minirun run bundle/", "run in the foreground; the exit status is the workload's"},
        {"minirun run -d --pid-file web.pid bundle/ web1", "run web1 in the background and write its pid to web.pid"}}},
      kOfTheWorkload},
     {"create",
      "ID",
-     "Makes the container up to the moment before its workload: namespaces, mounts, cgroup. start(8) then runs the "
+     "Makes the container up to the moment before its workload: namespaces, mounts, cgroup. minirun start then runs "
+     "the "
      "workload. Only the container's first process stays behind, and it waits. Engines pass --pid-file and "
      "--console-socket.",
      {{{"minirun create --bundle bundle/ web1", "make web1, to be started later"},
@@ -132,7 +133,7 @@ constexpr CommandText kTexts[] = {
     {"wait",
      "ID",
      "Returns when the container ends, with its exit status. The status is known if the kernel reports it (Linux 6.15 "
-     "and newer) or if minirun supervised the container.",
+     "and newer) or if run --keep, stop or an earlier wait recorded it.",
      {{{"minirun wait web1", "block until web1 ends"},
        {"minirun --root /tmp/state wait web1", "the same, of a container whose state is below /tmp/state"}}},
      kOfWait},
@@ -146,7 +147,7 @@ constexpr CommandText kTexts[] = {
      kOrdinary},
     {"pause",
      "ID",
-     "Freezes all processes of the container by the freezer of its cgroup.",
+     "Freezes all processes of the container through its cgroup.",
      {{{"minirun pause web1", "freeze web1 until resume"},
        {"minirun --systemd-cgroup pause web1", "the same; engines pass their options to every command"}}},
      kOrdinary},
@@ -158,7 +159,7 @@ constexpr CommandText kTexts[] = {
      kOrdinary},
     {"update",
      "ID",
-     "Changes the limits of an existing container. What is not named stays as it is. If the kernel refuses one limit, "
+     "Changes the limits of an existing container. Other limits stay as they are. If the kernel refuses one limit, "
      "that is an error and minirun restores those it had changed.\n\n"
      "SIZE is a number of bytes, or one with a suffix: 512k, 64M, 1.5g; -1 means no limit.",
      {{{"minirun update --memory 64M --pids-limit 100 web1", "at most 64 MiB and 100 processes"},

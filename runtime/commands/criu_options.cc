@@ -13,7 +13,7 @@ void add_checkpoint(CLI::App* command, CommandOptions* options) {
   command->add_flag("--tcp-established", checkpoint.tcp_established, "open TCP connections");
   command->add_flag("--tcp-skip-in-flight", checkpoint.tcp_skip_in_flight, "skip TCP connections in flight");
   command->add_flag("--link-remap", checkpoint.link_remap, "open files that were unlinked");
-  command->add_flag("--ext-unix-sk", checkpoint.ext_unix_sk, "sockets (Unix) whose peer is outside");
+  command->add_flag("--ext-unix-sk", checkpoint.ext_unix_sk, "open Unix sockets whose peer is outside");
   command->add_flag("--shell-job", checkpoint.shell_job, "the job of a shell");
   command->add_flag("--file-locks", checkpoint.file_locks, "file locks");
   add_values(command, "--empty-ns", "NAMESPACE", checkpoint.empty_ns,
@@ -40,7 +40,7 @@ void add_restore(CLI::App* command, CommandOptions* options) {
   add_ignored(command, "--no-subreaper", kNoSubreaperText);
   begin_group(command, "What criu may restore");
   command->add_flag("--tcp-established", restore.tcp_established, "open TCP connections");
-  command->add_flag("--ext-unix-sk", restore.ext_unix_sk, "sockets (Unix) whose peer is outside");
+  command->add_flag("--ext-unix-sk", restore.ext_unix_sk, "open Unix sockets whose peer is outside");
   command->add_flag("--shell-job", restore.shell_job, "the job of a shell");
   command->add_flag("--file-locks", restore.file_locks, "file locks");
   add_values(command, "--empty-ns", "NAMESPACE", restore.empty_ns, "make this namespace new and empty: network");

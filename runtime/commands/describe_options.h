@@ -34,7 +34,7 @@ inline CLI::Option* add_id(CLI::App* command, std::string* id) {
 }
 
 inline constexpr const char* kNoSubreaperText =
-    "ignored, for compatibility: minirun is a subreaper only while a hook runs";
+    "accepted for compatibility, ignored: minirun is a subreaper only while a hook runs";
 
 // What run, create and restore share.
 void add_launch(CLI::App* command, LaunchOptions* launch);

@@ -29,7 +29,7 @@ void add_create(CLI::App* command, CommandOptions* options) {
   command->add_flag("--init", create.init, "run minirun's init as PID 1, with the workload as its child");
   add_launch(command, &create.launch);
   add_ignored(command, "--no-subreaper", kNoSubreaperText);
-  add_ignored(command, "--keep", "ignored, for compatibility: a created container stays until it is deleted");
+  add_ignored(command, "--keep", "accepted for compatibility, ignored: a created container stays until it is deleted");
   add_id(command, &create.id);
 }
 
@@ -47,7 +47,7 @@ void add_plan(CLI::App* command, CommandOptions* options) {
 
 void add_delete(CLI::App* command, CommandOptions* options) {
   begin_group(command, "Options");
-  command->add_flag("-f,--force", options->remove.force, "kill what still runs; an unknown ID is no error");
+  command->add_flag("-f,--force", options->remove.force, "kill what still runs; accept an unknown ID");
   add_id(command, &options->remove.id);
 }
 
@@ -102,7 +102,7 @@ void add_update(CLI::App* command, CommandOptions* options) {
   begin_group(command, "Options");
   add_value(command, "-r,--resources", "FILE", update.resources, "a resources object as in config.json; - reads stdin");
   begin_group(command, "Memory");
-  add_value(command, "--memory", "SIZE", update.memory, "memory limit, such as 64M; -1: none");
+  add_value(command, "--memory", "SIZE", update.memory, "memory limit, such as 64M; -1: no limit");
   add_value(command, "--memory-reservation", "SIZE", update.memory_reservation,
             "memory protected from reclaim, such as 32M");
   add_value(command, "--memory-swap", "SIZE", update.memory_swap,
@@ -141,7 +141,7 @@ void add_spec(CLI::App* command, CommandOptions* options) {
   begin_group(command, "Options");
   add_value(command, "-b,--bundle", "DIR", options->spec.bundle,
             "write config.json here (default: the current directory)");
-  command->add_flag("--rootless", options->spec.rootless, "for a container of the calling user");
+  command->add_flag("--rootless", options->spec.rootless, "write it for a container of the calling user");
 }
 
 void add_features(CLI::App*, CommandOptions*) {}
@@ -233,20 +233,20 @@ void describe_globals(CLI::App* app, GlobalOptions* global) {
   app->set_version_flag("-v,-V,--version", version_text, "print the version");
   add_value(app, "--root", "DIR", global->root, "keep the state of containers here");
   begin_group(app, "Log");
-  add_value(app, "--log", "FILE", global->log, "write errors to this file too and, with --debug, each step");
+  add_value(app, "--log", "FILE", global->log, "also write errors to this file and, with --debug, each step");
   app->add_option("--log-format", global->log_format, "format of the file (default: text)")
       ->check(CLI::IsMember({"text", "json"}));
   app->add_flag("--debug", global->debug, "log what minirun does");
   app->add_option_function<std::string>(
          "--log-level", [global](const std::string& level) { global->debug = level == "debug"; },
-         "debug is --debug; the others are the same")
+         "debug: same as --debug; all other levels: errors only")
       ->check(CLI::IsMember({"debug", "info", "warn", "warning", "error"}));
   begin_group(app, "Cgroup");
-  app->add_option("--cgroup-manager", global->cgroup_manager, "who makes the cgroup (default: cgroupfs)")
+  app->add_option("--cgroup-manager", global->cgroup_manager, "how the cgroup is made (default: cgroupfs)")
       ->check(CLI::IsMember({"cgroupfs", "systemd", "disabled"}));
   app->add_flag("--systemd-cgroup", global->systemd_cgroup, "same as --cgroup-manager systemd");
   begin_group(app, "Options");
-  add_ignored(app, "--rootless", "ignored, for compatibility: minirun sees who calls");
+  add_ignored(app, "--rootless", "accepted for compatibility, ignored: minirun detects the caller");
 }
 
 const std::vector<CommandDescription>& command_descriptions() {
@@ -284,7 +284,7 @@ const std::vector<CommandDescription>& command_descriptions() {
        []([[maybe_unused]] const CLI::App& app, CommandOptions& o) -> AnyCommand { return o.remove; }},
       {"pause", "freeze all processes of a container", add_pause,
        []([[maybe_unused]] const CLI::App& app, CommandOptions& o) -> AnyCommand { return o.pause; }},
-      {"resume", "let a paused container go on", add_resume,
+      {"resume", "let a paused container continue", add_resume,
        []([[maybe_unused]] const CLI::App& app, CommandOptions& o) -> AnyCommand { return o.resume; }},
       {"update", "change the limits of a container", add_update,
        []([[maybe_unused]] const CLI::App& app, CommandOptions& o) -> AnyCommand { return o.update; }},
@@ -294,7 +294,7 @@ const std::vector<CommandDescription>& command_descriptions() {
        []([[maybe_unused]] const CLI::App& app, CommandOptions& o) -> AnyCommand { return o.plan; }},
       {"spec", "write a config.json to start from", add_spec,
        []([[maybe_unused]] const CLI::App& app, CommandOptions& o) -> AnyCommand { return o.spec; }},
-      {"features", "print what this minirun can do, as JSON", add_features,
+      {"features", "print what this minirun supports, as JSON", add_features,
        []([[maybe_unused]] const CLI::App& app, CommandOptions& o) -> AnyCommand { return o.features; }},
       {"checkpoint", "save a running container, through criu", add_checkpoint,
        []([[maybe_unused]] const CLI::App& app, CommandOptions& o) -> AnyCommand { return o.checkpoint; }},
