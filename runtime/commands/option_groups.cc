@@ -238,7 +238,7 @@ void describe_globals(CLI::App* app, GlobalOptions* global) {
       ->check(CLI::IsMember({"text", "json"}));
   app->add_flag("--debug", global->debug, "log what minirun does");
   app->add_option_function<std::string>(
-         "--log-level", [global](const std::string& level) { global->debug = level == "debug"; },
+         "--log-level", [global](const std::string& level) { global->debug |= level == "debug"; },
          "debug: same as --debug; all other levels: errors only")
       ->check(CLI::IsMember({"debug", "info", "warn", "warning", "error"}));
   begin_group(app, "Cgroup");

@@ -203,6 +203,17 @@ TEST(NothingLost, TestsOfTheTablesAreThere) {
     }
 }
 
+TEST(NothingLost, DebugStaysBesideALogLevel) {
+  auto debug = [](std::vector<std::string> words) {
+    std::vector<char*> pointers;
+    for (std::string& word : words) pointers.push_back(word.data());
+    return parse_command_line(static_cast<int>(words.size()), pointers.data()).global.debug;
+  };
+  EXPECT_TRUE(debug({"minirun", "--debug", "--log-level", "info", "list"}));
+  EXPECT_TRUE(debug({"minirun", "--log-level", "debug", "list"}));
+  EXPECT_FALSE(debug({"minirun", "--log-level", "error", "list"}));
+}
+
 TEST(NothingLost, PlanWithoutTheInitIsAnother) {
   auto parse = [](std::vector<std::string> words) {
     std::vector<char*> pointers;
