@@ -234,7 +234,8 @@ Error Exec::explain(const Error& error) const {
   constexpr const char* kStopped = "cannot exec in a stopped container";
   if (!container_.init || error.message == kStopped) return error;
   auto ended = has_ended(container_.init.get());
-  if (!ended.ok() || !*ended) return error;
+  // Its namespaces go (setns: ESRCH) before its end can be seen.
+  if (!ended.ok() || (!*ended && !is_exiting(container_.record.init.pid))) return error;
   return fail(0, "{} ({})", kStopped, error.text());
 }
 
