@@ -154,6 +154,8 @@ class Executor : public LendSteps<Kernel> {
         return this->domainname(text(a[0]));
       case Op::own_stdio:
         return this->own_stdio(a[0]);
+      case Op::raise_limit:
+        return this->raise_limit(a[0], a[1], a[2]);
       case Op::rlimit:
         return this->rlimit(a[0], a[1], a[2]);
       case Op::personality:

@@ -55,6 +55,7 @@ namespace minirun {
   X(bind_console, "bind the terminal on {0s}")                  \
   X(take_terminal, "read from and write to the terminal")       \
   X(own_stdio, "give stdio to uid {0d}")                        \
+  X(raise_limit, "raise {3s} to soft {1d}, hard {2d}")          \
   X(rlimit, "limit {3s}: soft {1d}, hard {2d}")                 \
   X(personality, "set the personality to {0x}")                 \
   X(scheduler, "set the scheduler: {1s}")                       \

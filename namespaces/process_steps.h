@@ -156,6 +156,19 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     return this->call(__NR_prlimit64, 0, resource, address(&limit), 0);
   }
 
+  // As far as this process may: what is refused is for the step that sets the limit to say.
+  long raise_limit(uint64_t resource, uint64_t soft, uint64_t hard) {
+    struct {  // struct rlimit64
+      uint64_t soft, hard;
+    } limit = {0, 0};
+    long rc = this->call(__NR_prlimit64, 0, resource, 0, address(&limit));
+    if (rc < 0 || (limit.soft >= soft && limit.hard >= hard)) return rc;
+    if (limit.soft < soft) limit.soft = soft;
+    if (limit.hard < hard) limit.hard = hard;
+    rc = this->call(__NR_prlimit64, 0, resource, address(&limit), 0);
+    return rc == -EPERM ? 0 : rc;
+  }
+
   long personality(uint64_t value) { return this->call(__NR_personality, value); }
   long scheduler(const void* attributes) { return this->call(__NR_sched_setattr, 0, address(attributes), 0); }
   // nodes: bits, of which the kernel reads one less than it is told (set_mempolicy(2), "BUGS"). None: no mask at all.

@@ -106,7 +106,7 @@ uint32_t emit_entry(Compilation& c, const CapabilitySets& sets) {
   if (first && borrowed != late) emit_capabilities(c, late != 0 ? with_borrowed(sets, late) : sets);
   // Under the filter its answer counts only if it is the kernel's.
   emit_last_birth(c, !first || seccomp_allows(c.seccomp->filter, SeccompCall{SYS_getppid, {}}));
-  emit_rlimits(c, true);
+  emit_rlimits(c, RlimitTime::last);
   if (late != 0 || is_lost_in_fork(c)) emit_scheduler(c);
   c.add(Op::session, process.terminal ? "/process/terminal" : "",
         {c.text(process.terminal ? " with the terminal" : ""), process.terminal ? 1u : 0u});

@@ -127,7 +127,9 @@ static void emit_outside(Compilation& c, const NamespaceOrder& order, const std:
   const auto& namespaces = c.spec.linux_.namespaces;
   bool user = c.find(CLONE_NEWUSER) != nullptr && !c.options.entered;
   uint64_t flags = c.plan.plan().clone_flags;
-  if (!c.enters && user && !c.is_new(CLONE_NEWUSER)) emit_oom_score(c);
+  bool joins_user = user && !c.is_new(CLONE_NEWUSER);
+  if (!c.enters && joins_user) emit_oom_score(c);
+  if (joins_user) emit_raised_limits(c);
   if (order.new_time) emit_time_namespace(c);
   if (c.enters) emit_outer_proc(c);
   for (size_t i : order.before)

@@ -30,6 +30,7 @@ void emit_joins(Compilation& c, const ExecFacts& facts) {
   uint64_t types = facts.namespaces;
   c.enters = (types & CLONE_NEWPID) != 0;
   emit_exec_proc(c, !facts.privileged || c.host.in_user_namespace);
+  if ((types & CLONE_NEWUSER) != 0) emit_raised_limits(c);
   if (types != 0) c.add(Op::join_namespace, "", {pidfd, types});
   if ((types & CLONE_NEWUSER) != 0) {
     c.add(Op::become_root, "");  // what it makes must have an owner in there

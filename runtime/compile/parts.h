@@ -112,6 +112,8 @@ void emit_working_directory(Compilation& c);
 // it.
 uint64_t emit_environment(Compilation& c);
 void emit_execute(Compilation& c, uint64_t environment);
+// Before the way into a user namespace, which takes the right to it: the limits of the process, up to what it asks for.
+void emit_raised_limits(Compilation& c);
 // compile/birth.cc
 // The step by which the container's process begins. dies: with minirun.
 void emit_birth(Compilation& c, uint64_t flags, BirthWay way, bool dies);

@@ -46,14 +46,25 @@ uint64_t grantable(const Compilation& c) {
 
 }  // namespace
 
-void emit_rlimits(Compilation& c, bool last) {
+static void emit_rlimit(Compilation& c, Op op, size_t index) {
+  const oci::Rlimit& limit = c.spec.process->rlimits[index];
+  c.add(op, pointer_at("/process/rlimits", index),
+        {static_cast<uint64_t>(limit.resource), limit.soft, limit.hard, c.text(oci::rlimit_name(limit.resource))});
+}
+
+void emit_raised_limits(Compilation& c) {
+  if (!c.spec.process) return;
+  for (size_t i = 0; i < c.spec.process->rlimits.size(); i++) emit_rlimit(c, Op::raise_limit, i);
+}
+
+void emit_rlimits(Compilation& c, RlimitTime time) {
   const auto& rlimits = c.spec.process->rlimits;
   for (size_t i = 0; i < rlimits.size(); i++) {
-    const oci::Rlimit& limit = rlimits[i];
-    // The process outside counts too, for as long as it is there.
-    if (c.enters && (limit.resource == RLIMIT_NPROC) != last) continue;
-    c.add(Op::rlimit, pointer_at("/process/rlimits", i),
-          {static_cast<uint64_t>(limit.resource), limit.soft, limit.hard, c.text(oci::rlimit_name(limit.resource))});
+    bool is_last = rlimits[i].resource == RLIMIT_NPROC;
+    if (is_last == (time == RlimitTime::last))
+      emit_rlimit(c, Op::rlimit, i);
+    else if (is_last)
+      emit_rlimit(c, Op::raise_limit, i);
   }
 }
 
@@ -209,7 +220,7 @@ CapabilitySets emit_privileges(Compilation& c) {
   // After the last file was opened: RLIMIT_NOFILE counts for this process too. Before CAP_SYS_RESOURCE and CAP_SYS_NICE
   // go.
   emit_own_open_files(c);
-  emit_rlimits(c, false);
+  emit_rlimits(c, RlimitTime::early);
   if (c.spec.linux_.personality) c.add(Op::personality, "/linux/personality", {c.spec.linux_.personality->domain});
   if (process.scheduler && !is_lost_in_fork(c)) emit_scheduler(c);
   if (c.spec.linux_.memory_policy) emit_memory_policy(c);
@@ -265,6 +276,7 @@ uint32_t emit_await_start(Compilation& c, const StartSlots& slots) {
 uint32_t emit_last_steps(Compilation& c, const CapabilitySets& sets) {
   if (c.enters) return emit_entry(c, sets);
   const oci::Process& process = *c.spec.process;
+  emit_rlimits(c, RlimitTime::last);
   emit_labels(c);
   c.add(Op::session, process.terminal ? "/process/terminal" : "",
         {c.text(process.terminal ? " with the terminal" : ""), process.terminal ? 1u : 0u});

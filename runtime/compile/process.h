@@ -11,8 +11,10 @@ constexpr uint64_t bit(unsigned capability) {
   return uint64_t{1} << capability;
 }
 
-// last: RLIMIT_NPROC of a process that begins outside of the container, else all others.
-void emit_rlimits(Compilation& c, bool last);
+// last: RLIMIT_NPROC, by the process that executes the workload: minirun's own processes are the same user's, and the
+// kernel counts them at their clone (setrlimit(2)). It is raised early, as the right to that goes.
+enum class RlimitTime { early, last };
+void emit_rlimits(Compilation& c, RlimitTime time);
 void emit_scheduler(Compilation& c);
 void emit_labels(Compilation& c);
 void emit_capabilities(Compilation& c, const CapabilitySets& sets);

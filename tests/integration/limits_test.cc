@@ -1,4 +1,5 @@
 // Limits are proven, not assumed: what runs against one is seen to be held to it.
+#include <fcntl.h>
 #include <signal.h>
 
 #include <sstream>
@@ -31,6 +32,32 @@ TEST_F(Limits, HogBelowItsMemoryLimitLives) {
   EXPECT_TRUE(container.wait_for("touched")) << container.err();
   container.send(SIGTERM);
   container.finish();
+}
+
+// minirun's own processes are the user's too, and may be one too many for a clone (setrlimit(2)).
+TEST_F(Limits, OneProcessStartsTheWorkloadOfAnyUser) {
+  Bundle bundle;
+  bundle.config["process"]["rlimits"] = {{{"type", "RLIMIT_NPROC"}, {"soft", 1}, {"hard", 1}}};
+  for (unsigned uid : {0u, 4321u}) {
+    bundle.config["process"]["user"] = {{"uid", uid}, {"gid", uid}};
+    bundle.payload({"exit", "5"});
+    EXPECT_EQ(run(bundle).code, 5) << uid;
+    EXPECT_EQ(run(bundle, {"--no-init"}).code, 5) << uid;
+    bundle.payload({"pause"});
+    for (bool init : {false, true}) {
+      std::vector<std::string> args = {"create", "--bundle", bundle.path(), id()};
+      if (init) args.insert(args.begin() + 1, "--init");
+      UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
+      StartOptions silent;
+      silent.stdout_fd = silent.stderr_fd = nowhere.get();
+      bundle.write();
+      EXPECT_EQ(call(args, silent).code, 0) << init << " " << uid;
+      EXPECT_EQ(call({"start", id()}).code, 0) << init << " " << uid;
+      EXPECT_EQ(call({"exec", id(), "/bin/payload", "exit", "6"}).code, 6) << init << " " << uid;
+      EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+    }
+  }
+  EXPECT_EQ(report(bundle)["rlimits"]["RLIMIT_NPROC"], nlohmann::json({1, 1}));
 }
 
 TEST_F(Limits, BurnerGetsItsQuotaWithinTenPercent) {
