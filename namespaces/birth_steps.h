@@ -3,14 +3,14 @@
 #pragma once
 
 #include "namespaces/futex.h"
-#include "namespaces/process_steps.h"
+#include "namespaces/start_steps.h"
 
 namespace minirun {
 
 template <class Kernel>
-class BirthSteps : public ProcessSteps<Kernel> {
+class BirthSteps : public StartSteps<Kernel> {
  public:
-  using Base = ProcessSteps<Kernel>;
+  using Base = StartSteps<Kernel>;
   using Base::Base;
 
   // In a new user namespace, where this process has no ids yet: the parent maps them, from outside.

@@ -138,8 +138,10 @@ class Executor : public LendSteps<Kernel> {
         return this->gate(a[1]);
       case Op::outlive:
         return this->outlive();
+      case Op::heed_signals:
+        return this->heed_signals();
       case Op::await_start:
-        return this->await_start(slot(a[0]), plan_->memory);
+        return this->await_start(slot(a[0]), plan_->memory, a[1] != 0);
       case Op::redirect:
         return this->redirect(slot(a[0]), a[1]);
       case Op::keyring:
@@ -181,10 +183,10 @@ class Executor : public LendSteps<Kernel> {
       case Op::working_directory:
         return this->working_directory(text(a[0]), step.flags, plan_->report.detail);
       case Op::seccomp:
-        unblock_signals();  // the filter may forbid it
+        this->unblock_signals();  // the filter may forbid it
         return load_filter(text(a[0]), a);
       case Op::session:
-        return this->session(a[1] != 0);
+        return this->session(a[1] != 0, a[2] != 0);
       case Op::close_on_exec:
         return this->close_on_exec(a[0]);
       case Op::own_pid:
@@ -226,7 +228,7 @@ class Executor : public LendSteps<Kernel> {
   long execute(const char* candidates, uint64_t count, uint64_t arguments, uint64_t environment) {
     char** argv = pointers(arguments);
     char** envp = pointers(environment);
-    unblock_signals();
+    this->unblock_signals();
     plan_->report.state = kExecuting;
     long result = -ENOENT;
     const char* candidate = candidates;
@@ -251,15 +253,6 @@ class Executor : public LendSteps<Kernel> {
     unsigned i = 0;
     for (; from[i] != '\0' && i + 1 < kDetailBytes; i++) plan_->report.detail[i] = from[i];
     plan_->report.detail[i] = '\0';
-  }
-
-  // Once: behind a seccomp filter a second time may be refused, or be the end.
-  void unblock_signals() {
-    if (signals_unblocked_) return;
-    signals_unblocked_ = true;
-    uint64_t none = 0;
-    constexpr uint64_t kSetMask = 2;
-    (void)this->call(__NR_rt_sigprocmask, kSetMask, address(&none), 0, sizeof none);
   }
 
   // a[3]: the filter has a listener; a[4]: which is closed here, as no exec does. No system call until the parent has
@@ -392,7 +385,6 @@ class Executor : public LendSteps<Kernel> {
   uint32_t init_first_ = 0;
   uint32_t gate_ = kHeld;  // before the workload's first step
   uint32_t workload_ = kGone;
-  bool signals_unblocked_ = false;
   bool ended_ = false;                      // exec "succeeded" on a kernel that comes back from it
   alignas(16) char workload_stack_[32768];  // untouched pages cost nothing
 };

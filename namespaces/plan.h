@@ -71,6 +71,7 @@ namespace minirun {
   X(seccomp, "load a seccomp filter of {1d} instructions")      \
   X(gate, "wait for minirun: {0s}")                             \
   X(outlive, "outlive minirun")                                 \
+  X(heed_signals, "end by SIGHUP, SIGINT, SIGQUIT and SIGTERM") \
   X(await_start, "wait for start on {0f}")                      \
   X(redirect, "make {0f} descriptor {1d}")                      \
   X(keyring, "start the session keyring {0s}")                  \

@@ -108,6 +108,7 @@ constexpr Name kCalls[] = {
     {__NR_wait4, "wait"},
     {__NR_sched_setaffinity, "sched_setaffinity"},
     {__NR_rt_sigprocmask, "sigprocmask"},
+    {__NR_rt_sigaction, "sigaction"},
 };
 
 void join(std::string* out, std::string_view separator, std::string_view more) {

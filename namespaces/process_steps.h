@@ -37,23 +37,6 @@ class ProcessSteps : public TerminalSteps<Kernel> {
 
   long outlive() { return this->prctl(kPrSetPdeathsig, 0); }
 
-  // Between create and start. The listening socket is in the state directory; a start that dies before it lets go
-  // leaves the container as it was. The memory of the plan goes to start, so that it can read the report.
-  long await_start(long listener, long memory) {
-    long rc = this->send(Message::created, 0, -1);
-    if (rc < 0) return rc;
-    do {
-      this->close(this->control_);
-      rc = accept(listener);
-      if (rc < 0) return rc;
-      this->control_ = static_cast<int>(rc);
-      rc = this->send(Message::plan, kPlanFormat, memory);
-      if (rc >= 0) rc = receive_release();
-    } while (rc < 0);
-    this->close(listener);
-    return rc;
-  }
-
   long redirect(long fd, uint64_t number) {
     long rc = this->call(__NR_dup3, descriptor(fd), number, 0);
     return rc < 0 ? rc : 0;
@@ -251,8 +234,9 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     return this->call(__NR_seccomp, kSetModeFilter, flags, address(&program));
   }
 
-  long session(bool with_terminal) {
-    long rc = this->call(__NR_setsid);
+  // leads: this process has a session of its own already.
+  long session(bool with_terminal, bool leads) {
+    long rc = leads ? 0 : this->call(__NR_setsid);
     if (rc < 0 || !with_terminal) return rc < 0 ? rc : 0;
     constexpr uint64_t kSetControlling = 0x540e;
     rc = this->call(__NR_ioctl, descriptor(this->terminal_), kSetControlling, 0);
@@ -282,30 +266,6 @@ class ProcessSteps : public TerminalSteps<Kernel> {
   }
 
   // 0 when the parent says release; ESRCH when it hangs up.
-  // Of what is not the container's fault it waits for the end: minirun has reported the container as created.
-  long accept(long listener) {
-    constexpr uint64_t kCloexec = 02000000;
-    struct {
-      int64_t seconds, nanoseconds;
-    } nap = {0, 10000000};
-    for (;;) {
-      long rc = this->call(__NR_accept4, descriptor(listener), 0, 0, kCloexec);
-      switch (rc) {
-        case -EINTR:
-        case -ECONNABORTED:
-          break;
-        case -ENFILE:
-        case -EMFILE:
-        case -ENOMEM:
-        case -ENOBUFS:
-          (void)this->call(__NR_nanosleep, address(&nap));
-          break;
-        default:
-          return rc;
-      }
-    }
-  }
-
   long receive_release() { return receive(Message::release); }
 
   long receive(Message expected) {

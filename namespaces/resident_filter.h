@@ -11,7 +11,8 @@ namespace minirun {
 // workload runs, the control socket is its only descriptor.
 constexpr uint32_t kResidentCalls[] = {
     __NR_futex,            // the wait for the workload's exec
-    __NR_accept4,          // a created container's wait for start
+    __NR_rt_sigprocmask,   // a created container's wait for start
+    __NR_accept4,          //
     __NR_nanosleep,        //
     __NR_close,            //
     __NR_sendmsg,          // running, exited, failed

@@ -1,10 +1,15 @@
 // `minirun kill`: a signal to a container's first process, or to all of them.
+#include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
+#include <cstdlib>
 #include <optional>
+#include <string_view>
 
 #include "cgroups/signal.h"
 #include "runtime/commands/command.h"
@@ -12,6 +17,7 @@
 #include "runtime/container/pid_namespace.h"
 #include "runtime/container/start_socket.h"
 #include "runtime/text/signal_name.h"
+#include "sys/file.h"
 
 namespace minirun {
 namespace {
@@ -53,20 +59,30 @@ bool is_for_workload(const ContainerRecord& record, int signal) {
   return record.resident_init && (signal == SIGSTOP || signal == SIGCONT);
 }
 
-// Nobody is there yet whom a signal could ask to end: what waits for `start` has all signals blocked, and the kernel
-// drops those of a pid namespace's first process that it has no handler for.
+// A signal that asks what waits for `start` to end.
 bool ends_a_created_one(const Container& container, int signal) {
   bool asks = signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGQUIT;
-  return asks && container.init && !container.record.resident_init && waits_for_start(container.state.fd());
+  return asks && container.init && waits_for_start(container.state.fd());
+}
+
+// What an older minirun has created has these signals blocked, and no handler (proc_pid_status(5), SigBlk).
+bool is_deaf_to(const Container& container, int signal) {
+  auto status = read_file(AT_FDCWD, fmt::format("/proc/{}/status", container.record.init.pid));
+  constexpr std::string_view kField = "\nSigBlk:\t";
+  size_t at = status.ok() ? status->find(kField) : std::string::npos;
+  if (at == std::string::npos) return false;
+  uint64_t blocked = strtoull(status->c_str() + at + kField.size(), nullptr, 16);
+  return (blocked >> (signal - 1) & 1) != 0;
 }
 
 Result<bool> deliver(const Container& container, int signal, bool all) {
   const ContainerRecord& record = container.record;
-  if (ends_a_created_one(container, signal)) signal = SIGKILL;
+  bool ends = ends_a_created_one(container, signal);
+  if (ends && !record.resident_init && is_deaf_to(container, signal)) signal = SIGKILL;
   bool shared_pids_end = signal == SIGKILL && !record.own_pid_namespace;
   if (!all && !shared_pids_end && !is_for_workload(record, signal)) return signal_init(container, signal);
   // Everybody once: the resident init would hand its own on to the workload.
-  bool spare_init = record.resident_init && signal != SIGKILL && signal != 0;
+  bool spare_init = record.resident_init && signal != SIGKILL && signal != 0 && !ends;
   pid_t spared = container.init && spare_init ? record.init.pid : 0;
   if (TRY(signal_all(container, signal, spared))) return true;
   return signal_init(container, signal);  // alone, or its cgroup is out of reach

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 
 #include "cgroups/processes.h"
 #include "runtime/commands/command.h"
@@ -18,13 +19,17 @@
 #include "runtime/supervise/init_channel.h"
 #include "runtime/supervise/self_program.h"
 #include "runtime/text/log.h"
+#include "sys/pidfd.h"
 
 namespace minirun {
 namespace {
 
+constexpr const char* kStopped = "cannot start a container that has stopped";
+constexpr const char* kStoppedWaiting = "cannot start a container that has stopped: it ended while it waited for start";
+
 Result<void> check_status(const Container& container) {
   const std::string& status = container.status;
-  if (status == "stopped") return fail(0, "cannot start a container that has stopped");
+  if (status == "stopped") return fail(0, "{}", has_start_socket(container.state.fd()) ? kStoppedWaiting : kStopped);
   if (status == "creating") return fail(0, "cannot start a container that is being created");
   if (status == "paused") return fail(0, "cannot start a paused container");
   if (status != "created") return fail(0, "cannot start an already running container");
@@ -32,9 +37,13 @@ Result<void> check_status(const Container& container) {
 }
 
 // What the first process does instead of answering.
-Error why_silent(pid_t init, Error error) {
-  if (error.code != ETIMEDOUT) return error;
-  std::string what = describe_processes(std::vector<pid_t>{init});
+Error why_silent(const Container& container, Error error) {
+  if (error.code != ETIMEDOUT) {
+    constexpr std::chrono::seconds kLastMoments{1};
+    auto ended = await_end(container.init.get(), std::chrono::steady_clock::now() + kLastMoments);
+    return ended.ok() && *ended ? fail(0, kStoppedWaiting) : error;
+  }
+  std::string what = describe_processes(std::vector<pid_t>{container.record.init.pid});
   std::string hint = what.find(", T") != what.npos ? ", which is stopped: SIGCONT lets it go on" : "";
   return fail(0, "the container's init does not answer: {}{}", what, hint);
 }
@@ -48,7 +57,7 @@ Result<std::optional<LaunchFailure>> let_go(Container& container, const oci::Spe
   if (spec.linux_.seccomp && notifies(*spec.linux_.seccomp))
     agent.emplace(TRY(SeccompAgent::connect(*spec.linux_.seccomp)));
   auto connected = connect_for_start(container.state.fd(), container.record.made_by);
-  if (!connected.ok()) return why_silent(container.record.init.pid, connected.error());
+  if (!connected.ok()) return why_silent(container, connected.error());
   StartConnection connection = std::move(connected).value();
   UniqueFd pidfd(fcntl(container.init.get(), F_DUPFD_CLOEXEC, 3));
   if (!pidfd) return fail(errno, "duplicate a descriptor");

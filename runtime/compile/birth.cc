@@ -102,6 +102,7 @@ uint32_t emit_entry(Compilation& c, const CapabilitySets& sets) {
   if (listens && wait == Wait::none) emit_listener_gate(c);
   uint64_t environment = emit_environment(c);
   StartSlots slots = close_before_birth(c);
+  if (first && wait == Wait::alone) c.add(Op::heed_signals, "");
   if (first) emit_filter(c, listens);
   if (first && borrowed != late) emit_capabilities(c, late != 0 ? with_borrowed(sets, late) : sets);
   // Under the filter its answer counts only if it is the kernel's.
@@ -112,11 +113,12 @@ uint32_t emit_entry(Compilation& c, const CapabilitySets& sets) {
         {c.text(process.terminal ? " with the terminal" : ""), process.terminal ? 1u : 0u});
   if (c.own_pid) c.add(Op::own_pid, "", {c.own_pid->first, c.own_pid->second, c.text("LISTEN_PID")});
   uint32_t after_wait = kNoStep;
-  if (wait == Wait::before_filter) after_wait = emit_await_start(c, slots);
+  if (wait == Wait::before_filter) after_wait = emit_await_start(c, slots, Heeds::now);
   if (listens && wait != Wait::none) emit_listener_gate(c);
+  if (!first && wait == Wait::alone) c.add(Op::heed_signals, "");
   if (filtered && !first) emit_filter(c, false);
   if (late != 0 || (borrowed != 0 && !first)) emit_capabilities(c, sets);
-  if (wait == Wait::alone) after_wait = emit_await_start(c, slots);
+  if (wait == Wait::alone) after_wait = emit_await_start(c, slots, Heeds::already);
   emit_execute(c, environment);
   return after_wait;
 }
@@ -124,7 +126,9 @@ uint32_t emit_entry(Compilation& c, const CapabilitySets& sets) {
 uint32_t emit_empty_entry(Compilation& c) {
   StartSlots slots = close_before_birth(c);
   emit_last_birth(c, true);
-  return c.options.create ? emit_await_start(c, slots) : kNoStep;
+  if (!c.options.create) return kNoStep;
+  c.add(Op::session, "", {c.text(" to wait in"), 0});
+  return emit_await_start(c, slots, Heeds::now);
 }
 
 }  // namespace minirun

@@ -268,29 +268,44 @@ StartSlots make_start_slots(Compilation& c) {
   return slots;
 }
 
-uint32_t emit_await_start(Compilation& c, const StartSlots& slots) {
-  c.add(Op::await_start, "", {slots.socket});
+uint32_t emit_await_start(Compilation& c, const StartSlots& slots, Heeds heeds) {
+  bool now = heeds == Heeds::now;
+  if (now) c.add(Op::heed_signals, "");
+  c.add(Op::await_start, "", {slots.socket, now ? 1u : 0u});
   return c.plan.size();
+}
+
+// Whether the wait for start is the first process's, before it goes on to what only the workload does.
+static bool waits_at_gate(const Compilation& c) {
+  return c.options.create && !c.enters && (!c.spec.process || start_wait(c) == Wait::before_filter);
+}
+
+// The session of the workload. One that has waited for start has left the caller's before that: a ^C there, or the end
+// of its terminal, is not meant for a container that was created.
+static void emit_session(Compilation& c) {
+  bool terminal = c.spec.process->terminal, leads = waits_at_gate(c) && !c.options.init;
+  if (leads && !terminal) return;
+  c.add(Op::session, terminal ? "/process/terminal" : "",
+        {c.text(terminal ? " with the terminal" : ""), terminal ? 1u : 0u, leads ? 1u : 0u});
 }
 
 uint32_t emit_last_steps(Compilation& c, const CapabilitySets& sets) {
   if (c.enters) return emit_entry(c, sets);
-  const oci::Process& process = *c.spec.process;
   emit_rlimits(c, RlimitTime::last);
   emit_labels(c);
-  c.add(Op::session, process.terminal ? "/process/terminal" : "",
-        {c.text(process.terminal ? " with the terminal" : ""), process.terminal ? 1u : 0u});
+  emit_session(c);
   c.add(Op::close_on_exec, "", {c.plan.plan().first_kept_fd});
   uint64_t environment = emit_environment(c);
+  Wait wait = start_wait(c);
   // As late as can be: whatever follows has to be allowed by the filter.
+  if (wait == Wait::alone) c.add(Op::heed_signals, "");
   if (c.seccomp != nullptr) {
     if (c.seccomp->has_listener()) emit_listener_gate(c);
     emit_filter(c, false);
   }
   if (borrowed_capabilities(c) != 0) emit_capabilities(c, sets);
-  Wait wait = start_wait(c);
   if (wait == Wait::with_init) c.add(Op::hold, "");
-  if (wait == Wait::alone) emit_await_start(c, make_start_slots(c));
+  if (wait == Wait::alone) emit_await_start(c, make_start_slots(c), Heeds::already);
   uint32_t first_after_wait = c.plan.size();
   emit_execute(c, environment);
   return first_after_wait;
@@ -313,9 +328,9 @@ uint32_t emit_gates(Compilation& c) {
   if (outlives && c.spec.process && c.spec.process->terminal) c.add(Op::take_terminal, "/process/terminal");
   if (c.commits) return kNoStep;
   if (outlives) c.add(Op::outlive, "");
-  if (!c.options.create) return kNoStep;
-  bool now = !c.spec.process || start_wait(c) == Wait::before_filter;
-  return now ? emit_await_start(c, make_start_slots(c)) : kNoStep;
+  if (!waits_at_gate(c)) return kNoStep;
+  c.add(Op::session, "", {c.text(" to wait in"), 0});
+  return emit_await_start(c, make_start_slots(c), Heeds::now);
 }
 
 uint32_t emit_launch(Compilation& c) {
@@ -327,7 +342,7 @@ uint32_t emit_launch(Compilation& c) {
     return c.enters || start_wait(c) == Wait::alone ? after_wait : first_told;
   }
   // The init leaves the caller's session: a key of that terminal is minirun's to forward, and must not come twice.
-  c.add(Op::session, "", {c.text(" for the init"), 0});
+  if (!waits_at_gate(c)) c.add(Op::session, "", {c.text(" for the init"), 0});
   uint32_t supervise = c.add(Op::supervise, "");
   // Without a pid namespace of its own the workload would outlive its init.
   if (!c.is_new(CLONE_NEWPID) && !c.options.detach && !c.options.create) c.add(Op::die_with_parent, "");
@@ -335,11 +350,12 @@ uint32_t emit_launch(Compilation& c) {
   uint32_t after_hold = emit_last_steps(c, sets);
   uint32_t first_of_init = c.plan.size();
   if (borrowed_capabilities(c) != 0) emit_capabilities(c, sets);
-  uint32_t before_wait = c.plan.size();
   bool waits = start_wait(c) == Wait::with_init;
+  if (waits) c.add(Op::heed_signals, "");
+  uint32_t before_wait = c.plan.size();
   if (waits) {
     first_told = after_hold;
-    emit_await_start(c, make_start_slots(c));
+    c.add(Op::await_start, "", {make_start_slots(c).socket, 1});
   }
   Step& step = c.plan.step(supervise);
   step.arg[0] = first_of_init;

@@ -36,8 +36,10 @@ struct StartSlots {
   uint32_t gate = kNoSlot;  // held, not used: see container/start_socket.h
 };
 StartSlots make_start_slots(Compilation& c);
+// What waits under its filter gets its handlers before that, and has no signal blocked by then.
+enum class Heeds { now, already };
 // Returns the first step behind the wait.
-uint32_t emit_await_start(Compilation& c, const StartSlots& slots);
+uint32_t emit_await_start(Compilation& c, const StartSlots& slots, Heeds heeds);
 
 // compile/birth.cc: return the first step behind the wait for start, if it is in there.
 uint32_t emit_entry(Compilation& c, const CapabilitySets& sets);

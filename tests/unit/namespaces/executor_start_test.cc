@@ -1,5 +1,8 @@
 // The gate between create and start, on a kernel that fails.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
 
 #include "namespaces/executor.h"
 #include "tests/unit/namespaces/fake_kernel.h"
@@ -60,6 +63,61 @@ TEST(Executor, WaitsForTheNextStartWhenOneDies) {
     execution.run();
     EXPECT_EQ(starts, 2) << error;
     EXPECT_NE(execution.report().state, kFailed) << error;
+  }
+}
+
+// Before minirun hears of a created container, and no longer than until it is released: what comes then is the
+// workload's.
+TEST(Executor, HeedsSignalsWhileItWaitsForStart) {
+  PlanBuilder builder;
+  builder.add(Op::heed_signals, "");
+  builder.add(Op::await_start, "", {builder.slot({SourceKind::given, "", false, 0, ""}), 1});
+  Plan plan = builder.finish();
+  Execution execution(plan);
+  execution.run();
+  EXPECT_EQ(execution.kernel.names(),
+            "sigaction sigaction sigaction sigaction sigprocmask sendmsg accept sendmsg recv sigprocmask");
+  std::vector<uint64_t> numbers;
+  for (const FakeKernel::Call& call : execution.kernel.calls)
+    if (call.number == __NR_rt_sigaction) numbers.push_back(call.argument[0]);
+  EXPECT_EQ(numbers, (std::vector<uint64_t>{SIGHUP, SIGINT, SIGQUIT, SIGTERM}));
+  EXPECT_EQ(execution.kernel.calls[4].argument[0], uint64_t{SIG_UNBLOCK});
+  EXPECT_EQ(execution.kernel.calls.back().argument[0], uint64_t{SIG_BLOCK});
+  for (long at : {0, 3, 4, 10}) {  // the last call is behind a close(2)
+    Execution failing(plan);
+    failing.kernel.fail_at = at == 10 ? static_cast<long>(execution.kernel.calls.size()) - 1 : at;
+    failing.kernel.fail_with = EPERM;
+    EXPECT_EQ(failing.run(), 127) << at;
+    EXPECT_EQ(failing.report().error, EPERM) << at;
+  }
+}
+
+TEST(Executor, RaisesALimitAsFarAsItMay) {
+  PlanBuilder builder;
+  builder.add(Op::raise_limit, "", {7, 200, 400});
+  Plan plan = builder.finish();
+  struct Case {
+    rlimit64 now, raised;
+    long refused;
+  };
+  for (const Case& c :
+       {Case{{100, 100}, {200, 400}, 0}, Case{{300, 300}, {300, 400}, 0}, Case{{100, 500}, {200, 500}, 0},
+        Case{{200, 400}, {0, 0}, 0}, Case{{1, 1}, {200, 400}, EPERM}, Case{{1, 1}, {200, 400}, EINVAL}}) {
+    Execution execution(plan);
+    rlimit64 set{};
+    execution.kernel.answer = [&](const FakeKernel::Call& call, long* result) {
+      if (call.number != __NR_prlimit64) return false;
+      if (call.argument[2] != 0) {
+        set = *reinterpret_cast<const rlimit64*>(call.argument[2]);
+        *result = -c.refused;
+      } else {
+        *reinterpret_cast<rlimit64*>(call.argument[3]) = c.now;
+      }
+      return true;
+    };
+    EXPECT_EQ(execution.run(), c.refused == EINVAL ? 127 : 0);
+    EXPECT_EQ(set.rlim_cur, c.raised.rlim_cur);
+    EXPECT_EQ(set.rlim_max, c.raised.rlim_max);
   }
 }
 

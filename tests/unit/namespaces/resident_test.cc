@@ -38,8 +38,9 @@ Plan created() {
   b.add(Op::execute, "", {b.list({"/bin/app"}), 1, b.text("app"), b.pointer_table({"app"}), b.pointer_table({})});
   b.step(supervise).arg[0] = b.size();
   b.add(Op::capabilities, "", {1, 1, 0, 0});
-  b.step(supervise).arg[1] = 1;
-  b.add(Op::await_start, "", {kNoSlot});
+  b.add(Op::heed_signals, "");
+  b.step(supervise).arg[1] = 2;
+  b.add(Op::await_start, "", {kNoSlot, 1});
   b.step(supervise).arg[4] = 1;
   return b.finish();
 }
@@ -173,14 +174,14 @@ TEST(Resident, OfACreatedContainerWaitsWithNothingOnLoan) {
   auto usual = resident.kernel.answer;
   resident.kernel.answer = [&](const FakeKernel::Call& call, long* result) {
     if (call.number == __NR_capset || call.number == __NR_seccomp || call.number == __NR_accept4 ||
-        call.number == __NR_execve)
+        call.number == __NR_execve || (call.number == __NR_rt_sigprocmask && call.argument[0] != 2))
       order.emplace_back(call.number, resident.kernel.by_child.back());
     return usual(call, result);
   };
   ASSERT_EQ(resident.run(), 0);
-  const std::vector<std::pair<long, bool>> expected = {{__NR_capset, false},  {__NR_seccomp, false},
-                                                       {__NR_seccomp, true},  {__NR_capset, true},
-                                                       {__NR_accept4, false}, {__NR_execve, true}};
+  const std::vector<std::pair<long, bool>> expected = {
+      {__NR_capset, false},         {__NR_seccomp, false}, {__NR_seccomp, true},         {__NR_capset, true},
+      {__NR_rt_sigprocmask, false}, {__NR_accept4, false}, {__NR_rt_sigprocmask, false}, {__NR_execve, true}};
   EXPECT_EQ(order, expected);
   expect_all_allowed(resident);
 }
