@@ -304,7 +304,7 @@ class Executor : public LendSteps<Kernel> {
     ended_ = false;
     rc = this->send(Message::running, 0, -1);
     if (rc < 0) return rc;
-    become_init(pid, a[3] != 0 || waits);
+    become_init(pid, a[3] != 0 || waits, a[5] != 0);
     ended_ = true;
     return 0;
   }
@@ -354,12 +354,17 @@ class Executor : public LendSteps<Kernel> {
     return no_filters ? 0 : rc;
   }
 
-  // Resident from here on: gives back what it does not need, then reaps and forwards until the workload ends.
-  void become_init(long workload, bool shared_descriptors) {
+  // Resident from here on: gives back what it does not need, then reaps and forwards until the workload ends. Nobody
+  // hears of a detached workload's end through the socket, which would keep criu(8) from saving the container.
+  void become_init(long workload, bool shared_descriptors, bool detached) {
     if (shared_descriptors) this->close_all_but_control();
+    if (detached) {
+      this->close(this->control_);
+      this->control_ = -1;
+    }
     (void)this->call(__NR_munmap, address(base_), plan_->total_bytes);
     int status = reap_and_forward(this->kernel_, workload);
-    (void)this->send(Message::exited, status, -1);
+    if (!detached) (void)this->send(Message::exited, status, -1);
     int signal = status & 0x7f;
     this->kernel_.exit(signal != 0 ? 128 + signal : (status >> 8) & 0xff);
   }

@@ -26,16 +26,8 @@ namespace {
 // may trace, from its first instruction on (would_dump() in fs/exec.c).
 constexpr mode_t kProgramMode = 0111;
 
-Result<void> write_program(int fd) {
-  return write_all(fd, init_program(), "the init program");
-}
-
-Result<UniqueFd> open_memfd() {
-  UniqueFd fd = TRY(executable_memory_file("minirun-init"));
-  TRY(write_program(fd.get()));
-  if (fchmod(fd.get(), kProgramMode) < 0) return fail(errno, "make the init program executable");
-  TRY(seal_memory_file(fd.get()));
-  return fd;
+Result<void> write_program(int fd, std::string_view program) {
+  return write_all(fd, program, "the init program");
 }
 
 Result<UniqueFd> open_private_copy(int directory) {
@@ -45,7 +37,7 @@ Result<UniqueFd> open_private_copy(int directory) {
   const std::string name = fmt::format("init.{:016x}", random);
   Result<UniqueFd> file = open_at(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, kProgramMode);
   if (!file.ok()) return file.error();
-  auto written = write_program(file->get());
+  auto written = write_program(file->get(), init_program());
   file->reset();  // a file that is open for writing cannot be executed
   UniqueFd tree;
   if (written.ok()) {
@@ -66,8 +58,16 @@ std::string_view init_program() {
   return {minirun_init_image, static_cast<size_t>(minirun_init_image_end - minirun_init_image)};
 }
 
+Result<UniqueFd> open_init_program_in_memory(std::string_view program) {
+  UniqueFd fd = TRY(executable_memory_file("minirun-init"));
+  TRY(write_program(fd.get(), program));
+  if (fchmod(fd.get(), kProgramMode) < 0) return fail(errno, "make the init program executable");
+  TRY(seal_memory_file(fd.get()));
+  return fd;
+}
+
 Result<UniqueFd> open_init_program(int fallback_directory_fd) {
-  auto memfd = open_memfd();
+  auto memfd = open_init_program_in_memory(init_program());
   if (memfd.ok() || (memfd.error().code != EACCES && memfd.error().code != EPERM)) return memfd;
   return open_private_copy(fallback_directory_fd);
 }

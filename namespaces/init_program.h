@@ -17,4 +17,7 @@ std::string_view init_program();
 // fallback_directory_fd: a directory that only this user can write to.
 Result<UniqueFd> open_init_program(int fallback_directory_fd);
 
+// The same in memory alone, of a program that is this one or another minirun's: of a container that is restored.
+Result<UniqueFd> open_init_program_in_memory(std::string_view program);
+
 }  // namespace minirun

@@ -252,6 +252,8 @@ struct PlanHeader {
   int32_t control;         // this side of the SOCK_SEQPACKET pair
   int32_t memory;          // the memfd of this image
   uint32_t first_kept_fd;  // descriptors from here on are closed in the workload (3, or more with preserved ones)
+  uint32_t own_text;       // 1: the init leaves the file that it was executed from (namespaces/init/init.cc)
+  uint32_t pad;
   Birth birth;
 };
 

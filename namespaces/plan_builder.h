@@ -79,6 +79,7 @@ struct Plan {
   std::vector<IdMap> gid_map;
   std::optional<int> oom_score_adj;  // written by the parent, where the child may not
   uint32_t first_kept_fd = 3;        // workload descriptors from here on are closed at exec
+  bool own_text = false;             // PlanHeader::own_text
   std::vector<Step> steps;
   std::vector<std::string> origins;  // of each step: the JSON pointer it came from, or ""
   uint32_t first_told = kNoStep;     // steps from here on carry their text (PlanHeader::told); kNoStep: none does

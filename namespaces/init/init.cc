@@ -7,6 +7,11 @@
 #include "namespaces/executor.h"
 #include "namespaces/kernel.h"
 
+extern "C" {
+extern const char __executable_start[];  // NOLINT: the linker's names for the one segment
+extern const char _end[];                // NOLINT
+}
+
 namespace minirun {
 namespace {
 
@@ -38,6 +43,24 @@ void reset_signals() {
     (void)RawKernel::call(__NR_rt_sigaction, signal, address(&defaults), 0, sizeof(uint64_t));  // KILL and STOP: EINVAL
 }
 
+// criu(8) knows a file by its inode alone and cannot save one that is in memory both as a program and as what is mapped
+// of it: so an init that outlives minirun goes on from a copy at the same addresses. mremap(2) puts it in place at
+// once, so that the instruction after the call is that of the copy. Where that is refused (SELinux, execmem) it runs
+// from the file, and cannot be saved.
+void leave_file() {
+  constexpr uint64_t kReadWrite = 3, kReadExecute = 5, kPrivateAnonymous = 0x22, kMayMoveFixed = 3, kPage = 4096;
+  const uint64_t size = (address(_end) - address(__executable_start) + kPage - 1) / kPage * kPage;
+  long copy = RawKernel::call(__NR_mmap, 0, size, kReadWrite, kPrivateAnonymous, ~0ULL, 0);
+  if (copy < 0) return;
+  auto* to = reinterpret_cast<char*>(copy);
+  __builtin_memcpy(to, __executable_start, address(_end) - address(__executable_start));
+  __builtin___clear_cache(to, to + size);
+  const auto at = static_cast<uint64_t>(copy);
+  long rc = RawKernel::call(__NR_mprotect, at, size, kReadExecute);
+  if (rc >= 0) rc = RawKernel::call(__NR_mremap, at, size, size, kMayMoveFixed, address(__executable_start));
+  if (rc < 0) (void)RawKernel::call(__NR_munmap, at, size);
+}
+
 extern "C" [[noreturn]] __attribute__((used)) void minirun_init(const uint64_t* stack) {
   const auto* argv = reinterpret_cast<const char* const*>(stack + 1);
   PlanHeader* plan = stack[0] == 2 ? map_plan(parse_descriptor(argv[1])) : nullptr;
@@ -50,6 +73,7 @@ extern "C" [[noreturn]] __attribute__((used)) void minirun_init(const uint64_t* 
   (void)RawKernel::call(__NR_prctl, kPrSetDumpable, 0);  // no ptrace, no /proc/PID/{fd,exe,mem} (CVE-2016-9962)
   (void)RawKernel::call(__NR_umask, 0);
   reset_signals();
+  if (plan->own_text != 0) leave_file();
   RawKernel kernel;
   Executor<RawKernel> executor(kernel, plan);
   RawKernel::exit(executor.run());

@@ -13,6 +13,7 @@
 #include "runtime/criu/arguments.h"
 #include "runtime/criu/config_file.h"
 #include "runtime/criu/images.h"
+#include "runtime/criu/init_process.h"
 #include "runtime/criu/mount_points.h"
 #include "runtime/criu/run.h"
 #include "runtime/launch/remove.h"
@@ -25,12 +26,6 @@ namespace {
 Result<void> check_container(const Container& container) {
   if (container.status != "running" && container.status != "paused")
     return fail(0, "container not running: {}", container.status);
-  if (container.record.resident_init) {
-    return fail(0,
-                "its first process is minirun's init, which criu cannot save: its socket to minirun is in another "
-                "network namespace, and its program is in memory only. Containers of `create` and of `run --no-init` "
-                "can be saved");
-  }
   return {};
 }
 
@@ -68,7 +63,8 @@ Result<DumpFacts> dump_facts(const Container& container, const Bundle& config, c
   auto mounts = criu_mounts(config.spec, container.record.bundle, facts.cgroup_directory, "/dev/console");
   facts.mounts = mounts_that_are_there(std::move(mounts), facts.pid);
   for (CriuMount& mount : facts.mounts) mount.at = TRY(mounted_at(facts.pid, mount.destination));
-  facts.descriptors = TRY(descriptor_names(facts.pid));
+  bool init = container.record.resident_init;
+  facts.descriptors = TRY(descriptor_names(init ? TRY(workload_of(facts.pid)) : facts.pid));
   facts.joined = TRY(joined_namespaces(config.spec));
   facts.iptables = in_search_path("iptables-restore");
   return facts;
@@ -93,6 +89,9 @@ Result<void> checkpoint(const GlobalOptions& global, const CheckpointCommand& co
   Bundle config = TRY(parse_config(text));
   auto criu_config = TRY(open_criu_config(config.spec, container.record.bundle, container.record.rootfs));
   DumpFacts facts = TRY(dump_facts(container, config, paths));
+  SavedInit init;
+  if (container.record.resident_init) init = TRY(saved_init(facts.pid));
+  facts.init = init.name;
   CriuRun run;
   if (criu_config) {
     facts.config_fd = criu_config->get();
@@ -104,6 +103,7 @@ Result<void> checkpoint(const GlobalOptions& global, const CheckpointCommand& co
   if (command.status_fd) run.kept_fds.push_back(*command.status_fd);
   // Written first: with --lazy-pages the images are wanted before criu ends.
   if (!command.pre_dump) TRY(write_descriptors(paths, facts.descriptors));
+  if (!command.pre_dump) TRY(write_init(paths, init));
   TRY(run_criu(run));
   if (command.leave_running || command.pre_dump) return {};
   TRY(wait_for_end(container.init.get()));

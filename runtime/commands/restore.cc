@@ -13,6 +13,7 @@
 #include <cstdlib>
 
 #include "cgroups/hierarchy.h"
+#include "namespaces/init_program.h"
 #include "runtime/commands/run.h"
 #include "runtime/criu/arguments.h"
 #include "runtime/criu/config_file.h"
@@ -37,11 +38,12 @@ class Restoration {
   Restoration(const RestoreCommand& command, const Prepared& prepared, const Hierarchy& hierarchy, Creation& creation)
       : command_(command), prepared_(prepared), hierarchy_(hierarchy), creation_(creation) {}
 
-  Result<Creation::Started> start(const std::string& criu, const ImagePaths& paths);
+  Result<Creation::Started> start(const std::string& criu, const ImagePaths& paths, const SavedInit& init);
 
  private:
   Result<void> give(int fd, const std::string& name);
   Result<void> give_descriptors(const ImagePaths& paths);
+  Result<void> give_init(const SavedInit& init);
   Result<void> give_namespaces();
   Result<void> open_terminal();
   Result<pid_t> run(const std::string& criu, const ImagePaths& paths);
@@ -79,6 +81,13 @@ Result<void> Restoration::give_descriptors(const ImagePaths& paths) {
     TRY(give(of_terminal ? slave_.get() : static_cast<int>(fd), name));
   }
   return {};
+}
+
+// As a program to be executed, and for nobody to read: criu makes it that of the restored init.
+Result<void> Restoration::give_init(const SavedInit& init) {
+  if (init.name.empty()) return {};
+  UniqueFd program = TRY(open_init_program_in_memory(init.program));
+  return give(program.get(), init.name);
 }
 
 Result<void> Restoration::give_namespaces() {
@@ -167,9 +176,10 @@ Result<Launched> Restoration::adopt(pid_t pid) {
   return Launched::take(Child{pid, std::move(pidfd), std::move(ours), std::move(memory)});
 }
 
-Result<Creation::Started> Restoration::start(const std::string& criu, const ImagePaths& paths) {
+Result<Creation::Started> Restoration::start(const std::string& criu, const ImagePaths& paths, const SavedInit& init) {
   TRY(open_terminal());
   TRY(give_descriptors(paths));
+  TRY(give_init(init));
   TRY(give_namespaces());
   pid_t pid = TRY(run(criu, paths));
   // Now, as criu gives the terminal the settings of the saved one.
@@ -189,14 +199,15 @@ Result<Outcome> restore(const GlobalOptions& global, const RestoreCommand& comma
   request.options = command.launch;
   request.id = command.id;
   request.detach = command.detach;
-  request.init = false;
+  SavedInit init = TRY(read_init(paths));
+  request.init = !init.name.empty();
   Prepared prepared = TRY(prepare_launch(request, state_root.get()));
   Hierarchy hierarchy = TRY(find_hierarchy());
   StateDirectory state = TRY(StateDirectory::claim(state_root.get(), prepared.id));
   Creation creation(command.launch, prepared, hierarchy, std::move(state), std::move(supervisor),
                     cgroup_driver(global));
   Restoration restoration(command, prepared, hierarchy, creation);
-  TRY(creation.launch_by(!command.detach, [&] { return restoration.start(criu, paths); }));
+  TRY(creation.launch_by(!command.detach, [&] { return restoration.start(criu, paths, init); }));
   if (!command.detach) return supervise_to_end(prepared, creation, false);
   creation.keep();
   return Outcome{};

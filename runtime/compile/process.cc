@@ -363,6 +363,8 @@ uint32_t emit_launch(Compilation& c) {
   step.arg[4] = waits ? 1 : 0;
   step.arg[2] = c.is_new(CLONE_NEWPID) ? 0 : 1;
   step.arg[3] = c.seccomp != nullptr && c.seccomp->has_listener() ? CLONE_FILES : 0;
+  c.plan.plan().own_text = c.options.detach || c.options.create;
+  step.arg[5] = c.plan.plan().own_text ? 1 : 0;
   return first_told;
 }
 

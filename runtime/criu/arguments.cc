@@ -191,6 +191,7 @@ Result<std::vector<std::string>> dump_arguments(const DumpOptions& options, cons
     add(arguments, "--external",
         fmt::format("mnt[{}]:{}", mount.at.empty() ? mount.destination : mount.at, mount.destination));
   for (const std::string& joined : facts.joined) add(arguments, "--external", joined);
+  if (!facts.init.empty()) add(arguments, "--external", facts.init);
   Arguments told;
   for (const std::string& name : facts.descriptors) {
     // Pipes and sockets criu knows for itself; stdout and stderr are often one.

@@ -51,7 +51,8 @@ struct DumpFacts {
   std::string cgroup_directory;  // on the host; "": nothing to freeze
   std::string cgroup_path;       // inside the cgroup2 mount
   std::vector<CriuMount> mounts;
-  std::vector<std::string> descriptors;  // descriptor_names() of the first process
+  std::vector<std::string> descriptors;  // descriptor_names() of the workload
+  std::string init;                      // SavedInit::name
   std::vector<std::string> joined;       // "net[4026532]:extRootNetNS": namespaces that stay
   bool iptables = true;                  // iptables-restore(8) is there
   int config_fd = -1;                    // open_criu_config()

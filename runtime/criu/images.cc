@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <climits>
@@ -14,6 +15,9 @@ namespace minirun {
 namespace {
 
 constexpr const char* kDescriptors = "/descriptors.json";
+constexpr const char* kInitName = "/init.json";
+constexpr const char* kInitProgram = "/init";
+constexpr size_t kMostInitBytes = size_t{1} << 20;
 
 Result<std::string> absolute(const std::string& path) {
   char resolved[PATH_MAX];
@@ -60,6 +64,28 @@ Result<std::vector<std::string>> read_descriptors(const ImagePaths& paths) {
   auto names = descriptors_from_json(TRY(read_file(AT_FDCWD, file)));
   if (!names.ok()) return wrap(names.error(), file);
   return names;
+}
+
+Result<void> write_init(const ImagePaths& paths, const SavedInit& init) {
+  const std::string name = paths.images + kInitName, program = paths.images + kInitProgram;
+  if (!init.name.empty()) {
+    TRY(replace_file(AT_FDCWD, program, init.program, 0600));
+    return replace_file(AT_FDCWD, name, descriptors_to_json({init.name}), 0600);
+  }
+  for (const std::string& file : {name, program})
+    if (unlink(file.c_str()) < 0 && errno != ENOENT) return fail(errno, "unlink {}", file);
+  return {};
+}
+
+Result<SavedInit> read_init(const ImagePaths& paths) {
+  const std::string file = paths.images + kInitName;
+  auto text = read_file(AT_FDCWD, file);
+  if (!text.ok() && text.error().code == ENOENT) return SavedInit{};
+  if (!text.ok()) return text.error();
+  auto names = descriptors_from_json(*text);
+  if (!names.ok()) return wrap(names.error(), file);
+  if (names->size() != 1 || names->front().empty()) return fail(0, "{}: must have one name", file);
+  return SavedInit{names->front(), TRY(read_file(AT_FDCWD, paths.images + kInitProgram, kMostInitBytes))};
 }
 
 }  // namespace minirun

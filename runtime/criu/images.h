@@ -25,4 +25,14 @@ Result<void> check_parent_images(const ImagePaths& paths, const std::string& par
 Result<void> write_descriptors(const ImagePaths& paths, const std::vector<std::string>& names);
 Result<std::vector<std::string>> read_descriptors(const ImagePaths& paths);
 
+// minirun's init in the container, which criu does not save as a program: it lies in memory, on no mount of the
+// container.
+struct SavedInit {
+  std::string name;     // in criu's words: "file[1f:400]"; "": the container has no init
+  std::string program;  // the ELF file
+};
+// init.json and init. What an older checkpoint has left there goes.
+Result<void> write_init(const ImagePaths& paths, const SavedInit& init);
+Result<SavedInit> read_init(const ImagePaths& paths);
+
 }  // namespace minirun

@@ -1,10 +1,12 @@
 // checkpoint and restore, through a criu that only writes down what it is told.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 
 #include "tests/support/checkpoint_fixture.h"
 
@@ -170,15 +172,60 @@ TEST_F(Checkpoint, FailureIsToldWithTheLogsLastErrors) {
   EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
 }
 
+// Its program stays outside: criu cannot tell what is mapped of a file in memory from the file as a program.
+TEST_F(Checkpoint, InitOfADetachedRunIsNamedAndKeptBesideTheImages) {
+  fake("echo \"$@\" > /run/tests/criu/arguments\n");
+  for (bool created : {false, true}) {
+    Bundle bundle;
+    bundle.payload({"exit-on", std::to_string(SIGTERM), "0"});
+    bundle.write();
+    UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
+    StartOptions silent;
+    silent.stdout_fd = silent.stderr_fd = nowhere.get();
+    if (created) {
+      ASSERT_EQ(call({"create", "--init", "--pid-file", kPidFile, "--bundle", bundle.path(), id()}, silent).code, 0);
+      ASSERT_EQ(call({"start", id()}).code, 0);
+    } else {
+      ASSERT_EQ(detach(bundle, {"--pid-file", kPidFile}).code, 0);
+    }
+    std::string init = "/proc/" + std::to_string(container_pid());
+    std::string maps = content(init + "/maps");
+    EXPECT_TRUE(contains(maps, "00400000-") && !contains(maps, "memfd:")) << maps;
+    EXPECT_TRUE(std::filesystem::is_empty(init + "/fd"));
+    Outcome outcome = call_fake({"checkpoint", "--leave-running", "--image-path", images_, id()});
+    EXPECT_EQ(outcome.code, 0) << describe(outcome);
+    struct stat program {};
+    ASSERT_EQ(stat((init + "/exe").c_str(), &program), 0);
+    std::string name = content(images_ + "/init.json");
+    EXPECT_TRUE(name.starts_with("[\"file[") && contains(name, fmt::format(":{:x}]\"]", program.st_ino))) << name;
+    std::string arguments = content("/run/tests/criu/arguments");
+    EXPECT_TRUE(contains(arguments, "--external " + name.substr(2, name.size() - 4) + " ")) << arguments;
+    EXPECT_TRUE(contains(content(images_ + "/descriptors.json"), "file[")) << "its workload's";
+    EXPECT_TRUE(content(images_ + "/init") == content(init + "/exe"));
+    EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+    // Of one without an init nothing is left there.
+    Bundle without;
+    start_without_init(without);
+    EXPECT_EQ(call_fake({"checkpoint", "--leave-running", "--image-path", images_, id()}).code, 0);
+    EXPECT_NE(access((images_ + "/init.json").c_str(), F_OK), 0);
+    EXPECT_NE(access((images_ + "/init").c_str(), F_OK), 0);
+    EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  }
+}
+
 TEST_F(Checkpoint, ContainersThatCannotBeSavedAreRefusedWithTheReason) {
   fake("exit 0\n");
   Bundle bundle;
-  bundle.payload({"exit-on", std::to_string(SIGTERM), "0"});
-  ASSERT_EQ(detach(bundle).code, 0);
+  bundle.payload({"signals", std::to_string(SIGTERM)});
+  Running foreground(run_command(bundle), {});
+  ASSERT_TRUE(foreground.wait_for("ready"));
   Outcome outcome = call_fake({"checkpoint", "--image-path", images_, id()});
   EXPECT_EQ(outcome.code, 1);
-  EXPECT_TRUE(contains(outcome.err, "minirun's init, which criu cannot save")) << describe(outcome);
-  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  EXPECT_TRUE(contains(outcome.err, "has a socket to the minirun that supervises it")) << describe(outcome);
+  EXPECT_TRUE(contains(outcome.err, "run --detach")) << describe(outcome);
+  EXPECT_EQ(status(), "running");
+  foreground.send(SIGTERM);
+  EXPECT_EQ(foreground.finish().code, 0);
   outcome = call_fake({"checkpoint", "--image-path", images_, id()});
   EXPECT_TRUE(contains(outcome.err, "container does not exist")) << describe(outcome);
 }

@@ -40,7 +40,7 @@ class RealCheckpoint : public CheckpointTest {
     path_ = std::string(folder) + ":/usr/sbin:/usr/bin:/sbin:/bin";
   }
   // A container that counts.
-  void count_in(Bundle& bundle) {
+  void count_in(Bundle& bundle, const std::vector<std::string>& flags = {"--no-init"}) {
     ASSERT_TRUE(bundle.add_busybox({"sh", "sleep"}));
     bundle.config["linux"]["maskedPaths"] = {"/proc/keys", "/sys/firmware"};
     bundle.add_mount("/sys/fs/cgroup", "cgroup", "cgroup", {"ro"});
@@ -48,7 +48,7 @@ class RealCheckpoint : public CheckpointTest {
     bundle.config["process"]["args"] = {
         "/bin/sh", "-c",
         "echo start >> /tmp/starts; i=0; while :; do i=$((i+1)); echo $i > /bound/n; sleep 0.02; done"};
-    Outcome outcome = detach(bundle, {"--no-init"});
+    Outcome outcome = detach(bundle, flags);
     ASSERT_EQ(outcome.code, 0) << describe(outcome);
     ASSERT_TRUE(eventually([] { return count() >= 10; }));
   }
@@ -88,6 +88,47 @@ TEST_F(RealCheckpoint, CounterGoesOnWhereItWasAfterARestore) {
   outcome = running.finish();
   EXPECT_EQ(outcome.code, 128 + SIGKILL) << describe(outcome);
   EXPECT_NE(call({"state", id()}).code, 0) << "it has cleaned up";
+}
+
+// As `run --detach` makes them. The init is minirun's again after it: a program in memory, which hands on signals,
+// reaps, and ends with its workload; and it can be saved once more.
+TEST_F(RealCheckpoint, InitOfADetachedRunGoesOnToo) {
+  for (bool filtered : {false, true}) {
+    Bundle bundle;
+    if (filtered) {
+      nlohmann::json rule = {{"action", "SCMP_ACT_ERRNO"}, {"names", {"mount"}}};
+      bundle.config["linux"]["seccomp"] = {{"defaultAction", "SCMP_ACT_ALLOW"}, {"syscalls", {rule}}};
+      bundle.config["process"]["noNewPrivileges"] = false;
+    }
+    count_in(bundle, {});
+    if (HasFatalFailure()) return;
+    for (int round = 0; round < 2; round++) {
+      Outcome outcome = call_real({"checkpoint", "--image-path", images_, id()});
+      ASSERT_EQ(outcome.code, 0) << describe(outcome);
+      EXPECT_EQ(call({"list", "-q"}).out, "");
+      int saved = count();
+      outcome = call_real(
+          {"restore", "-d", "--bundle", bundle.path(), "--image-path", images_, "--pid-file", kPidFile, id()});
+      ASSERT_EQ(outcome.code, 0) << describe(outcome);
+      EXPECT_EQ(status(), "running");
+      EXPECT_TRUE(eventually([&] { return count() >= saved + 10; })) << count();
+      std::string init = "/proc/" + std::to_string(container_pid());
+      EXPECT_EQ(link_target(init + "/exe"), "/memfd:minirun-init (deleted)");
+      EXPECT_EQ(std::filesystem::status(init + "/exe").permissions(), static_cast<std::filesystem::perms>(0111));
+      EXPECT_TRUE(contains(content(init + "/status"), "Seccomp:\t2\n")) << "its own filter";
+      EXPECT_EQ(call({"exec", id(), "/bin/sh", "-c", "sleep 0.01 & :"}).code, 0);
+    }
+    EXPECT_EQ(content(bundle.rootfs() + "/tmp/starts"), "start");
+    EXPECT_EQ(call({"kill", id(), "STOP"}).code, 0);
+    int stopped = count();
+    EXPECT_EQ(call({"kill", id(), "CONT"}).code, 0);
+    EXPECT_TRUE(eventually([&] { return count() > stopped; })) << "for the workload, not its init";
+    EXPECT_EQ(call({"kill", id(), "TERM"}).code, 0);
+    EXPECT_TRUE(eventually([&] { return status() == "stopped"; }));
+    EXPECT_EQ(call({"delete", id()}).code, 0);
+    remove_tree(images_);
+    remove_tree(bundle.rootfs() + "/tmp/starts");
+  }
 }
 
 TEST_F(RealCheckpoint, HooksRunWhileTheNamespacesAreMade) {

@@ -56,6 +56,16 @@ TEST(CriuArguments, DumpSaysWhatStaysOutside) {
                                    "/sys/fs/cgroup/c"}));
 }
 
+TEST(CriuArguments, ProgramOfTheInitStaysOutside) {
+  DumpFacts facts = dump_facts();
+  facts.init = "file[1f:400]";
+  auto arguments = dump_arguments(DumpOptions{}, facts);
+  ASSERT_TRUE(arguments.ok());
+  auto at = std::find(arguments->begin(), arguments->end(), "file[1f:400]");
+  ASSERT_NE(at, arguments->end());
+  EXPECT_EQ(*(at - 1), "--external");
+}
+
 TEST(CriuArguments, DumpTakesEveryFlag) {
   DumpOptions command;
   command.leave_running = command.tcp_established = command.tcp_skip_in_flight = command.link_remap = true;
