@@ -36,10 +36,11 @@ class BirthSteps : public StartSteps<Kernel> {
     return 0;
   }
 
-  // The same for a process that waits for start: with what it needs for that.
-  long close_other_descriptors(uint64_t first, long memory, long socket, long gate) {
+  // The same for a process that waits, with what it needs for that; keeps_proc: and for its labels.
+  long close_other_descriptors(uint64_t first, long memory, long socket, long gate, bool keeps_proc) {
     constexpr uint64_t kEnd = 0x100000000;
-    const long kept[] = {this->control_, memory, socket, gate};
+    const long proc = keeps_proc ? this->proc_ : -1;
+    const long kept[] = {this->control_, memory, socket, gate, proc};
     for (uint64_t at = first; at < kEnd;) {
       uint64_t next = kEnd;
       for (long fd : kept)
@@ -49,6 +50,7 @@ class BirthSteps : public StartSteps<Kernel> {
       at = next + 1;
     }
     this->forget_descriptors();
+    this->proc_ = proc;
     return 0;
   }
 
@@ -58,6 +60,7 @@ class BirthSteps : public StartSteps<Kernel> {
     constexpr uint64_t kParent = 0x8000, kParentSetTid = 0x100000, kVfork = 0x4000;
     uint64_t all = flags | kParent | kParentSetTid | kSigchld;
     if (way == kBirthLast || way == kBirthHeld) all |= kVfork;
+    this->close_proc();  // it may be the host's
     long pid = this->call(__NR_clone, all, 0, address(&birth->child), 0, 0);
     if (pid < 0) return pid;
     if (pid == 0) return 0;

@@ -126,8 +126,7 @@ class Executor : public LendSteps<Kernel> {
       case Op::await_id_maps:
         return this->await_id_maps();
       case Op::close_descriptors:
-        return a[1] == kNoText ? this->close_descriptors(a[0])
-                               : this->close_other_descriptors(a[0], plan_->memory, slot(a[2]), slot(a[3]));
+        return close_descriptors(a);
       case Op::await_commit:
         return this->await_commit(&plan_->birth);
       case Op::lend_proc:
@@ -255,21 +254,18 @@ class Executor : public LendSteps<Kernel> {
     plan_->report.detail[i] = '\0';
   }
 
-  // a[3]: the filter has a listener; a[4]: which is closed here, as no exec does. No system call until the parent has
-  // it: each might be for the listener's agent, or be refused, and an exec would close it. Bounded (by seconds up to a
-  // minute), as the parent may die.
+  // a[3]: the filter has a listener; a[4]: which is closed here, as no exec does.
   long load_filter(const char* instructions, const uint64_t* a) {
     long rc = this->seccomp(instructions, a[1], a[2]);
-    if (rc < 0 || a[3] == 0) return rc;
-    __atomic_store_n(&plan_->listener, kListenerOffered + static_cast<uint32_t>(rc), __ATOMIC_RELEASE);
-    constexpr uint64_t kPatience = 1ULL << 32;
-    for (uint64_t i = 0; i < kPatience; i++) {
-      uint32_t answer = __atomic_load_n(&plan_->listener, __ATOMIC_ACQUIRE);
-      if (answer == kListenerTaken) return a[4] != 0 ? this->call(__NR_close, static_cast<uint64_t>(rc)) : 0;
-      if (answer == kListenerRefused) return this->failed(__NR_seccomp, -ECANCELED);
-      this->kernel_.relax();
-    }
-    return this->failed(__NR_seccomp, -ETIMEDOUT);
+    return rc < 0 || a[3] == 0 ? rc : this->offer_listener(&plan_->listener, rc, a[4] != 0);
+  }
+
+  // a[1]: what is kept, as text. A workload whose init waits keeps nothing; the members are those of its init.
+  long close_descriptors(const uint64_t* a) {
+    if (a[1] == kNoText) return LendSteps<Kernel>::close_descriptors(a[0]);
+    if (a[5] != 0) return this->call(__NR_close_range, a[0], 0xffffffff, 0);
+    long memory = a[2] == kNoSlot ? -1 : plan_->memory;  // for start, as the socket is
+    return this->close_other_descriptors(a[0], memory, slot(a[2]), slot(a[3]), a[4] != 0);
   }
 
   // Starts the workload with the memory shared, so that it costs no copy of the page tables, and becomes its init. The
@@ -295,7 +291,7 @@ class Executor : public LendSteps<Kernel> {
     long pid = this->kernel_.clone(&arguments, &workload_entry, this);
     if (pid < 0) return this->failed(__NR_clone3, pid);
     bool waits = a[4] != 0;
-    long rc = confine(static_cast<uint32_t>(a[1]), a[3] == 0 && !waits);
+    long rc = confine(static_cast<uint32_t>(a[1]), a[3] == 0 && a[4] != kForStart);
     set_and_wake(this->kernel_, &gate_, rc < 0 ? kDismissed : kReleased);
     await_change(this->kernel_, &workload_, kAtWork);
     if (rc < 0) return rc;
@@ -309,8 +305,8 @@ class Executor : public LendSteps<Kernel> {
     return 0;
   }
 
-  // Between create and start, with both sides confined. A workload that has died instead (the memory limit) is no
-  // start: minirun says why, from the end of the container.
+  // Between create and start, or while startContainer hooks run, with both sides confined. A workload that has died
+  // instead (the memory limit) is no start: minirun says why, from the end of the container.
   long await_start_for_both(uint32_t step) {
     if (workload_ == kGone && plan_->report.state != kFailed) this->kernel_.exit(127);
     if (workload_ == kGone) return -ECHILD;

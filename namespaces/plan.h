@@ -94,11 +94,15 @@ constexpr uint64_t kNoText = 0;  // offset 0 is the header: "no string"
 constexpr uint32_t kNoSlot = 0xffffffff;
 constexpr uint32_t kNoStep = 0xffffffff;  // a failure before the first step
 
+// What an init waits for before it lets its workload execute: a[4] of supervise.
+enum InitWait : uint64_t { kForNothing = 0, kForStart = 1, kForHooks = 2 };
+
 // The procfs that open_proc opens.
 enum ProcfsKind : uint64_t {
   kPrivateProcfs = 0,     // a new one of our own
   kHostsProcfs = 1,       // at /proc of the tree that minirun is in
   kContainersProcfs = 2,  // at /proc of the container's root
+  kProcessProcfs = 3,     // a new one with the processes alone: proc(5), "subset=pid", Linux 5.8
 };
 
 // Step flags: which failures the step tolerates. Anything else stops the launch.
@@ -125,6 +129,7 @@ enum class Gate : uint32_t {
   setup = 1,     // namespaces and mounts are there: hooks, network devices and what else is the parent's to do
   commit = 2,    // about to outlive minirun: the state must be written first
   listener = 3,  // about to load a filter that notifies: whoever is to get the listener must be there (SeccompListener)
+  hooks = 4,  // startContainer hooks: the workload's filter is loaded and what was on loan is dropped, where it can be
 };
 
 struct Step {

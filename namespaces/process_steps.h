@@ -62,14 +62,19 @@ class ProcessSteps : public TerminalSteps<Kernel> {
   // (CVE-2025-52881).
   // The right to one is that of the pid namespace's owner. Without it, as in a user namespace of its own or with
   // minirun in another than the kernel's first, it is the procfs that is there.
+  // One at a time: what is held is within reach of whoever may trace this process while it waits.
   long open_proc(uint64_t kind) {
+    close_proc();
     if (kind == kHostsProcfs)
       return take_proc(this->call(__NR_openat, descriptor(abi::kAtCwd), address("/proc"),
                                   abi::kOpenPath | abi::kOpenDirectory | abi::kCloexec));
     if (kind == kContainersProcfs) return take_proc(this->resolve("/proc", abi::kOpenDirectory));
     long context = this->call(__NR_fsopen, address("proc"), abi::kFsopenCloexec);
     if (context < 0) return context;
-    long rc = this->call(__NR_fsconfig, descriptor(context), abi::kFsconfigCreate, 0, 0, 0);
+    long rc = kind == kProcessProcfs ? this->call(__NR_fsconfig, descriptor(context), abi::kFsconfigSetString,
+                                                  address("subset"), address("pid"), 0)
+                                     : 0;
+    if (rc >= 0) rc = this->call(__NR_fsconfig, descriptor(context), abi::kFsconfigCreate, 0, 0, 0);
     if (rc >= 0) {
       rc = proc_ = this->call(__NR_fsmount, descriptor(context), abi::kFsmountCloexec,
                               abi::kMountAttrNosuid | abi::kMountAttrNodev | abi::kMountAttrNoexec);
@@ -235,6 +240,20 @@ class ProcessSteps : public TerminalSteps<Kernel> {
   }
 
   // leads: this process has a session of its own already.
+  // No system call until the parent has it: each might be for the listener's agent, or be refused, and an exec would
+  // close it. Bounded (by seconds up to a minute), as the parent may die.
+  long offer_listener(uint32_t* word, long listener, bool closes) {
+    __atomic_store_n(word, kListenerOffered + static_cast<uint32_t>(listener), __ATOMIC_RELEASE);
+    constexpr uint64_t kPatience = 1ULL << 32;
+    for (uint64_t i = 0; i < kPatience; i++) {
+      uint32_t answer = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+      if (answer == kListenerTaken) return closes ? this->call(__NR_close, static_cast<uint64_t>(listener)) : 0;
+      if (answer == kListenerRefused) return this->failed(__NR_seccomp, -ECANCELED);
+      this->kernel_.relax();
+    }
+    return this->failed(__NR_seccomp, -ETIMEDOUT);
+  }
+
   long session(bool with_terminal, bool leads) {
     long rc = leads ? 0 : this->call(__NR_setsid);
     if (rc < 0 || !with_terminal) return rc < 0 ? rc : 0;
@@ -249,6 +268,8 @@ class ProcessSteps : public TerminalSteps<Kernel> {
   }
 
  protected:
+  long proc_ = -1;
+
   // A change of ids makes a process dumpable again, and so open to tracers of the same user and its memory and
   // descriptors readable, where the host says so (fs.suid_dumpable 1; commit_creds() in kernel/cred.c).
   long hide_again() { return this->prctl(kPrSetDumpable, 0); }
@@ -257,6 +278,11 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     auto control = static_cast<uint64_t>(this->control_);
     (void)this->call(__NR_close_range, 0, control - 1, 0);
     (void)this->call(__NR_close_range, control + 1, 0xffffffff, 0);
+  }
+
+  void close_proc() {
+    if (proc_ >= 0) this->close(proc_);
+    proc_ = -1;
   }
 
   // The terminal is stdio by then, if there is one.
@@ -318,7 +344,6 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     return type == kRegularType;
   }
 
-  long proc_ = -1;
   bool entered_directory_ = false;
 };
 

@@ -44,10 +44,8 @@ namespace {
 constexpr int kOwnFailure = 255;  // as runc has it: the command's own statuses are below
 
 Result<void> check_status(const Container& container, bool ignore_paused) {
-  if (!container.init) {
-    return container.status == "creating" ? fail(0, "cannot exec in a container that is being created")
-                                          : fail(0, "cannot exec in a stopped container");
-  }
+  if (container.status == "creating") return fail(0, "cannot exec in a container that is being created");
+  if (!container.init) return fail(0, "cannot exec in a stopped container");
   if (container.status == "paused" && !ignore_paused)
     return fail(0, "cannot exec in a paused container (use --ignore-paused to override)");
   return {};

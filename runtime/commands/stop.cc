@@ -76,7 +76,7 @@ Result<bool> ask(const Container& found, const std::optional<Cgroup>& cgroup, co
 // Whoever makes it holds the lock; its workload may run before its record says so.
 Result<Container> find_settled(const GlobalOptions& global, const std::string& id) {
   Container found = TRY(find_container(global.root, id));
-  if (found.status != "creating") return found;
+  if (found.status != "creating" || found.init) return found;
   TRY(found.state.lock());
   found.state.unlock();
   return find_container(global.root, id);

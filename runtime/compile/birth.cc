@@ -69,10 +69,7 @@ static StartSlots close_before_birth(Compilation& c) {
     c.add(Op::close_descriptors, "", {first});
     return {};
   }
-  StartSlots slots = make_start_slots(c);
-  c.add(Op::close_on_exec, "", {first});
-  c.add(Op::close_descriptors, "", {first, c.text(", but for those of the wait for start"), slots.socket, slots.gate});
-  return slots;
+  return close_for_wait(c, false);
 }
 
 // The clone, and what comes first in the child. may_look: getppid(2) has the kernel's answer.

@@ -8,6 +8,7 @@
 #include "namespaces/join.h"
 #include "runtime/compile/parts.h"
 #include "runtime/compile/powers.h"
+#include "runtime/compile/process.h"
 #include "runtime/oci/mount_id_maps.h"
 #include "runtime/oci/sysctl.h"
 #include "runtime/text/json.h"
@@ -138,7 +139,7 @@ static void emit_outside(Compilation& c, const NamespaceOrder& order, const std:
     emit_birth(c, flags, kBirthEarly, false);
   else if (flags != 0)
     c.add(Op::new_namespaces, "/linux/namespaces", {flags});
-  if (c.is_new(CLONE_NEWUSER)) c.add(Op::await_id_maps, "");
+  if (user && c.is_new(CLONE_NEWUSER)) c.add(Op::await_id_maps, "");
   if (user) c.add(Op::become_root, "");
   if (user || !c.enters) c.add(Op::die_with_parent, "");
 }
@@ -233,6 +234,9 @@ static void emit_kernel_parameters(Compilation& c) {
   if (adjustment)
     c.add(Op::write_proc, "/process/oomScoreAdj",
           {c.text("self/oom_score_adj"), c.text(fmt::format("{}", adjustment.value_or(0)))});
+  // They are written after the wait, in which it is within others' reach.
+  bool waits = !c.enters && owns_pid_namespace(c) && start_wait(c) == Wait::before_filter;
+  if (labels && waits) c.open_proc(kProcessProcfs);
 }
 
 static void emit_names(Compilation& c) {

@@ -53,6 +53,7 @@ struct Compiled {
   std::vector<bpf_insn> device_filter;   // attach_device_filter; empty: nothing to attach
   bool init = false;                     // as in RunOptions
   bool terminal = false;                 // the child sends a terminal
+  bool hooks_gate = false;               // Gate::hooks: startContainer hooks are not for Gate::commit
   bool start_socket = false;             // it waits for start: HostDescriptors::given is the socket, then the gate
   bool notify = false;                   // as in RunOptions: HostDescriptors::given is its directory, behind those
   bool rejoins_peers = false;            // at the setup gate: namespaces/peers.h

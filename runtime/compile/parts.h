@@ -62,7 +62,7 @@ struct Compilation {
     return plan.add(op, std::move(origin), std::move(arguments), flags);
   }
   void open_proc(ProcfsKind kind) {
-    constexpr const char* kWhich[] = {"a private", "minirun's own", "the container's own"};
+    constexpr const char* kWhich[] = {"a private", "minirun's own", "the container's own", "a private (subset=pid)"};
     add(Op::open_proc, "", {kind, text(kWhich[kind])});
   }
   uint64_t text(std::string_view value) { return plan.text(value); }

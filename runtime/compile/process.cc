@@ -247,39 +247,6 @@ void emit_listener_gate(Compilation& c) {
         {c.text("the agent of its seccomp filter"), static_cast<uint64_t>(Gate::listener)});
 }
 
-Wait start_wait(const Compilation& c) {
-  if (!c.options.create) return Wait::none;
-  if (c.seccomp == nullptr || c.seccomp->has_listener()) return Wait::before_filter;
-  constexpr uint64_t kFutexWait = 0, kFutexWake = 1;
-  const std::vector<SeccompCall> with_init = {{SYS_futex, {std::nullopt, kFutexWait}},
-                                              {SYS_futex, {std::nullopt, kFutexWake}}};
-  const std::vector<SeccompCall> alone = {{SYS_sendmsg}, {SYS_close}, {SYS_accept4}, {SYS_recvfrom}, {SYS_nanosleep}};
-  if (!c.options.init) return seccomp_allows(c.seccomp->filter, alone) ? Wait::alone : Wait::before_filter;
-  // Without a pid namespace of its own it would outlive its init, and wait for ever.
-  bool can = c.is_new(CLONE_NEWPID) && seccomp_allows(c.seccomp->filter, with_init);
-  return can ? Wait::with_init : Wait::before_filter;
-}
-
-StartSlots make_start_slots(Compilation& c) {
-  c.out.start_socket = true;
-  StartSlots slots;
-  slots.socket = c.plan.slot({SourceKind::given, "the start socket", false, kGivenStartSocket, ""});
-  slots.gate = c.plan.slot({SourceKind::given, "the gate", false, kGivenGate, ""});
-  return slots;
-}
-
-uint32_t emit_await_start(Compilation& c, const StartSlots& slots, Heeds heeds) {
-  bool now = heeds == Heeds::now;
-  if (now) c.add(Op::heed_signals, "");
-  c.add(Op::await_start, "", {slots.socket, now ? 1u : 0u});
-  return c.plan.size();
-}
-
-// Whether the wait for start is the first process's, before it goes on to what only the workload does.
-static bool waits_at_gate(const Compilation& c) {
-  return c.options.create && !c.enters && (!c.spec.process || start_wait(c) == Wait::before_filter);
-}
-
 // The session of the workload. One that has waited for start has left the caller's before that: a ^C there, or the end
 // of its terminal, is not meant for a container that was created.
 static void emit_session(Compilation& c) {
@@ -289,48 +256,37 @@ static void emit_session(Compilation& c) {
         {c.text(terminal ? " with the terminal" : ""), terminal ? 1u : 0u, leads ? 1u : 0u});
 }
 
+// What waits has no descriptor that its program does not get.
+static StartSlots close_before_exec(Compilation& c, Wait wait) {
+  if (wait == Wait::alone) return close_for_wait(c, false);
+  uint64_t first = c.plan.plan().first_kept_fd;
+  c.add(Op::close_on_exec, "", {first});
+  if (wait == Wait::with_init)
+    c.add(Op::close_descriptors, "", {first, c.text(", its init's own excepted"), kNoSlot, kNoSlot, 0, 1});
+  return {};
+}
+
 uint32_t emit_last_steps(Compilation& c, const CapabilitySets& sets) {
   if (c.enters) return emit_entry(c, sets);
   emit_rlimits(c, RlimitTime::last);
   emit_labels(c);
   emit_session(c);
-  c.add(Op::close_on_exec, "", {c.plan.plan().first_kept_fd});
-  uint64_t environment = emit_environment(c);
   Wait wait = start_wait(c);
+  StartSlots slots = close_before_exec(c, wait);
+  uint64_t environment = emit_environment(c);
   // As late as can be: whatever follows has to be allowed by the filter.
-  if (wait == Wait::alone) c.add(Op::heed_signals, "");
+  if (wait == Wait::alone && c.options.create) c.add(Op::heed_signals, "");
   if (c.seccomp != nullptr) {
     if (c.seccomp->has_listener()) emit_listener_gate(c);
     emit_filter(c, false);
   }
   if (borrowed_capabilities(c) != 0) emit_capabilities(c, sets);
   if (wait == Wait::with_init) c.add(Op::hold, "");
-  if (wait == Wait::alone) emit_await_start(c, make_start_slots(c), Heeds::already);
+  if (wait == Wait::alone && c.options.create) emit_await_start(c, slots, Heeds::already);
+  if (wait == Wait::alone && !c.options.create) emit_hooks_gate(c);
   uint32_t first_after_wait = c.plan.size();
   emit_execute(c, environment);
   return first_after_wait;
-}
-
-static void emit_gate(Compilation& c, const char* what) {
-  c.add(Op::gate, "", {c.text(what), static_cast<uint64_t>(Gate::commit)});
-}
-
-uint32_t emit_gates(Compilation& c) {
-  bool outlives = c.options.detach || c.options.create;
-  if (c.enters)
-    ;  // its number is known when it executes its program
-  else if (outlives)
-    emit_gate(c, "the state is to be committed");
-  else if (!c.spec.hooks.start_container.empty())
-    emit_gate(c, "startContainer hooks");
-  // Who called for create or run may read their output to its end, as containerd does: a container that has a terminal
-  // must not hold it until it is started, nor its init for longer.
-  if (outlives && c.spec.process && c.spec.process->terminal) c.add(Op::take_terminal, "/process/terminal");
-  if (c.commits) return kNoStep;
-  if (outlives) c.add(Op::outlive, "");
-  if (!waits_at_gate(c)) return kNoStep;
-  c.add(Op::session, "", {c.text(" to wait in"), 0});
-  return emit_await_start(c, make_start_slots(c), Heeds::now);
 }
 
 uint32_t emit_launch(Compilation& c) {
@@ -339,7 +295,8 @@ uint32_t emit_launch(Compilation& c) {
   uint32_t first_told = emit_gates(c);
   if (!c.options.init) {
     uint32_t after_wait = emit_last_steps(c, sets);
-    return c.enters || start_wait(c) == Wait::alone ? after_wait : first_told;
+    bool told = c.options.create && start_wait(c) == Wait::alone;
+    return c.enters || told ? after_wait : first_told;
   }
   // The init leaves the caller's session: a key of that terminal is minirun's to forward, and must not come twice.
   if (!waits_at_gate(c)) c.add(Op::session, "", {c.text(" for the init"), 0});
@@ -350,17 +307,24 @@ uint32_t emit_launch(Compilation& c) {
   uint32_t after_hold = emit_last_steps(c, sets);
   uint32_t first_of_init = c.plan.size();
   if (borrowed_capabilities(c) != 0) emit_capabilities(c, sets);
-  bool waits = start_wait(c) == Wait::with_init;
-  if (waits) c.add(Op::heed_signals, "");
+  bool waits = start_wait(c) == Wait::with_init, for_start = waits && c.options.create;
+  StartSlots slots;
+  if (for_start) {
+    slots = make_start_slots(c);
+    c.add(Op::close_descriptors, "", {0, c.text(", but for those of the wait"), slots.socket, slots.gate});
+    c.add(Op::heed_signals, "");
+  }
   uint32_t before_wait = c.plan.size();
-  if (waits) {
+  if (for_start) {
     first_told = after_hold;
-    c.add(Op::await_start, "", {make_start_slots(c).socket, 1});
+    c.add(Op::await_start, "", {slots.socket, 1});
+  } else if (waits) {
+    emit_hooks_gate(c);
   }
   Step& step = c.plan.step(supervise);
   step.arg[0] = first_of_init;
   step.arg[1] = before_wait - first_of_init;
-  step.arg[4] = waits ? 1 : 0;
+  step.arg[4] = for_start ? kForStart : waits ? kForHooks : kForNothing;
   step.arg[2] = c.is_new(CLONE_NEWPID) ? 0 : 1;
   step.arg[3] = c.seccomp != nullptr && c.seccomp->has_listener() ? CLONE_FILES : 0;
   c.plan.plan().own_text = c.options.detach || c.options.create;

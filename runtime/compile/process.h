@@ -30,12 +30,19 @@ void emit_listener_gate(Compilation& c);
 // start.) Else the container waits without its filter: docs/security.md has these cases.
 enum class Wait { none, before_filter, with_init, alone };
 
+// compile/waits.cc
 Wait start_wait(const Compilation& c);
+// Whether the wait for start is the first process's, before it goes on to what only the workload does.
+bool waits_at_gate(const Compilation& c);
+// Returns the first step behind it.
+uint32_t emit_hooks_gate(Compilation& c);
 struct StartSlots {
   uint32_t socket = kNoSlot;
   uint32_t gate = kNoSlot;  // held, not used: see container/start_socket.h
 };
 StartSlots make_start_slots(Compilation& c);
+// Before others' code may trace what waits. keeps_proc: for labels that are written after the wait.
+StartSlots close_for_wait(Compilation& c, bool keeps_proc);
 // What waits under its filter gets its handlers before that, and has no signal blocked by then.
 enum class Heeds { now, already };
 // Returns the first step behind the wait.

@@ -11,6 +11,7 @@
 #include "cgroups/hierarchy.h"
 #include "runtime/container/record.h"
 #include "runtime/container/start_socket.h"
+#include "runtime/container/unfinished.h"
 
 namespace minirun {
 
@@ -65,6 +66,8 @@ Result<Container> look_at(StateDirectory state, ContainerRecord record) {
   Container found = TRY(with_init(std::move(state), std::move(record)));
   if (!found.init)
     found.status = found.record.init.pid == 0 ? "creating" : "stopped";  // creating, or minirun was killed on the way
+  else if (is_unfinished(found.state.fd()))
+    found.status = "creating";
   else if (is_paused(found.record))
     found.status = "paused";
   else

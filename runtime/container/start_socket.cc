@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -52,7 +53,9 @@ Result<uint32_t> known_format(int32_t told, const std::string& made_by) {
 
 Result<StartSocket> make_start_socket(int state_fd) {
   StartSocket made;
-  made.gate = TRY(open_at(state_fd, kGateName, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  // A FIFO: whoever traces the process that holds it can write no more into it than a pipe takes.
+  if (mkfifoat(state_fd, kGateName, 0600) < 0) return fail(errno, "make the gate");
+  made.gate = TRY(open_at(state_fd, kGateName, O_RDWR | O_NOFOLLOW | O_NONBLOCK));
   if (syscall(SYS_flock, made.gate.get(), kExclusive | kNoWait) < 0) return fail(errno, "lock the gate");
   made.listener = TRY(new_socket());
   sockaddr_un address = address_in(state_fd);

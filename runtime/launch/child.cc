@@ -343,7 +343,7 @@ Result<void> Launched::send_sources(int32_t turn) {
 }
 
 Result<void> Launched::once(uint32_t what) {
-  constexpr auto kLastGate = static_cast<uint32_t>(Gate::listener);
+  constexpr auto kLastGate = static_cast<uint32_t>(Gate::hooks);
   if (what > kLastGate) return fail(EPROTO, "gate {} of the init", what);
   if ((said_ >> what & 1) != 0) return fail(EPROTO, "message {} of the init for the second time", what);
   said_ |= 1U << what;

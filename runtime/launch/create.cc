@@ -121,6 +121,7 @@ Result<void> Creation::launch_by(bool guarded, const std::function<Result<Starte
   LaunchEvents events;
   events.terminal = std::move(started.terminal);
   TRY(hand_over_terminal(&events));
+  TRY(unfinished_->finish(state_.fd()));
   return tell_pid();
 }
 
@@ -162,6 +163,9 @@ Result<void> Creation::record_intent() {
     if (owner) return fail(0, "cgroup {} belongs to container {}", record_.cgroup.path, *owner);
   }
   TRY(state_.write_config(prepared_.bundle.text));
+  auto unfinished = Unfinished::begin(state_.fd());
+  if (!unfinished.ok()) return in_state_directory(state_.fd(), unfinished.error());
+  unfinished_.emplace(std::move(*unfinished));
   return state_.write(record_);
 }
 
@@ -242,7 +246,9 @@ Result<std::optional<LaunchFailure>> Creation::await() {
       TRY(serve_listener(launched_->child()));
       continue;
     }
-    const char* why = *events.gate == Gate::setup ? "its mounts are there" : "it is about to outlive minirun";
+    const char* why = *events.gate == Gate::setup   ? "its mounts are there"
+                      : *events.gate == Gate::hooks ? "startContainer hooks are next"
+                                                    : "it is about to outlive minirun";
     log_progress("{}: waits for minirun: {}", prepared_.id, why);
     if (launched_->child().pid != record_.init.pid) TRY(take_number());
     TRY(at_gate(*events.gate));
@@ -254,6 +260,7 @@ Result<std::optional<LaunchFailure>> Creation::await() {
   }
   launched_->look_from(-1);
   first_root_.reset();
+  TRY(unfinished_->finish(state_.fd()));
   TRY(tell_pid());
   log_progress("{}: {}", prepared_.id, prepared_.compiled.start_socket ? "waits for start" : "the workload runs");
   return std::optional<LaunchFailure>{};
@@ -297,6 +304,7 @@ Result<void> Creation::at_gate(Gate gate) {
   }
   TRY(tell_pid());                                 // engines take it for "created"
   if (prepared_.compiled.start_socket) return {};  // those are for start
+  if (gate == Gate::commit && prepared_.compiled.hooks_gate) return {};
   hooked_ = hooked_ || !hooks.start_container.empty();
   return run_start_container_hooks(hook_context());
 }

@@ -7,6 +7,7 @@
 
 #include "cgroups/hierarchy.h"
 #include "runtime/container/state_directory.h"
+#include "runtime/container/unfinished.h"
 #include "runtime/hooks/points.h"
 #include "runtime/launch/child.h"
 #include "runtime/launch/prepare.h"
@@ -80,6 +81,7 @@ class Creation {
   ContainerRecord record_;
   CgroupDriver driver_;
   std::string cgroup_path_;  // "": none
+  std::optional<Unfinished> unfinished_;
   std::optional<SystemdScope> scope_;
   std::optional<LimitedCgroup> cgroup_;
   std::optional<HostSide> host_side_;

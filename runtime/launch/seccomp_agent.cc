@@ -1,11 +1,14 @@
 #include "runtime/launch/seccomp_agent.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <string_view>
 
 #include "runtime/container/container.h"
 #include "runtime/supervise/init_channel.h"
@@ -34,6 +37,17 @@ Result<pid_t> await_number(Child& child, pid_t number) {
   return number;
 }
 
+// The number is of memory that a traced process of a created container gives away: the agent, which may serve other
+// containers too, gets nothing else than what seccomp(2) makes.
+Result<void> check_listener(int fd) {
+  constexpr std::string_view kListener = "anon_inode:seccomp notify";
+  std::array<char, 64> target{};
+  ssize_t n = readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), target.data(), target.size());
+  if (n < 0) return fail(errno, "{}: look at the listener", kPurpose);
+  std::string_view found(target.data(), static_cast<size_t>(n));
+  return found == kListener ? Result<void>() : fail(EPROTO, "{}: the container offers {}", kPurpose, found);
+}
+
 // The number is looked for in memory, as the container may make no system call to tell it. Nothing: the container has
 // something to say, or has ended.
 Result<std::optional<UniqueFd>> take_listener(Child& child, Signals& signals) {
@@ -46,6 +60,7 @@ Result<std::optional<UniqueFd>> take_listener(Child& child, Signals& signals) {
       int holder = born ? born.get() : child.pidfd.get();
       UniqueFd listener(static_cast<int>(syscall(SYS_pidfd_getfd, holder, *number, 0)));
       if (!listener) return fail(errno, "{}: take the listener from the container", kPurpose);
+      TRY(check_listener(listener.get()));
       return std::optional(std::move(listener));
     }
     TRY(signals.collect());

@@ -1,4 +1,5 @@
 // A container with CAP_SYS_PTRACE makes its PID 1 do what it may not do itself.
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -83,6 +84,76 @@ TEST_F(FirstProcess, HasNothingThatTheContainerHasNot) {
   outcome = exec({}, {kPayload, "trace", "1"});
   EXPECT_EQ(outcome.out.find("attached 1 empty 0 before 1 findings 0"), 0U) << describe(outcome);
   end();
+}
+
+// What others may trace while a container waits has what the wait takes, and no more: procfs and namespaces that were
+// opened on the way are closed.
+TEST_F(FirstProcess, HasNothingMoreWhileItWaits) {
+  Bundle other;
+  start(other);
+  const std::string net = "/proc/" + std::to_string(container_pid()) + "/ns/net";
+  bundle_.config["process"]["oomScoreAdj"] = 100;
+  bundle_.config["linux"]["sysctl"] = {{"kernel.shm_rmid_forced", "1"}};
+  bundle_.config["linux"]["namespaces"].push_back({{"type", "time"}});
+  bundle_.config["linux"]["timeOffsets"] = {{"monotonic", {{"secs", 100}}}};
+  bundle_.join_namespace("network", net);
+  json filter = bundle_.config["linux"]["seccomp"];
+  for (bool filtered : {true, false})
+    for (const std::vector<std::string>& flags : {std::vector<std::string>{}, {"--init"}}) {
+      bundle_.config["linux"].erase("seccomp");
+      if (filtered) bundle_.config["linux"]["seccomp"] = filter;
+      bundle_.payload({"pause"});
+      bundle_.write();
+      std::vector<std::string> args = {"create", "--bundle", bundle_.path(), "waiting"};
+      args.insert(args.begin() + 1, flags.begin(), flags.end());
+      ASSERT_EQ(call(args).code, 0);
+      auto trace = [&](const std::vector<std::string>& words) {
+        std::vector<std::string> exec = {"exec", "waiting", kPayload, "trace"};
+        exec.insert(exec.end(), words.begin(), words.end());
+        return call(exec);
+      };
+      const std::string name = std::string(kState) + "/waiting/gate";
+      Outcome outcome = trace({"1", "descriptor socket", "descriptor /memfd:minirun-plan", "descriptor " + name});
+      EXPECT_EQ(outcome.code, 0) << "filtered " << filtered << describe(outcome);
+      EXPECT_EQ(outcome.out.find("attached 1 empty 0 before 1 "), 0U) << describe(outcome);
+      struct stat facts {};
+      EXPECT_TRUE(lstat(name.c_str(), &facts) == 0 && S_ISFIFO(facts.st_mode)) << "what is written there has no end";
+      if (filtered && !flags.empty()) {
+        outcome = trace({"2"});
+        EXPECT_EQ(outcome.out.find("attached 1 empty 0 before 1 findings 0"), 0U) << describe(outcome);
+      }
+      EXPECT_EQ(call({"start", "waiting"}).code, 0);
+      EXPECT_EQ(call({"delete", "--force", "waiting"}).code, 0);
+    }
+  end();
+}
+
+// startContainer hooks are programs of the image.
+TEST_F(FirstProcess, HasNothingMoreWhileHooksRun) {
+  const json hook = {{"path", kPayload}, {"args", {"payload", "trace", "1", "descriptor socket"}}};
+  bundle_.config["hooks"]["startContainer"] = {hook};
+  bundle_.config["process"]["oomScoreAdj"] = 100;
+  bundle_.config["linux"]["namespaces"].push_back({{"type", "time"}});
+  bundle_.config["linux"]["timeOffsets"] = {{"monotonic", {{"secs", 100}}}};
+  json filter = bundle_.config["linux"]["seccomp"];
+  for (bool filtered : {true, false})
+    for (bool init : {true, false}) {
+      bundle_.config["linux"].erase("seccomp");
+      if (filtered) bundle_.config["linux"]["seccomp"] = filter;
+      const std::vector<std::string> flags = init ? std::vector<std::string>{} : std::vector<std::string>{"--no-init"};
+      bundle_.payload({"true"});
+      Outcome outcome = run(bundle_, flags);
+      EXPECT_EQ(outcome.code, 0) << filtered << init << describe(outcome);
+      bundle_.payload({"pause"});
+      outcome = detach(bundle_, flags);
+      EXPECT_EQ(outcome.code, 0) << filtered << init << describe(outcome);
+      end();
+    }
+  // That a hook which finds more fails, the loop above would not notice.
+  bundle_.config["hooks"]["startContainer"][0]["args"] = {"payload", "trace", "1", "nothing at all"};
+  Outcome outcome = run(bundle_);
+  EXPECT_EQ(outcome.code, 1) << describe(outcome);
+  EXPECT_NE(outcome.err.find("[descriptor socket]"), std::string::npos) << describe(outcome);
 }
 
 TEST_F(FirstProcess, IsNoPuppet) {

@@ -36,6 +36,14 @@ class CreateStart : public MinirunTest {
     args.insert(args.end(), {"--bundle", bundle.path(), id()});
     return call(args, options);
   }
+  int container_status_pid() const {
+    json state = json::parse(call({"state", id()}).out, nullptr, false);
+    return state.is_object() ? state.value("pid", 0) : 0;
+  }
+  static void expect_refused_by(const Outcome& outcome, int code, const std::string& words) {
+    EXPECT_EQ(outcome.code, code) << describe(outcome);
+    EXPECT_NE(outcome.err.find(words), std::string::npos) << describe(outcome);
+  }
   std::string status() const {
     Outcome outcome = call({"state", id()});
     auto state = json::parse(outcome.out, nullptr, false);
@@ -81,6 +89,25 @@ TEST_F(CreateStart, CreateMakesAllButTheWorkloadAndStartRunsIt) {
   EXPECT_EQ(content(bundle_.rootfs() + "/tmp/ran"), "x");
   EXPECT_EQ(status(), "stopped");
   expect_deleted();
+}
+
+// Its first process may stand in the host's tree still.
+TEST_F(CreateStart, ContainerThatIsBeingMadeIsEnteredByNobody) {
+  for (const char* kind : {"createRuntime", "createContainer"}) {
+    Bundle bundle;
+    bundle.config["hooks"][kind] = {{{"path", "/bin/sleep"}, {"args", {"sleep", "1"}}}};
+    bundle.payload({"pause"});
+    bundle.write();
+    Running creation(minirun({"run", "--bundle", bundle.path(), id()}), {});
+    ASSERT_TRUE(eventually([&] { return container_status_pid() > 0; })) << kind;
+    EXPECT_EQ(status(), "creating");
+    expect_refused_by(call({"exec", id(), "/bin/payload", "true"}), 255, "that is being created");
+    EXPECT_EQ(call({"start", id()}).code, 1);
+    ASSERT_TRUE(eventually([&] { return status() == "running"; })) << kind;
+    EXPECT_EQ(call({"exec", id(), "/bin/payload", "true"}).code, 0);
+    EXPECT_EQ(call({"kill", id(), "TERM"}).code, 0);
+    (void)creation.finish();
+  }
 }
 
 TEST_F(CreateStart, PidFileHasNoNewline) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include "sys/file.h"
 #include "tests/support/descriptors.h"
@@ -63,6 +64,19 @@ TEST_F(Rootless, MapsAndNetworkOfItsOwn) {
   json seen = json::parse(outcome.out);
   EXPECT_NE(seen["namespaces"]["net"], link_target("/proc/self/ns/net"));
   EXPECT_EQ(seen["loopback_up"], true);
+}
+
+TEST_F(Rootless, TimeNamespaceOfItsOwn) {
+  Bundle bundle;
+  make_rootless(bundle, {"clocks"});
+  bundle.config["linux"]["namespaces"].push_back({{"type", "time"}});
+  bundle.config["linux"]["timeOffsets"] = {{"boottime", {{"secs", 1000000}}}};
+  Outcome outcome = user_run(bundle);
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  std::istringstream clocks(outcome.out);
+  double monotonic = 0, boottime = 0;
+  clocks >> monotonic >> boottime;
+  EXPECT_GT(boottime, monotonic + 900000) << outcome.out;
 }
 
 TEST_F(Rootless, ExitStatusAndFilesAreTheUsers) {

@@ -12,9 +12,11 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <memory>
 #include <thread>
 
+#include "namespaces/plan.h"
 #include "tests/support/descriptors.h"
 #include "tests/support/fixture.h"
 
@@ -273,6 +275,25 @@ TEST_F(SeccompAgent, GetsTheListenerOfAStartContainerHook) {
   EXPECT_EQ(content(output), "4242 0\n4242 0");
   EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
   (void)unlink(output.c_str());
+}
+
+// A created container's plan can be written to by who traces its first process.
+TEST_F(SeccompAgent, IsSentNothingButAListener) {
+  bundle_.payload({"pause"});
+  bundle_.add_capability("CAP_SYS_PTRACE");
+  bundle_.write();
+  StartOptions quiet;
+  UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  quiet.stdout_fd = quiet.stderr_fd = null.get();
+  ASSERT_EQ(call({"create", "--bundle", bundle_.path(), id()}, quiet).code, 0);
+  Agent agent(2);
+  const std::string offset = std::to_string(offsetof(PlanHeader, listener));
+  Outcome outcome = call({"exec", id(), "/bin/payload", "scribble", offset, std::to_string(kListenerOffered + 1)});
+  EXPECT_EQ(outcome.out, "scribbled\n") << describe(outcome);
+  outcome = call({"start", id()});
+  EXPECT_NE(outcome.code, 0);
+  EXPECT_NE(outcome.err.find("the container offers "), std::string::npos) << describe(outcome);
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
 }
 
 TEST_F(SeccompAgent, IsNamedWhenItIsNotThere) {

@@ -85,6 +85,20 @@ int grab(const Args&) {
   return 0;
 }
 
+int scribble(const Args& args) {
+  for (int fd = 0; fd < 64; ++fd) {
+    std::string link = "/proc/1/fd/" + std::to_string(fd);
+    if (target_of(link).rfind("/memfd:minirun-plan", 0) != 0) continue;
+    int file = open(link.c_str(), O_RDWR | O_CLOEXEC);
+    auto word = static_cast<uint32_t>(std::strtoul(args.at(1).c_str(), nullptr, 10));
+    bool done = file >= 0 && pwrite(file, &word, sizeof word, atol(args.at(0).c_str())) == sizeof word;
+    say(done ? "scribbled\n" : "refused\n");
+    return 0;
+  }
+  say("no plan\n");
+  return 0;
+}
+
 int overwrite(const Args&) {
   long opened = 0, written = 0;
   until_term();

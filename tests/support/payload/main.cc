@@ -108,6 +108,7 @@ constexpr Command kCommands[] = {
     {"trace", trace},
     {"puppet", puppet},
     {"overwrite", overwrite},
+    {"scribble", scribble},
     {"type-ahead", type_ahead},
     // Whatever else.
     {"stubborn", stubborn},

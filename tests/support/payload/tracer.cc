@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdlib>
@@ -96,6 +97,14 @@ class Tracer {
       look_at("/proc/" + std::to_string(pid));
       (void)ptrace(PTRACE_DETACH, pid, 0, 0);
     }
+  }
+
+  // Nothing but what begins with one of these; with none of them, anything.
+  bool found_only(const Args& allowed) const {
+    return allowed.empty() || std::all_of(findings_.begin(), findings_.end(), [&](const std::string& finding) {
+             return std::any_of(allowed.begin(), allowed.end(),
+                                [&](const std::string& each) { return finding.starts_with(each); });
+           });
   }
 
   std::string words() const {
@@ -219,7 +228,7 @@ int trace(const Args& args) {
   Tracer tracer;
   tracer.attach(static_cast<pid_t>(std::strtol(args.at(0).c_str(), nullptr, 10)));
   say(tracer.words());
-  return 0;
+  return tracer.found_only(Args(args.begin() + 1, args.end())) ? 0 : 1;
 }
 
 int swap_context(const Args& args) {

@@ -96,7 +96,7 @@ TEST_F(InitMessages, TerminalsWithoutEndAreRefused) {
 
 // The hooks of a gate would run again.
 TEST_F(InitMessages, AGateIsPassedOnce) {
-  for (auto gate : {Gate::setup, Gate::commit, Gate::listener}) {
+  for (auto gate : {Gate::setup, Gate::commit, Gate::listener, Gate::hooks}) {
     const auto twice = [&](const rig::Init& init) {
       for (int i = 0; i < 2; ++i) init.send(Message::ready, static_cast<int>(gate));
     };
@@ -104,7 +104,7 @@ TEST_F(InitMessages, AGateIsPassedOnce) {
     EXPECT_NE(answer.text.find("for the second time"), std::string::npos) << answer.text;
   }
   const auto all = [](const rig::Init& init) {
-    for (auto gate : {Gate::setup, Gate::commit, Gate::listener}) init.send(Message::ready, static_cast<int>(gate));
+    for (auto gate : {Gate::setup, Gate::commit, Gate::listener, Gate::hooks}) init.send(Message::ready, static_cast<int>(gate));
     init.send(Message::running);
   };
   EXPECT_EQ(answer_to(all, 4).text, "no failure");
@@ -119,7 +119,7 @@ TEST_F(InitMessages, SourcesThatThereAreNotAreRefused) {
 }
 
 TEST_F(InitMessages, AGateThatThereIsNotIsRefused) {
-  for (int gate : {0, 4, -1, INT32_MAX, INT32_MIN}) {
+  for (int gate : {0, 5, -1, INT32_MAX, INT32_MIN}) {
     Answer answer = answer_to([&](const rig::Init& init) { init.send(Message::ready, gate); }, 1);
     EXPECT_NE(answer.text.find("of the init"), std::string::npos) << gate << ": " << answer.text;
   }

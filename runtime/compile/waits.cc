@@ -1,0 +1,91 @@
+// Where a container waits while others may be at work in it: between create and start, and for startContainer hooks.
+#include <sys/syscall.h>
+
+#include "runtime/compile/parts.h"
+#include "runtime/compile/process.h"
+#include "runtime/seccomp/answer.h"
+
+namespace minirun {
+
+// startContainer hooks of `run`: those of a created container are for `start`. Where a pid namespace is joined the
+// process has given up all by the time that its number is known.
+static bool waits_for_hooks(const Compilation& c) {
+  return !c.options.create && !c.enters && c.spec.process && !c.spec.hooks.start_container.empty();
+}
+
+Wait start_wait(const Compilation& c) {
+  if (!c.options.create && !waits_for_hooks(c)) return Wait::none;
+  if (c.seccomp == nullptr || c.seccomp->has_listener()) return Wait::before_filter;
+  constexpr uint64_t kFutexWait = 0, kFutexWake = 1;
+  const std::vector<SeccompCall> with_init = {{SYS_futex, {std::nullopt, kFutexWait}},
+                                              {SYS_futex, {std::nullopt, kFutexWake}}};
+  const std::vector<SeccompCall> alone = {{SYS_sendmsg}, {SYS_close}, {SYS_accept4}, {SYS_recvfrom}, {SYS_nanosleep}};
+  const std::vector<SeccompCall> at_gate = {{SYS_sendmsg}, {SYS_recvfrom}};
+  if (!c.options.init)
+    return seccomp_allows(c.seccomp->filter, c.options.create ? alone : at_gate) ? Wait::alone : Wait::before_filter;
+  // Without a pid namespace of its own it would outlive its init, and wait for ever.
+  bool can = c.is_new(CLONE_NEWPID) && seccomp_allows(c.seccomp->filter, with_init);
+  return can ? Wait::with_init : Wait::before_filter;
+}
+
+StartSlots make_start_slots(Compilation& c) {
+  c.out.start_socket = true;
+  StartSlots slots;
+  slots.socket = c.plan.slot({SourceKind::given, "the start socket", false, kGivenStartSocket, ""});
+  slots.gate = c.plan.slot({SourceKind::given, "the gate", false, kGivenGate, ""});
+  return slots;
+}
+
+StartSlots close_for_wait(Compilation& c, bool keeps_proc) {
+  uint64_t first = c.plan.plan().first_kept_fd;
+  StartSlots slots = c.options.create ? make_start_slots(c) : StartSlots{};
+  c.add(Op::close_on_exec, "", {first});
+  c.add(Op::close_descriptors, "",
+        {first, c.text(", but for those of the wait"), slots.socket, slots.gate, keeps_proc ? 1u : 0u});
+  return slots;
+}
+
+uint32_t emit_await_start(Compilation& c, const StartSlots& slots, Heeds heeds) {
+  bool now = heeds == Heeds::now;
+  if (now) c.add(Op::heed_signals, "");
+  c.add(Op::await_start, "", {slots.socket, now ? 1u : 0u});
+  return c.plan.size();
+}
+
+bool waits_at_gate(const Compilation& c) {
+  return c.options.create && !c.enters && (!c.spec.process || start_wait(c) == Wait::before_filter);
+}
+
+static void emit_gate(Compilation& c, Gate gate, const char* what) {
+  c.add(Op::gate, "", {c.text(what), static_cast<uint64_t>(gate)});
+}
+
+uint32_t emit_hooks_gate(Compilation& c) {
+  c.out.hooks_gate = true;
+  emit_gate(c, Gate::hooks, "startContainer hooks");
+  return c.plan.size();
+}
+
+uint32_t emit_gates(Compilation& c) {
+  bool outlives = c.options.detach || c.options.create, waits = start_wait(c) == Wait::before_filter;
+  bool hooks = waits && waits_for_hooks(c);
+  // Where a pid namespace is joined its number is known when it executes its program.
+  if (!c.enters && outlives) emit_gate(c, Gate::commit, "the state is to be committed");
+  // Who called for create or run may read their output to its end, as containerd does: a container that has a terminal
+  // must not hold it until it is started, nor its init for longer.
+  if ((outlives || hooks) && c.spec.process && c.spec.process->terminal) c.add(Op::take_terminal, "/process/terminal");
+  if (c.commits) return kNoStep;
+  if (outlives) c.add(Op::outlive, "");
+  const auto& process = c.spec.process;
+  bool labels = process && (!process->apparmor_profile.empty() || !process->selinux_label.empty());
+  if (hooks) {
+    close_for_wait(c, labels);
+    emit_hooks_gate(c);
+    return kNoStep;
+  }
+  if (!waits_at_gate(c)) return kNoStep;
+  c.add(Op::session, "", {c.text(" to wait in"), 0});
+  return emit_await_start(c, close_for_wait(c, labels), Heeds::now);
+}
+
+}  // namespace minirun

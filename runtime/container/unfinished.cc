@@ -1,0 +1,34 @@
+#include "runtime/container/unfinished.h"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "sys/file.h"
+
+namespace minirun {
+
+constexpr const char* kUnfinishedName = "unfinished";
+
+Result<Unfinished> Unfinished::begin(int state_fd) {
+  UniqueFd lock = TRY(open_at(state_fd, kUnfinishedName, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  if (syscall(SYS_flock, lock.get(), LOCK_EX | LOCK_NB) < 0) return fail(errno, "lock {}", kUnfinishedName);
+  return Unfinished(std::move(lock));
+}
+
+Result<void> Unfinished::finish(int state_fd) {
+  if (unlinkat(state_fd, kUnfinishedName, 0) < 0 && errno != ENOENT) return fail(errno, "remove {}", kUnfinishedName);
+  lock_.reset();
+  return {};
+}
+
+bool is_unfinished(int state_fd) {
+  auto file = open_at(state_fd, kUnfinishedName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!file.ok()) return false;
+  if (syscall(SYS_flock, file->get(), LOCK_SH | LOCK_NB) < 0) return errno == EWOULDBLOCK;
+  return false;  // the lock goes with the descriptor
+}
+
+}  // namespace minirun

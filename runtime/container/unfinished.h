@@ -1,0 +1,25 @@
+// Whether a container is still being made. Its first process is known by then, so that `kill` and `delete --force`
+// reach it; but it may stand in the host's tree or in minirun's pid namespace, with more capabilities than the
+// container's. No other command may enter it.
+#pragma once
+
+#include "sys/fd.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+// A file in the state directory, locked (flock(2)) by the minirun at work: the lock ends with that minirun.
+class Unfinished {
+ public:
+  static Result<Unfinished> begin(int state_fd);
+  // The first process has given up all that the workload does not have.
+  Result<void> finish(int state_fd);
+
+ private:
+  explicit Unfinished(UniqueFd lock) : lock_(std::move(lock)) {}
+  UniqueFd lock_;
+};
+
+bool is_unfinished(int state_fd);
+
+}  // namespace minirun
