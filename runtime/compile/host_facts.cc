@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "namespaces/peers.h"
 #include "runtime/compile/capabilities.h"
 #include "sys/fd.h"
 #include "sys/file.h"
@@ -86,7 +85,6 @@ Result<HostFacts> probe_host() {
     if (!setgroups.ok() && is_passing(setgroups.error().code)) return setgroups.error();
     facts.setgroups_denied = setgroups.ok() && setgroups->starts_with("deny");
   }
-  facts.rejoins_peers = can_rejoin_peers();
   facts.open_tree_namespace = knows_open_tree_namespace();
   facts.root_needs_move = TRY(is_initramfs_root());
   facts.selinux = TRY(has_selinux());

@@ -10,12 +10,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "namespaces/peers.h"
 #include "runtime/compile/home.h"
 #include "runtime/compile/host_facts.h"
 #include "runtime/compile/labels.h"
 #include "runtime/compile/mount_links.h"
 #include "runtime/container/state_directory.h"
 #include "runtime/oci/mount_id_maps.h"
+#include "runtime/oci/mount_options.h"
 #include "runtime/oci/sysctl.h"
 #include "runtime/resources/cgroup_path.h"
 #include "runtime/resources/host_resources.h"
@@ -25,6 +27,7 @@
 #include "runtime/supervise/self_program.h"
 #include "runtime/text/json.h"
 #include "runtime/text/log.h"
+#include "sys/kernel_abi.h"
 #include "sys/passing_error.h"
 
 namespace minirun {
@@ -154,6 +157,13 @@ Result<bool> take_joined_mappings(oci::Spec* spec) {
   return false;
 }
 
+bool shares_a_bind(const oci::Spec& spec) {
+  return std::any_of(spec.mounts.begin(), spec.mounts.end(), [](const oci::Mount& mount) {
+    const MountOptions options = parse_mount_options(mount.options);
+    return options.bind && (options.propagation & abi::kMsShared) != 0;
+  });
+}
+
 RunOptions with_gates(RunOptions options, const oci::Spec& spec) {
   const oci::Hooks& hooks = spec.hooks;
   bool hooked = !hooks.prestart.empty() || !hooks.create_runtime.empty() || !hooks.create_container.empty();
@@ -189,6 +199,7 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
   TRY(check_joined_namespaces(spec));
   if (state_root >= 0 && !options.entered && meets_others(spec)) TRY(leave_host_program());
   HostFacts host = TRY(probe_host());
+  if (shares_a_bind(spec)) host.rejoins_peers = can_rejoin_peers();
   if (options.no_pivot || host.root_needs_move) host.kernel_views = TRY(kernel_views_of_host());
   if (!options.entered && TRY(take_joined_mappings(&spec))) host.setgroups_denied = true;
   if (spec.process) TRY(check_labels(*spec.process));
