@@ -33,8 +33,7 @@ class Executor : public LendSteps<Kernel> {
     return index == kNoSlot ? -1 : reinterpret_cast<const int32_t*>(base_ + plan_->slots)[index];
   }
   long mount_of(const Step& step, uint64_t index) const {
-    if ((step.flags & kOfSlot) != 0) return slot(index);
-    return (step.flags & kOfKept) != 0 ? this->kept(index) : -1;
+    return (step.flags & kOfSlot) != 0 ? slot(index) : (step.flags & kOfKept) != 0 ? this->kept(index) : -1;
   }
 
   long walk(uint32_t first, uint32_t end) {
@@ -83,6 +82,9 @@ class Executor : public LendSteps<Kernel> {
                                 plan_->report.detail);
       case Op::attach:
         return this->attach(slot(a[0]), text(a[1]), a[2], a[3], a[4], step.flags, plan_->report.detail);
+      case Op::bind_own:
+        return this->bind_own(mount_of(step, a[5] & 0xffffffff), text(a[0] + (a[5] >> 32)), text(a[1]), step,
+                              plan_->report.detail);
       case Op::take_sources:
         return this->take_sources(a[0], a[1], reinterpret_cast<int32_t*>(base_ + plan_->slots), plan_->slot_count);
       case Op::set_attributes:

@@ -50,6 +50,24 @@ class MountSteps : public RootSteps<Kernel> {
     return rc;
   }
 
+  // The same for what lies below a mount that an earlier step has placed. The path is config.json's word: no link is
+  // followed, as whoever writes to that mount could lead it to what is masked elsewhere, and "" is the mount itself.
+  // step: set, clear and propagation from its third argument on.
+  long bind_own(long mount, const char* path, const char* target, const Step& step, char* detail) {
+    long source = this->openat2(mount, path[0] == '\0' ? "." : path, abi::kOpenPath,
+                                abi::kResolveBeneath | abi::kResolveNoSymlinks);
+    if (source == -ELOOP) this->say(detail, "no symbolic link is followed below an earlier mount");
+    if (source < 0) return source;
+    long tree = this->clone_tree(source, (step.flags & kWithBelow) != 0 ? abi::kAtRecursive : 0);
+    this->close(source);
+    if (tree < 0) return tree;
+    constexpr unsigned kOfTheTarget = kNotProcfs | kTargetItself;
+    long rc = attach(tree, target, step.arg[2], step.arg[3], step.arg[4], step.flags & kOfTheTarget, detail);
+    if (rc >= 0 && (step.flags & kKeep) != 0) return keep(tree);
+    this->close(tree);
+    return rc;
+  }
+
   // The same for a mount that is there. mount: its descriptor; -1: what is at the path now.
   long set_attributes(const char* path, long mount, uint64_t set, uint64_t clear, uint64_t propagation) {
     long fd = mount >= 0 ? mount : this->resolve(path, 0);

@@ -38,6 +38,7 @@ namespace minirun {
   X(mount_new, "mount {0s} on {1s} ({2a}{3l}{5p})")             \
   X(mount_proc, "mount {0f} on {1s} ({2a}{3l}{5p})")            \
   X(attach, "bind {0f} on {1s} ({2a}{3A}{4p})")                 \
+  X(bind_own, "bind its own {0s} on {1s} ({2a}{3A}{4p})")       \
   X(take_sources, "have the next {1d} sources opened")          \
   X(set_attributes, "change {0s} ({1a}{2A}{3p})")               \
   X(reconfigure, "reconfigure the filesystem of {0s} ({1l})")   \
@@ -117,8 +118,9 @@ enum StepFlag : uint16_t {
   kTolerateDenied = 16,  // working_directory: EACCES and EPERM, to be tried again as the container's user
   kOwnMount = 1024,      // attach: it is the container's alone; what a link leads into it may be made there
   kMakeMissing = 256,    // working_directory: made, with what is missing above it
-  kKeep = 1024,          // mount_new: a later step changes this mount (kOfKept)
-  kOfSlot = 2048,        // set_attributes, reconfigure: the mount that an `attach` of this slot has placed
+  kWithBelow = 16384,    // bind_own: with the mounts below the source
+  kKeep = 1024,          // mount_new, mount_proc, bind_own: a later step changes this mount (kOfKept)
+  kOfSlot = 2048,        // set_attributes, reconfigure, bind_own: the mount that an `attach` of this slot has placed
   kOfKept = 4096,        // the same of the mount_new that was the n-th to have kKeep
   kLast = 8192,          // attach: no later step asks for its slot, which is closed
   kAsOwner = 512,        // write_proc: a file of this process that only the owner may write (proc(5), dumpable)

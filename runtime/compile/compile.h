@@ -40,6 +40,7 @@ struct Place {
   std::string rootfs;                      // absolute
   std::string home = "/";                  // HOME when process.env has none: runtime/compile/home.h
   std::vector<std::string> mount_links{};  // runtime/compile/mount_links.h
+  std::string real_rootfs{};               // the rootfs without symbolic links on the way, where that can be told
   uint64_t outside = 0;  // types of the joined namespaces that another user namespace owns than the joined one
 };
 

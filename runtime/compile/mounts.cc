@@ -36,17 +36,12 @@ bool made_in_container(std::string_view type) {
   return std::find(std::begin(kMadeInContainer), std::end(kMadeInContainer), type) != std::end(kMadeInContainer);
 }
 
-// Whether an entry changes the mount of an earlier one.
-bool is_change(const oci::Mount& mount) {
-  const MountOptions options = parse_mount_options(mount.options);
-  return options.remount || (!options.bind && mount.type.empty());
-}
-
-bool is_changed_later(const Compilation& c, const MountEntry& entry) {
+bool is_used_later(const Compilation& c, const MountEntry& entry) {
+  if (is_own_source(c, entry.index)) return true;
   if (std::find(c.readonly_later.begin(), c.readonly_later.end(), entry.index) != c.readonly_later.end()) return true;
   const auto from = c.targets.begin() + static_cast<ptrdiff_t>(entry.index);
   auto next = std::find(from + 1, c.targets.end(), *from);
-  return next != c.targets.end() && is_change(c.spec.mounts[static_cast<size_t>(next - c.targets.begin())]);
+  return next != c.targets.end() && is_mount_change(c.spec.mounts[static_cast<size_t>(next - c.targets.begin())]);
 }
 
 uint32_t place_slot(Compilation& c, const MountEntry& entry, Source source) {
@@ -59,7 +54,7 @@ uint32_t place_slot(Compilation& c, const MountEntry& entry, Source source) {
 
 // Of an `attach`.
 uint16_t attach_flags(const Compilation& c, const MountEntry& entry) {
-  return static_cast<uint16_t>(entry.flags | source_flags(c, is_changed_later(c, entry)));
+  return static_cast<uint16_t>(entry.flags | source_flags(c, is_used_later(c, entry)));
 }
 
 // The link that the source is, made again in the container: in place of a file or link that is there.
@@ -74,7 +69,7 @@ void emit_link(Compilation& c, const MountEntry& entry, const std::string& link)
 bool propagates_later(const Compilation& c, const MountEntry& entry) {
   for (size_t i = entry.index + 1; i < c.spec.mounts.size(); i++) {
     if (c.targets[i] != c.targets[entry.index]) continue;
-    if (!is_change(c.spec.mounts[i])) return false;
+    if (!is_mount_change(c.spec.mounts[i])) return false;
     if (parse_mount_options(c.spec.mounts[i].options).propagation != 0) return true;
   }
   return false;
@@ -96,6 +91,24 @@ Peers take_peers(Compilation& c, const MountEntry& entry, uint64_t* propagation)
   return whole && entry.options.recursive ? Peers::rejoin_all : Peers::rejoin_top;
 }
 
+// Asks nothing of the host.
+void emit_own_bind(Compilation& c, const MountEntry& entry, const OwnSource& own) {
+  const MountOptions& options = entry.options;
+  const auto [of, mount] = c.placed.at(own.mount);
+  uint64_t propagation = options.propagation != 0 ? options.propagation : abi::kMsSlave;
+  if (options.propagation == 0 && options.recursive) propagation |= abi::kMsRecursive;
+  uint32_t flags =
+      entry.flags | of | (options.recursive ? kWithBelow : 0) | (options.target_nofollow ? kTargetItself : 0);
+  if (is_used_later(c, entry)) {
+    flags |= kKeep;
+    c.placed[entry.index] = {kOfKept, c.kept++};
+  }
+  c.add(Op::bind_own, entry.pointer,
+        {c.text(own.path), c.text(entry.mount.destination), packed_set(options), packed_clear(options), propagation,
+         mount | uint64_t{own.below} << 32},
+        static_cast<uint16_t>(flags));
+}
+
 void emit_bind(Compilation& c, const MountEntry& entry) {
   const MountOptions& options = entry.options;
   const auto& links = c.place.mount_links;
@@ -103,6 +116,8 @@ void emit_bind(Compilation& c, const MountEntry& entry) {
     return emit_link(c, entry, links[entry.index]);
   for (const auto& [name, value] : options.superblock)
     c.warn(entry.pointer + "/options", name + " has no effect on a bind mount: it is a property of the filesystem");
+  if (auto own = c.own_sources.find(entry.index); own != c.own_sources.end())
+    return emit_own_bind(c, entry, own->second);
   // A clone is a peer of its source where that is shared: by default the container hears of the host's mounts, the host
   // never of the container's.
   uint64_t propagation = options.propagation != 0 ? options.propagation : abi::kMsSlave;
@@ -218,7 +233,7 @@ void emit_new(Compilation& c, const MountEntry& entry, const std::string& type) 
       static_cast<uint16_t>(entry.flags | (kernel_view ? kRealDirectory : 0) | (keeps_mode ? kModeOfTarget : 0));
   uint64_t attributes = new_attributes(entry.options);
   if (type == "tmpfs") attributes = take_readonly(c, entry, attributes);
-  if (is_changed_later(c, entry)) {
+  if (is_used_later(c, entry)) {
     flags |= kKeep;
     c.placed[entry.index] = {kOfKept, c.kept++};
   }
@@ -283,6 +298,11 @@ void emit_notify(Compilation& c) {
 
 }  // namespace
 
+bool is_mount_change(const oci::Mount& mount) {
+  const MountOptions options = parse_mount_options(mount.options);
+  return options.remount || (!options.bind && mount.type.empty());
+}
+
 bool meant_for_procfs(const oci::Spec& spec, const std::string& path, size_t mounts) {
   const std::string clean = clean_path(path);
   if (is_within(clean, "/proc")) return true;
@@ -297,12 +317,13 @@ void emit_mounts(Compilation& c) {
   if (!c.spec.linux_.mount_label.empty() && !c.host.selinux)
     c.warn("/linux/mountLabel", "has no effect: SELinux is not enabled on this host");
   for (const oci::Mount& mount : c.spec.mounts) c.targets.push_back(clean_path(mount.destination));
+  find_own_sources(c);
   for (size_t i = 0; i < c.spec.mounts.size(); i++) {
     const oci::Mount& mount = c.spec.mounts[i];
     MountEntry entry{mount, parse_mount_options(mount.options), pointer_at("/mounts", i), i, {}, 0};
     if (!meant_for_procfs(c.spec, mount.destination, i)) entry.flags = kNotProcfs;
     entry.id_map = mount_id_map(c.spec, mount, entry.options).map;
-    if (is_change(mount))
+    if (is_mount_change(mount))
       emit_change(c, entry);
     else if (entry.options.bind)
       emit_bind(c, entry);

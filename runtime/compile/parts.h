@@ -19,6 +19,13 @@ constexpr uint64_t kGivenStartSocket = 0, kGivenGate = 1, kGivenNotify = 2;
 // The same of a process that joins a container, and of a hook.
 constexpr uint64_t kGivenPidfd = 0, kGivenStdin = 1, kGivenStdout = 2, kGivenStderr = 3;
 
+// The source of a bind mount that an earlier entry of the list brings.
+struct OwnSource {
+  size_t mount;      // that entry
+  std::string path;  // of the source in the container
+  size_t below;      // where in the path that begins which is below the mount
+};
+
 struct Compilation {
   const oci::Spec& spec;
   const Place& place;
@@ -32,8 +39,9 @@ struct Compilation {
   bool inherits_env = false;  // the hook has the environment of the process, with what minirun adds to it
   PlanBuilder plan{};
   Compiled out{};
-  std::vector<std::string> targets{};    // of spec.mounts: their destinations by clean_path()
-  std::vector<size_t> readonly_later{};  // of spec.mounts: see emit_readonly_mounts
+  std::vector<std::string> targets{};         // of spec.mounts: their destinations by clean_path()
+  std::vector<size_t> readonly_later{};       // of spec.mounts: see emit_readonly_mounts
+  std::map<size_t, OwnSource> own_sources{};  // of entries of spec.mounts
   // How a later step finds the mount of an entry of spec.mounts again: kOfSlot or kOfKept, and the argument with it.
   std::map<size_t, std::pair<uint16_t, uint64_t>> placed{};
   uint64_t kept = 0;  // mounts with kKeep so far
@@ -83,7 +91,15 @@ uint16_t source_flags(const Compilation& c, bool used_later);
 // caller's soft limit is lower it is raised for them, and becomes the workload's again here.
 void emit_own_open_files(Compilation& c);
 
+// compile/own_sources.cc
+// Fills Compilation::own_sources.
+void find_own_sources(Compilation& c);
+// Whether an entry brings the source of a later one.
+bool is_own_source(const Compilation& c, size_t entry);
+
 // compile/mounts.cc
+// Whether an entry changes the mount of an earlier one.
+bool is_mount_change(const oci::Mount& mount);
 void emit_mounts(Compilation& c);
 // Whether the path names a place in a procfs: in /proc (oci/validate_mounts.cc says what may be mounted there), or
 // below one of the first so many mounts that is one, such as the host's at /host/proc. If not, kNotProcfs.

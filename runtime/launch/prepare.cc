@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
+#include <cstdlib>
 #include <utility>
 
 #include "namespaces/peers.h"
@@ -41,6 +43,11 @@ void log_unknown(const Bundle& bundle) {
 std::string rootfs_path(const Bundle& bundle) {
   const std::string& path = bundle.spec.root->path;
   return path.starts_with('/') ? path : bundle.path + "/" + path;
+}
+
+std::string real_path(const std::string& path) {
+  char real[PATH_MAX];
+  return realpath(path.c_str(), real) == nullptr ? "" : real;
 }
 
 // The terminal is born with the size of the window that the user looks at: set later, a quick workload would see
@@ -217,6 +224,7 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
               prepared.rootfs_path,
               asks ? TRY(home_of(prepared.bundle.rootfs.get(), spec.process->user.uid)) : "/",
               mount_links(spec, prepared.bundle.path),
+              real_path(prepared.rootfs_path),
               namespaces_outside(spec)};
   prepared.compiled = TRY(compile(spec, place, host, with_gates(options, spec), seccomp ? &*seccomp : nullptr));
   for (const Problem& warning : prepared.bundle.warnings)

@@ -131,6 +131,25 @@ TEST_F(CompileMounts, ASharedBindIsSharedAtTheSetupGate) {
   EXPECT_EQ(peers({"rbind", "rshared"}), Peers::stay);
 }
 
+TEST_F(CompileMounts, ASourceThatAnEarlierMountBringsIsItsOwn) {
+  spec.mounts = {mount_of("/vol", "", "/srv", {"bind"}),
+                 mount_of("/tmp", "tmpfs", "tmpfs", {}),
+                 mount_of("/a", "", "/bundle/rootfs/vol/x/y", {"rbind", "ro"}),
+                 mount_of("/b", "", "rootfs/tmp", {"bind"}),
+                 mount_of("/c", "", "/bundle/rootfs/volume", {"bind"}),
+                 mount_of("/d", "", "/bundle/rootfs/vol/../etc", {"bind"}),
+                 mount_of("/e", "", "/bundle/rootfs/vol", {"bind", "src-nofollow"})};
+  auto all = lines();
+  EXPECT_TRUE(has(all, "bind its own /vol/x/y on /a (ro,rslave)"));
+  EXPECT_TRUE(has(all, "bind its own /tmp on /b (slave)"));
+  EXPECT_TRUE(has(all, "bind /bundle/rootfs/volume on /c (slave)"));
+  EXPECT_TRUE(has(all, "bind /bundle/rootfs/vol/../etc on /d (slave)"));
+  EXPECT_TRUE(has(all, "bind /bundle/rootfs/vol on /e (slave)"));
+  const Step& first = step(Op::bind_own);
+  EXPECT_EQ(first.flags & (kOfSlot | kOfKept | kWithBelow), kOfSlot | kWithBelow);
+  EXPECT_STREQ(data(first.arg[0]) + (first.arg[5] >> 32), "x/y");
+}
+
 TEST_F(CompileMounts, RecursiveOptionsReachWhatIsBelow) {
   spec.mounts = {mount_of("/a", "", "/srv", {"rbind", "rro", "nosuid"})};
   EXPECT_TRUE(has(lines(), "bind /srv on /a (nosuid,rro,rslave)"));

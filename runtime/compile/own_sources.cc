@@ -1,0 +1,56 @@
+// Bind mounts whose source an earlier mount of the list brings: in the rootfs, below the destination of that mount. On
+// the host there is something else, or nothing; the container's side has it.
+#include <algorithm>
+
+#include "runtime/compile/mount_links.h"
+#include "runtime/compile/parts.h"
+#include "runtime/oci/container_path.h"
+#include "runtime/oci/mount_options.h"
+
+namespace minirun {
+
+// The source as a path of the container, "" where it is none. With ".." the host's links count.
+static std::string path_inside(const Compilation& c, const oci::Mount& mount) {
+  const std::string source = bind_source(mount, c.place.bundle);
+  if (("/" + source + "/").find("/../") != std::string::npos) return "";
+  const std::string clean = clean_path(source);
+  for (const std::string& rootfs : {clean_path(c.place.rootfs), c.place.real_rootfs}) {
+    if (rootfs.empty() || rootfs == "/" || !clean.starts_with(rootfs + "/")) continue;
+    return clean.substr(rootfs.size());
+  }
+  return "";
+}
+
+static std::optional<OwnSource> find_own_source(const Compilation& c, size_t entry) {
+  const oci::Mount& mount = c.spec.mounts[entry];
+  const MountOptions options = parse_mount_options(mount.options);
+  // A link itself, and files with other owners, are the host's matter.
+  if (!options.bind || is_mount_change(mount) || options.source_nofollow || options.copy_symlink ||
+      options.id_map != MountOptions::IdMap::none || !mount.uid_mappings.empty())
+    return std::nullopt;
+  const std::string path = path_inside(c, mount);
+  if (path.empty()) return std::nullopt;
+  for (size_t i = entry; i-- > 0;) {
+    const std::string& target = c.targets[i];
+    if (is_mount_change(c.spec.mounts[i]) || target == "/") continue;
+    if (path != target && !path.starts_with(target + "/")) continue;
+    const MountOptions earlier = parse_mount_options(c.spec.mounts[i].options);
+    if (earlier.bind && earlier.copy_symlink) return std::nullopt;  // no mount, maybe
+    return OwnSource{i, path, path == target ? target.size() : target.size() + 1};
+  }
+  return std::nullopt;
+}
+
+void find_own_sources(Compilation& c) {
+  for (size_t i = 0; i < c.spec.mounts.size(); i++) {
+    auto found = find_own_source(c, i);
+    if (found) c.own_sources.emplace(i, std::move(*found));
+  }
+}
+
+bool is_own_source(const Compilation& c, size_t entry) {
+  return std::any_of(c.own_sources.begin(), c.own_sources.end(),
+                     [entry](const auto& own) { return own.second.mount == entry; });
+}
+
+}  // namespace minirun
