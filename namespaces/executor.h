@@ -29,9 +29,8 @@ class Executor : public LendSteps<Kernel> {
 
  private:
   const char* text(uint64_t offset) const { return base_ + offset; }
-  long slot(uint64_t index) const {
-    return index == kNoSlot ? -1 : reinterpret_cast<const int32_t*>(base_ + plan_->slots)[index];
-  }
+  int32_t* slots() const { return reinterpret_cast<int32_t*>(base_ + plan_->slots); }
+  long slot(uint64_t index) const { return index == kNoSlot ? -1 : slots()[index]; }
   long mount_of(const Step& step, uint64_t index) const {
     return (step.flags & kOfSlot) != 0 ? slot(index) : (step.flags & kOfKept) != 0 ? this->kept(index) : -1;
   }
@@ -40,6 +39,7 @@ class Executor : public LendSteps<Kernel> {
     const Step* steps = reinterpret_cast<const Step*>(base_ + plan_->steps);
     for (uint32_t i = first; i < end && !ended_; i++) {
       long rc = perform(steps[i], i);
+      if (rc == -ELOOP && this->reopen(steps[i], slots())) rc = perform(steps[i], i);
       bool missing = rc == -ENOENT || rc == -ENOTDIR;
       if (rc >= 0 || (missing && (steps[i].flags & kTolerateMissing) != 0)) continue;
       Report& report = plan_->report;
@@ -86,7 +86,7 @@ class Executor : public LendSteps<Kernel> {
         return this->bind_own(mount_of(step, a[5] & 0xffffffff), text(a[0] + (a[5] >> 32)), text(a[1]), step,
                               plan_->report.detail);
       case Op::take_sources:
-        return this->take_sources(a[0], a[1], reinterpret_cast<int32_t*>(base_ + plan_->slots), plan_->slot_count);
+        return this->take_sources(a[0], a[1], slots(), plan_->slot_count);
       case Op::set_attributes:
         return this->set_attributes(text(a[0]), mount_of(step, a[4]), a[1], a[2], a[3]);
       case Op::reconfigure:
@@ -242,18 +242,13 @@ class Executor : public LendSteps<Kernel> {
       bool missing = rc == -ENOENT || rc == -ENOTDIR;
       if (!missing || count == 1) {
         result = rc;
-        copy_detail(candidate);
+        plan_->report.detail[0] = '\0';
+        this->say_more(plan_->report.detail, candidate);
         if (rc != -EACCES) break;
       }
       candidate += text_length(candidate) + 1;
     }
     return result;
-  }
-
-  void copy_detail(const char* from) {
-    unsigned i = 0;
-    for (; from[i] != '\0' && i + 1 < kDetailBytes; i++) plan_->report.detail[i] = from[i];
-    plan_->report.detail[i] = '\0';
   }
 
   // a[3]: the filter has a listener; a[4]: which is closed here, as no exec does.

@@ -40,7 +40,8 @@ bool same_root(int one, int other) {
 Result<bool> remember(int tree, const std::string& below, const std::string& path, bool no_follow,
                       std::vector<PeerMount>* later) {
   abi::OpenHow how{O_PATH | O_CLOEXEC | O_NOFOLLOW, 0, abi::kResolveNoSymlinks | abi::kResolveNoMagiclinks};
-  PeerMount peer{path, {}, {}};
+  PeerMount peer;
+  peer.path = path;
   peer.mount.reset(below.empty() ? fcntl(tree, F_DUPFD_CLOEXEC, 3)
                                  : static_cast<int>(syscall(SYS_openat2, tree, below.c_str(), &how, sizeof how)));
   if (!peer.mount && errno == ENOENT) return false;
@@ -71,7 +72,7 @@ Result<void> remember_below(int tree, const std::string& path, std::vector<PeerM
 
 }  // namespace
 
-Result<void> leave_peers(int tree, const Source& source, std::vector<PeerMount>* later) {
+static Result<void> leave_and_remember(int tree, const Source& source, std::vector<PeerMount>* later) {
   switch (source.peers) {
     case Peers::stay:
       return {};
@@ -88,6 +89,16 @@ Result<void> leave_peers(int tree, const Source& source, std::vector<PeerMount>*
   if (!TRY(remember(tree, "", source.path, source.no_follow, later)))
     return fail(ENOENT, "{} is another one by now", source.path);
   return source.peers == Peers::rejoin_all ? remember_below(tree, source.path, later) : Result<void>();
+}
+
+Result<void> leave_peers(int tree, const Source& source, std::vector<PeerMount>* later) {
+  std::vector<PeerMount> peers;
+  TRY(leave_and_remember(tree, source, &peers));
+  for (PeerMount& peer : peers) {
+    peer.source = &source;
+    later->push_back(std::move(peer));
+  }
+  return {};
 }
 
 Result<void> rejoin_peers(const PeerMount& mount) {

@@ -17,6 +17,7 @@ struct PeerMount {
   std::string path;  // on the host
   UniqueFd mount;    // of the tree that the container gets
   UniqueFd member;   // a clone that is in the peer group
+  const Source* source = nullptr;
 };
 
 // Takes the mounts of the tree, still detached, out of their peer groups as the source says. Those that come back to

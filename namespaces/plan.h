@@ -190,12 +190,16 @@ enum class Message : uint32_t {
 struct Envelope {  // one SOCK_SEQPACKET message; with terminal, plan and sources descriptors ride along as SCM_RIGHTS
   Message message;
   int32_t status;  // exited: the wait status, as waitpid(2) gives it; ready: the Gate; plan: kPlanFormat; sources: the
-                   // turn
+                   // turn, or sources_again()
 };
 
 // What minirun opens for the container's side before the clone, and at each take_sources: so many of its sources, of
 // 253 that one message can bring (SCM_MAX_FD). A config may list more than a process may have open (RLIMIT_NOFILE).
 constexpr uint32_t kSourcesOfATurn = 64;
+// What is asked for in place of a turn: the source of a slot once more, without mounts that keep mount namespaces.
+constexpr int32_t sources_again(int32_t slot) {
+  return -1 - slot;
+}
 // What is in a slot until its turn, which counts from 1.
 constexpr int32_t waiting_slot(uint32_t turn) {
   return -1 - static_cast<int32_t>(turn);

@@ -13,6 +13,7 @@
 
 #include "namespaces/copy_up.h"
 #include "namespaces/filesystem_log.h"
+#include "namespaces/mount_copy.h"
 #include "namespaces/mount_id_map.h"
 #include "sys/kernel_abi.h"
 
@@ -23,17 +24,36 @@ int open_tree(int dirfd, const char* path, unsigned flags) {
   return static_cast<int>(syscall(SYS_open_tree, dirfd, path, flags | abi::kCloexec));
 }
 
+unsigned tree_flags(const Source& source) {
+  return abi::kOpenTreeClone | (source.recursive ? abi::kAtRecursive : 0) |
+         (source.no_follow ? abi::kAtSymlinkNofollow : 0);
+}
+
 Result<UniqueFd> open_tree_source(const Source& source) {
-  unsigned flags = abi::kOpenTreeClone | (source.recursive ? abi::kAtRecursive : 0);
-  if (source.no_follow) flags |= abi::kAtSymlinkNofollow;
-  UniqueFd fd(open_tree(AT_FDCWD, source.path.c_str(), flags));
+  UniqueFd fd(open_tree(AT_FDCWD, source.path.c_str(), tree_flags(source)));
   if (!fd) return fail(errno, "source {}", source.path);
+  return fd;
+}
+
+// The path may lead elsewhere than the descriptor does: that is no rootfs then. What is a mount namespace already, on
+// Linux 7.0, has its root looked at by nobody before the container is in it, so the path is looked at instead.
+Result<UniqueFd> reopen_rootfs(const Source& source, int rootfs_fd) {
+  bool space = source.kind == SourceKind::rootfs_namespace;
+  unsigned way = space ? abi::kOpenTreeNamespace : abi::kOpenTreeClone;
+  UniqueFd fd = TRY(open_tree_in_copy(source.path, way | abi::kAtRecursive | abi::kAtSymlinkNofollow));
+  struct stat wanted {
+  }, found{};
+  int rc = space ? stat(source.path.c_str(), &found) : fstat(fd.get(), &found);
+  if (rc < 0 || fstat(rootfs_fd, &wanted) < 0) return fail(errno, "stat {}", source.path);
+  if (wanted.st_dev != found.st_dev || wanted.st_ino != found.st_ino)
+    return fail(ESTALE, "{} is another directory by now", source.path);
   return fd;
 }
 
 Result<UniqueFd> open_rootfs(const Source& source, int rootfs_fd) {
   unsigned way = source.kind == SourceKind::rootfs_namespace ? abi::kOpenTreeNamespace : abi::kOpenTreeClone;
   UniqueFd fd(open_tree(rootfs_fd, "", way | abi::kAtEmptyPath | abi::kAtRecursive));
+  if (!fd && errno == ELOOP) return reopen_rootfs(source, rootfs_fd);
   if (!fd) return fail(errno, "open_tree {}", source.path);
   return fd;
 }
@@ -187,6 +207,31 @@ Result<UniqueFd> open_source(const Source& source, const HostDescriptors& host) 
 
 }  // namespace
 
+namespace {
+
+// What is done to it before the container's side has it.
+Result<void> prepare_source(int mount, const Source& source, const HostDescriptors& host, MountIdMapper& mapper) {
+  if (source.id_map.any()) TRY(mapper.apply(mount, source));
+  return source.peers == Peers::stay ? Result<void>() : leave_peers(mount, source, host.peers);
+}
+
+Error with_origin(const Error& error, const Source& source) {
+  return source.origin.empty() ? error : wrap(error, source.origin);
+}
+
+Result<UniqueFd> reopen_without_namespaces(const Source& source, const HostDescriptors& host) {
+  if (source.kind == SourceKind::rootfs_tree) return reopen_rootfs(source, host.rootfs);
+  if (source.kind != SourceKind::tree) return fail(EPROTO, "no tree of the host to open again");
+  UniqueFd fd = TRY(open_tree_in_copy(source.path, tree_flags(source)));
+  // Those of the tree before it are of a tree that nobody sees.
+  std::erase_if(*host.peers, [&](const PeerMount& peer) { return peer.source == &source; });
+  MountIdMapper mapper;
+  TRY(prepare_source(fd.get(), source, host, mapper));
+  return fd;
+}
+
+}  // namespace
+
 Result<std::vector<UniqueFd>> open_sources(const Plan& plan, const HostDescriptors& host, uint32_t turn) {
   std::vector<UniqueFd> opened(plan.slots.size());
   MountIdMapper mapper;
@@ -194,18 +239,19 @@ Result<std::vector<UniqueFd>> open_sources(const Plan& plan, const HostDescripto
     const Source& source = plan.slots[i];
     if (source.turn != turn) continue;
     auto fd = open_source(source, host);
-    if (fd.ok() && source.id_map.any()) {
-      auto mapped = mapper.apply(fd->get(), source);
-      if (!mapped.ok()) fd = mapped.error();
-    }
-    if (fd.ok() && source.peers != Peers::stay) {
-      auto left = leave_peers(fd->get(), source, host.peers);
-      if (!left.ok()) fd = left.error();
-    }
-    if (!fd.ok()) return source.origin.empty() ? fd.error() : wrap(fd.error(), source.origin);
+    if (!fd.ok()) return with_origin(fd.error(), source);
+    auto prepared = prepare_source(fd->get(), source, host, mapper);
+    if (!prepared.ok()) return with_origin(prepared.error(), source);
     opened[i] = std::move(fd).value();
   }
   return opened;
+}
+
+Result<UniqueFd> reopen_source(const Plan& plan, const HostDescriptors& host, uint32_t slot) {
+  const Source& source = plan.slots.at(slot);
+  auto fd = reopen_without_namespaces(source, host);
+  if (!fd.ok()) return with_origin(fd.error(), source);
+  return fd;
 }
 
 }  // namespace minirun

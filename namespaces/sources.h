@@ -24,6 +24,10 @@ struct HostDescriptors {
 // slot's JSON pointer; a namespace file of another type is EINVAL.
 Result<std::vector<UniqueFd>> open_sources(const Plan& plan, const HostDescriptors& host, uint32_t turn = 0);
 
+// The source of a slot once more, without the mounts in it that keep mount namespaces. host.peers: as the container's
+// side lets go of what it had, those of that go too.
+Result<UniqueFd> reopen_source(const Plan& plan, const HostDescriptors& host, uint32_t slot);
+
 // The namespace file, checked to be one of the type (CLONE_NEW*) and not minirun's own mount namespace.
 Result<UniqueFd> open_namespace(const std::string& path, uint64_t type);
 

@@ -6,6 +6,9 @@
 #include <cstring>
 #include <utility>
 
+#include "namespaces/mount_copy.h"
+#include "runtime/text/log.h"
+
 namespace minirun {
 
 MoreOpenFiles::MoreOpenFiles(bool wanted) {
@@ -52,7 +55,30 @@ Result<void> SourceTurns::rejoin() {
   return {};
 }
 
+// What `mount` of the host's tree leaves out too, as docs/design.md says.
+static void log_left_out(const Source& source) {
+  if (!debug_enabled()) return;
+  auto kept = kept_namespaces(source.path);
+  if (!kept.ok()) log_debug("{}", kept.error().text());
+  if (!kept.ok()) return;
+  for (const std::string& path : *kept)
+    log_debug("{}{}the mount namespace that is kept at {} is left out", source.origin,
+              source.origin.empty() ? "" : ": ", path);
+}
+
+// Each once, which also ends an init that asks without end.
+Result<void> SourceTurns::answer_again(int control, uint32_t slot) {
+  if (slot >= compiled_->plan.slots.size() || !again_.insert(slot).second)
+    return fail(EPROTO, "slot {} of the init's sources once more", slot);
+  MoreOpenFiles more(compiled_->raises_open_files);
+  host_.peers = &peers_;
+  log_left_out(compiled_->plan.slots[slot]);
+  UniqueFd opened = TRY(reopen_source(compiled_->plan, host_, slot));
+  return send_sources(control, {opened.get()});
+}
+
 Result<void> SourceTurns::answer(int control, int32_t turn) {
+  if (turn < 0) return answer_again(control, static_cast<uint32_t>(sources_again(turn)));
   if (turn != answered_ + 1) return fail(EPROTO, "turn {} of the init's sources, after {}", turn, answered_);
   MoreOpenFiles more(compiled_->raises_open_files);
   std::vector<UniqueFd> opened = TRY(open(static_cast<uint32_t>(turn)));

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "namespaces/sources.h"
@@ -39,11 +40,13 @@ class SourceTurns {
 
  private:
   Result<std::vector<UniqueFd>> open(uint32_t turn);
+  Result<void> answer_again(int control, uint32_t slot);
 
   const Compiled* compiled_;
   HostDescriptors host_;
   std::vector<PeerMount> peers_;
   int32_t answered_ = 0;
+  std::set<uint32_t> again_;
 };
 
 }  // namespace minirun

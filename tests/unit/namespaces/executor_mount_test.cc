@@ -121,6 +121,31 @@ TEST_F(ExecutorMounts, FewerSourcesThanAskedForAreAFailure) {
   EXPECT_EQ(kernel.count(__NR_move_mount), 0u);
 }
 
+// What keeps a mount namespace in the tree is for minirun to leave out; once.
+TEST_F(ExecutorMounts, ATreeThatCannotBePlacedIsAskedForAgain) {
+  std::vector<uint64_t> placed;
+  bool second = true;
+  kernel.answer = [&](const FakeKernel::Call& call, long* result) {
+    if (call.number == __NR_move_mount) {
+      placed.push_back(call.argument[0]);
+      *result = placed.size() == 1 || !second ? -ELOOP : 0;
+      return true;
+    }
+    if (call.number != __NR_recvmsg) return false;
+    *result = sizeof(Envelope);
+    return bring_sources(call, {41});
+  };
+  attach(0, 0, 0);
+  EXPECT_EQ(placed, (std::vector<uint64_t>{5, 41}));
+  placed.clear();
+  second = false;
+  PlanBuilder b;
+  uint32_t slot = b.slot({SourceKind::tree, "/data", true, 0, ""});
+  b.add(Op::attach, "", {slot, b.text("/srv"), 0, 0, 0});
+  EXPECT_EQ(run(b), 127);
+  EXPECT_EQ(placed.size(), 2u);
+}
+
 TEST_F(ExecutorMounts, OneCallWhereOneIsEnough) {
   attach(abi::kMountAttrReadonly, 0, abi::kMsPrivate);
   EXPECT_EQ(changes, (Changes{{false, abi::kMountAttrReadonly, 0, abi::kMsPrivate}}));
