@@ -66,6 +66,8 @@ class Executor : public LendSteps<Kernel> {
         return this->pivot();
       case Op::enter:
         return this->enter(slot(a[0]));
+      case Op::take_root:
+        return this->take_root(slot(a[0]));
       case Op::change_root:
         return this->change_root();
       case Op::cover_root:

@@ -32,6 +32,7 @@ namespace minirun {
   X(enter, "enter the mount namespace made from {0f}")          \
   X(cover_root, "move it on top of the host's root")            \
   X(hide, "hide the host's {0s}")                               \
+  X(take_root, "take {0f} as its root")                         \
   X(change_root, "change root into it")                         \
   X(open_root, "look from the root of the container")           \
   X(open_proc, "open {1s} procfs")                              \

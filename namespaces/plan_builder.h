@@ -18,6 +18,7 @@ namespace minirun {
 enum class SourceKind {
   tree,              // open_tree(2) clone of `path`: a bind mount, still detached
   rootfs_tree,       // the same of the rootfs, which the caller has opened and checked
+  rootfs_directory,  // HostDescriptors::rootfs itself
   rootfs_namespace,  // a mount namespace made from the rootfs alone (OPEN_TREE_NAMESPACE, Linux 7.0)
   namespace_file,    // `path`, checked to be a namespace of the type in `detail` (CLONE_NEW*)
   null_device,       // a read-only detached clone of the host's /dev/null, checked to be 1:3

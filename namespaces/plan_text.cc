@@ -252,6 +252,7 @@ static std::string describe_plain(const Source& source) {
       return source.path;
     case SourceKind::rootfs_tree:
       return "the rootfs " + source.path;
+    case SourceKind::rootfs_directory:
     case SourceKind::rootfs_namespace:
       return "the rootfs " + source.path;
     case SourceKind::namespace_file:

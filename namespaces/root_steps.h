@@ -67,6 +67,12 @@ class RootSteps : public PathSteps<Kernel> {
     return rc;
   }
 
+  // Where there is no mount namespace for the container: nothing is mounted, and the host's mounts stay as they are.
+  long take_root(long directory) {
+    this->root_ = directory;
+    return this->own(directory);
+  }
+
   // For a root that cannot be pivoted away (an initramfs, or that of a joined mount namespace, where others live): the
   // old tree stays beneath, unreachable by path.
   long change_root() {

@@ -120,7 +120,8 @@ class Exec {
   Compiled compiled_;
   std::optional<Cgroup> cgroup_;
   std::optional<Launched> launched_;
-  UniqueFd root_;  // the container's
+  UniqueFd root_;      // the container's
+  UniqueFd own_root_;  // ExecFacts::root
   bool pid_told_ = false;
 };
 
@@ -146,9 +147,10 @@ Result<void> Exec::prepare(int state_root) {
   options.line_ends = keeps_line_ends(command_.console_socket);
   Place place{container_.record.id, container_.record.bundle, container_.record.rootfs,
               TRY(home_in_container(pid, process.env, process.user.uid))};
-  ExecFacts facts = TRY(exec_facts(pid, container_.init.get()));
+  ExecFacts facts = TRY(exec_facts(pid, container_.init.get(), spec_));
   HostFacts host = TRY(host_of_joined(facts));
   compiled_ = compile_exec(spec_, place, host, options, seccomp ? &*seccomp : nullptr, facts);
+  own_root_ = std::move(facts.root);
   for (const std::string& warning : compiled_.warnings) report_line("minirun: warning: " + warning);
   cgroup_.emplace(TRY(exec_cgroup(container_.record, command_.cgroup)));
   TRY(come_near(container_.record.systemd, container_.record.cgroup.path));
@@ -169,7 +171,7 @@ Result<std::optional<LaunchFailure>> Exec::launch() {
   bool relays = compiled_.terminal && command_.console_socket.empty();
   if (!command_.detach) TRY(supervisor_.start_guard(relays, -1));
   TRY(set_initial_affinity(*spec_.process));
-  HostDescriptors host{-1, cgroup_->fd(), {container_.init.get()}};
+  HostDescriptors host{own_root_.get(), cgroup_->fd(), {container_.init.get()}};
   launched_.emplace(TRY(Launched::start(compiled_, host, container_.state.fd(), *cgroup_)));
   // When its exec fails it may be gone before anyone can look. None: the message says less.
   root_.reset(open(fmt::format("/proc/{}/root", container_.record.init.pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));

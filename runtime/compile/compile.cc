@@ -43,6 +43,10 @@ static bool stands_in_place(const Compilation& c) {
 }
 
 static void emit_pivot(Compilation& c) {
+  if (c.shares_mounts()) {
+    c.add(Op::change_root, "/root/path");
+    return;
+  }
   if (!moves_root(c)) {
     c.add(Op::pivot, "/root/path");
     return;
@@ -174,6 +178,12 @@ static NamespaceOrder emit_namespaces(Compilation& c) {
 
 // Into the rootfs, and with `pivot` away from the host's tree.
 static void emit_root(Compilation& c) {
+  if (c.shares_mounts()) {
+    uint32_t directory = c.plan.slot({SourceKind::rootfs_directory, c.place.rootfs, false, 0, "/root/path"});
+    c.add(Op::take_root, "/root/path", {directory});
+    if (!c.late_pivot()) emit_pivot(c);
+    return;
+  }
   bool enter = enters_root(c);
   auto kind = enter ? SourceKind::rootfs_namespace : SourceKind::rootfs_tree;
   uint32_t rootfs = c.plan.slot({kind, c.place.rootfs, true, 0, "/root/path"});
@@ -194,6 +204,11 @@ static bool joins_pid_namespace(const oci::Spec& spec) {
   const auto& all = spec.linux_.namespaces;
   return std::any_of(all.begin(), all.end(),
                      [](const oci::Namespace& ns) { return ns.type == CLONE_NEWPID && !ns.path.empty(); });
+}
+
+bool has_mount_namespace(const oci::Spec& spec) {
+  const auto& all = spec.linux_.namespaces;
+  return std::any_of(all.begin(), all.end(), [](const oci::Namespace& ns) { return ns.type == CLONE_NEWNS; });
 }
 
 static void emit_setup_gate(Compilation& c) {
@@ -225,7 +240,9 @@ static void emit_kernel_parameters(Compilation& c) {
   // Labels are written later, by the workload.
   bool labels = c.spec.process && (!c.spec.process->apparmor_profile.empty() || !c.spec.process->selinux_label.empty());
   if (sysctl.empty() && !adjustment && !labels) return;
-  if (!c.enters) c.open_proc(owns_pid_namespace(c) ? kPrivateProcfs : kContainersProcfs);
+  // A mount of one's own, though none that others see, takes rights over the mount namespace.
+  bool none = c.shares_mounts() && c.user_namespace();
+  if (!c.enters) c.open_proc(none ? kHostsProcfs : owns_pid_namespace(c) ? kPrivateProcfs : kContainersProcfs);
   for (const auto& [key, value] : sysctl) {
     std::string path = "sys/" + sysctl_path(key).value_or(key);
     c.add(Op::write_proc, "/linux/sysctl/" + pointer_token(key), {c.text(path), c.text(value)});
@@ -263,8 +280,12 @@ Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFa
   RunOptions possible = options;
   // Orphans of that namespace go to its own first process, and nothing is left to be an init of.
   possible.init = options.init && !enters;
+  // The socket is reached by a mount.
+  bool mounts = has_mount_namespace(spec);
+  possible.notify = options.notify && mounts;
   Compilation c{spec, place, host, possible, seccomp};
   c.enters = c.commits = enters;
+  if (options.notify && !mounts) c.warn("/linux/namespaces", "NOTIFY_SOCKET is not for it without a mount namespace");
   c.plan.plan().first_kept_fd = 3 + options.listen_fds.count + options.preserve_fds;
   c.makes_cwd = true;
   c.add(Op::die_with_parent, "");  // before anything is there that could stay behind
@@ -272,7 +293,7 @@ Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFa
   NamespaceOrder order = emit_namespaces(c);  // the rest happens in them
   emit_root(c);                               // from here on there is no path to the host
   emit_mounts(c);
-  emit_devices(c);                                        // in /dev as it is mounted now
+  if (!c.shares_mounts()) emit_devices(c);                // in /dev as it is mounted now
   emit_terminal(c);                                       // of the devpts mounted above
   if (!owns_pid_namespace(c)) emit_kernel_parameters(c);  // through /proc, before it is protected
   emit_protected_paths(c);                                // over all that was mounted
@@ -288,7 +309,7 @@ Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFa
   if (c.proc_contexts > 0) c.out.proc_loan = proc_loan(c, order.before);
   c.out.powers = powers_over_host(spec, host, !c.out.device_filter.empty());
   c.out.init = possible.init;
-  c.out.notify = options.notify;
+  c.out.notify = possible.notify;
   c.out.seccomp = seccomp != nullptr;
   c.out.plan = c.plan.finish(first_told);
   return std::move(c.out);

@@ -15,6 +15,7 @@
 #include "runtime/compile/socket_activation.h"
 #include "runtime/oci/spec.h"
 #include "runtime/seccomp/filter.h"
+#include "sys/fd.h"
 #include "sys/result.h"
 
 namespace minirun {
@@ -75,6 +76,8 @@ struct ExecFacts {
   uint64_t namespaces = 0;        // types (CLONE_NEW*) that are not minirun's own
   bool privileged = true;         // minirun is root, and can join any namespace
   bool setgroups_denied = false;  // in its user namespace (user_namespaces(7))
+  UniqueFd root{};                // of a container without mounts of its own, for HostDescriptors::rootfs
+  bool chroot = true;             // into that
 };
 
 // One more process, spec.process, in a container that is there. HostDescriptors::given is the pidfd of its first
@@ -101,6 +104,9 @@ struct HookCall {
 // of the runtime), then stdin, stdout and stderr. seccomp and the process of the spec count for start_container only.
 Compiled compile_hook(const oci::Spec& spec, const Place& place, const HostFacts& host, const SeccompProgram* seccomp,
                       const ExecFacts& facts, const HookCall& call);
+
+// Whether the container has mounts of its own, in a mount namespace that is new or joined.
+bool has_mount_namespace(const oci::Spec& spec);
 
 // /linux/cgroupsPath as minirun means it: absolute inside the cgroup2 mount as it is, relative from its top, and
 // "/minirun-ID" where there is none.

@@ -36,7 +36,13 @@ void emit_joins(Compilation& c, const ExecFacts& facts) {
     c.add(Op::become_root, "");  // what it makes must have an owner in there
     c.add(Op::die_with_parent, "");
   }
-  c.add(Op::open_root, "");
+  if (!c.shares_mounts() || !facts.chroot) {
+    c.add(Op::open_root, "");
+    return;
+  }
+  uint32_t root = c.plan.slot({SourceKind::rootfs_directory, "the container's root", false, 0, ""});
+  c.add(Op::take_root, "", {root});
+  c.add(Op::change_root, "");
 }
 
 namespace {

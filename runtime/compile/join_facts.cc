@@ -43,8 +43,13 @@ Result<ExecFacts> read_facts(pid_t pid) {
 
 }  // namespace
 
-Result<ExecFacts> exec_facts(pid_t pid, int pidfd) {
+Result<ExecFacts> exec_facts(pid_t pid, int pidfd, const oci::Spec& spec) {
   auto facts = read_facts(pid);
+  if (facts.ok() && !has_mount_namespace(spec)) {
+    const std::string root = fmt::format("/proc/{}/root", pid);
+    facts->root.reset(open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!facts->root) facts = fail(errno, "open the root of the container");
+  }
   if (TRY(has_ended(pidfd))) return fail(0, "container not running");
   return facts;
 }

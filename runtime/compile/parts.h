@@ -61,6 +61,8 @@ struct Compilation {
   // the host's are there (mount_too_revealing() of the kernel), so the host's tree goes last.
   bool user_namespace() const { return find(CLONE_NEWUSER) != nullptr || host.in_user_namespace; }
   bool late_pivot() const { return user_namespace() || !spec.hooks.create_container.empty(); }
+  // The host's mounts are the container's too: it is in the rootfs by chroot(2), and nothing is mounted for it.
+  bool shares_mounts() const { return find(CLONE_NEWNS) == nullptr; }
   bool is_new(uint64_t type) const {
     const oci::Namespace* found = find(type);
     return found != nullptr && found->path.empty();

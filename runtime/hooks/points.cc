@@ -82,7 +82,8 @@ Result<void> Runner::prepare() {
   pid_t pid = record.init.pid;
   if (point_.side != HookSide::runtime) {
     pid = TRY(innermost_pid(record.init.pid));
-    facts_ = TRY(exec_facts(record.init.pid, context_.init_pidfd));
+    facts_ = TRY(exec_facts(record.init.pid, context_.init_pidfd, context_.spec));
+    if (point_.side == HookSide::create_container) facts_.chroot = false;  // in the host's tree
   }
   if (point_.side == HookSide::start_container && context_.spec.linux_.seccomp)
     seccomp_ = TRY(cached_seccomp(state_root().get(), *context_.spec.linux_.seccomp));
@@ -126,6 +127,7 @@ Result<void> Runner::run(size_t index) const {
   run.state_fd = context_.state_fd;
   if (point_.side != HookSide::runtime) {
     run.init_pidfd = context_.init_pidfd;
+    run.root_fd = facts_.root.get();
     run.cgroup_fd = context_.cgroup->fd();
     run.serve_listener = context_.serve_listener;
   }

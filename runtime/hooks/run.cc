@@ -209,7 +209,7 @@ Result<void> run_hook(const HookRun& hook, Signals& signals) {
   Stdio stdio = TRY(Stdio::make(hook));
   SpawnRequest request;
   request.plan = hook.plan;
-  HostDescriptors host{-1, -1, {hook.init_pidfd, stdio.in.get(), stdio.out.get(), stdio.error.get()}};
+  HostDescriptors host{hook.root_fd, -1, {hook.init_pidfd, stdio.in.get(), stdio.out.get(), stdio.error.get()}};
   request.sources = TRY(open_sources(*hook.plan, host));
   request.init_program = TRY(open_init_program(hook.state_fd));
   request.cgroup_fd = hook.cgroup_fd;

@@ -21,6 +21,7 @@ struct HookRun {
   std::string stdout_file;                      // what it says is appended to these; "": it goes into the error
   std::string stderr_file;
   int state_fd = -1;    // open_init_program()
+  int root_fd = -1;     // ExecFacts::root
   int init_pidfd = -1;  // of the container's first process, for a hook that joins it
   int cgroup_fd = -1;   // it is born in this one; -1: in the caller's
   // Of a plan with Gate::listener: takes the listener of the hook's filter, as HookContext::serve_listener.

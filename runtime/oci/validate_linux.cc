@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <utility>
 
 #include "namespaces/id_map.h"
 #include "runtime/oci/checker.h"
@@ -24,9 +25,24 @@ static void check_namespaces(Checker& checker) {
                       oci::namespace_name(ns.type), first);
     if (!ns.path.empty()) checker.absolute_path(at("/linux/namespaces", i) + "/path", ns.path);
   }
-  // pivot_root(2) and every mount would hit the host otherwise.
-  if (!checker.has_namespace(CLONE_NEWNS))
-    checker.problem("/linux/namespaces", "must have a mount namespace: the host's own mounts would change without one");
+}
+
+// Then the container is in its root by chroot(2) alone, and whatever takes a mount would change the host's mounts.
+static void check_without_mounts(Checker& checker) {
+  if (checker.has_namespace(CLONE_NEWNS)) return;
+  const oci::Spec& spec = checker.spec;
+  const oci::Linux& linux_config = spec.linux_;
+  const std::pair<const char*, bool> kMounts[] = {
+      {"/mounts", !spec.mounts.empty()},
+      {"/root/readonly", spec.root && spec.root->readonly},
+      {"/process/terminal", spec.process && spec.process->terminal},
+      {"/linux/devices", !linux_config.devices.empty()},
+      {"/linux/maskedPaths", !linux_config.masked_paths.empty()},
+      {"/linux/readonlyPaths", !linux_config.readonly_paths.empty()},
+      {"/linux/rootfsPropagation", linux_config.rootfs_propagation.has_value()}};
+  for (const auto& [pointer, asked] : kMounts)
+    if (asked)
+      checker.problem(pointer, "needs a mount namespace in /linux/namespaces: the host's own mounts would change");
 }
 
 static const oci::Namespace* user_namespace(const oci::Spec& spec) {
@@ -150,6 +166,7 @@ static void check_paths(Checker& checker, const std::string& pointer, const oci:
 void check_linux(Checker& checker) {
   const oci::Linux& linux_config = checker.spec.linux_;
   check_namespaces(checker);
+  check_without_mounts(checker);
   check_mappings(checker, "/linux/uidMappings", linux_config.uid_mappings);
   check_mappings(checker, "/linux/gidMappings", linux_config.gid_mappings);
   check_time_offsets(checker);

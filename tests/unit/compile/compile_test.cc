@@ -231,5 +231,18 @@ TEST_F(PlanPrint, ControlCharactersDoNotReachTheTerminal) {
   EXPECT_NE(plan_text(compiled).find("set the hostname to a\\x1b[2Jb\\x0a\\xc2\\x9b2J\\x9b  <-"), std::string::npos);
 }
 
+TEST_F(CompileNamespaces, WithoutAMountNamespaceNothingIsMounted) {
+  auto& all = spec.linux_.namespaces;
+  all.erase(std::remove_if(all.begin(), all.end(), [](const auto& ns) { return ns.type == CLONE_NEWNS; }), all.end());
+  options.notify = true;
+  auto list = lines();
+  expect_order(list, {"take the rootfs /bundle/rootfs as its root", "change root into it", "change directory to /"});
+  for (const char* mounts : {"place ", "pivot", "enter ", "move it", "hide ", "mount ", "bind ", "in /dev", "device ",
+                             "symlink ", "mask ", "change /"})
+    EXPECT_EQ(find(list, mounts), -1) << mounts;
+  EXPECT_FALSE(compiled.notify);
+  EXPECT_EQ(compiled.warnings.size(), 1u);
+}
+
 }  // namespace
 }  // namespace minirun

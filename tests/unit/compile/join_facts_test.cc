@@ -26,13 +26,15 @@ UniqueFd ended_process() {
 // Somebody of the host stands for the one that has the number now.
 TEST(ExecFacts, NumberOfAProcessThatHasEndedIsNotBelieved) {
   UniqueFd ended = ended_process();
-  auto facts = exec_facts(getpid(), ended.get());
+  const oci::Spec spec;
+  auto facts = exec_facts(getpid(), ended.get(), spec);
   ASSERT_FALSE(facts.ok());
   EXPECT_EQ(facts.error().text(), "container not running");
   UniqueFd own = std::move(open_pidfd(getpid())).value();
-  facts = exec_facts(getpid(), own.get());
+  facts = exec_facts(getpid(), own.get(), spec);
   ASSERT_TRUE(facts.ok()) << facts.error().text();
   EXPECT_EQ(facts->namespaces, 0u);
+  EXPECT_TRUE(facts->root) << "it has no mounts of its own, by its config";
 }
 
 TEST(PidNamespace, NumberOfAnInitThatHasEndedIsNotBelieved) {

@@ -30,10 +30,24 @@ TEST(Validate, RootMustBeGiven) {
             Lines{"/root: is required: not there"});
 }
 
-TEST(Validate, AMountNamespaceIsRequired) {
-  Lines expected{"/linux/namespaces: must have a mount namespace: the host's own mounts would change without one"};
-  EXPECT_EQ(problems_with("/linux/namespaces", "[]"), expected);
-  EXPECT_EQ(problems_with("/linux", "{}"), expected);
+TEST(Validate, WithoutAMountNamespaceNothingIsMounted) {
+  EXPECT_EQ(problems_with("/linux/namespaces", "[]"), Lines{});
+  EXPECT_EQ(problems_with("/linux", "{}"), Lines{});
+  const std::string none = with(kSmallConfig, "/linux/namespaces", R"([{"type": "pid"}])");
+  const std::pair<const char*, const char*> kAsked[] = {
+      {"/mounts", R"([{"destination": "/a", "type": "tmpfs", "source": "a"}])"},
+      {"/root/readonly", "true"},
+      {"/process/terminal", "true"},
+      {"/linux/devices", R"([{"path": "/a", "type": "p"}])"},
+      {"/linux/maskedPaths", R"(["/a"])"},
+      {"/linux/readonlyPaths", R"(["/a"])"},
+      {"/linux/rootfsPropagation", R"("private")"}};
+  for (const auto& [pointer, value] : kAsked) {
+    EXPECT_EQ(problems_of(with(none, pointer, value)),
+              Lines{std::string(pointer) +
+                    ": needs a mount namespace in /linux/namespaces: the host's own mounts would change"});
+    EXPECT_EQ(problems_of(with(kSmallConfig, pointer, value)), Lines{}) << pointer;
+  }
 }
 
 TEST(Validate, NamespacesAreListedOnceWithAbsolutePaths) {
