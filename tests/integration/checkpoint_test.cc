@@ -189,9 +189,11 @@ TEST_F(Checkpoint, InitOfADetachedRunIsNamedAndKeptBesideTheImages) {
       ASSERT_EQ(detach(bundle, {"--pid-file", kPidFile}).code, 0);
     }
     std::string init = "/proc/" + std::to_string(container_pid());
-    std::string maps = content(init + "/maps");
-    EXPECT_TRUE(contains(maps, "00400000-") && !contains(maps, "memfd:")) << maps;
-    EXPECT_TRUE(std::filesystem::is_empty(init + "/fd"));
+    // It lets go of them just after it has said that the workload runs.
+    EXPECT_TRUE(eventually([&] {
+      std::string maps = content(init + "/maps");
+      return contains(maps, "00400000-") && !contains(maps, "memfd:") && std::filesystem::is_empty(init + "/fd");
+    })) << content(init + "/maps");
     Outcome outcome = call_fake({"checkpoint", "--leave-running", "--image-path", images_, id()});
     EXPECT_EQ(outcome.code, 0) << describe(outcome);
     struct stat program {};
