@@ -5,6 +5,7 @@
 #   need_packages cmake ninja-build     returns 1 with one line on stderr when it cannot
 #
 # Quiet when nothing is missing; apt's lists are fetched at most once per process, and only then.
+# SPDX-License-Identifier: Apache-2.0
 
 # What it takes to build minirun; its helper for systemd and the tests take some more.
 MINIRUN_PACKAGES="cmake ninja-build g++ libseccomp-dev libcap-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libcli11-dev"

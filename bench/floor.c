@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // floor: the kernel's share of one `run` of the default bundle, and nothing else. No JSON, no validation, no state
 // directory, no seccomp, no device filter, no reports: what is left is what any runtime must ask of the kernel.
 //

@@ -1,4 +1,5 @@
 # Adds .goals to bench.json: what was wanted, what was measured.
+# SPDX-License-Identifier: Apache-2.0
 def ratio($a; $b): if $a and $b then ($a / $b * 1000 | round / 1000) else null end;
 def median($case; $program): .host[$case][$program].median_us?;
 def goal($name; $limit; $value): {name: $name, limit: $limit, measured: $value, met: (if $value == null then null else $value <= $limit end)};

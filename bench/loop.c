@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // loop: runs commands in turn (A B C A B C ...), so that whatever disturbs the machine disturbs all of them alike, and
 // prints each command's times from spawn to reaped, in seconds, as hyperfine's JSON has them. For guests, where
 // hyperfine is not.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // mounts: makes a machine with many mounts. Binds each of the folders DIR/0, DIR/1, ... onto itself.
 //
 //   mounts COUNT DIR     in a mount namespace of its own: nothing here takes them away again

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // operations: times what an engine asks of a runtime, one command at a time: create, start, exec, state, kill, delete,
 // the whole cycle, and exec under a seccomp profile. Prints {OPERATION: {"results": [...]}}, the results as loop.c and
 // hyperfine have them.

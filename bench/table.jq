@@ -1,4 +1,5 @@
 # bench.json -> the table that bench/run prints.
+# SPDX-License-Identifier: Apache-2.0
 def pad($n): tostring | if length < $n then . + " " * ($n - length) else . end;
 def lpad($n): tostring | if length < $n then " " * ($n - length) + . else . end;
 def fixed($digits): pow(10; $digits) as $p | (. * $p | round) as $v | ($v / $p | floor | tostring) + "." +

@@ -7,6 +7,7 @@
 # Packages come from the Debian release that this machine runs, by the mirrors of its own apt configuration, and are
 # kept in build/debs. Nothing is installed: apt sees a machine without any package, so that the whole closure is taken,
 # and a preference for Debian's own packages, so that a third party's newer nodejs is not.
+# SPDX-License-Identifier: Apache-2.0
 
 debs=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")/build/debs
 

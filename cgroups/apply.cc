@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Limits into control files, and why the kernel refused one.
 #include <fcntl.h>
 

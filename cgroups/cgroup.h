@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One cgroup v2 directory of a container: made, limited, killed, removed. Everything goes through descriptors; only
 // the cgroup that was made (or was found empty) here is ever killed, and only directories made here are removed.
 #pragma once

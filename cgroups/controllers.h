@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Controllers of a cgroup2 tree: reading which are there and passing them down to a cgroup.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cgroups/cpu_list.h"
 
 #include <bitset>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lists of cpus and memory nodes as the kernel prints them: "0-3,8". cpuset(7), "List format".
 #pragma once
 

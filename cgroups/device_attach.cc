@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The device filter's way into the kernel.
 #include <sys/syscall.h>
 #include <unistd.h>

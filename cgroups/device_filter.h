@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Device rules as an eBPF program for a cgroup: BPF_PROG_TYPE_CGROUP_DEVICE, by plain bpf(2). The kernel asks it at
 // each open(2) of a device node and at each mknod(2). Generating is pure; only attach_device_filter() calls the kernel.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stopping all processes of a cgroup, and letting them go on. Documentation/admin-guide/cgroup-v2.rst, "cgroup.freeze"
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A cgroup in other hands, so that who has it can make cgroups below it: cgroup-v2.rst, "Delegation"; runtime-spec
 // config-linux.md, "Cgroup ownership".
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where cgroup v2 is on this host, and which controllers are not in it. cgroups(7); needs Linux 5.14 (cgroup.kill).
 #pragma once
 

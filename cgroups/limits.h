@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Limits as numbers, and the control-file writes they become. Pure: no file is touched here.
 // The meaning of each field is that of the property of the same name in runtime-spec config-linux.md#control-groups,
 // translated to cgroup v2 (Documentation/admin-guide/cgroup-v2.rst).

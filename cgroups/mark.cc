@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A container's name on its cgroup: a second way to it when the container's record cannot be read. An extended
 // attribute, which the kernel keeps for cgroups and which goes with them. "trusted." is out of reach of the container,
 // but also of a minirun without CAP_SYS_ADMIN in the first user namespace: that one takes "user." (xattr(7); cgroup2

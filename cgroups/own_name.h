@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What minirun calls the cgroup of a container whose config names none.
 #pragma once
 

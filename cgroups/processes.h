@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who is inside a cgroup, in words, for error messages.
 #pragma once
 

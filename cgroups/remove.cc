@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The end of a cgroup: waiting until it is empty, and taking it away with everything below it.
 #include <fcntl.h>
 #include <poll.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cgroups/saved_files.h"
 
 #include "sys/file.h"

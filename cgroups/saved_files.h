@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What control files said before a change, so that a change that fails half way can be taken back.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the kernel counted for a cgroup: read it before the cgroup is removed. Documentation/admin-guide/cgroup-v2.rst
 #pragma once
 

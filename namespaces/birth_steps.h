@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How the container's process comes to be where namespaces are joined: BirthWay in plan.h. Far side of clone: see
 // executor.h for the rules.
 #pragma once

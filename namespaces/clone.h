@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The ways of a process's birth, as the parent sees them: BirthWay in namespaces/plan.h.
 #pragma once
 

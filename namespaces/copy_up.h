@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // tmpcopyup (runtime-spec config.md): a new tmpfs that starts with what the image has in its place.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The executor: walks a plan on the far side of clone until the workload's exec or the first failure.
 //
 // Rules (checked by the build: the init program has no undefined symbol): only the Kernel it is given, no libc, no

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a filesystem says about a mount that failed, as read(2) of its fsopen(2) descriptor gives it.
 #pragma once
 

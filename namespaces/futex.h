@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Waiting for a word that another process of the same memory writes (CLONE_VM).
 #pragma once
 

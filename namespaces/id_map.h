@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Id mappings (user_namespaces(7)) and user namespaces that exist for their mappings alone.
 #pragma once
 

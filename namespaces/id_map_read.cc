@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The mappings of a user namespace that is there. The kernel tells them of a process inside only, and in the ids of
 // who asks (user_namespaces(7)): so one goes in, and is looked at from here.
 #include <fcntl.h>

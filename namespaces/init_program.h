@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The embedded init program as something that execveat(2) takes.
 #pragma once
 

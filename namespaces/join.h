@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // In which order a process comes into its namespaces, old and new. Pure, so that a table of cases tests it.
 #pragma once
 

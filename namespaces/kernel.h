@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // System calls without libc: the only way to the kernel on the far side of clone.
 #pragma once
 

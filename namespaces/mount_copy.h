@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A moment's copy of this process's mount namespace, for what cannot be had of the original: copies are made without
 // the mounts that keep mount namespaces (copy_tree() in fs/namespace.c; unshare(1), --mount=FILE).
 #pragma once

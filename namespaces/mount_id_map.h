@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Idmapped mounts: detached ones, before the child places them.
 #pragma once
 

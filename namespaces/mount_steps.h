@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The steps that build the container's file tree. Far side of clone: see executor.h for the rules.
 //
 // A path is resolved once, under the container's root, and used as a descriptor from there on; every mount is made

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Paths of the container: found, and made where something is missing. Far side of clone: see executor.h for the rules.
 #pragma once
 

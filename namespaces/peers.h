@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Peer groups of what is cloned from the host's mounts (mount_namespaces(7), "SHARED SUBTREES"). A clone of a shared
 // mount is its peer: what is mounted on it in the container appears on the host, and stays there after the container's
 // end.

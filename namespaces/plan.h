@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The plan: a flat program that the parent compiles and the child obeys.
 //
 // A plan is one block of memory (an "image"): a header, a table of steps, a table of descriptor slots, a table of

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The parent's side of a plan: building it, and telling a person what it says.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The plan where minirun and the child both see it, and what the child reports there.
 #pragma once
 

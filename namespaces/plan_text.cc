@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // describe(): a plan for a person, made from the arguments that the child will use.
 #include <asm/unistd.h>
 #include <fmt/format.h>

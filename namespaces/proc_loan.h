@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A procfs of a pid namespace that is joined by path, for a process that stays outside of it: namespaces/lend_steps.h.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The steps that make the process what config.json asks for. Far side of clone: see executor.h for the rules.
 #pragma once
 

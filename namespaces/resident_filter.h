@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The seccomp filter of the resident init. A workload with CAP_SYS_PTRACE can make its PID 1 do any system call: what
 // the filter of the workload denies must not be had that way. Shared with the freestanding init program.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the resident init does for as long as its workload lives.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the parent opens before clone: the descriptors behind a plan's slots.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // spawn(): from a plan to a process on the far side of clone.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The wait between create and start, and what may end it. Far side of clone: see executor.h for the rules.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The container's terminal. Far side of clone: see executor.h for the rules.
 #pragma once
 

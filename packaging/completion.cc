@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Completions: commands, options, their values, ids of containers, bundles.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes the manual pages and completions of the command table into the given directory. Part of the build.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // minirun: an OCI container runtime. See docs/design.md.
 #include <fcntl.h>
 #include <sys/auxv.h>

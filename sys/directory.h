@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading directories: opendir(3), readdir(3).
 #pragma once
 

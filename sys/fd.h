@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // UniqueFd: an owned file descriptor. Every descriptor is owned from the line it is born on and opened O_CLOEXEC;
 // a plain `int fd` parameter is borrowed.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whole small files, relative to a directory descriptor.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one place where fmt's functions are compiled: Debian has fmt as headers and a shared library only, and minirun
 // is fully static.
 #include <fmt/format-inl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Paths of an image: by its own links, but never out of it.
 #pragma once
 

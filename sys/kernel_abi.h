@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kernel interfaces that are younger than the headers of Debian 12 (6.1), or that glibc's headers and the kernel's
 // define at odds. Values are the kernel's ABI (include/uapi/linux). Integers only: the init program includes this.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files without a name, in memory only: memfd_create(2).
 #pragma once
 

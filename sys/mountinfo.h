@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The lines of /proc/PID/mountinfo (proc_pid_mountinfo(5)).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // rtnetlink(7) for a few requests: a message is built, sent, and its answer waited for. Every answer is bounded in size
 // and time. A socket belongs to the network namespace that it was opened in, for good (network_namespaces(7)).
 #pragma once

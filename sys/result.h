@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Error and Result<T>: how every fallible function outside the container's side of clone reports.
 //
 // An error is born at the failing call with errno, the call and its object ("open /run/x"), is wrapped at most once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Removal of small directory trees of minirun's own.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Prints each signal it receives, by number, name and sender; SIGTERM ends it with status 0.
 //
 // The signals are blocked and taken one after the other: none is lost between two, and a real-time signal sent three

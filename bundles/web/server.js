@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 'use strict';
 // An HTTP service as one runs them: a primary that starts workers and replaces those that die, and workers that answer.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Annotations "org.systemd.property.NAME": "VALUE", the value in the text form of GVariant, as runc and crun have them.
 #pragma once
 

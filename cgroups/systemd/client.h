@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // minirun's end of protocol.h: starts the helper, and asks it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes to control files as systemd's properties, so that the limits stay when systemd writes its own view of them
 // (`systemctl daemon-reload`). systemd.resource-control(5). Pure.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One property of a systemd unit, with its value in the form in which it goes to the helper: the D-Bus signature, and
 // the values of its basic types one after another. Nothing here speaks D-Bus.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What minirun and its helper say to each other: one packet of a SOCK_SEQPACKET pair (the helper's stdin) a message.
 //
 //   minirun                                minirun-systemd

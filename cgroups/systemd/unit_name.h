@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // /linux/cgroupsPath as engines write it for systemd, and where systemd puts the cgroup of such a unit.
 #pragma once
 

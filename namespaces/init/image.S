@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The init program, whole, inside minirun. */
 #ifdef __CET__
 #include <cet.h> /* data alone, but an object without the marks takes them from the whole */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // minirun-init: the program on the far side of clone. Walks the plan; with a `supervise` step it stays as the
 // container's init.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun checkpoint`: a running container into files, by criu.
 #include <fcntl.h>
 #include <sys/stat.h>

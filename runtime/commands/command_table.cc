@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "runtime/commands/command_table.h"
 
 #include <CLI/CLI.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The commands and their options as plain values, read from what CLI11 parses by: --help, the manual pages and the
 // completions are made from them, and tests walk them.
 #pragma once

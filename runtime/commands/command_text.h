@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What --help and the manual pages say of a command beyond its options.
 #pragma once
 

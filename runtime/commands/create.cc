@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun create`: everything but the workload.
 #include "runtime/launch/create.h"
 

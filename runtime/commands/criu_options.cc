@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The options of checkpoint and restore.
 #include "runtime/commands/describe_options.h"
 

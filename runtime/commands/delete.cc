@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun delete`: what is left of a container is taken away.
 #include <cerrno>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How the options of a command are described to CLI11. For option_groups.cc and criu_options.cc only.
 #pragma once
 

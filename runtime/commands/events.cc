@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun events`: a container's counters, once or again and again, and its OOM kills.
 #include <fcntl.h>
 #include <poll.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun exec`: one more process in a container. Born in the container's cgroup, it joins the namespaces by the pidfd
 // of the first process; nothing of the host is open in it by then but what it was given as stdio.
 #include <fcntl.h>

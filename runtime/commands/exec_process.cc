@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "runtime/commands/exec_process.h"
 
 #include <fcntl.h>

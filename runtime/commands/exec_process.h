@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The process of `minirun exec`: from a file or from the command line.
 #pragma once
 

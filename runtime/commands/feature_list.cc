@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "runtime/commands/feature_list.h"
 
 #include <linux/seccomp.h>

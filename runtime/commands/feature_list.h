@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What this minirun can do, for engines: runtime-spec features.md and features-linux.md.
 #pragma once
 

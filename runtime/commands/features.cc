@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun features`.
 #include "runtime/commands/command.h"
 #include "runtime/commands/feature_list.h"

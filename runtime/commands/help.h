@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What --help, `minirun help` and --version print.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun kill`: a signal to a container's first process, or to all of them.
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun state` and `minirun list`: what is known of containers.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `start` and `run --detach` under NOTIFY_SOCKET end when the workload says that it is ready.
 #pragma once
 

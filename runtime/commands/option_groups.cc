@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What each command takes, described to CLI11. Flags and spellings are runc's where it has them.
 #include "runtime/commands/option_groups.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table of commands: what options.cc reads the command line by, and command_table.cc turns into plain values.
 #pragma once
 

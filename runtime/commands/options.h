@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The command line as types. The only files that know CLI11 are cli.cc and commands/option_groups.cc.
 #pragma once
 

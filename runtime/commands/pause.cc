@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun pause` and `minirun resume`.
 #include <poll.h>
 

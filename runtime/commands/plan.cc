@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun plan`: what run would do, told and not done.
 #include "runtime/commands/command.h"
 #include "runtime/compile/plan_print.h"

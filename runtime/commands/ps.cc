@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun ps`: the processes of a container, told by its cgroup, or by its pid namespace where it has
 // none.
 #include <cerrno>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table of ps(1), cut down to a container's processes.
 #pragma once
 

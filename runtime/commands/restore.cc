@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun restore`: a container out of files that criu has made, in a cgroup, with a record and under supervision as
 // any other.
 #include <fcntl.h>

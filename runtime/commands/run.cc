@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun run`: the whole life of a container in one command.
 #include "runtime/commands/run.h"
 

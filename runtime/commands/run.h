@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The end of a foreground run, which `restore` has too.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun spec`: a config.json to start from.
 #include <fcntl.h>
 #include <unistd.h>

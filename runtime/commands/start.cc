@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun start`: the workload of a created container. It reports itself when the workload cannot be executed.
 #include <fcntl.h>
 #include <fmt/format.h>

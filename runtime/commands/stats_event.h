@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A cgroup's counters as `runc events` prints them (runc's types/events.go, on cgroup v2), so that its readers need no
 // other code.
 #pragma once

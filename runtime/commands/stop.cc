@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun stop`: asks a container to end, and ends it when it does not.
 #include <fmt/format.h>
 #include <poll.h>

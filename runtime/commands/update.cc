@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun update`: other limits for a container in use, all of them or none.
 #include <fcntl.h>
 #include <unistd.h>

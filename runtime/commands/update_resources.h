@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `update` asks for, from its options and its file to the writes for a cgroup in use. Nothing is written here.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun wait`: until a container ends.
 #include <fmt/format.h>
 

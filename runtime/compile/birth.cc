@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The way of a process into a pid namespace where others are at work: Birth in namespaces/plan.h.
 #include <linux/capability.h>
 #include <linux/sched.h>

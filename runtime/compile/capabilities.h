@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Names of capabilities to the 64-bit masks of capabilities(7).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // compile(): a validated Spec and what is known of the host become all that has to be done for the container: the plan
 // that the child obeys, the limits of its cgroup, its device filter. Pure: nothing is opened, nothing is asked of the
 // kernel (what a plan needs of the host is in its slots, namespaces/sources.h opens them).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Device nodes and links (runtime-spec config-linux.md, "Devices", "Default Devices"; runtime-linux.md, "Dev symbolic
 // links"), masked and read-only paths.
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun exec`: one more process in a container that is there. Its plan joins the container's namespaces by the pidfd
 // of the first process, and goes on as that of any process.
 #include <linux/capability.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // HOME of the container's user, from the image's /etc/passwd.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A hook as a plan: it is started as every process is, from the sealed init program, so that in a container nothing of
 // the host can be reached through /proc/PID/exe, and with no signal blocked or ignored and no descriptor but stdio.
 #include "runtime/compile/parts.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What compile() has to know about this host: plain values, so that a test can make up any host.
 #pragma once
 

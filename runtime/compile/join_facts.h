@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a process that is to join a container has to know of it.
 #pragma once
 

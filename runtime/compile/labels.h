@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Labels of Linux security modules for the workload: process.apparmorProfile and process.selinuxLabel. The plan writes
 // them (compile/process.cc); here is what surrounds it: whether this host can take one, and the words when it does not.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // /linux/resources → the numbers that cgroups/ knows (runtime-spec config-linux.md, "Control groups"). What only cgroup
 // v1 has, validate() has refused.
 #include <cerrno>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bind mounts with the option copy-symlink: what compile() has to know of their sources.
 #pragma once
 

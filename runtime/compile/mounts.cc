@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // /mounts (runtime-spec config.md, "Mounts"), in the listed order.
 #include <algorithm>
 #include <string_view>

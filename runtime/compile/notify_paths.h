@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a container finds the socket that it reports readiness to (sd_notify(3), supervise/notify_relay.h).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The parts of compile(), each for one section of config.json. Every one appends its steps to the plan.
 #pragma once
 

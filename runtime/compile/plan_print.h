@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `minirun plan` prints: all that would be done for a bundle, told from the same data that does it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Capabilities that reach the host when a container without a user namespace has them: docs/security.md, "Capability by
 // capability". `plan` says so of a config, `features` lists them.
 #pragma once

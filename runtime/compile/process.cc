@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // /process (runtime-spec config.md, "Process"): who the workload is and what it may do, then the way into its program.
 // Order is what this file is about: each step stands where the ones before it are needed and the ones after it forbid
 // it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What process.cc and birth.cc share.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The program that a process executes: its environment, where it is looked for, and the exec itself.
 #include <algorithm>
 #include <set>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // /linux/resources as the numbers that cgroups/ knows: for a new container and for `update`.
 #pragma once
 

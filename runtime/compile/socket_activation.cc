@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "runtime/compile/socket_activation.h"
 
 #include <unistd.h>

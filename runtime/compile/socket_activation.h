@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Socket activation (sd_listen_fds(3)): descriptors from 3 on that whoever started minirun means for the container.
 #pragma once
 

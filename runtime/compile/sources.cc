@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sources of mounts are descriptors, of which a process may have few (RLIMIT_NOFILE, 1,024 by default) and a config any
 // number: they are opened in turns. What stays open for longer takes a higher limit.
 #include <sys/resource.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a container waits while others may be at work in it: between create and start, and for startContainer hooks.
 #include <sys/syscall.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A container that another minirun has made, as a command finds it.
 #pragma once
 

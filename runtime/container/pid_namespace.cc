@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "runtime/container/pid_namespace.h"
 
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The processes of a container that has no cgroup to tell them by: it has a pid namespace of its own then
 // (runtime/resources/cgroup_path.h).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The record's text: JSON, so that a person can read it.
 #pragma once
 

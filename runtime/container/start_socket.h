@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a created container waits for start: a socket in its state directory that its init listens on, and a lock that
 // its init holds until its exec. Both are the kernel's word on whether it waits: with the init's end, or its exec, they
 // are closed.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What minirun remembers of a container between commands: one directory for each id under the state root, with one
 // record in it. It is written before the first kernel object exists (an intent) and again when the init process is
 // known, so that a command can clean up after a minirun that was killed at any instruction.

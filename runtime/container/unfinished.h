@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whether a container is still being made. Its first process is known by then, so that `kill` and `delete --force`
 // reach it; but it may stand in the host's tree or in minirun's pid namespace, with more capabilities than the
 // container's. No other command may enter it.

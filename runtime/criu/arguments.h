@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // criu(8), the program that saves processes to files and brings them back: where it is, and what it is to be told.
 // The argument lists are made from plain data, as a plan is; criu/run.h runs them.
 #pragma once

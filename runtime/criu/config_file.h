@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The annotation org.criu.config: a file of options for criu, as runc and crun take it.
 #pragma once
 

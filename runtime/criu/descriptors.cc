@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which descriptors of a process lead out of its container, in criu's words.
 #include <fcntl.h>
 #include <sys/stat.h>

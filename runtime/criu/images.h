@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The directories that criu works in, and what minirun keeps beside its images.
 #pragma once
 

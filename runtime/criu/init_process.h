@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // minirun's init in a container that is saved.
 #pragma once
 

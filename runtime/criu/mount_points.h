@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Mount points in a root filesystem that a restored container's mounts are to be put on.
 #pragma once
 

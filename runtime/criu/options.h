@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a user may ask of criu, as runc's flags have it.
 #pragma once
 

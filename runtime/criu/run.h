@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Running criu(8), and waiting for it.
 #pragma once
 

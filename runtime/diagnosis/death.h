@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Why a workload ended: one line for a person. Pure: everything that it tells is handed in, so that each line has a
 // unit test.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Why execve(2) failed in the container, told from the files that it looked at. execve has one errno for many causes:
 // ENOENT is also a missing ELF interpreter or a carriage return at the end of a "#!" line.
 //

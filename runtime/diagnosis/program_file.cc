@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "runtime/diagnosis/program_file.h"
 
 #include <elf.h>

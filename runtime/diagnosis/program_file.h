@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the kernel's binary loaders see in a file: an ELF program with its interpreter, a "#!" script with its own, or
 // something that they refuse. Reads a bounded part with pread(2) and executes nothing.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a user can do about a failed launch: for a step and the errno of its system call, one sentence that names the
 // cause and what to change. Pure: facts in, a sentence out. Each row of the table names the test that causes it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // When which hooks run, and what they are told (runtime-spec 1.3 runtime.md, "Lifecycle", and config.md,
 // "POSIX-platform Hooks"). An error names the hook: "/hooks/prestart/0: ...".
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The container's first process, from clone to its workload's exec. Whatever fails, its guard takes it away.
 #pragma once
 

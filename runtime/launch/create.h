@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Making a container, as `create` and `run` do: from a claimed id to a process that waits for start, or runs.
 #pragma once
 

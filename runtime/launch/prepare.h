@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Everything that a run decides before the first side effect: the bundle read and judged, the plan compiled.
 #pragma once
 

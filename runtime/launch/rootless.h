@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An ordinary user's minirun. The right to mount, and to clone mounts of the host, is had only in a user namespace of
 // the user's own (user_namespaces(7)): minirun goes into that of the container, and makes the container from there.
 #pragma once

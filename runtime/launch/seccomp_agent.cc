@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "runtime/launch/seccomp_agent.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The way of a seccomp listener from the container to its agent (runtime-spec config-linux.md, "Seccomp",
 // listenerPath; seccomp_unotify(2)). The container's side: PlanHeader::listener and Gate::listener of
 // namespaces/plan.h.

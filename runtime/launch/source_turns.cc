@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "runtime/launch/source_turns.h"
 
 #include <sys/socket.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What minirun opens for the container's side: before the clone, and in turns while that places its mounts
 // (Op::take_sources).
 #pragma once

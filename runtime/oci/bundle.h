@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A bundle: the directory with config.json and, as a rule, the rootfs (runtime-spec, bundle.md).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the rules of validate_*.cc and unsupported.cc share.
 #pragma once
 

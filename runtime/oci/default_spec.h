@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The config.json that `minirun spec` writes.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // linux.memoryPolicy (runtime-spec 1.3 config-linux.md, "Memory policy"): what it asks of set_mempolicy(2).
 #pragma once
 

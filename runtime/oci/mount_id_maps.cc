@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "runtime/oci/mount_id_maps.h"
 
 #include <sched.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which ids a mount of config.json is to have: its uidMappings and gidMappings, or the options idmap and ridmap
 // (runtime-spec config.md, "Mounts" and "Linux mount options"; crun(1), "IDMAP MOUNT OPTIONS").
 #pragma once

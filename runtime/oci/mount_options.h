@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Mount options of config.json (runtime-spec config.md, "Linux mount options") as what the kernel's mount API takes.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "runtime/oci/net_device_name.h"
 
 #include <net/if.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Names of network devices, as the kernel judges them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // config.json's tree → oci::Spec: types, ranges, names and what has to be there. Every problem is collected; what the
 // values mean together is validate.h's business.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a JSON object becomes a struct: a table of its properties, each with the member that it fills. Used by parse_*.cc
 // only.
 //

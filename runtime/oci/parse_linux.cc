@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // config.json: /linux, but for resources and seccomp.
 #include <linux/mempolicy.h>
 #include <linux/sched.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // config.json: /root, /mounts and id mappings.
 #include "runtime/oci/parse_fields.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // config.json: /process.
 #include <linux/sched.h>
 #include <sys/resource.h>

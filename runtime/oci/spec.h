@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // config.json as types: what the runtime-spec (1.3, Linux) says, nothing more. Plain data without behaviour, filled by
 // parse.h and judged by validate.h; once both found no problem, every comment here holds.
 //

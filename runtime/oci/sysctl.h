@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kernel parameters of config.json: only those that belong to a namespace may be set for a container.
 #pragma once
 

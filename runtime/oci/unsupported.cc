@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is valid but beyond minirun: told, never skipped. Nothing is left of it but what cgroup v2 has not.
 #include <linux/sched.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "runtime/oci/validate.h"
 
 #include <linux/sched.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What config.json's values mean together: rules of the runtime-spec and of the kernel that a type cannot express, and
 // what minirun cannot do (yet). Pure: nothing on the host is looked at. Every problem is reported, not the first.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rules for what the container has of the host from outside: network devices, classes of service, where its memory
 // lies, labels.
 #include <linux/sched.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rules for /linux, but for resources and seccomp.
 #include <linux/sched.h>
 

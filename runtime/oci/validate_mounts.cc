@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rules for /mounts; what options mean is in oci/mount_options.cc.
 #include <sched.h>
 

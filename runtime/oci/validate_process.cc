@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rules for /process.
 #include <linux/limits.h>
 #include <linux/sched.h>

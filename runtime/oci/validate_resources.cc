@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rules for /linux/resources. What cgroup v1 alone has is in unsupported.cc.
 #include <algorithm>
 #include <charconv>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rules for /linux/seccomp.
 #include "runtime/oci/checker.h"
 #include "runtime/oci/parse.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the cgroup of a container is to be, where that depends on who runs minirun.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the parent does on the host for one container, beside its cgroup: its network devices and its class of service
 // (linux.netDevices, linux.intelRdt). In the order of a launch:
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // linux.intelRdt (runtime-spec 1.3 config-linux.md, "IntelRdt"): the container's class of service and its monitoring
 // group in the resctrl filesystem (the kernel's Documentation/filesystems/resctrl.rst). Every function takes a
 // descriptor of the filesystem's root.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A cgroup in use by a launch: whatever fails, it is taken away again.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // linux.netDevices (runtime-spec 1.3 config-linux.md, "Network Devices"): network devices of the host that go into the
 // container's network namespace.
 #pragma once

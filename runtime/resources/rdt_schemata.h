@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The lines of a resctrl schemata file: "L3:0=7f0;1=1f". Pure.
 #pragma once
 

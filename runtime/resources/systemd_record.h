@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the container's record keeps of its systemd unit.
 #pragma once
 

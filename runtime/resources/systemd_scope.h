@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The systemd cgroup driver (`--systemd-cgroup`): the container's cgroup is that of a transient scope, made by systemd
 // over D-Bus. A program of its own speaks to it (cgroups/systemd/), and only for what is systemd's: the scope's birth,
 // its limits, and its end. All else is the cgroup's files, as without systemd.

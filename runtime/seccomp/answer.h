@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a seccomp filter answers to a system call, without loading it: classic BPF, as the kernel runs it (bpf(4),
 // seccomp_check_filter() in kernel/seccomp.c). The parent asks before it decides what comes after the filter.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compiled seccomp filters, kept from one start to the next: libseccomp needs milliseconds for a profile of 400 system
 // calls, more than all the rest of a container's start.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Instructions of classic BPF as seccomp(2) has them; jumps are counted from the next instruction.
 #pragma once
 

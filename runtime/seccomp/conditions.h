@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Classic BPF for the rules that ask for arguments. libseccomp makes one tree of all rules for a system call and gets
 // some wrong: with `arg2 <= 0x80000000` and `arg2 <= 0x100000000` both allowed, 0x80000001 gets the default (2.5.4;
 // found by tests/fuzz/seccomp.cc). So it is given the rules without conditions only.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The config's seccomp section as the classic BPF program that seccomp(2) takes. Nothing is loaded here: the
 // container's side does that with the raw system call, so no_new_privs and the moment are decided elsewhere.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One seccomp filter from one for each of the machine's tables of system calls, with the answer ENOSYS for calls newer
 // than the profile.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A filter that decides by the system call's number, as few instructions. libseccomp has one comparison and one return
 // for each call; profiles allow long rows of neighbours. What the kernel does with a filter on loading it (checks it,
 // compiles it, and runs it for each number: kernel/seccomp.c, seccomp_cache_prepare, Linux 5.11) takes as long as the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Terminals on minirun's side: the caller's, and the console socket of those who keep a container's terminal.
 #pragma once
 

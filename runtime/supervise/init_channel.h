@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // minirun's end of the socket to the init program (the protocol is drawn in namespaces/plan.h).
 #pragma once
 

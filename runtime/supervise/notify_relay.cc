@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "runtime/supervise/notify_relay.h"
 
 #include <fcntl.h>

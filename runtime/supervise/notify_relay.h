@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A service that says when it is ready (sd_notify(3)): who starts minirun with NOTIFY_SOCKET waits for the workload's
 // word, not for minirun's. The container gets a socket of its own at kNotifyPath, and what may be said there goes on.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // minirun's own program file, as processes in a container can come to see it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The signals that are sent to minirun itself: none of them acts on its own, all are read from a descriptor.
 //
 // From the first side effect on every signal that can be blocked is blocked, whatever the caller's mask and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Programs that others wrote, and all that they start, whatever that does to be forgotten.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Foreground supervision: minirun between its caller and the container, from the first side effect to the end.
 //
 //   auto supervisor = TRY(Supervisor::begin());              // signals are held from here on

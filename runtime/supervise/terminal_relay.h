@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bytes between the container's terminal and the caller's stdin and stdout, without ever waiting for either.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The guard: a small helper process that cleans up when minirun is killed before it can do so itself (SIGKILL, the OOM
 // killer). It gives the caller's terminal back, and kills a container that has no pid namespace or no
 // init of minirun's (with both, the parent-death signal of the init reaches everything).

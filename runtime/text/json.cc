@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The only file that knows nlohmann/json: its event interface, which neither recurses nor builds its own tree.
 #include "runtime/text/json.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // JSON text (RFC 8259) as a compact, read-only tree. config.json comes from whoever made the bundle, so nothing here
 // trusts it: the size, the depth and the number of values are bounded, and nothing recurses.
 //

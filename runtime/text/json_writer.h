@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes JSON: state.json, `plan --format json`, log lines. Whatever bytes it is given, what comes out is valid: bytes
 // that are not UTF-8 become U+FFFD.
 #pragma once

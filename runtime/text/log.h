@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Messages of minirun itself. Errors are printed once, by main; everything below logs at debug level only.
 #pragma once
 

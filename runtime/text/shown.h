@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Text that others wrote, for people to read: what a terminal would obey is shown instead.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Unix sockets whose listener is to get a descriptor: console sockets, seccomp agents.
 #pragma once
 

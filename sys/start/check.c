@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Linked with start.c when CMake configures: 0 when the C library works after that start. */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* What the C library would read of the host's files, or load into the program, is not in this program.
  *
  * std::locale, which strings and streams of C++ use whether they are asked to or not, pulls in setlocale(3), newlocale(3),

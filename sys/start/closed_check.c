@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Linked with closed.c when CMake configures: 0 when the C library works without what that leaves out. */
 #include <errno.h>
 #include <iconv.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Start of the static program without CPUID: glibc's __libc_start_main, less its init_cpu_features().
  *
  * That function executes CPUID some 70 times. In a virtual machine every one of them traps to the hypervisor (the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fixture of the attack tests: a folder of the host with canaries, and what no container may change. After each
 // test they are as they were, whatever minirun made of the attack; nothing is left behind
 // (tests/support/fixture.h).

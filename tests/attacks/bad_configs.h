@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Thousands of config.json that are wrong, each in one place, made from a complete one. The same ones in every run.
 #pragma once
 

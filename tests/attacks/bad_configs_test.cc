@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Each of some thousands of bad config.json is refused by the program itself: status 1, the place of what is wrong,
 // nothing made, in less than a second and 64 MB.
 #include "tests/attacks/bad_configs.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Callers in an odd state, and callers who are attackers themselves.
 #include <fcntl.h>
 #include <grp.h>

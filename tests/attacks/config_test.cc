@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ids, cgroup paths, parameters, users, privileges and devices: what a config or a command line must not be able to do,
 // and what a container must not have.
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a container can reach through the processes and the descriptors of minirun, and which files minirun opens at
 // all.
 #include <fcntl.h>

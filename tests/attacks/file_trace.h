@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What strace(1) tells of the files that minirun and its init touch, as lines that are the same in every run.
 #pragma once
 

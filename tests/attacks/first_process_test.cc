@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A container with CAP_SYS_PTRACE makes its PID 1 do what it may not do itself.
 #include <sys/stat.h>
 #include <sys/syscall.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the kernel is given to decide with: the seccomp filter and the device program, each against the rules that it
 // was made from, for made-up rules by the thousand. One answer that is less strict than the rules is a hole in every
 // container that relies on them. From a seed, for a time: $MINIRUN_SEED and $MINIRUN_GENERATOR_SECONDS (10).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images that lead minirun somewhere else by links, and that have something else where minirun expects its own.
 #include <fcntl.h>
 #include <ftw.h>

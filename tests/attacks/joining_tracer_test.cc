@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a tracer finds of containers that join its pid namespace: docs/security.md, "Processes within a container's
 // reach".
 #include <sched.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Links that lead into a folder of the host's, which the container has as a volume: minirun makes and removes nothing
 // there, with rights that the container does not have.
 #include <dirent.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every file that minirun and its init touch for a create and for an exec is exactly what a list says: nothing beside
 // config.json, no file of the image but where it mounts and what it is asked to run, no absolute path of /proc in the
 // container. The lists read as tests/attacks/file_trace.h says.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attacks on minirun as an ordinary user, and on containers that join the user namespace of another.
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What capabilities give a container: the table of docs/security.md, `features` and `plan` say the same, and in a user
 // namespace none of them counts for the host.
 #include <linux/capability.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attacks by a process that renames things in a shared folder while minirun sets a container up. Each round ends in a
 // container or in a refusal; the canaries of the host stay.
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Terminals that are none: whatever the container has at /dev/pts, minirun and its caller get a terminal of the
 // kernel's or nothing.
 #include <fcntl.h>

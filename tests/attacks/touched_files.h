@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What create and exec of the bundles of the fault sweeps touch, as tests/attacks/file_trace.h writes it. A line that
 // is new here is to be judged by docs/security.md first.
 #pragma once

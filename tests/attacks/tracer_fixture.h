@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A container with a tracer, which attaches to each process that it can see and says what it could take from it
 // (tests/support/payload/tracer.cc).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The law of docs/security.md, "Processes within a container's reach", and its proof: a tracer in the container takes
 // from each process of minirun's what it can.
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Linked into each instrumented program of the coverage build (tests/coverage/ring.sh): its counters are a file that
 // all of its processes map. So they hold what was counted by a process that ended by SIGKILL, executed another program,
 // or had its memory shared with a child. Three system calls at the start are all that it costs.

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """raw_profile.py PROGRAM COUNTERS OUTPUT: what llvm-profdata reads, from a program and its file of counters.
 
 raw_profile.py --size PROGRAM: the size that its file of counters must have.

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """report.py [--minimum LINES BRANCHES] [--missing FILE] EXPORT FOLDER...: lines and branches covered, in percent.
 
 EXPORT is what `llvm-cov export` prints of all the instrumented programs at once. A line or a branch counts once, however

@@ -9,6 +9,7 @@
 # The far side of clone (namespaces/*_steps.h, executor.h) counts: in minirun-init, where its process can still open the
 # file of counters, and in the unit tests, which run the same code on a kernel that fails. An `exec`'s init starts in
 # the container's tree, where there is no such file: what it does is counted by the unit tests alone.
+# SPDX-License-Identifier: Apache-2.0
 
 kCoverageFolders="sys cgroups cgroups/systemd namespaces namespaces/init runtime"
 kCoverageMinimum="95 85" # percent of lines, of branches

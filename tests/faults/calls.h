@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is known of system calls here: their names, and which errors a healthy program has to expect of them.
 #pragma once
 

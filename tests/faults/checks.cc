@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What must be true after a command with a fault in it.
 #include <algorithm>
 #include <csignal>

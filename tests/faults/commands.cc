@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The commands that faults happen in: their names and arguments.
 #include <cstdlib>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a container is like, seen from inside (payload surroundings) and from its cgroup, in a form that is the same for
 // two containers exactly when they are the same.
 #pragma once

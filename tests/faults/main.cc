@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // fault_sweep: one fault at each system call of minirun's commands. As root:
 //
 //   build/fault_sweep [--all] [--workers N] [--only REGEX] [--at N] [--verbose]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One container's stage for the sweeps: what a command finds, the command with a fault in it, and what must be true
 // afterwards. Everything happens in the private world of the integration tests.
 #pragma once

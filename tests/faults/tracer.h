@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs a command with one fault in it: at the N-th system call of the whole process tree. x86-64.
 //
 // Entries of system calls are counted over all processes that the command starts, across fork, clone, vfork and exec,

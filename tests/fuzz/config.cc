@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A config.json of any text: refused with places in it, or compiled to a plan that holds together. No system call is
 // made for it.
 #include <sched.h>

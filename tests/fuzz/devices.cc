@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any list of device rules: for every access the eBPF program decides as the rules read, and the kernel's verifier
 // would take it.
 #include "cgroups/device_filter.h"

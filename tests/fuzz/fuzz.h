@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the fuzzers share: values taken from the bytes that libFuzzer makes up, and the end of a run that found
 // something. A harness is a property: whatever comes in, what comes out is either an error or right.
 #pragma once

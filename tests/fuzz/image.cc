@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What minirun reads of an image: its passwd file for HOME, and the head of a program that could not be executed. Both
 // are the attacker's.
 #include <sys/mman.h>

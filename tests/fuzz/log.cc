@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Log records and other JSON that minirun writes: whatever text is in it, a record stays one line and one valid object
 // (or logfmt record), and a reader gets the text back.
 #include "runtime/text/log.h"

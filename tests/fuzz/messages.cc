@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The socket and the memory that minirun shares with a container's init: a container with the right to trace its init
 // can send and write anything there. Every message is taken whole or refused, no descriptor is left over, and nothing
 // is read outside of the memory.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any list of mount options: known attributes only, the last of two that contradict each other counts, and what is for
 // the filesystem is handed on in order.
 #include "runtime/oci/mount_options.h"

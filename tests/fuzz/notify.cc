@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a container says to the service manager: whatever comes in, only its readiness and one line of text go on.
 #include "runtime/supervise/notify_relay.h"
 #include "runtime/text/shown.h"

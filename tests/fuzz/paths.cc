@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ids, cgroup paths, destinations and kernel parameters: whatever text comes in, what comes out never leads above the
 // place that it belongs to.
 #include <sched.h>

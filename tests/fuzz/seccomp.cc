@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any profile: the filter is one that the kernel takes, and for every system call that it may be asked about it answers
 // what the first matching rule says, or the default where none matches. The oracle is an interpreter of classic BPF.
 #include "runtime/seccomp/answer.h"

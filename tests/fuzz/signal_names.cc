@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Words of the command line: a signal is one that the kernel has and the one that was meant; spans of time and sizes
 // are not negative and do not wrap around.
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A state record of any text: refused, or read as something that is written and read again as the same.
 #include "runtime/container/record.h"
 #include "tests/fuzz/fuzz.h"

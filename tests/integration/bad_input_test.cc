@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Configurations that cannot be run: a clear error with its place in the file, status 1, and nothing made.
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Commands on a container's cgroup: pause, resume, ps.
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a container's cgroup is, what is written to it, and that it goes away. runtime-spec config-linux.md,
 // "Control groups"; that the limits hold is in limits_test.cc.
 #include <sched.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // checkpoint and restore, through a criu that only writes down what it is told.
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The command line as container engines use it: their spellings, their environment, the texts that they look for.
 #include <fcntl.h>
 #include <sys/prctl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // minirun is killed, or the launch fails, at any moment: what it made can be found and is removed.
 #include <fmt/format.h>
 #include <sys/resource.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `create` makes everything but the workload, `start` runs it.
 #include <fcntl.h>
 #include <sys/prctl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Signals that are sent to the first process of a created container itself, past minirun: engines do that by pidfd.
 #include <fcntl.h>
 #include <sys/prctl.h>

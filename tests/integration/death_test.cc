@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Why it died: one line on stderr for a person, and the status that shells use.
 #include <elf.h>
 #include <signal.h>

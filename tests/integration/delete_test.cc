@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // minirun delete, list and state of containers that are half made, damaged or in use.
 #include <fcntl.h>
 #include <linux/capability.h>

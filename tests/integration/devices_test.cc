@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // /dev: default devices, linux.devices, the links, and the rules that the cgroup enforces.
 // runtime-spec config-linux.md, "Default Devices" and "Devices"; runtime-linux.md.
 #include <linux/capability.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // fs.suid_dumpable 1 (proc_sys_fs(5)): a change of ids leaves a process open to tracers of the same user.
 #include <fcntl.h>
 #include <unistd.h>

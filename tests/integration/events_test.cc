@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun events`: runc's JSON, once and as a stream.
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every signal there is, on each of the ways on which one can reach a workload: it arrives once.
 #include <fcntl.h>
 #include <unistd.h>

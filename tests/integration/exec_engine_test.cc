@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `exec` with what engines give it: descriptors, sockets, a terminal, a CPU affinity, a cgroup.
 #include <fcntl.h>
 #include <sched.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `exec --tty` in the foreground, and `create --console-socket`: the terminal of a process that is not the first, and
 // of one that waits for start.
 #include <fcntl.h>

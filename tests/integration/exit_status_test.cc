@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a workload ended is how minirun ends: every code, and every signal that ends a process.
 #include <unistd.h>
 

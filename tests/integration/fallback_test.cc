@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ways around what a kernel does not have or a host forbids: each forced, and shown to have been taken.
 #include <fcntl.h>
 #include <linux/audit.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What every command says to a wrong use, and the flags that no other test gives.
 #include <map>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Hooks of all six kinds that hang, flood or close their pipes, and fork: timeouts are kept, nobody waits for the
 // pipes, and of a hook that fails nothing is left.
 #include <fcntl.h>

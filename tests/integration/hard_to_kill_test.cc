@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Processes that do not end as others do: delete --force ends all that the kernel lets it end, waits for no more than
 // its time, and says who stays and why.
 #include <fcntl.h>

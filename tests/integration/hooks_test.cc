@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The six kinds of hooks: when, where and with what they run, and what becomes of the container when one fails.
 #include <fcntl.h>
 #include <fmt/format.h>

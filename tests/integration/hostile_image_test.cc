@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images that try to lead minirun out of their root filesystem. SECURITY: everything is resolved under the rootfs.
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // minirun as root of a user namespace that maps all ids onto themselves, as systemd's PrivateUsers=full makes: its
 // uid_map reads as the host's, its root is none of the host's.
 #include <sched.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tiny init: PID 1 of the container unless --no-init.
 #include <unistd.h>
 

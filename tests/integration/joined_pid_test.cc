@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Containers that join a pid namespace by path: their process begins outside of it and comes there as its last act
 // (docs/security.md, "Processes within a container's reach"). All else is as in any container.
 #include <fcntl.h>

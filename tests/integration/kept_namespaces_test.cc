@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Trees of the host in which a mount namespace is kept by a mount, as snapd and `unshare --mount=FILE` leave them: a
 // mount of that kind cannot come into a container, and stops none. A whole host is bound by node exporters: -v
 // /:/host:ro,rslave.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // minirun kill: to the first process, to all of them, and to a container that is not there.
 #include <fcntl.h>
 #include <sys/syscall.h>

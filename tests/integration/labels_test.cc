@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // process.apparmorProfile, process.selinuxLabel: labels of the workload. runtime-spec config.md, "Linux Process". The
 // guests load what these tests need: tests/vm/policies.
 #include "sys/file.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The command line: --detach, --pid-file, --keep, ids, bundles, logs, delete.
 #include <fcntl.h>
 #include <sys/prctl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Limits are proven, not assumed: what runs against one is seen to be held to it.
 #include <fcntl.h>
 #include <signal.h>

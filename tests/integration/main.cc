@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // integration_tests: runs the built minirun as a user would. As root:
 //
 //   build/integration_tests [--gtest_filter=...]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // More mounts from the host than a process may have open: their sources come in turns (kSourcesOfATurn in
 // namespaces/plan.h).
 #include <sys/resource.h>

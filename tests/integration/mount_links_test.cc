@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Destinations that lead through symbolic links of the image, also through such as lead nowhere yet: what is missing is
 // made where they lead, inside the root.
 #include <sys/stat.h>

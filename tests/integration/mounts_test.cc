@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // mounts, root, masked and read-only paths: what the container's file tree looks like from inside.
 // runtime-spec config.md, "Mounts" and "Root".
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // linux.namespaces and what belongs to them. runtime-spec config-linux.md, "Namespaces".
 #include <fcntl.h>
 #include <sched.h>

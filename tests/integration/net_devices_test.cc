@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // linux.netDevices: devices of the host that go into the container. runtime-spec config-linux.md, "Network Devices".
 // The host of these tests is a network namespace of their own.
 #include <fcntl.h>

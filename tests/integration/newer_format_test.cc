@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Containers of a newer minirun: every command refuses them with both versions, and delete --force takes them away.
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Containers without a mount namespace, which the specification leaves optional (config-linux.md, "Namespaces"): they
 // are in their root by chroot(2) alone, and nothing changes the host's mounts, whatever happens to minirun.
 #include <sys/socket.h>

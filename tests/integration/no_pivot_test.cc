@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // --no-pivot, and an initramfs: the host's tree stays beneath the container's root, and nothing of it may be seen by
 // what the container makes later. mount_too_revealing() in the kernel's fs/namespace.c.
 #include <sys/mount.h>

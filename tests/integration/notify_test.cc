@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // NOTIFY_SOCKET (sd_notify(3)): the workload says when the service is ready, and the host hears that and no more.
 #include <fcntl.h>
 #include <fmt/format.h>

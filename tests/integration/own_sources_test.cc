@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bind mounts whose source is in the rootfs, below an earlier mount of the list: on the host it is something else, or
 // is not there. runtime-spec config.md, "Mounts": in the listed order.
 #include <sys/stat.h>

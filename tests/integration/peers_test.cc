@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Peer groups of what a container gets of the host's mounts: nothing that
 // minirun mounts for it reaches the host. mount_namespaces(7), "SHARED
 // SUBTREES".

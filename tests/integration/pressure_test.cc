@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Containers that have less than they need, or take all that they are given: each of them is started or refused with a
 // reason, and can be removed. What was tried is counted on standard output.
 #include <fmt/format.h>

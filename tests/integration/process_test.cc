@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // process.*: what the workload finds itself to be. runtime-spec config.md, "Process".
 #include <fcntl.h>
 #include <grp.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // checkpoint and restore, through a real criu.
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // minirun as an ordinary user: user_namespaces(7), runtime/launch/rootless.h, runtime/resources/cgroup_path.h.
 #include <fcntl.h>
 #include <grp.h>

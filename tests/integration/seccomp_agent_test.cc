@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SCMP_ACT_NOTIFY: an agent in this program that gets the listener and answers. runtime-spec config-linux.md,
 // "Seccomp"; seccomp_unotify(2).
 #include <fcntl.h>

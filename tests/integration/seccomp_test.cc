@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // linux.seccomp: actions, operators and flags. runtime-spec config-linux.md, "Seccomp".
 #include <fcntl.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Signals sent to minirun reach the workload; how a workload ends comes back. Foreground run.
 #include <sys/prctl.h>
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Commands without a container: spec, features, --version, and the log.
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Mounts that minirun does more for than placing them: mapped ids, a tmpfs that starts with the image's files, links.
 // runtime-spec config.md, "Mounts" and "Linux mount options".
 #include <fcntl.h>

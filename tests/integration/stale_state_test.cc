@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Records that name what is not the container's any more: a process or a cgroup of somebody else. minirun says
 // "stopped", refuses what needs a process, deletes the container, and touches nobody.
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A state root that is full, has no inodes left, or is read-only: a refusal that says so and leaves nothing, or a
 // container that works; and its processes and its cgroup can always be taken away.
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // minirun stop and minirun wait.
 #include <fcntl.h>
 #include <sys/prctl.h>

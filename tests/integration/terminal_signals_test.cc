@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a terminal tells by signals: keys, a hangup, another size of the window.
 #include <unistd.h>
 

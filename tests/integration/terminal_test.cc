@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // terminal: true, seen from a terminal as a person has it, and through --console-socket as engines do.
 #include <fcntl.h>
 #include <poll.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Time namespaces and their offsets. runtime-spec config-linux.md, "Offset for Time Namespace"; time_namespaces(7).
 #include <unistd.h>
 

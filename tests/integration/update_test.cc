@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `minirun update`: limits of a container in use.
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Containers with a user namespace of their own, made by root. runtime-spec config-linux.md, "User namespace mappings";
 // user_namespaces(7).
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Sourced by tests/run: how the built programs are hardened, read off the files (readelf) and off the map that the link of
 # build/minirun wrote. Each fault is a line. lint_hardening_faults tries every check on a program that has the fault.
+# SPDX-License-Identifier: Apache-2.0
 
 # What reads the host's files, runs a program or loads code, by whatever name glibc has it.
 kBannedCalls='getpw[a-z_]*|getgr(nam|gid|ent|ouplist)[a-z_]*|initgroups|getaddrinfo|gethostby[a-z0-9_]*|getservby[a-z_]*'

@@ -1,5 +1,6 @@
 #!/bin/bash
 # docs/conformance.md against the tests: every test it names exists, every row has one.
+# SPDX-License-Identifier: Apache-2.0
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 document=docs/conformance.md

@@ -3,6 +3,7 @@
 # was skipped with the lists in tests/skips/.
 #
 # Everything a run produces is in build/results/: NAME.log, NAME.skips.
+# SPDX-License-Identifier: Apache-2.0
 
 passed=0 failed=0 skipped=0
 update_skips=

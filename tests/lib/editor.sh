@@ -3,6 +3,7 @@
 #
 # A unity build compiles files that include several sources; clangd wants an entry for each source. What other builds
 # compile stays in, as long as the file exists.
+# SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 database=$1/compile_commands.json

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Who includes whom, held against the rules. Part of `tests/run lint`.
 
     tests/lib/includes.py [--figures] [FOLDER]

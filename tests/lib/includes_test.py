@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """tests/lib/includes.py finds what it is for: each rule is broken once in a small tree of its own."""
 import tempfile
 import unittest

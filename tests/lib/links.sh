@@ -2,6 +2,7 @@
 # links.sh [BUILD [MAP]]: each room of runtime/ calls only what it or a place before it defines. Prints each symbol that a room
 # finds in no place before it; status 1 when there is one. The order is that of MAP,
 # runtime/README.md.
+# SPDX-License-Identifier: Apache-2.0
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 build=${1:-build} map=${2:-runtime/README.md}

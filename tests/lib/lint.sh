@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Sourced by tests/run: the ring lint. Each check is one case.
+# SPDX-License-Identifier: Apache-2.0
 . tests/lib/binary.sh
 . tests/lib/tidy.sh
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The SPDX lines of source files.
 
     tests/lib/spdx.py          prints each file that has none, and ends with 1 when there is one

@@ -5,6 +5,7 @@
 # after the other in one file (the analyzer looks at no included one; inlining-mode: at each function by itself, also
 # where another file of the unit calls it). Files that do not get along, and those of a unit with findings, are looked
 # at one by one.
+# SPDX-License-Identifier: Apache-2.0
 
 kTidyTogether=12
 

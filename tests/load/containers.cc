@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Many containers at the same time.
 #include <fmt/format.h>
 

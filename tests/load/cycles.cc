@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The same again and again: nothing grows.
 #include <fmt/format.h>
 #include <sys/vfs.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a figure is, and the place where its containers live. A figure counts what it tried and what passed; whatever is
 // left behind afterwards makes it fail.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the init in the container has to do.
 #include <cstdio>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // load_tests: minirun under load, for long, and in crowds. As root:
 //
 //   build/load_tests [--only REGEX]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Many who want the same id at the same moment.
 #include <unistd.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Signals in one burst, with values: all arrive, in their order.
 #include <csignal>
 #include <cstdio>

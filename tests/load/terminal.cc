@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The caller's terminal when minirun is killed without a warning.
 #include <unistd.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Package tap writes the Test Anything Protocol: what the validation suite needs of the package of that name, which Debian
 // does not have.
 package tap

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Makes bundles for the tests: a root filesystem with the payload in it and a config.json to be changed at will.
 #pragma once
 

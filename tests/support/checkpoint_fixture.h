@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests of checkpoint and restore: a folder for images, and a criu that only does what the test says.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Starts programs, talks to them over pipes, and waits for them, never for ever.
 #pragma once
 

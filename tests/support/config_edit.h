@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Config files for tests: a small valid one, and changes to it by JSON pointer.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Unix sockets on which the tests receive what minirun sends: descriptors, with a text.
 #pragma once
 

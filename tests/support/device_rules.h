@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lists of device rules that ask for much: for the fuzzer and for the attacks.
 #pragma once
 

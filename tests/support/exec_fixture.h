@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A container that runs, for `exec`.
 #pragma once
 

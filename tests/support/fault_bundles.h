@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The containers that the sweeps make.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The caller's end of --console-socket: takes the terminals that minirun sends and hears what is said there.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the sweeps look for beside the traces of the integration tests.
 #pragma once
 

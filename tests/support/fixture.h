@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fixture of every integration test: runs minirun, and after each test proves that nothing was left behind.
 #pragma once
 

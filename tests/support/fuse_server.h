@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A filesystem of the test's own: FUSE (Linux, include/uapi/linux/fuse.h), answered in a process of its own.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A container with hooks that are scripts.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A filesystem whose server answers nothing but what a mount takes: whoever asks it waits in the kernel, from a signal
 // on in state D, and cannot be killed.
 #pragma once

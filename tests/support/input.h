@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The stdin of a program that waits for a line before it goes on.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A network device of the host for a container to take along.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a config.json may have null for a property that is not set. An independent list: a property that the parser
 // takes null for by mistake, such as a limit or a filter, is missing here.
 #pragma once

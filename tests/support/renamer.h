@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A process that renames things as fast as it can, as long as the object lives.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a seccomp section means, said as plainly as it can be, and a maker of sections that ask for much: for the fuzzer
 // and for the attacks, which compare the compiled filter with it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The private world in which the integration tests run, so that they can be run as root on any machine:
 //
 //   a pid namespace whose PID 1 reaps, a mount namespace with mount propagation as systemd sets it up (shared), cgroup2

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The same for the containers of an ordinary user: in a cgroup of the user's own, and without one.
 #include <fcntl.h>
 #include <grp.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fixture of the upgrade tests: two miniruns, that of commit 65916da and this one, and containers that one of them
 // makes and the other one manages.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Containers outlive the minirun that made them: docs/upgrades.md.
 #include "tests/upgrades/upgrade.h"
 

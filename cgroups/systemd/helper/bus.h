@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The calls to systemd's manager that minirun needs, over libsystemd's sd-bus. org.freedesktop.systemd1(5).
 #pragma once
 

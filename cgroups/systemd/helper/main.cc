@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // minirun-systemd: talks to systemd for minirun, which is static and small and has no D-Bus. Its stdin is the socket
 // that protocol.h describes; it is started for `--systemd-cgroup` alone, by minirun, and ends with it.
 #include <sys/prctl.h>

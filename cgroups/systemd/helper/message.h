@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What sd-bus hands out, owned; and properties in its messages.
 #pragma once
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """cri.py COMMAND...: what a kubelet asks of containerd's CRI plugin (runtime.v1), by hand: gRPC on a unix socket.
 
   version                             pod NAME HANDLER [host]               its id

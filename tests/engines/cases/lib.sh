@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Read before every case, in the guest.
+# SPDX-License-Identifier: Apache-2.0
 
 export XDG_RUNTIME_DIR=/run/user/0
 mkdir -p /run/user/0

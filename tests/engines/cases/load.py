@@ -1,5 +1,6 @@
 # load.py PORT CLIENTS: CLIENTS threads ask http://127.0.0.1:PORT/ again and again, each with a new connection, until it is
 # refused. Prints how many were answered; status 1 when a request that was sent got no whole answer.
+# SPDX-License-Identifier: Apache-2.0
 import socket
 import sys
 import threading

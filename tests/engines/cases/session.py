@@ -1,6 +1,7 @@
 # session.py COMMAND...: runs an interactive shell by COMMAND in a terminal, asks for its size, changes the size, asks again,
 # interrupts a sleep with ctrl-C, and ends it with status 5. Waits for each as long as a real machine may take, times
 # $SLOWNESS.
+# SPDX-License-Identifier: Apache-2.0
 import fcntl
 import os
 import re

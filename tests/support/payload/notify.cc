@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a service says of itself through NOTIFY_SOCKET (sd_notify(3)), and what it should not say.
 #include <fcntl.h>
 #include <poll.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // payload: one static program that acts as the workload inside the containers of the integration tests.
 //
 // Every command prints plain lines on stdout and ends with 0 when it could do what it is for, or with 99 and a line on

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Processes that are hard to kill.
 #include <fcntl.h>
 #include <sched.h>

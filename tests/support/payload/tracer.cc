@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A tracer inside a container: attaches to every process that it can name, and tells what it could take from it.
 #include <dirent.h>
 #include <fcntl.h>

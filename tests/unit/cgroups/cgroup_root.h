@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests that only a kernel can answer: root, and cgroup2 at /sys/fs/cgroup. Each test gets a cgroup of its own
 // there and must leave nothing in it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Enabling controllers, on a tree of plain files.
 #include "cgroups/controllers.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What device rules mean, said as plainly as it can be, and a machine for the eBPF program that they are compiled to:
 // as strict as the kernel's verifier where that matters here.
 #pragma once

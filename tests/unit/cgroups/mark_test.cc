@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What finds a container's cgroup without its record, and signals to all in it.
 #include <sys/xattr.h>
 

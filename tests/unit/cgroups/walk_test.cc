@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Trees of cgroups that a container has made: deeper than a path can be, and larger than minirun looks at.
 #include "cgroups/walk.h"
 

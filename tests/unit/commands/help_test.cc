@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The help of each command, and what it promises, walked by the table of commands.
 #include "runtime/commands/help.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A small Spec that compiles, and the plan as lines that a test can look for.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "runtime/compile/plan_print.h"
 #include "sys/kernel_abi.h"
 #include "tests/unit/compile/compile_fixture.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Golden plans: what would be done for every bundle of bundles/, on one made-up host, as text that a person reviews.
 // MINIRUN_UPDATE_GOLDEN=1 writes them anew.
 #include <dirent.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `start` makes of the answer of an init that may be another release's.
 #include "runtime/container/start_socket.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One hook as a process of this machine: what it gets, and how it ends.
 #include "runtime/hooks/run.h"
 

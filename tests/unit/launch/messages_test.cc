@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the parent makes of an init that says more than one does: a container that traces it speaks in its name.
 #include <chrono>
 

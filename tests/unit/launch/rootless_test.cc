@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is different when an ordinary user makes a container, and what is known of a user namespace that is there.
 #include "runtime/launch/rootless.h"
 

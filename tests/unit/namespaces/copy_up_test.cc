@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // tmpcopyup on plain directories: what is copied, and what a hostile image cannot do with it.
 #include "namespaces/copy_up.h"
 

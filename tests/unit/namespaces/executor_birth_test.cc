@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The steps of a process that begins outside of the namespaces that it joins, on a kernel that only writes down, and on
 // one that fails.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ring 2: what the steps of the file tree ask of the kernel, in which order.
 #include <gtest/gtest.h>
 #include <sys/ioctl.h>

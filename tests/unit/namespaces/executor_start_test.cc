@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gate between create and start, on a kernel that fails.
 #include <gtest/gtest.h>
 #include <sys/resource.h>

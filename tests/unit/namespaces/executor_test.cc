@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ring 2: the far side's code on a kernel that only writes down, and on one that fails.
 #include "namespaces/executor.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kernels for the executor's tests: one that writes down what it is asked, and fails a call when it is told to.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Id mappings as text, their problems, and the user namespaces that are made for them.
 #include "namespaces/id_map.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The plan's memory as `start` is sent it: by an init that somebody may trace.
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the resident init lets go of before its workload runs, on a kernel that records.
 #include <gtest/gtest.h>
 

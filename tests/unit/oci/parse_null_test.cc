@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // null in config.json, which Go's encoder writes for a pointer, slice or map that was never set.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What mappings and special options of a mount may not be.
 #include "tests/support/config_edit.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // On a tree of files that looks like resctrl: no machine is needed that has it.
 #include "runtime/resources/intel_rdt.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // In network namespaces of the test's own, with real devices where the kernel can make them.
 #include "runtime/resources/net_devices.h"
 

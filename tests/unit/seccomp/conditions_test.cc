@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rules that ask for arguments.
 #include "runtime/seccomp/conditions.h"
 

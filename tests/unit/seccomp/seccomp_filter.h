@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A compiled profile that tells what it answers.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A profile of the size and shape of container engines' default ones, made from libseccomp's own tables.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A foreground run in miniature: a forked process that runs the Supervisor over a forked process that plays the
 // container's init, and a terminal that plays the caller's.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "runtime/supervise/init_channel.h"
 
 #include "tests/unit/supervise/foreground_rig.h"
