@@ -350,8 +350,8 @@ class Executor : public LendSteps<Kernel> {
     return no_filters ? 0 : rc;
   }
 
-  // Resident from here on: gives back what it does not need, then reaps and forwards until the workload ends. No minirun
-  // waits for a detached workload, and the open socket would keep criu(8) from saving the container.
+  // Resident from here on: gives back what it does not need, then reaps and forwards until the workload ends. No
+  // minirun waits for a detached workload, and the open socket would keep criu(8) from saving the container.
   void become_init(long workload, bool shared_descriptors, bool detached) {
     if (shared_descriptors) this->close_all_but_control();
     if (detached) {

@@ -18,7 +18,6 @@
 #include "runtime/compile/parts.h"
 #include "runtime/oci/memory_policy.h"
 #include "runtime/oci/parse.h"
-#include "runtime/seccomp/answer.h"
 #include "runtime/text/json.h"
 #include "sys/kernel_abi.h"
 

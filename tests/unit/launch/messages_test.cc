@@ -105,7 +105,8 @@ TEST_F(InitMessages, AGateIsPassedOnce) {
     EXPECT_NE(answer.text.find("for the second time"), std::string::npos) << answer.text;
   }
   const auto all = [](const rig::Init& init) {
-    for (auto gate : {Gate::setup, Gate::commit, Gate::listener, Gate::hooks}) init.send(Message::ready, static_cast<int>(gate));
+    for (auto gate : {Gate::setup, Gate::commit, Gate::listener, Gate::hooks})
+      init.send(Message::ready, static_cast<int>(gate));
     init.send(Message::running);
   };
   EXPECT_EQ(answer_to(all, 4).text, "no failure");
