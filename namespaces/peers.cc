@@ -37,6 +37,12 @@ bool same_root(int one, int other) {
   return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+// A mount below a source: its path is others' to change (ENOENT, ELOOP, ENOTDIR), or closed even to root (a user's
+// FUSE).
+bool is_out_of_reach(int code, const std::string& below) {
+  return code == ENOENT || (!below.empty() && (code == ELOOP || code == ENOTDIR || code == EACCES));
+}
+
 // One that is not there any more, or is another mount by now, has no peer to come back to: false.
 Result<bool> remember(int tree, const std::string& below, const std::string& path, bool no_follow,
                       std::vector<PeerMount>* later) {
@@ -45,11 +51,11 @@ Result<bool> remember(int tree, const std::string& below, const std::string& pat
   peer.path = path;
   peer.mount.reset(below.empty() ? fcntl(tree, F_DUPFD_CLOEXEC, 3)
                                  : static_cast<int>(syscall(SYS_openat2, tree, below.c_str(), &how, sizeof how)));
-  if (!peer.mount && errno == ENOENT) return false;
+  if (!peer.mount && is_out_of_reach(errno, below)) return false;
   if (!peer.mount) return fail(errno, "look for {} in its copy", path);
   unsigned flags = abi::kOpenTreeClone | abi::kCloexec | (no_follow ? abi::kAtSymlinkNofollow : 0);
   peer.member.reset(static_cast<int>(syscall(SYS_open_tree, AT_FDCWD, path.c_str(), flags)));
-  if (!peer.member && errno == ENOENT) return false;
+  if (!peer.member && is_out_of_reach(errno, below)) return false;
   if (!peer.member) return fail(errno, "open_tree {}", path);
   if (!same_root(peer.mount.get(), peer.member.get())) return false;
   TRY(propagate(peer.member.get(), abi::kMsShared, false, path));  // a group of its own, where it has none
