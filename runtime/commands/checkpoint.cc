@@ -64,8 +64,9 @@ Result<DumpFacts> dump_facts(const Container& container, const Bundle& config, c
   auto mounts = criu_mounts(config.spec, container.record.bundle, facts.cgroup_directory, "/dev/console");
   facts.mounts = mounts_that_are_there(std::move(mounts), facts.pid);
   for (CriuMount& mount : facts.mounts) mount.at = TRY(mounted_at(facts.pid, mount.destination));
-  bool init = container.record.resident_init;
-  facts.descriptors = TRY(descriptor_names(init ? TRY(workload_of(facts.pid)) : facts.pid));
+  pid_t workload = facts.pid;
+  if (container.record.resident_init) workload = TRY(workload_of(facts.pid));
+  facts.descriptors = TRY(descriptor_names(workload));
   facts.joined = TRY(joined_namespaces(config.spec));
   facts.iptables = in_search_path("iptables-restore");
   return facts;
