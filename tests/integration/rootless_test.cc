@@ -124,6 +124,26 @@ TEST_F(Rootless, LifeOfOneInSteps) {
   EXPECT_EQ(user_minirun({"delete", "--force", "mine"}).code, 0);
 }
 
+// It is in a copy of the host's mounts, in its root by chroot(2), and so is what is executed in it.
+TEST_F(Rootless, WithoutAMountNamespaceItIsInItsRoot) {
+  Bundle bundle;
+  make_rootless(bundle, {"files", "/marker", "/../marker"});
+  bundle.add_file("/marker", "of the root\n");
+  bundle.drop_namespace("mount");
+  bundle.config["mounts"] = json::array();
+  bundle.config["root"]["readonly"] = false;
+  for (const char* name : {"maskedPaths", "readonlyPaths"}) bundle.config["linux"].erase(name);
+  const std::string mounts = content("/proc/self/mountinfo");
+  Outcome outcome = user_run(bundle);
+  EXPECT_EQ(outcome.out, "of the root\nof the root\n") << describe(outcome);
+  bundle.payload({"pause"});
+  ASSERT_EQ(user_run(bundle, {"--detach"}).code, 0);
+  outcome = user_minirun({"exec", "mine", "/bin/payload", "files", "/marker", "/../marker"});
+  EXPECT_EQ(outcome.out, "of the root\nof the root\n") << describe(outcome);
+  EXPECT_EQ(content("/proc/self/mountinfo"), mounts);
+  EXPECT_EQ(user_minirun({"delete", "--force", "mine"}).code, 0);
+}
+
 TEST_F(Rootless, SignalForAllReachesAllWithoutACgroupToo) {
   Bundle bundle;
   make_rootless(bundle, {"pause"});
