@@ -52,7 +52,7 @@ class ChannelSteps : public Calls<Kernel> {
   // Whether a step that could not place a tree (ELOOP of move_mount(2)) is to be tried again. The kernel lets no mount
   // namespace into a younger one as a mount that keeps it there (mnt_ns_loop() in fs/namespace.c). mount(2) in a copy
   // of the host's mounts, as other runtimes use it, finds no such mounts: copies are made without them. So minirun
-  // opens the source again, in such a copy.
+  // opens the source again, in such a copy. One that the kernel takes for younger still comes along.
   bool reopen(const Step& step, int32_t* slots) {
     if (this->failed_call() != __NR_move_mount || (step.op != Op::attach && step.op != Op::place_root)) return false;
     auto slot = static_cast<int32_t>(step.arg[0]);

@@ -36,16 +36,12 @@ Result<UniqueFd> open_tree_source(const Source& source) {
   return fd;
 }
 
-// The path may lead elsewhere than the descriptor does: that is no rootfs then. What is a mount namespace already, on
-// Linux 7.0, has its root looked at by nobody before the container is in it, so the path is looked at instead.
+// The path may lead elsewhere than the descriptor does by now: that is no rootfs then.
 Result<UniqueFd> reopen_rootfs(const Source& source, int rootfs_fd) {
-  bool space = source.kind == SourceKind::rootfs_namespace;
-  unsigned way = space ? abi::kOpenTreeNamespace : abi::kOpenTreeClone;
-  UniqueFd fd = TRY(open_tree_in_copy(source.path, way | abi::kAtRecursive | abi::kAtSymlinkNofollow));
+  UniqueFd fd = TRY(open_tree_in_copy(source.path, abi::kOpenTreeClone | abi::kAtRecursive | abi::kAtSymlinkNofollow));
   struct stat wanted {
   }, found{};
-  int rc = space ? stat(source.path.c_str(), &found) : fstat(fd.get(), &found);
-  if (rc < 0 || fstat(rootfs_fd, &wanted) < 0) return fail(errno, "stat {}", source.path);
+  if (fstat(fd.get(), &found) < 0 || fstat(rootfs_fd, &wanted) < 0) return fail(errno, "stat {}", source.path);
   if (wanted.st_dev != found.st_dev || wanted.st_ino != found.st_ino)
     return fail(ESTALE, "{} is another directory by now", source.path);
   return fd;
@@ -54,7 +50,6 @@ Result<UniqueFd> reopen_rootfs(const Source& source, int rootfs_fd) {
 Result<UniqueFd> open_rootfs(const Source& source, int rootfs_fd) {
   unsigned way = source.kind == SourceKind::rootfs_namespace ? abi::kOpenTreeNamespace : abi::kOpenTreeClone;
   UniqueFd fd(open_tree(rootfs_fd, "", way | abi::kAtEmptyPath | abi::kAtRecursive));
-  if (!fd && errno == ELOOP) return reopen_rootfs(source, rootfs_fd);
   if (!fd) return fail(errno, "open_tree {}", source.path);
   return fd;
 }
