@@ -9,6 +9,7 @@ namespace {
 // The process that the hook is: the container's, or nobody in particular.
 oci::Spec with_hook(const oci::Spec& spec, const HookCall& call) {
   oci::Spec changed = spec;
+  changed.hooks = {};  // it waits for none of them
   if (call.side != HookSide::start_container || !changed.process) changed.process.emplace();
   oci::Process& process = *changed.process;
   process.terminal = false;

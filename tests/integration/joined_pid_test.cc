@@ -62,6 +62,20 @@ TEST_F(JoinedPid, SeesItsProcessesAndHasNoInit) {
   EXPECT_EQ(other({"files", "/proc/self/oom_score_adj"}).out, "321\n");
 }
 
+// The hook is itself a process that waits for no hooks.
+TEST_F(JoinedPid, StartContainerHookRunsUnderAFilter) {
+  other_.config["process"]["noNewPrivileges"] = true;
+  other_.config["linux"]["seccomp"] = {
+      {"defaultAction", "SCMP_ACT_ALLOW"},
+      {"syscalls", {{{"names", {"swapon"}}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", 13}}}}};
+  other_.config["hooks"]["startContainer"] = json::array({{{"path", "/bin/payload"}, {"args", {"payload", "true"}}}});
+  for (const std::vector<std::string>& flags : {std::vector<std::string>{}, {"--detach"}}) {
+    Outcome outcome = other({"true"}, flags);
+    EXPECT_EQ(outcome.code, 0) << describe(outcome);
+    if (!flags.empty()) remove_other();
+  }
+}
+
 TEST_F(JoinedPid, StateAndPidFileHaveTheProcessThatIsInThere) {
   const std::string file = "/run/tests/other.pid";
   for (const std::string init : {"--no-init", ""}) {
