@@ -276,7 +276,7 @@ Result<Outcome> exec(const GlobalOptions& global, const ExecCommand& command) {
   Supervisor supervisor = TRY(Supervisor::begin());
   TRY(check_id(command.id));
   UniqueFd state_root = TRY(open_existing_root(global.root));
-  Container container = TRY(find_container(state_root.get(), command.id));
+  Container container = TRY(find_made(state_root.get(), command.id));
   Exec exec(command, std::move(container), std::move(supervisor));
   return exec.perform(state_root.get());
 }

@@ -98,6 +98,14 @@ Result<Container> find_container(const std::string& state_root, const std::strin
   return find_container(root.get(), id);
 }
 
+Result<Container> find_made(int root, const std::string& id) {
+  Container found = TRY(find_container(root, id));
+  if (found.status != "creating") return found;
+  TRY(found.state.lock());  // whoever makes it holds the lock
+  found.state.unlock();
+  return find_container(root, id);
+}
+
 Result<Container> find_processes(const std::string& state_root, const std::string& id) {
   TRY(check_id(id));
   UniqueFd root = TRY(open_existing_root(state_root));

@@ -26,6 +26,10 @@ Result<Container> find_container(const std::string& state_root, const std::strin
 // The same below a state root that is open.
 Result<Container> find_container(int root, const std::string& id);
 
+// The same, to be entered: one that is still being made is waited for, as its workload may be heard of before minirun
+// has heard that it runs. For at most kLockTime; it may be creating still where minirun was killed.
+Result<Container> find_made(int root, const std::string& id);
+
 // The same with an empty status, for a command that does not care whether it waits or is paused. One whose
 // first process is not recorded yet is waited for, as its workload may run by then: for at most kLockTime.
 Result<Container> find_processes(const std::string& state_root, const std::string& id);
