@@ -44,7 +44,7 @@ uint64_t field(const std::string& process, const std::string& name, int base) {
 // Empty where no LSM labels processes.
 std::string label(const std::string& process) {
   std::string text = slurp(process + "/attr/current");
-  return text.substr(0, text.find('\n'));
+  return text.substr(0, text.find_first_of(std::string("\n\0", 2)));  // AppArmor ends it in one, SELinux in the other
 }
 
 bool same_root(const std::string& process) {
