@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nothing asked for is lost: every property that the parser knows and every option that the commands know is shown to
 // have an effect, a refusal or a warning. A new one without a line fails.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
