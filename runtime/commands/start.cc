@@ -38,7 +38,7 @@ Result<void> check_status(const Container& container) {
 }
 
 // What the first process does instead of answering.
-Error why_silent(const Container& container, Error error) {
+Error why_silent(const Container& container, const Error& error) {
   if (error.code != ETIMEDOUT) {
     constexpr std::chrono::seconds kLastMoments{1};
     auto ended = await_end(container.init.get(), std::chrono::steady_clock::now() + kLastMoments);
