@@ -20,13 +20,13 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kPatience{10};
 
-// True: it has what it was made for. False: it has ended.
+// True: it has what it was made for. False: it has ended, or says what failed and waits for minirun to hang up.
 Result<bool> await_contexts(Child& child) {
   const uint32_t* word = &child.memory.header()->birth.word;
   for (auto deadline = Clock::now() + kPatience; Clock::now() < deadline;) {
     if (__atomic_load_n(word, __ATOMIC_ACQUIRE) == kBornWaits) return true;
     pollfd polls[] = {{child.pidfd.get(), POLLIN, 0}};
-    if (poll(polls, 1, 0) > 0) return false;
+    if (poll(polls, 1, 0) > 0 || child.memory.report().state == kFailed) return false;
     constexpr timespec kNap{0, 10'000'000};
     (void)syscall(SYS_futex, word, FUTEX_WAIT, kNotBorn, &kNap, nullptr, 0);
   }
