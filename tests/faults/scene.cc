@@ -87,13 +87,12 @@ std::string Scene::said() {
   return console_ ? console_->text() : text_of(container_out_.get());
 }
 
-// The device that a container takes along is gone with it.
+// The device that a container takes along is gone with it, some time later: the next scene may see it go.
 Traces Scene::traces() const {
   Traces all = take_all_traces();
-  if (kind_ == Kind::attached)
-    std::erase_if(all, [](const std::string& trace) {
-      return trace.starts_with("network device ") && (trace.ends_with(kDevice) || trace.ends_with(kOtherEnd));
-    });
+  std::erase_if(all, [](const std::string& trace) {
+    return trace.starts_with("network device ") && (trace.ends_with(kDevice) || trace.ends_with(kOtherEnd));
+  });
   return all;
 }
 
