@@ -108,11 +108,18 @@ TEST_F(Descriptors, ProcSelfExeIsNotTheHosts) {
 
 TEST_F(Descriptors, OfTheHostAreNotThereDuringExec) {
   // CVE-2016-9962: a process that joins holds a descriptor of a folder of the host. With CAP_SYS_PTRACE the container
-  // sees those of the init, which shows that it does look.
+  // sees that of a process which was given one, which shows that it does look.
   for (bool may_trace : {false, true}) {
     Bundle bundle;
     if (may_trace) bundle.add_capability("CAP_SYS_PTRACE");
     start_saying(bundle, {"grab"});
+    StartOptions options;
+    UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+    options.stdout_fd = options.stderr_fd = null.get();
+    options.in_child = [] { (void)dup2(1, 3); };
+    if (may_trace) {
+      EXPECT_EQ(exec({"--detach", "--preserve-fds", "1"}, {"/bin/payload", "pause"}, options).code, 0);
+    }
     for (int i = 0; i < 30; ++i) EXPECT_EQ(exec({}, {"/bin/payload", "true"}).code, 0);
     std::string said = end_and_hear();
     EXPECT_NE(said.find(" outside 0"), std::string::npos) << said;

@@ -77,6 +77,9 @@ Lines touched_by_create() {
              "write STATE/ID config.json",
              "write STATE/ID state.json.new",
              "renameat STATE/ID state.json.new STATE/ID state.json",
+             "write STATE/ID unfinished",
+             "unlinkat STATE/ID unfinished",
+             "mknodat STATE/ID gate",
              "write STATE/ID gate",
              "bind /proc/self/fd/N/start.sock",
              // The filter is not known yet, and is remembered.
@@ -207,6 +210,7 @@ Lines touched_by_exec() {
       "read STATE ID",
       "read STATE/ID state.json",
       "read STATE/ID gate",
+      "read STATE/ID unfinished",
       "read STATE/ID config.json",
       "read STATE .cache",
       "read STATE/.cache seccomp",
