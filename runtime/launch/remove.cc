@@ -44,7 +44,10 @@ Result<void> end_processes(const Container& container, const Cgroup* cgroup) {
   // ESRCH: it has ended since. The wait tells. In a pid namespace its end is everybody's.
   if (syscall(SYS_pidfd_send_signal, container.init.get(), SIGKILL, nullptr, 0) < 0 && errno != ESRCH)
     return fail(errno, "kill the container's first process");
-  if (cgroup != nullptr && !container.record.own_pid_namespace) TRY(cgroup->kill());
+  // And the process outside that brings an exec into it: frozen with the cgroup, it keeps minirun from reaping the one
+  // that it has brought, and so the pid namespace from ending. That the cgroup has gone is for its removal to say.
+  auto killed = cgroup != nullptr ? cgroup->kill() : Result<void>();
+  if (!killed.ok() && !container.record.own_pid_namespace) return killed;
   if (TRY(await_end(container.init.get(), std::chrono::steady_clock::now() + kRemovalTime))) return {};
   return fail(0, "does not end after SIGKILL: {}", who_stays(container, cgroup));
 }
