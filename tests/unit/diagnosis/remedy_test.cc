@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/diagnosis/remedy.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 
