@@ -20,6 +20,7 @@
 #include "sys/directory.h"
 #include "sys/file.h"
 #include "sys/passing_error.h"
+#include "sys/process_stat.h"
 #include "sys/tree.h"
 
 namespace minirun {
@@ -30,14 +31,9 @@ constexpr size_t kMaxRecordBytes = 1 << 20;
 constexpr const char* kConfigName = "config.json";
 constexpr size_t kMaxConfigBytes = 64 << 20;
 
-// A field of /proc/PID/stat (proc_pid_stat(5)); the command name, field 2, may hold anything, but ends at the last ')'.
-Result<uint64_t> read_stat(pid_t pid, int number) {
-  std::string path = fmt::format("/proc/{}/stat", pid);
-  std::string stat = TRY(read_file(AT_FDCWD, path, 8192));
-  size_t at = stat.rfind(')');
-  for (int field = 2; at != std::string::npos && field < number; field++) at = stat.find(' ', at + 1);
-  if (at == std::string::npos) return fail(EINVAL, "read {}", path);
-  return static_cast<uint64_t>(strtoull(stat.c_str() + at, nullptr, 10));
+Result<uint64_t> read_stat_field(pid_t pid, int number) {
+  auto field = stat_field(TRY(read_stat(pid)), number);
+  return field ? Result<uint64_t>(*field) : fail(EINVAL, "read /proc/{}/stat", pid);
 }
 
 Result<uint64_t> read_pidfd_inode(int pidfd) {
@@ -59,14 +55,12 @@ Result<UniqueFd> duplicate(int fd) {
 }  // namespace
 
 Result<ProcessIdentity> ProcessIdentity::of(pid_t pid, int pidfd) {
-  constexpr int kStartTime = 22;
-  return ProcessIdentity{pid, TRY(read_stat(pid, kStartTime)), TRY(read_pidfd_inode(pidfd))};
+  return ProcessIdentity{pid, TRY(read_stat_field(pid, kStatStartTime)), TRY(read_pidfd_inode(pidfd))};
 }
 
 bool is_exiting(pid_t pid) {
-  constexpr int kFlags = 9;
   constexpr uint64_t kExiting = 4;  // PF_EXITING in include/linux/sched.h
-  auto flags = read_stat(pid, kFlags);
+  auto flags = read_stat_field(pid, kStatFlags);
   return flags.ok() ? (*flags & kExiting) != 0 : !is_passing(flags.error().code);
 }
 

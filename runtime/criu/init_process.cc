@@ -1,53 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/criu/init_process.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <charconv>
-#include <memory>
 
+#include "sys/directory.h"
 #include "sys/file.h"
 #include "sys/pidfd.h"
+#include "sys/process_stat.h"
 
 namespace minirun {
 namespace {
 
-bool has_descriptors(DIR* directory) {
-  while (const dirent* entry = readdir(directory))
-    if (entry->d_name[0] != '.') return true;
-  return false;
-}
-
-struct Kinship {
-  pid_t parent = 0;
-  uint64_t started = 0;  // in ticks since the boot
-};
-
-// proc_pid_stat(5): fields 4 and 22, behind the name in parentheses.
-Kinship kinship_of(const std::string& stat) {
-  Kinship kinship;
-  size_t at = stat.rfind(')');
-  for (int field = 3; at != std::string::npos && field <= 22; field++) {
-    at = stat.find(' ', at + 1);
-    if (at == std::string::npos) break;
-    const char *first = stat.data() + at + 1, *end = stat.data() + stat.size();
-    if (field == 4) std::from_chars(first, end, kinship.parent);
-    if (field == 22) std::from_chars(first, end, kinship.started);
-  }
-  return kinship;
+Result<bool> has_descriptors(const std::string& process) {
+  bool found = false;
+  TRY(for_each_entry(AT_FDCWD, process + "/fd", [&](const dirent&) -> Result<bool> {
+    found = true;
+    return false;
+  }));
+  return found;
 }
 
 }  // namespace
 
 Result<SavedInit> saved_init(pid_t init) {
   std::string process = fmt::format("/proc/{}", init);
-  std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir((process + "/fd").c_str()), closedir);
-  if (!directory) return fail(errno, "open {}/fd", process);
-  if (has_descriptors(directory.get())) {
+  if (TRY(has_descriptors(process))) {
     return fail(
         0,
         "minirun's init has a socket to the minirun that supervises it, in another network namespace, which criu "
@@ -67,12 +48,13 @@ Result<pid_t> workload_of(pid_t init) {
   pid_t oldest = 0;
   uint64_t started = 0;
   for (pid_t pid : TRY(all_pids())) {
-    auto stat = read_file(AT_FDCWD, fmt::format("/proc/{}/stat", pid));
+    auto stat = read_stat(pid);
     if (!stat.ok()) continue;  // it has ended
-    Kinship kinship = kinship_of(*stat);
-    if (kinship.parent != init || (oldest != 0 && kinship.started >= started)) continue;
+    uint64_t ticks = stat_field(*stat, kStatStartTime).value_or(0);
+    bool child = stat_field(*stat, kStatParent) == static_cast<uint64_t>(init);
+    if (!child || (oldest != 0 && ticks >= started)) continue;
     oldest = pid;
-    started = kinship.started;
+    started = ticks;
   }
   return oldest != 0 ? Result<pid_t>(oldest) : Result<pid_t>(fail(0, "its workload has ended"));
 }

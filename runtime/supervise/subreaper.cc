@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/supervise/subreaper.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -11,11 +9,10 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 
-#include "sys/file.h"
 #include "sys/passing_error.h"
 #include "sys/pidfd.h"
+#include "sys/process_stat.h"
 
 namespace minirun {
 namespace {
@@ -27,13 +24,10 @@ constexpr std::chrono::seconds kKillTime{10};
 Result<std::vector<pid_t>> own_children() {
   std::vector<pid_t> children;
   for (pid_t pid : TRY(all_pids())) {
-    auto stat = read_file(AT_FDCWD, fmt::format("/proc/{}/stat", pid), 8192);
+    auto stat = read_stat(pid);
     if (!stat.ok() && is_passing(stat.error().code)) return stat.error();
     if (!stat.ok()) continue;  // gone meanwhile
-    size_t at = stat->rfind(')');
-    constexpr size_t kToParent = 4;  // ") S PPID"
-    if (at == std::string::npos || at + kToParent >= stat->size()) continue;
-    if (strtol(stat->c_str() + at + kToParent, nullptr, 10) == getpid()) children.push_back(pid);
+    if (stat_field(*stat, kStatParent) == static_cast<uint64_t>(getpid())) children.push_back(pid);
   }
   return children;
 }
