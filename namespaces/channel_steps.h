@@ -7,6 +7,21 @@
 
 namespace minirun {
 
+struct Part {  // struct iovec
+  void* base;
+  uint64_t length;
+};
+
+struct MessageHeader {  // struct msghdr
+  void* name;
+  uint32_t name_length, pad;
+  void* parts;
+  uint64_t part_count;
+  void* control;
+  uint64_t control_length;
+  uint32_t flags, pad2;
+};
+
 template <class Kernel>
 class ChannelSteps : public Calls<Kernel> {
  public:
@@ -15,24 +30,13 @@ class ChannelSteps : public Calls<Kernel> {
   // Messages go to a parent that may be gone (a detached container's): that is no failure.
   long send(Message message, int32_t status, long fd) {
     Envelope envelope{message, status};
-    struct {
-      void* base;
-      uint64_t length;
-    } part = {&envelope, sizeof envelope};
+    Part part = {&envelope, sizeof envelope};
     struct {  // struct cmsghdr with one descriptor
       uint64_t length;
       int level, type;
       int fd, pad;
     } rights = {20, 1, 1, static_cast<int>(fd), 0};
-    struct {  // struct msghdr
-      void* name;
-      uint32_t name_length, pad;
-      void* parts;
-      uint64_t part_count;
-      void* control;
-      uint64_t control_length;
-      uint32_t flags, pad2;
-    } header = {nullptr, 0, 0, &part, 1, fd < 0 ? nullptr : &rights, fd < 0 ? 0 : sizeof rights, 0, 0};
+    MessageHeader header = {nullptr, 0, 0, &part, 1, fd < 0 ? nullptr : &rights, fd < 0 ? 0 : sizeof rights, 0, 0};
     constexpr uint64_t kNoSignal = 0x4000;
     long rc = this->call(__NR_sendmsg, descriptor(control_), address(&header), kNoSignal);
     return rc == -EPIPE || rc == -ECONNRESET || rc > 0 ? 0 : rc;
@@ -66,25 +70,14 @@ class ChannelSteps : public Calls<Kernel> {
     long rc = send(Message::sources, what, -1);
     if (rc < 0) return rc;
     Envelope envelope;
-    struct {
-      void* base;
-      uint64_t length;
-    } part = {&envelope, sizeof envelope};
+    Part part = {&envelope, sizeof envelope};
     struct {  // struct cmsghdr with as many descriptors as there may be
       uint64_t length;
       int level, type;
       int32_t descriptors[kSourcesOfATurn];
     } rights;
     rights.length = 0;
-    struct {  // struct msghdr
-      void* name;
-      uint32_t name_length, pad;
-      void* parts;
-      uint64_t part_count;
-      void* control;
-      uint64_t control_length;
-      uint32_t flags, pad2;
-    } header = {nullptr, 0, 0, &part, 1, &rights, sizeof rights, 0, 0};
+    MessageHeader header = {nullptr, 0, 0, &part, 1, &rights, sizeof rights, 0, 0};
     constexpr uint64_t kCloseOnExec = 0x40000000;
     constexpr long kWhole = sizeof envelope;
     do {

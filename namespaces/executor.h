@@ -33,7 +33,8 @@ class Executor : public LendSteps<Kernel> {
   int32_t* slots() const { return reinterpret_cast<int32_t*>(base_ + plan_->slots); }
   long slot(uint64_t index) const { return index == kNoSlot ? -1 : slots()[index]; }
   long mount_of(const Step& step, uint64_t index) const {
-    return (step.flags & kOfSlot) != 0 ? slot(index) : (step.flags & kOfKept) != 0 ? this->kept(index) : -1;
+    if ((step.flags & kOfSlot) != 0) return slot(index);
+    return (step.flags & kOfKept) != 0 ? this->kept(index) : -1;
   }
 
   long walk(uint32_t first, uint32_t end) {

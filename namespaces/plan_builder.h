@@ -120,8 +120,7 @@ class PlanBuilder {
 };
 
 // The image: header, data, slots, steps, texts that are told. `descriptors`: one for each slot; of those that wait for
-// their turn any. `control`: the child's
-// end of the socket.
+// their turn any. `control`: the child's end of the socket.
 std::string serialize(const Plan& plan, const std::vector<int>& descriptors, int control);
 
 // What a step does, for a person: "mount tmpfs on /dev/shm (nosuid,noexec,nodev,size=65536k)".

@@ -240,7 +240,6 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     return this->call(__NR_seccomp, kSetModeFilter, flags, address(&program));
   }
 
-  // leads: this process has a session of its own already.
   // No system call until the parent has it: each might be for the listener's agent, or be refused, and an exec would
   // close it. Bounded (by seconds up to a minute), as the parent may die.
   long offer_listener(uint32_t* word, long listener, bool closes) {
@@ -255,6 +254,7 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     return this->failed(__NR_seccomp, -ETIMEDOUT);
   }
 
+  // leads: this process has a session of its own already.
   long session(bool with_terminal, bool leads) {
     long rc = leads ? 0 : this->call(__NR_setsid);
     if (rc < 0 || !with_terminal) return rc < 0 ? rc : 0;
