@@ -103,7 +103,7 @@ static void emit_outer_proc(Compilation& c) {
   if (!c.spec.process && c.spec.linux_.sysctl.empty()) return;
   bool hosts = c.host.in_user_namespace;
   const oci::Process process = c.spec.process.value_or(oci::Process{});
-  bool labels = !process.apparmor_profile.empty() || !process.selinux_label.empty();
+  bool labels = has_label(process);
   bool adjusts = process.oom_score_adj && !c.is_new(CLONE_NEWUSER);
   if (!labels && !adjusts && c.spec.linux_.sysctl.empty()) return;
   c.open_proc(hosts ? kHostsProcfs : kPrivateProcfs);
@@ -239,11 +239,14 @@ static void emit_kernel_parameters(Compilation& c) {
   if (c.spec.process && !c.plan.plan().oom_score_adj && !c.oom_score_written)
     adjustment = c.spec.process->oom_score_adj;
   // Labels are written later, by the workload.
-  bool labels = c.spec.process && (!c.spec.process->apparmor_profile.empty() || !c.spec.process->selinux_label.empty());
+  bool labels = c.spec.process && has_label(*c.spec.process);
   if (sysctl.empty() && !adjustment && !labels) return;
   // A mount of one's own, though none that others see, takes rights over the mount namespace.
   bool none = c.shares_mounts() && c.user_namespace();
-  if (!c.enters) c.open_proc(none ? kHostsProcfs : owns_pid_namespace(c) ? kPrivateProcfs : kContainersProcfs);
+  ProcfsKind kind = none ? kHostsProcfs : owns_pid_namespace(c) ? kPrivateProcfs : kContainersProcfs;
+  // A label that is written after the wait, in which the procfs is within others' reach.
+  bool waits = labels && !c.enters && kind == kPrivateProcfs && start_wait(c) == Wait::before_filter;
+  if (!c.enters && (!waits || !sysctl.empty() || adjustment)) c.open_proc(kind);
   for (const auto& [key, value] : sysctl) {
     std::string path = "sys/" + sysctl_path(key).value_or(key);
     c.add(Op::write_proc, "/linux/sysctl/" + pointer_token(key), {c.text(path), c.text(value)});
@@ -252,9 +255,7 @@ static void emit_kernel_parameters(Compilation& c) {
   if (adjustment)
     c.add(Op::write_proc, "/process/oomScoreAdj",
           {c.text("self/oom_score_adj"), c.text(fmt::format("{}", adjustment.value_or(0)))});
-  // They are written after the wait, in which it is within others' reach.
-  bool waits = !c.enters && owns_pid_namespace(c) && start_wait(c) == Wait::before_filter;
-  if (labels && waits) c.open_proc(kProcessProcfs);
+  if (waits) c.open_proc(kProcessProcfs);
 }
 
 static void emit_names(Compilation& c) {

@@ -14,8 +14,7 @@ namespace minirun {
 // By the process outside, through the tree that minirun itself is in.
 static void emit_exec_proc(Compilation& c, bool hosts) {
   const oci::Process& process = *c.spec.process;
-  bool labels = !process.apparmor_profile.empty() || !process.selinux_label.empty();
-  if (!labels && !process.oom_score_adj) return;
+  if (!has_label(process) && !process.oom_score_adj) return;
   c.open_proc(hosts ? kHostsProcfs : kPrivateProcfs);
   if (!process.oom_score_adj) return;
   c.add(Op::write_proc, "/process/oomScoreAdj",

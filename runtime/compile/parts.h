@@ -85,6 +85,11 @@ struct Compilation {
 // "/mounts/3"
 std::string pointer_at(std::string_view list, size_t index);
 
+// Whether the process gets a label of AppArmor or SELinux, which is written below /proc/self.
+inline bool has_label(const oci::Process& process) {
+  return !process.apparmor_profile.empty() || !process.selinux_label.empty();
+}
+
 // compile/sources.cc
 // A slot for what an `attach` places: with a step before it that has its turn opened, where the turn before is full.
 uint32_t host_source(Compilation& c, Source source);

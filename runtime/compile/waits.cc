@@ -77,8 +77,7 @@ uint32_t emit_gates(Compilation& c) {
   if ((outlives || hooks) && c.spec.process && c.spec.process->terminal) c.add(Op::take_terminal, "/process/terminal");
   if (c.commits) return kNoStep;
   if (outlives) c.add(Op::outlive, "");
-  const auto& process = c.spec.process;
-  bool labels = process && (!process->apparmor_profile.empty() || !process->selinux_label.empty());
+  bool labels = c.spec.process && has_label(*c.spec.process);
   if (hooks) {
     close_for_wait(c, labels);
     emit_hooks_gate(c);
