@@ -7,11 +7,8 @@
 #include <sys/wait.h>
 
 #include <cerrno>
-#include <climits>
-#include <cstdlib>
 
 #include "namespaces/kernel.h"
-#include "sys/file.h"
 #include "sys/kernel_abi.h"
 #include "sys/mountinfo.h"
 
@@ -51,14 +48,9 @@ Result<UniqueFd> open_tree_in_copy(const std::string& path, unsigned flags) {
 }
 
 Result<std::vector<std::string>> kept_namespaces(const std::string& path) {
-  char real[PATH_MAX];
-  if (realpath(path.c_str(), real) == nullptr) return fail(errno, "resolve {}", path);
-  const std::string top = real;
   std::vector<std::string> kept;
-  for (const MountLine& line : parse_mountinfo(TRY(read_file(AT_FDCWD, "/proc/self/mountinfo", kMostMountinfoBytes)))) {
-    bool below = line.mount_point == top || line.mount_point.starts_with(top == "/" ? top : top + "/");
-    if (below && line.is_mount_namespace()) kept.push_back(line.mount_point);
-  }
+  for (const MountBelow& mount : TRY(mounts_below(path)))
+    if (mount.line.is_mount_namespace()) kept.push_back(mount.line.mount_point);
   return kept;
 }
 

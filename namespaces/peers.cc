@@ -2,13 +2,10 @@
 #include "namespaces/peers.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
-#include <cstdlib>
 
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
@@ -31,12 +28,6 @@ Result<void> propagate(int mount, uint64_t type, bool recursive, const std::stri
   return {};
 }
 
-bool same_root(int one, int other) {
-  struct stat a {
-  }, b{};
-  return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
 // A mount below a source: its path is others' to change (ENOENT, ELOOP, ENOTDIR), or closed even to root (a user's
 // FUSE).
 bool is_out_of_reach(int code, const std::string& below) {
@@ -57,22 +48,20 @@ Result<bool> remember(int tree, const std::string& below, const std::string& pat
   peer.member.reset(static_cast<int>(syscall(SYS_open_tree, AT_FDCWD, path.c_str(), flags)));
   if (!peer.member && is_out_of_reach(errno, below)) return false;
   if (!peer.member) return fail(errno, "open_tree {}", path);
-  if (!same_root(peer.mount.get(), peer.member.get())) return false;
+  auto same = is_same_file(peer.mount.get(), peer.member.get());
+  if (!same.ok() || !*same) return false;
   TRY(propagate(peer.member.get(), abi::kMsShared, false, path));  // a group of its own, where it has none
   later->push_back(std::move(peer));
   return true;
 }
 
 Result<void> remember_below(int tree, const std::string& path, std::vector<PeerMount>* later) {
-  char real[PATH_MAX];
-  if (realpath(path.c_str(), real) == nullptr) return fail(errno, "resolve {}", path);
-  const std::string top = std::string(real) == "/" ? "/" : std::string(real) + "/";
   std::string last;
-  for (const MountLine& line : parse_mountinfo(TRY(read_file(AT_FDCWD, "/proc/self/mountinfo", kMostMountinfoBytes)))) {
-    if (!line.mount_point.starts_with(top) || line.mount_point == top || line.is_mount_namespace()) continue;
-    if (line.mount_point == last) continue;  // the one on top stands for both
-    last = line.mount_point;
-    (void)TRY(remember(tree, line.mount_point.substr(top.size()), line.mount_point, true, later));
+  for (const MountBelow& mount : TRY(mounts_below(path))) {
+    if (mount.below.empty() || mount.line.is_mount_namespace()) continue;
+    if (mount.line.mount_point == last) continue;  // the one on top stands for both
+    last = mount.line.mount_point;
+    (void)TRY(remember(tree, mount.below, mount.line.mount_point, true, later));
   }
   return {};
 }

@@ -16,6 +16,7 @@
 #include "namespaces/filesystem_log.h"
 #include "namespaces/mount_copy.h"
 #include "namespaces/mount_id_map.h"
+#include "sys/file.h"
 #include "sys/kernel_abi.h"
 
 namespace minirun {
@@ -39,11 +40,7 @@ Result<UniqueFd> open_tree_source(const Source& source) {
 // The path may lead elsewhere than the descriptor does by now: that is no rootfs then.
 Result<UniqueFd> reopen_rootfs(const Source& source, int rootfs_fd) {
   UniqueFd fd = TRY(open_tree_in_copy(source.path, abi::kOpenTreeClone | abi::kAtRecursive | abi::kAtSymlinkNofollow));
-  struct stat wanted {
-  }, found{};
-  if (fstat(fd.get(), &found) < 0 || fstat(rootfs_fd, &wanted) < 0) return fail(errno, "stat {}", source.path);
-  if (wanted.st_dev != found.st_dev || wanted.st_ino != found.st_ino)
-    return fail(ESTALE, "{} is another directory by now", source.path);
+  if (!TRY(is_same_file(fd.get(), rootfs_fd))) return fail(ESTALE, "{} is another directory by now", source.path);
   return fd;
 }
 

@@ -2,9 +2,12 @@
 #include "sys/file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstdio>
 
 namespace minirun {
@@ -13,6 +16,21 @@ Result<UniqueFd> open_at(int dirfd, const std::string& path, int flags, unsigned
   UniqueFd fd(openat(dirfd, path.c_str(), flags | O_CLOEXEC, mode));
   if (!fd) return fail(errno, "open {}", path);
   return fd;
+}
+
+Result<bool> is_same_file(int one, int other) {
+  struct stat a {
+  }, b{};
+  if (fstat(one, &a) < 0 || fstat(other, &b) < 0) return fail(errno, "stat a descriptor");
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+Result<std::string> name_of_descriptor(int fd) {
+  char name[PATH_MAX];
+  std::string link = fmt::format("/proc/self/fd/{}", fd);
+  ssize_t n = readlink(link.c_str(), name, sizeof name);
+  if (n < 0 || n == static_cast<ssize_t>(sizeof name)) return fail(n < 0 ? errno : ENAMETOOLONG, "readlink {}", link);
+  return std::string(name, static_cast<size_t>(n));
 }
 
 Result<std::string> read_all(int fd, size_t max_bytes, std::string_view name) {

@@ -13,6 +13,13 @@ namespace minirun {
 // open(2) with O_CLOEXEC added. dirfd: a directory or AT_FDCWD. mode counts with O_CREAT only.
 Result<UniqueFd> open_at(int dirfd, const std::string& path, int flags, unsigned mode = 0);
 
+// Whether both descriptors are of one file: stat(2), st_dev and st_ino.
+Result<bool> is_same_file(int one, int other);
+
+// What /proc/self/fd says of a descriptor: a path of this process's mount namespace, or the kernel's own name of it
+// (proc_pid_fd(5)).
+Result<std::string> name_of_descriptor(int fd);
+
 // Reads to the end of the file from where the descriptor stands. More than max_bytes is an error with code EFBIG:
 // nothing that minirun reads is unbounded. `name` is for the message only.
 Result<std::string> read_all(int fd, size_t max_bytes, std::string_view name);

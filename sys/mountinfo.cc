@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sys/mountinfo.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <climits>
+#include <cstdlib>
+#include <utility>
+
+#include "sys/file.h"
 
 namespace minirun {
 namespace {
@@ -62,6 +70,20 @@ std::vector<MountLine> parse_mountinfo(std::string_view text) {
     mounts.push_back(std::move(mount));
   }
   return mounts;
+}
+
+Result<std::vector<MountBelow>> mounts_below(const std::string& path) {
+  char real[PATH_MAX];
+  if (realpath(path.c_str(), real) == nullptr) return fail(errno, "resolve {}", path);
+  const std::string top = real, prefix = top == "/" ? top : top + "/";
+  std::vector<MountBelow> found;
+  for (MountLine& line : parse_mountinfo(TRY(read_file(AT_FDCWD, "/proc/self/mountinfo", kMostMountinfoBytes)))) {
+    bool itself = line.mount_point == top;
+    if (!itself && !line.mount_point.starts_with(prefix)) continue;
+    std::string below = itself ? "" : line.mount_point.substr(prefix.size());
+    found.push_back({std::move(line), std::move(below)});
+  }
+  return found;
 }
 
 }  // namespace minirun

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sys/result.h"
+
 namespace minirun {
 
 struct MountLine {
@@ -22,6 +24,14 @@ struct MountLine {
 };
 // What is no such line is left out.
 std::vector<MountLine> parse_mountinfo(std::string_view text);
+
+// A mount of this process's mount namespace, and where it is below a path: "" at the path itself.
+struct MountBelow {
+  MountLine line;
+  std::string below;
+};
+// At the path, whose symbolic links are followed, and below it.
+Result<std::vector<MountBelow>> mounts_below(const std::string& path);
 
 // Enough for the hundred thousand mounts that a mount namespace has at most (fs.mount-max, Linux 4.9).
 constexpr size_t kMostMountinfoBytes = 64 << 20;

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <climits>
 #include <cstdlib>
 
 #include "cgroups/hierarchy.h"
@@ -119,21 +118,13 @@ Result<void> Restoration::open_terminal() {
   return {};
 }
 
-Result<std::string> path_of(int fd) {
-  char path[PATH_MAX];
-  std::string link = fmt::format("/proc/self/fd/{}", fd);
-  ssize_t n = readlink(link.c_str(), path, sizeof path);
-  if (n < 0 || n == static_cast<ssize_t>(sizeof path)) return fail(n < 0 ? errno : ENAMETOOLONG, "readlink {}", link);
-  return std::string(path, static_cast<size_t>(n));
-}
-
 Result<pid_t> Restoration::run(const std::string& criu, const ImagePaths& paths) {
   const oci::Spec& spec = prepared_.bundle.spec;
   int state = creation_.state().fd();
   facts_.images = paths.images;
   facts_.work = paths.work;
-  facts_.rootfs = TRY(path_of(prepared_.bundle.rootfs.get()));
-  facts_.pid_file = TRY(path_of(state)) + "/" + kPidFile;
+  facts_.rootfs = TRY(name_of_descriptor(prepared_.bundle.rootfs.get()));
+  facts_.pid_file = TRY(name_of_descriptor(state)) + "/" + kPidFile;
   facts_.cgroup_path = creation_.record().cgroup.path;
   facts_.mounts = criu_mounts(spec, prepared_.bundle.path, hierarchy_.mount_point + facts_.cgroup_path, console_);
   criu_config_ = TRY(open_criu_config(spec, prepared_.bundle.path, facts_.rootfs));

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/launch/seccomp_agent.h"
 
-#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <string_view>
 
@@ -15,6 +13,7 @@
 #include "runtime/supervise/init_channel.h"
 #include "runtime/text/json_writer.h"
 #include "runtime/text/unix_socket.h"
+#include "sys/file.h"
 
 namespace minirun {
 namespace {
@@ -42,11 +41,9 @@ Result<pid_t> await_number(Child& child, pid_t number) {
 // containers too, gets nothing else than what seccomp(2) makes.
 Result<void> check_listener(int fd) {
   constexpr std::string_view kListener = "anon_inode:seccomp notify";
-  std::array<char, 64> target{};
-  ssize_t n = readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), target.data(), target.size());
-  if (n < 0) return fail(errno, "{}: look at the listener", kPurpose);
-  std::string_view found(target.data(), static_cast<size_t>(n));
-  return found == kListener ? Result<void>() : fail(EPROTO, "{}: the container offers {}", kPurpose, found);
+  auto found = name_of_descriptor(fd);
+  if (!found.ok()) return wrap(found.error(), kPurpose);
+  return *found == kListener ? Result<void>() : fail(EPROTO, "{}: the container offers {}", kPurpose, *found);
 }
 
 // The number is looked for in memory, as the container may make no system call to tell it. Nothing: the container has

@@ -152,10 +152,7 @@ Result<void> move_device(Netlink& host, Netlink& inside, const Move& move, int n
 // A namespace by path may be the one that the devices are in.
 Result<void> check_other_namespace(int namespace_fd) {
   UniqueFd own = TRY(open_at(AT_FDCWD, "/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
-  struct stat here {
-  }, there{};
-  if (fstat(own.get(), &here) < 0 || fstat(namespace_fd, &there) < 0) return fail(errno, "stat a network namespace");
-  if (here.st_dev == there.st_dev && here.st_ino == there.st_ino)
+  if (TRY(is_same_file(own.get(), namespace_fd)))
     return fail(0,
                 "/linux/netDevices: the container's network namespace is the host's own: there is nowhere to move to");
   return {};
