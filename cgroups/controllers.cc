@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 
 #include "cgroups/hierarchy.h"
 #include "sys/file.h"
@@ -47,8 +48,8 @@ Error not_offered(const ControllerNeed& need) {
 
 // The kernel passes cpu, cpuset and pids on from a cgroup with processes too, which makes it the root of a threaded
 // subtree: its children are "domain invalid" from then on, and no process can be born in them (cgroup-v2.rst,
-// "Threads"). The kernel's own root has no cgroup.type, and may have processes. EOPNOTSUPP of a threaded one is told by
-// the write.
+// "Threads"). The kernel's own root has no cgroup.type, and may have processes. The write itself answers EOPNOTSUPP in
+// a threaded one.
 Result<bool> has_processes(int root_fd, const std::string& directory) {
   auto type = read_file(root_fd, directory + "cgroup.type");
   if (!type && type.error().code == ENOENT) return false;
@@ -62,10 +63,11 @@ Result<bool> has_processes(int root_fd, const std::string& directory) {
 Result<void> enable_below(int root_fd, const std::string& directory, const std::vector<ControllerNeed>& needed) {
   std::string file = directory + "cgroup.subtree_control";
   std::string enabled = TRY(read_file(root_fd, file));
+  std::optional<bool> busy;
   for (const ControllerNeed& need : needed) {
     if (lists_controller(enabled, need.controller)) continue;
-    bool busy = TRY(has_processes(root_fd, directory));
-    auto written = busy ? Result<void>(fail(EBUSY, "")) : write_control(root_fd, file, "+" + need.controller);
+    if (!busy) busy = TRY(has_processes(root_fd, directory));
+    auto written = *busy ? Result<void>(fail(EBUSY, "")) : write_control(root_fd, file, "+" + need.controller);
     if (!written) return cannot_enable(need, "/" + directory.substr(0, directory.rfind('/')), written.error().code);
   }
   return {};

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -31,6 +32,13 @@ Result<std::string> name_of_descriptor(int fd) {
   ssize_t n = readlink(link.c_str(), name, sizeof name);
   if (n < 0 || n == static_cast<ssize_t>(sizeof name)) return fail(n < 0 ? errno : ENAMETOOLONG, "readlink {}", link);
   return std::string(name, static_cast<size_t>(n));
+}
+
+bool is_locked(int dirfd, const std::string& name) {
+  auto file = open_at(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!file.ok()) return false;
+  // A lock that is had goes with the descriptor.
+  return syscall(SYS_flock, file->get(), LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
 Result<std::string> read_all(int fd, size_t max_bytes, std::string_view name) {

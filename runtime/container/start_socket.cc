@@ -22,7 +22,6 @@ namespace {
 
 constexpr const char* kSocketName = "start.sock";
 constexpr const char* kGateName = "gate";
-constexpr int kExclusive = 2, kShared = 1, kNoWait = 4, kUnlock = 8;  // LOCK_* of flock(2)
 
 // Through /proc/self/fd: the path of a state root may be longer than an address.
 sockaddr_un address_in(int state_fd) {
@@ -57,7 +56,7 @@ Result<StartSocket> make_start_socket(int state_fd) {
   // A FIFO: whoever traces the process that holds it can write no more into it than a pipe takes.
   if (mkfifoat(state_fd, kGateName, 0600) < 0) return fail(errno, "make the gate");
   made.gate = TRY(open_at(state_fd, kGateName, O_RDWR | O_NOFOLLOW | O_NONBLOCK));
-  if (syscall(SYS_flock, made.gate.get(), kExclusive | kNoWait) < 0) return fail(errno, "lock the gate");
+  if (syscall(SYS_flock, made.gate.get(), LOCK_EX | LOCK_NB) < 0) return fail(errno, "lock the gate");
   made.listener = TRY(new_socket());
   sockaddr_un address = address_in(state_fd);
   if (bind(made.listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
@@ -67,11 +66,7 @@ Result<StartSocket> make_start_socket(int state_fd) {
 }
 
 bool waits_for_start(int state_fd) {
-  auto gate = open_at(state_fd, kGateName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  if (!gate.ok()) return false;
-  if (syscall(SYS_flock, gate->get(), kShared | kNoWait) < 0) return errno == EWOULDBLOCK;
-  (void)syscall(SYS_flock, gate->get(), kUnlock);
-  return false;
+  return is_locked(state_fd, kGateName);
 }
 
 Result<StartConnection> connect_for_start(int state_fd, const std::string& made_by) {

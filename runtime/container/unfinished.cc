@@ -26,10 +26,7 @@ Result<void> Unfinished::finish(int state_fd) {
 }
 
 bool is_unfinished(int state_fd) {
-  auto file = open_at(state_fd, kUnfinishedName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  if (!file.ok()) return false;
-  if (syscall(SYS_flock, file->get(), LOCK_SH | LOCK_NB) < 0) return errno == EWOULDBLOCK;
-  return false;  // the lock goes with the descriptor
+  return is_locked(state_fd, kUnfinishedName);
 }
 
 }  // namespace minirun
