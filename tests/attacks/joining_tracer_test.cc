@@ -17,7 +17,7 @@ using nlohmann::json;
 // A pod whose containers share user and pid namespace: what joins both shared minirun's memory once.
 TEST_F(Tracer, FindsNothingOfAContainerThatJoinsUserAndPidNamespace) {
   Bundle pod;
-  add_user_namespace(pod);
+  pod.add_user_namespace();
   start_tracer(pod);
   Bundle other;
   other.config["linux"]["uidMappings"] = json::array();
@@ -115,7 +115,7 @@ TEST_F(JoiningTracer, FindsOfACreatedContainerNoMoreThanItsWaitTakes) {
 TEST_F(JoiningTracer, FindsNothingOfARunInANewUserNamespace) {
   Bundle pod, other;
   start_tracer(pod);
-  add_user_namespace(other);
+  other.add_user_namespace();
   other.join_namespace("pid", "/proc/" + std::to_string(container_pid()) + "/ns/pid");
   other.config["mounts"] = json::array();  // no procfs of a pid namespace that the host owns
   other.config["linux"].erase("maskedPaths");

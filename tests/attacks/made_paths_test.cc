@@ -33,10 +33,8 @@ class MadePaths : public Attack {
     bundle.add_mount("/vol", "bind", volume_, {"rbind"});
     bundle.payload({"true"});
     if (!user) return;
-    bundle.config["linux"]["namespaces"].push_back({{"type", "user"}});
-    for (const char* kind : {"uidMappings", "gidMappings"})
-      bundle.config["linux"][kind] = {{{"containerID", 0}, {"hostID", 100000}, {"size", 1000}}};
-    ASSERT_EQ(system(("chown -hR 100000:100000 " + bundle.rootfs() + " " + volume_).c_str()), 0);
+    bundle.add_user_namespace();
+    ASSERT_EQ(system(("chown -hR 100000:100000 " + volume_).c_str()), 0);
   }
   void expect_untouched() {
     std::string found;

@@ -119,7 +119,7 @@ class JoinedUser : public Attack {
  protected:
   void SetUp() override {
     Attack::SetUp();
-    add_user_namespace(pod_);
+    pod_.add_user_namespace();
     start(pod_);
     make_folders(kFolder);
   }

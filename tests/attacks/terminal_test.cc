@@ -66,18 +66,12 @@ class FalseTerminal : public Attack {
       if (mount["destination"] == "/dev/pts")
         mount = {{"destination", "/dev/pts"}, {"type", "bind"}, {"source", folder}, {"options", {"bind"}}};
   }
-  void map_ids(Bundle& bundle) {
-    bundle.config["linux"]["namespaces"].push_back({{"type", "user"}});
-    for (const char* kind : {"uidMappings", "gidMappings"})
-      bundle.config["linux"][kind] = {{{"containerID", 0}, {"hostID", 100000}, {"size", 1000}}};
-    ASSERT_EQ(system(("chown -hR 100000:100000 " + bundle.rootfs()).c_str()), 0);
-  }
   // By run, both ways, and by exec into a container that has none itself.
   void expect_no_terminal(const std::string& folder) {
     for (bool user : {false, true}) {
       Bundle bundle;
       bind_over_pts(bundle, folder);
-      if (user) map_ids(bundle);
+      if (user) bundle.add_user_namespace();
       bundle.config["process"]["terminal"] = true;
       bundle.payload({"print", "it runs"});
       expect_refused(run(bundle), {"/process/terminal", "/dev/pts"});
@@ -135,7 +129,7 @@ TEST_F(FalseTerminal, OfAnotherDevpts) {
     bind_over_pts(bundle, folder);
     for (auto& mount : bundle.config["mounts"])
       if (mount["destination"] == "/dev/pts") mount["options"] = {"rbind"};
-    if (user) map_ids(bundle);
+    if (user) bundle.add_user_namespace();
     bundle.config["process"]["terminal"] = true;
     bundle.payload({"print", "it runs"});
     expect_refused(run(bundle), {"/process/terminal", "/dev/pts"});

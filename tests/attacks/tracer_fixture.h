@@ -28,14 +28,6 @@ inline void add_filter(Bundle& bundle, const std::vector<std::string>& names = {
       {"syscalls", {{{"names", names}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", 38}}}}};
 }
 
-// A new one, with the rootfs as its root's.
-inline void add_user_namespace(Bundle& bundle) {
-  bundle.config["linux"]["namespaces"].push_back({{"type", "user"}});
-  for (const char* maps : {"uidMappings", "gidMappings"})
-    bundle.config["linux"][maps] = {{{"containerID", 0}, {"hostID", 100000}, {"size", 1000}}};
-  ASSERT_EQ(system(("chown -hR 100000:100000 " + bundle.rootfs()).c_str()), 0);
-}
-
 // The kinds of what was found: "[program /bin/x]" is "program".
 inline std::set<std::string> kinds(const std::string& said) {
   std::set<std::string> found;

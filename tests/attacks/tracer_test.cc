@@ -48,7 +48,7 @@ TEST_F(ExecTracer, FindsNothingBesideAWorkloadWithoutAnInit) {
 TEST_F(ExecTracer, FindsNothingInAUserNamespace) {
   for (bool filtered : {false, true}) {
     Bundle bundle;
-    add_user_namespace(bundle);
+    bundle.add_user_namespace();
     if (filtered) add_filter(bundle);
     std::string said = trace_execs(bundle);
     EXPECT_NE(said.find("before 0 findings 0"), std::string::npos) << said;

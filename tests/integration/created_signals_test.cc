@@ -142,10 +142,7 @@ TEST_F(CreatedSignals, EndItWith128AndTheirNumber) {
 TEST_F(CreatedSignals, EndOneInAUserNamespace) {
   Bundle bundle;
   bundle.payload({"pause"});
-  ASSERT_EQ(system(("chown -hR 100000:100000 " + bundle.rootfs()).c_str()), 0);
-  bundle.config["linux"]["namespaces"].push_back({{"type", "user"}});
-  for (const char* maps : {"uidMappings", "gidMappings"})
-    bundle.config["linux"][maps] = {{{"containerID", 0}, {"hostID", 100000}, {"size", 65536}}};
+  bundle.add_user_namespace(65536);
   expect_all_kinds(bundle, {"no pid namespace"});
 }
 

@@ -70,12 +70,6 @@ class KeptNamespaces : public MinirunTest {
     ASSERT_EQ(umount2((folder + "/kept").c_str(), 0), 0);
     ASSERT_EQ(umount2(folder.c_str(), MNT_DETACH), 0);
   }
-  void add_user_namespace() {
-    bundle_.config["linux"]["namespaces"].push_back({{"type", "user"}});
-    for (const char* kind : {"uidMappings", "gidMappings"})
-      bundle_.config["linux"][kind] = {{{"containerID", 0}, {"hostID", 100000}, {"size", 1000}}};
-    ASSERT_EQ(system(("chown -hR 100000:100000 " + bundle_.rootfs()).c_str()), 0);
-  }
   void expect_below(const std::vector<std::string>& flags = {}) {
     Outcome outcome = run(bundle_, flags);
     EXPECT_EQ(outcome.code, 0) << describe(outcome);
@@ -90,7 +84,7 @@ TEST_F(KeptNamespaces, ARecursiveBindLeavesThemOut) {
   bundle_.add_mount("/data", "bind", source(), {"rbind", "ro", "rslave"});
   expect_below();
   expect_below({"--no-pivot"});
-  ASSERT_NO_FATAL_FAILURE(add_user_namespace());
+  bundle_.add_user_namespace();
   expect_below();
 }
 
@@ -129,7 +123,7 @@ TEST_F(KeptNamespaces, TheRootfsItselfMayHaveOne) {
 
 TEST_F(KeptNamespaces, TheRootfsOfAUserNamespaceToo) {
   bundle_.add_mount("/data", "bind", source(), {"rbind"});
-  ASSERT_NO_FATAL_FAILURE(add_user_namespace());
+  bundle_.add_user_namespace();
   ASSERT_NO_FATAL_FAILURE(keep_one_in(bundle_.rootfs()));
   expect_below();
   ASSERT_NO_FATAL_FAILURE(let_go_in(bundle_.rootfs()));

@@ -37,12 +37,6 @@ class ManyMounts : public MinirunTest {
       bundle.add_mount(target(i), "bind", source, {"bind"});
     }
   }
-  static void add_user_namespace(Bundle& bundle) {
-    bundle.config["linux"]["namespaces"].push_back({{"type", "user"}});
-    bundle.config["linux"]["uidMappings"] = bundle.config["linux"]["gidMappings"] =
-        json::array({{{"containerID", 0}, {"hostID", 100000}, {"size", 1000}}});
-    ASSERT_EQ(system(("chown -hR 100000:100000 " + bundle.rootfs()).c_str()), 0);
-  }
   static void show_some(Bundle& bundle) {
     bundle.payload({"files", target(0), target(63), target(64), target(127), target(128), target(kMany - 1)});
   }
@@ -62,7 +56,7 @@ TEST_F(ManyMounts, MoreThanThereMayBeDescriptors) {
 
 TEST_F(ManyMounts, InAUserNamespaceToo) {
   Bundle bundle;
-  ASSERT_NO_FATAL_FAILURE(add_user_namespace(bundle));
+  bundle.add_user_namespace();
   add_binds(bundle, kMany);
   show_some(bundle);
   Outcome outcome = run(bundle, {}, with_open_files(256, 256));

@@ -23,12 +23,7 @@ class MountLinks : public ::testing::WithParamInterface<Way>, public MinirunTest
     (void)chmod((bundle_.path() + "/volume").c_str(), 0777);
   }
   Outcome run_as_asked() {
-    if (GetParam() == Way::user_namespace) {
-      bundle_.config["linux"]["namespaces"].push_back({{"type", "user"}});
-      for (const char* kind : {"uidMappings", "gidMappings"})
-        bundle_.config["linux"][kind] = {{{"containerID", 0}, {"hostID", 100000}, {"size", 1000}}};
-      EXPECT_EQ(system(("chown -hR 100000:100000 " + bundle_.rootfs()).c_str()), 0);
-    }
+    if (GetParam() == Way::user_namespace) bundle_.add_user_namespace();
     return GetParam() == Way::no_pivot ? run(bundle_, {"--no-pivot"}) : run(bundle_);
   }
   void expect_output(const std::string& text) {

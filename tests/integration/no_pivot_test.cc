@@ -35,10 +35,7 @@ TEST_F(NoPivot, HostsProcAndSysAreHidden) {
 }
 
 TEST_F(NoPivot, HostsProcAndSysAreHiddenFromAUserNamespace) {
-  bundle_.config["linux"]["namespaces"].push_back({{"type", "user"}});
-  for (const char* kind : {"uidMappings", "gidMappings"})
-    bundle_.config["linux"][kind] = {{{"containerID", 0}, {"hostID", 100000}, {"size", 1000}}};
-  ASSERT_EQ(system(("chown -hR 100000:100000 " + bundle_.rootfs()).c_str()), 0);
+  bundle_.add_user_namespace();
   expect_no_other_view();
 }
 

@@ -27,12 +27,7 @@ class OwnSources : public ::testing::WithParamInterface<Launch>, public MinirunT
   Outcome run_as_asked() {
     if (GetParam() == Launch::no_pivot) return run(bundle_, {"--no-pivot"});
     if (GetParam() == Launch::pid_of_others) bundle_.join_namespace("pid", "/proc/self/ns/pid");
-    if (GetParam() == Launch::user_namespace) {
-      bundle_.config["linux"]["namespaces"].push_back({{"type", "user"}});
-      for (const char* kind : {"uidMappings", "gidMappings"})
-        bundle_.config["linux"][kind] = {{{"containerID", 0}, {"hostID", 100000}, {"size", 1000}}};
-      EXPECT_EQ(system(("chown -hR 100000:100000 " + bundle_.rootfs()).c_str()), 0);
-    }
+    if (GetParam() == Launch::user_namespace) bundle_.add_user_namespace();
     return run(bundle_);
   }
   void expect_output(const std::string& text) {

@@ -78,12 +78,6 @@ class Peers : public MinirunTest {
     ASSERT_EQ(waitpid(child, &status, 0), child);
     ASSERT_EQ(status, 0) << path;
   }
-  void add_user_namespace() {
-    bundle_.config["linux"]["namespaces"].push_back({{"type", "user"}});
-    bundle_.config["linux"]["uidMappings"] = bundle_.config["linux"]["gidMappings"] =
-        json::array({{{"containerID", 0}, {"hostID", 100000}, {"size", 1000}}});
-    ASSERT_EQ(system(("chown -hR 100000:100000 " + bundle_.rootfs()).c_str()), 0);
-  }
   // A tmpfs on each mount of the tree at /shared, one more through a link of
   // the image, and a masked path.
   void mount_below() {
@@ -126,7 +120,7 @@ TEST_F(Peers, WhatIsBelowASharedBindStaysInTheContainer) {
 }
 
 TEST_F(Peers, InAUserNamespaceToo) {
-  ASSERT_NO_FATAL_FAILURE(add_user_namespace());
+  bundle_.add_user_namespace();
   bundle_.add_mount("/shared", "bind", source_, {"rbind", "rshared"});
   mount_below();
   while_it_runs({}, [&](pid_t) { EXPECT_EQ(on_the_host(), kAsBefore); });
@@ -193,7 +187,7 @@ TEST_F(Peers, ALaterEntryHasTheLastWord) {
 // In a user namespace the container's devices are the host's nodes. Its root
 // may mount what it likes on them.
 TEST_F(Peers, DevicesOfTheHostAreNone) {
-  ASSERT_NO_FATAL_FAILURE(add_user_namespace());
+  bundle_.add_user_namespace();
   ASSERT_TRUE(is_shared("/dev")) << "as systemd leaves it";
   while_it_runs({}, [&](pid_t pid) {
     EXPECT_NE(mountinfo_of(pid).find(" /dev/null "), std::string::npos);

@@ -131,6 +131,13 @@ void Bundle::drop_namespace(const std::string& type) {
   }
 }
 
+void Bundle::add_user_namespace(unsigned ids) {
+  config["linux"]["namespaces"].push_back({{"type", "user"}});
+  for (const char* maps : {"uidMappings", "gidMappings"})
+    config["linux"][maps] = {{{"containerID", 0}, {"hostID", 100000}, {"size", ids}}};
+  if (system(("chown -hR 100000:100000 " + rootfs()).c_str()) != 0) give_up("chown -hR " + rootfs());
+}
+
 void Bundle::join_namespace(const std::string& type, const std::string& path) {
   drop_namespace(type);
   config["linux"]["namespaces"].push_back({{"type", type}, {"path", path}});

@@ -43,6 +43,8 @@ class Bundle {
                  const std::vector<std::string>& options = {});
   // Takes a namespace out of the list.
   void drop_namespace(const std::string& type);
+  // A new one, of as many ids from 100000 on, which the rootfs belongs to.
+  void add_user_namespace(unsigned ids = 1000);
   // Makes the namespace one to be joined.
   void join_namespace(const std::string& type, const std::string& path);
 
