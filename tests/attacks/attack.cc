@@ -104,4 +104,24 @@ void Attack::start(Bundle& bundle, const std::vector<std::string>& payload, cons
   ASSERT_EQ(outcome.code, 0) << describe(outcome);
 }
 
+void Attack::start_saying(const Bundle& bundle, const std::vector<std::string>& flags) {
+  UniqueFd file(open(kSaid, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  StartOptions options;
+  options.stdout_fd = file.get();
+  std::vector<std::string> all = {"--detach", "--pid-file", kPidFile};
+  all.insert(all.end(), flags.begin(), flags.end());
+  Outcome outcome = run(bundle, all, options);
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  ASSERT_TRUE(eventually([] { return content(kSaid).find("ready") != std::string::npos; })) << content(kSaid);
+}
+
+std::string Attack::end_and_hear(const std::string& awaited) {
+  EXPECT_EQ(call({"kill", id(), "TERM"}).code, 0);
+  EXPECT_TRUE(eventually([&] { return content(kSaid).find(awaited) != std::string::npos; })) << content(kSaid);
+  std::string said = content(kSaid);
+  end();
+  EXPECT_EQ(unlink(kSaid), 0);
+  return said;
+}
+
 }  // namespace minirun::testing

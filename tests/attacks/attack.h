@@ -45,6 +45,11 @@ class Attack : public MinirunTest {
   void start(Bundle& bundle, const std::vector<std::string>& payload = {"pause"},
              const std::vector<std::string>& flags = {});
   void end() const { EXPECT_EQ(call({"delete", "--force", id()}).code, 0); }
+  static constexpr const char* kSaid = "/run/tests/said";
+  // The bundle as it is, detached; its stdout is that file, on which it says "ready" first.
+  void start_saying(const Bundle& bundle, const std::vector<std::string>& flags);
+  // Ends what start_saying() has started, by TERM: all that it had said when this was in it.
+  std::string end_and_hear(const std::string& awaited);
 
  private:
   std::vector<std::string> canaries_;

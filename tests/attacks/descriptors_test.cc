@@ -23,22 +23,10 @@ using nlohmann::json;
 
 class Descriptors : public Attack {
  protected:
-  // Gives the workload of start() a signal and returns what it said on the file that is its stdout.
-  static constexpr const char* kSaid = "/run/tests/said";
   void start_saying(Bundle& bundle, const std::vector<std::string>& payload,
                     const std::vector<std::string>& flags = {}) {
     bundle.payload(payload);
-    start_as_it_is(bundle, flags);
-  }
-  void start_as_it_is(Bundle& bundle, const std::vector<std::string>& flags) {
-    UniqueFd file(open(kSaid, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    StartOptions options;
-    options.stdout_fd = file.get();
-    std::vector<std::string> all = {"--detach", "--pid-file", kPidFile};
-    all.insert(all.end(), flags.begin(), flags.end());
-    Outcome outcome = run(bundle, all, options);
-    ASSERT_EQ(outcome.code, 0) << describe(outcome);
-    ASSERT_TRUE(eventually([] { return content(kSaid).find("ready") != std::string::npos; })) << content(kSaid);
+    Attack::start_saying(bundle, flags);
   }
   // Refused, or at a place of the container: the init's own descriptors lead to some. What is outside has no path
   // there.
@@ -48,12 +36,9 @@ class Descriptors : public Attack {
     std::string cwd = json::parse(outcome.out)["cwd"];
     EXPECT_TRUE(cwd[0] == '/' && cwd.find("/run/tests") == std::string::npos) << cwd;
   }
+  // What it said after its first line.
   std::string end_and_hear() {
-    EXPECT_EQ(call({"kill", id(), "TERM"}).code, 0);
-    EXPECT_TRUE(eventually([] { return content(kSaid).find('\n') != std::string::npos; })) << content(kSaid);
-    std::string said = content(kSaid);
-    end();
-    EXPECT_EQ(unlink(kSaid), 0);
+    std::string said = Attack::end_and_hear("\n");
     return said.substr(said.find('\n') + 1);
   }
 };
@@ -146,7 +131,7 @@ TEST_F(Descriptors, ExecJoinsRightWhateverTheContainersProcIs) {
   for (const char* evil : {"mount -t tmpfs none /proc; mkdir -p /proc/self/attr /proc/self/fd /proc/1/ns",
                            "mount -o bind /tmp /proc", "mount -o bind /proc/1/root/tmp /proc/self"}) {
     bundle.config["process"]["args"] = {"/bin/sh", "-c", std::string(evil) + " && echo ready && exec sleep 1000"};
-    ASSERT_NO_FATAL_FAILURE(start_as_it_is(bundle, {"--no-init"}));
+    ASSERT_NO_FATAL_FAILURE(Attack::start_saying(bundle, {"--no-init"}));
     UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
     StartOptions options;
     options.stdout_fd = nowhere.get();

@@ -42,30 +42,14 @@ inline std::set<std::string> kinds(const std::string& said) {
 
 class Tracer : public Attack {
  protected:
-  static constexpr const char* kSaid = "/run/tests/said";
-
   void start_tracer(Bundle& bundle, const std::vector<std::string>& flags = {},
                     const std::vector<std::string>& payload = {"trace"}) {
     bundle.add_capability("CAP_SYS_PTRACE");
     bundle.payload(payload);
-    UniqueFd file(open(kSaid, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    StartOptions options;
-    options.stdout_fd = file.get();
-    std::vector<std::string> all = {"--detach", "--pid-file", kPidFile};
-    all.insert(all.end(), flags.begin(), flags.end());
-    Outcome outcome = run(bundle, all, options);
-    ASSERT_EQ(outcome.code, 0) << describe(outcome);
-    ASSERT_TRUE(eventually([] { return content(kSaid).find("ready") != std::string::npos; })) << content(kSaid);
+    start_saying(bundle, flags);
   }
 
-  std::string end_and_hear() {
-    EXPECT_EQ(call({"kill", id(), "TERM"}).code, 0);
-    EXPECT_TRUE(eventually([] { return content(kSaid).find("findings") != std::string::npos; })) << content(kSaid);
-    std::string said = content(kSaid);
-    end();
-    EXPECT_EQ(unlink(kSaid), 0);
-    return said;
-  }
+  std::string end_and_hear() { return Attack::end_and_hear("findings"); }
 
   // Every way of exec; what was seen of them.
   std::string trace_execs(Bundle& bundle, const std::vector<std::string>& flags = {}) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line as container engines use it: their spellings, their environment, the texts that they look for.
 #include <fcntl.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,23 +10,18 @@
 #include <regex>
 
 #include "tests/support/fixture.h"
+#include "tests/support/subreaper.h"
 
 namespace minirun::testing {
 namespace {
 
 using nlohmann::json;
 
-class Contract : public MinirunTest {
+class Contract : public WithSubreaper<MinirunTest> {
  protected:
-  // The engine, or its monitor, is the subreaper of what is created.
   void SetUp() override {
-    MinirunTest::SetUp();
-    ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    WithSubreaper::SetUp();
     nowhere_.reset(open("/dev/null", O_RDWR | O_CLOEXEC));
-  }
-  void TearDown() override {
-    EXPECT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
-    MinirunTest::TearDown();
   }
   StartOptions unread() const {
     StartOptions options;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `create` makes everything but the workload, `start` runs it.
 #include <fcntl.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -12,23 +11,15 @@
 #include <tuple>
 
 #include "tests/support/fixture.h"
+#include "tests/support/subreaper.h"
 
 namespace minirun::testing {
 namespace {
 
 using nlohmann::json;
 
-class CreateStart : public MinirunTest {
+class CreateStart : public WithSubreaper<MinirunTest> {
  protected:
-  // What is created lives on as a child of this program, as it does with an engine.
-  void SetUp() override {
-    MinirunTest::SetUp();
-    ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
-  }
-  void TearDown() override {
-    EXPECT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
-    MinirunTest::TearDown();
-  }
   Outcome create(const Bundle& bundle, const std::vector<std::string>& flags = {},
                  const StartOptions& options = {}) const {
     bundle.write();

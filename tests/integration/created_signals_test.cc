@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Signals that are sent to the first process of a created container itself, past minirun: engines do that by pidfd.
 #include <fcntl.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include <sstream>
 
 #include "tests/support/rootless_fixture.h"
+#include "tests/support/subreaper.h"
 
 namespace minirun::testing {
 namespace {
@@ -58,16 +58,8 @@ const std::vector<WaitingKind>& waiting_kinds() {
   return kinds;
 }
 
-class CreatedSignals : public RootlessTest {
+class CreatedSignals : public WithSubreaper<RootlessTest> {
  protected:
-  void SetUp() override {
-    RootlessTest::SetUp();
-    ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
-  }
-  void TearDown() override {
-    EXPECT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
-    RootlessTest::TearDown();
-  }
   // Its first process, this program's child.
   pid_t create(const Bundle& bundle, const std::vector<std::string>& flags = {}) const {
     bundle.write();

@@ -2,7 +2,6 @@
 // `exec --tty` in the foreground, and `create --console-socket`: the terminal of a process that is not the first, and
 // of one that waits for start.
 #include <fcntl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include "tests/support/exec_fixture.h"
 #include "tests/support/input.h"
 #include "tests/support/screen.h"
+#include "tests/support/subreaper.h"
 
 namespace minirun::testing {
 namespace {
@@ -107,16 +107,8 @@ TEST_F(ExecTerminal, WrongUsesOfTheConsoleSocket) {
   end();
 }
 
-class CreateTerminal : public ExecTest {
+class CreateTerminal : public WithSubreaper<ExecTest> {
  protected:
-  void SetUp() override {
-    MinirunTest::SetUp();
-    ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
-  }
-  void TearDown() override {
-    EXPECT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
-    MinirunTest::TearDown();
-  }
   Outcome create(const std::vector<std::string>& flags) {
     bundle_.payload({"tty"});
     bundle_.write();

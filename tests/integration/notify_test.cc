@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 
 #include "tests/support/descriptors.h"
 #include "tests/support/fixture.h"
+#include "tests/support/subreaper.h"
 
 namespace minirun::testing {
 namespace {
@@ -78,16 +78,8 @@ class Manager {
   std::thread thread_;
 };
 
-class Notify : public MinirunTest {
+class Notify : public WithSubreaper<MinirunTest> {
  protected:
-  void SetUp() override {
-    MinirunTest::SetUp();
-    ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
-  }
-  void TearDown() override {
-    EXPECT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
-    MinirunTest::TearDown();
-  }
   static StartOptions told(const std::string& socket = kHost) {
     StartOptions options;
     options.env.push_back("NOTIFY_SOCKET=" + socket);

@@ -205,25 +205,21 @@ TEST(NothingLost, TestsOfTheTablesAreThere) {
     }
 }
 
+Invocation parse_words(std::vector<std::string> words) {
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  return parse_command_line(static_cast<int>(words.size()), pointers.data());
+}
+
 TEST(NothingLost, DebugStaysBesideALogLevel) {
-  auto debug = [](std::vector<std::string> words) {
-    std::vector<char*> pointers;
-    for (std::string& word : words) pointers.push_back(word.data());
-    return parse_command_line(static_cast<int>(words.size()), pointers.data()).global.debug;
-  };
-  EXPECT_TRUE(debug({"minirun", "--debug", "--log-level", "info", "list"}));
-  EXPECT_TRUE(debug({"minirun", "--log-level", "debug", "list"}));
-  EXPECT_FALSE(debug({"minirun", "--log-level", "error", "list"}));
+  EXPECT_TRUE(parse_words({"minirun", "--debug", "--log-level", "info", "list"}).global.debug);
+  EXPECT_TRUE(parse_words({"minirun", "--log-level", "debug", "list"}).global.debug);
+  EXPECT_FALSE(parse_words({"minirun", "--log-level", "error", "list"}).global.debug);
 }
 
 TEST(NothingLost, PlanWithoutTheInitIsAnother) {
-  auto parse = [](std::vector<std::string> words) {
-    std::vector<char*> pointers;
-    for (std::string& word : words) pointers.push_back(word.data());
-    return std::get<PlanCommand>(parse_command_line(static_cast<int>(words.size()), pointers.data()).command);
-  };
-  EXPECT_FALSE(parse({"minirun", "plan", "bundle"}).no_init);
-  EXPECT_TRUE(parse({"minirun", "plan", "--no-init", "bundle"}).no_init);
+  EXPECT_FALSE(std::get<PlanCommand>(parse_words({"minirun", "plan", "bundle"}).command).no_init);
+  EXPECT_TRUE(std::get<PlanCommand>(parse_words({"minirun", "plan", "--no-init", "bundle"}).command).no_init);
 }
 
 }  // namespace

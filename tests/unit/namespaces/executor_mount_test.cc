@@ -311,5 +311,32 @@ TEST_F(ExecutorMounts, TargetInProcfsIsRefusedWhereItIsNotMeant) {
     }
 }
 
+TEST_F(ExecutorMounts, MasksShareOneEmptyDirectory) {
+  PlanBuilder b;
+  uint32_t null = b.slot({SourceKind::null_device, "", false, 0, ""});
+  for (const char* path : {"/proc/acpi", "/proc/scsi", "/sys/firmware"})
+    b.add(Op::mask, "", {b.text(path), null}, kTolerateMissing);
+  EXPECT_EQ(run(b), 0);
+  EXPECT_EQ(kernel.count(__NR_fsopen), 1u);
+  EXPECT_EQ(kernel.count(__NR_open_tree), 2u) << "the first use places the mount itself";
+  EXPECT_EQ(kernel.count(__NR_move_mount), 3u);
+}
+
+TEST_F(ExecutorMounts, AFileIsNotBoundOntoADirectoryAndThatIsSaid) {
+  PlanBuilder b;
+  uint32_t file = b.slot({SourceKind::tree, "/f", false, 0, ""});
+  b.add(Op::attach, "", {file, b.text("/d"), 0, 0, 0});
+  int looks = 0;
+  kernel.answer = [&](const FakeKernel::Call& call, long* result) {
+    if (call.number == __NR_statx) kernel.file_mode = looks++ == 0 ? 0100644 : 0040755;
+    *result = -EINVAL;
+    return call.number == __NR_move_mount;
+  };
+  EXPECT_EQ(run(b), 127);
+  const Report& report = reinterpret_cast<const PlanHeader*>(image.data())->report;
+  EXPECT_EQ(report.error, EISDIR);
+  EXPECT_EQ(report.syscall, static_cast<uint32_t>(__NR_move_mount));
+}
+
 }  // namespace
 }  // namespace minirun

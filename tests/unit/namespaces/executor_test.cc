@@ -290,18 +290,6 @@ TEST(Executor, AWorkingDirectoryOutsideTheRootIsRefused) {
   EXPECT_EQ(execution.report().syscall, static_cast<uint32_t>(__NR_getcwd));
 }
 
-TEST(Executor, MasksShareOneEmptyDirectory) {
-  PlanBuilder b;
-  uint32_t null = b.slot({SourceKind::null_device, "", false, 0, ""});
-  for (const char* path : {"/proc/acpi", "/proc/scsi", "/sys/firmware"})
-    b.add(Op::mask, "", {b.text(path), null}, kTolerateMissing);
-  Execution execution(b.finish());
-  EXPECT_EQ(execution.run(), 0);
-  EXPECT_EQ(execution.kernel.count(__NR_fsopen), 1u);
-  EXPECT_EQ(execution.kernel.count(__NR_open_tree), 2u) << "the first use places the mount itself";
-  EXPECT_EQ(execution.kernel.count(__NR_move_mount), 3u);
-}
-
 TEST(Executor, AParentThatDiedBeforeThePromiseEndsTheLaunch) {
   Execution execution(one_step(Op::die_with_parent, {}));
   execution.kernel.answer = [](const FakeKernel::Call& call, long* result) {
@@ -347,22 +335,6 @@ TEST(Executor, StdioThatTheCallerOnlyReadsIsNotGivenAway) {
   EXPECT_EQ(owned(kDevice, O_RDWR, -ENOTTY), 0u) << "/dev/null and the like";
   EXPECT_EQ(owned(kDevice, O_RDWR, 0), 3u) << "a terminal";
   EXPECT_EQ(owned(kPipe, O_RDONLY, -ENOTTY), 3u);
-}
-
-TEST(Executor, AFileIsNotBoundOntoADirectoryAndThatIsSaid) {
-  PlanBuilder b;
-  uint32_t file = b.slot({SourceKind::tree, "/f", false, 0, ""});
-  b.add(Op::attach, "", {file, b.text("/d"), 0, 0, 0});
-  Execution execution(b.finish());
-  int looks = 0;
-  execution.kernel.answer = [&](const FakeKernel::Call& call, long* result) {
-    if (call.number == __NR_statx) execution.kernel.file_mode = looks++ == 0 ? 0100644 : 0040755;
-    *result = -EINVAL;
-    return call.number == __NR_move_mount;
-  };
-  EXPECT_EQ(execution.run(), 127);
-  EXPECT_EQ(execution.report().error, EISDIR);
-  EXPECT_EQ(execution.report().syscall, static_cast<uint32_t>(__NR_move_mount));
 }
 
 // The resident init's loop, with the signals that it takes from the queue.
