@@ -63,7 +63,7 @@ class ProcessSteps : public TerminalSteps<Kernel> {
   // (CVE-2025-52881).
   // The right to one is that of the pid namespace's owner. Without it, as in a user namespace of its own or with
   // minirun in another than the kernel's first, it is the procfs that is there.
-  // One at a time: what is held is within reach of whoever may trace this process while it waits.
+  // One at a time: a tracer can reach all that this process holds while it waits.
   long open_proc(uint64_t kind) {
     close_proc();
     if (kind == kHostsProcfs)

@@ -218,7 +218,7 @@ Result<UniqueFd> reopen_without_namespaces(const Source& source, const HostDescr
   if (source.kind == SourceKind::rootfs_tree) return reopen_rootfs(source, host.rootfs);
   if (source.kind != SourceKind::tree) return fail(EPROTO, "no tree of the host to open again");
   UniqueFd fd = TRY(open_tree_in_copy(source.path, tree_flags(source)));
-  // Those of the tree before it are of a tree that nobody sees.
+  // The peers of the first tree go with it: no container gets that tree.
   std::erase_if(*host.peers, [&](const PeerMount& peer) { return peer.source == &source; });
   MountIdMapper mapper;
   TRY(prepare_source(fd.get(), source, host, mapper));

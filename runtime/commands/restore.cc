@@ -83,7 +83,7 @@ Result<void> Restoration::give_descriptors(const ImagePaths& paths) {
   return {};
 }
 
-// As a program to be executed, and for nobody to read: criu makes it that of the restored init.
+// An executable that no process can read. criu makes it the program of the restored init.
 Result<void> Restoration::give_init(const SavedInit& init) {
   if (init.name.empty()) return {};
   UniqueFd program = TRY(open_init_program_in_memory(init.program));

@@ -26,8 +26,8 @@ Result<Container> find_container(const std::string& state_root, const std::strin
 // The same below a state root that is open.
 Result<Container> find_container(int root, const std::string& id);
 
-// The same, to be entered: one that is still being made is waited for, as its workload may be heard of before minirun
-// has heard that it runs. For at most kLockTime; it may be creating still where minirun was killed.
+// The same, for a command that enters it. Waits, for at most kLockTime, for one that is still being made: its workload
+// may print before minirun learns that it runs. Where minirun was killed it may be creating still.
 Result<Container> find_made(int root, const std::string& id);
 
 // The same with an empty status, for a command that does not care whether it waits or is paused. One whose

@@ -53,7 +53,7 @@ Result<uint32_t> known_format(int32_t told, const std::string& made_by) {
 
 Result<StartSocket> make_start_socket(int state_fd) {
   StartSocket made;
-  // A FIFO: whoever traces the process that holds it can write no more into it than a pipe takes.
+  // A FIFO: a process that traces its holder can write to it, but no more than a pipe takes.
   if (mkfifoat(state_fd, kGateName, 0600) < 0) return fail(errno, "make the gate");
   made.gate = TRY(open_at(state_fd, kGateName, O_RDWR | O_NOFOLLOW | O_NONBLOCK));
   if (syscall(SYS_flock, made.gate.get(), LOCK_EX | LOCK_NB) < 0) return fail(errno, "lock the gate");

@@ -44,8 +44,9 @@ Result<void> end_processes(const Container& container, const Cgroup* cgroup) {
   // ESRCH: it has ended since. The wait tells. In a pid namespace its end is everybody's.
   if (syscall(SYS_pidfd_send_signal, container.init.get(), SIGKILL, nullptr, 0) < 0 && errno != ESRCH)
     return fail(errno, "kill the container's first process");
-  // And the process outside that brings an exec into it: frozen with the cgroup, it keeps minirun from reaping the one
-  // that it has brought, and so the pid namespace from ending. That the cgroup has gone is for its removal to say.
+  // cgroup.kill also ends the outer process of an exec. Frozen with the cgroup, that one would keep minirun from
+  // reaping the process that it has cloned into the pid namespace, and the namespace from ending. If the cgroup has
+  // gone, its removal says so.
   auto killed = cgroup != nullptr ? cgroup->kill() : Result<void>();
   if (!killed.ok() && !container.record.own_pid_namespace) return killed;
   if (TRY(await_end(container.init.get(), std::chrono::steady_clock::now() + kRemovalTime))) return {};

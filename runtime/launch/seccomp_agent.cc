@@ -37,8 +37,8 @@ Result<pid_t> await_number(Child& child, pid_t number) {
   return number;
 }
 
-// The number is of memory that a traced process of a created container gives away: the agent, which may serve other
-// containers too, gets nothing else than what seccomp(2) makes.
+// A process that traces a created container can write the number. The agent may serve other containers too, so it gets
+// only a descriptor that seccomp(2) has made.
 Result<void> check_listener(int fd) {
   constexpr std::string_view kListener = "anon_inode:seccomp notify";
   auto found = name_of_descriptor(fd);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What capabilities give a container: the table of docs/security.md, `features` and `plan` say the same, and in a user
 // namespace none of them counts for the host.
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/syscall.h>
 

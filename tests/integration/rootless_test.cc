@@ -202,7 +202,7 @@ TEST_F(Rootless, FilterAndTerminal) {
   EXPECT_EQ(outcome.out.rfind("/dev/console char 0620 0 ", 0), 0U) << describe(outcome);
 }
 
-// As `podman run --pid host` asks for: nobody but the owner of a pid namespace may mount a procfs of it.
+// As `podman run --pid host` asks for. Only the owner of a pid namespace may mount its procfs.
 TEST_F(Rootless, PidNamespaceOfTheHostAndItsProcfs) {
   delegate_cgroup();
   Bundle bundle;
