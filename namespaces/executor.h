@@ -298,10 +298,11 @@ class Executor : public LendSteps<Kernel> {
     if (rc < 0) return rc;
     if (waits && (rc = await_start_for_both(init_first_ + static_cast<uint32_t>(a[1]))) < 0) return rc;
     if (plan_->report.state == kFailed) return -ECHILD;
+    if ((a[3] != 0 || waits) && (rc = this->close_all_but_control()) < 0) return rc;
     ended_ = false;
     rc = this->send(Message::running, 0, -1);
     if (rc < 0) return rc;
-    become_init(pid, a[3] != 0 || waits, a[5] != 0);
+    become_init(pid, a[5] != 0);
     ended_ = true;
     return 0;
   }
@@ -338,11 +339,10 @@ class Executor : public LendSteps<Kernel> {
   // of the init's own half drop the capabilities. no_new_privs is for the filter, and concerns this process alone: the
   // workload has been cloned already.
   long confine(uint32_t count, bool own_descriptors) {
-    if (own_descriptors) this->close_all_but_control();
-    (void)this->call(__NR_chdir, address("/"));
-    long rc = walk(init_first_, init_first_ + count);
-    if (rc < 0) return rc;
-    rc = this->no_new_privileges();
+    long rc = own_descriptors ? this->close_all_but_control() : 0;
+    if (rc >= 0) rc = this->call(__NR_chdir, address("/"));
+    if (rc >= 0) rc = walk(init_first_, init_first_ + count);
+    if (rc >= 0) rc = this->no_new_privileges();
     if (rc < 0) return rc;
     constexpr uint64_t kSpecAllow = 4;  // no mitigation of speculative store bypass: it has no secrets
     constexpr ResidentFilter kFilter = make_resident_filter();
@@ -353,8 +353,7 @@ class Executor : public LendSteps<Kernel> {
 
   // Resident from here on: gives back what it does not need, then reaps and forwards until the workload ends. No
   // minirun waits for a detached workload, and the open socket would keep criu(8) from saving the container.
-  void become_init(long workload, bool shared_descriptors, bool detached) {
-    if (shared_descriptors) this->close_all_but_control();
+  void become_init(long workload, bool detached) {
     if (detached) {
       this->close(this->control_);
       this->control_ = -1;

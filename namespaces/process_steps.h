@@ -275,10 +275,10 @@ class ProcessSteps : public TerminalSteps<Kernel> {
   // descriptors readable, where the host says so (fs.suid_dumpable 1; commit_creds() in kernel/cred.c).
   long hide_again() { return this->prctl(kPrSetDumpable, 0); }
 
-  void close_all_but_control() {
+  long close_all_but_control() {
     auto control = static_cast<uint64_t>(this->control_);
-    (void)this->call(__NR_close_range, 0, control - 1, 0);
-    (void)this->call(__NR_close_range, control + 1, 0xffffffff, 0);
+    long rc = control == 0 ? 0 : this->call(__NR_close_range, 0, control - 1, 0);
+    return rc < 0 ? rc : this->call(__NR_close_range, control + 1, 0xffffffff, 0);
   }
 
   void close_proc() {

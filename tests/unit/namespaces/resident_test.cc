@@ -144,7 +144,7 @@ TEST(Resident, LetsGoOfEverythingBeforeTheWorkloadRuns) {
 }
 
 TEST(Resident, KeepsTheWorkloadFromRunningWhenItCannotLetGo) {
-  for (long number : {__NR_capset, __NR_seccomp}) {
+  for (long number : {__NR_close_range, __NR_chdir, __NR_capset, __NR_seccomp}) {
     Resident resident(supervised(0));
     resident.kernel.answer = [&](const FakeKernel::Call& call, long* result) {
       *result = -EPERM;
@@ -154,6 +154,18 @@ TEST(Resident, KeepsTheWorkloadFromRunningWhenItCannotLetGo) {
     EXPECT_EQ(resident.kernel.count(__NR_execve), 0u) << number;
     EXPECT_EQ(resident.kernel.count(__NR_setsid), 0u) << number;
   }
+}
+
+// The workload's exec gave it a table of its own; what is left in this one a tracer could take.
+TEST(Resident, FailsWhenItCannotCloseWhatItSharedWithTheWorkload) {
+  Resident resident(supervised(kFiles));
+  auto usual = resident.kernel.answer;
+  resident.kernel.answer = [&](const FakeKernel::Call& call, long* result) {
+    *result = -EPERM;
+    return call.number == __NR_close_range || usual(call, result);
+  };
+  EXPECT_EQ(resident.run(), 127);
+  EXPECT_EQ(resident.kernel.count(__NR_rt_sigtimedwait), 0u);
 }
 
 TEST(Resident, GoesOnWhereTheKernelHasNoFilters) {
