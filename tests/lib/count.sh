@@ -2,7 +2,7 @@
 # Sourced by tests/run: runs test programs with a time limit, counts their cases, shows what failed, and compares what
 # was skipped with the lists in tests/skips/.
 #
-# Everything a run produces is in build/results/: NAME.log, NAME.skips.
+# Everything a run produces is in build/results/: NAME.log, NAME.skips, and a line in failures for each case that failed.
 # SPDX-License-Identifier: Apache-2.0
 
 passed=0 failed=0 skipped=0
@@ -13,7 +13,7 @@ results=build/results
 case_passed() { passed=$((passed + 1)); }
 case_failed() {
   failed=$((failed + 1))
-  echo "FAILED: $1" >&2
+  echo "FAILED: $1" | tee -a "$results/failures" >&2
 }
 
 # check NAME SECONDS COMMAND...: one case; the command's output is shown when it fails.
@@ -46,6 +46,7 @@ count_gtest() {
   p=$(grep -cE '^\[       OK \] .* \([0-9]+ ms\)$' "$log")
   f=$(grep -cE '^\[  FAILED  \] .* \([0-9]+ ms\)$' "$log")
   s=$(grep -cE '^\[  SKIPPED \] .* \([0-9]+ ms\)$' "$log")
+  grep -hE '^\[  FAILED  \] .* \([0-9]+ ms\)$' "$log" >> "$results/failures"
   # From each RUN to its FAILED.
   awk '/^\[ RUN      \]/ { block = "" } { block = block $0 "\n" } /^\[  FAILED  \] .* \([0-9]+ ms\)$/ { printf "%s", block }' "$log" >&2
   awk '/^\[ RUN      \]/ { reason = "" } /: Skipped$/ { getline reason }
@@ -54,7 +55,8 @@ count_gtest() {
   if [ "$(grep -cE '^\[==========\] .* ran\.' "$log")" != "$programs" ] || { [ "$status" != 0 ] && [ "$f" = 0 ]; }; then
     tail -n 40 "$log" >&2
     [ "$status" != 124 ] || echo "$name: gave up at its time limit" >&2
-    echo "FAILED: $name: the program ended with status $status before its end or without a failed case" >&2
+    echo "FAILED: $name: the program ended with status $status before its end or without a failed case" |
+      tee -a "$results/failures" >&2
     f=$((f + 1))
   fi
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
@@ -94,4 +96,16 @@ compare_skips() {
   echo "$changes" >&2
   echo "the skipped tests are not those of $list: if that is meant, run tests/run --update-skips and commit it" >&2
   case_failed "$list"
+}
+
+# What failed, by name, and the last words of guests that ended without a status: below all else, where a reader of a
+# long log looks first.
+show_failures() {
+  [ -s "$results/failures" ] || return 0
+  echo "what failed:"
+  cat "$results/failures"
+  local words
+  for words in "$results"/*.guest; do
+    [ ! -s "$words" ] || { echo "$words:"; tail -n 26 "$words"; }
+  done
 }
