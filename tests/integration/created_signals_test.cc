@@ -235,9 +235,10 @@ TEST_F(CreatedSignals, OfASupervisedWorkloadAreHandedOn) {
 TEST_F(CreatedSignals, OnTheWayToTheWorkloadAreNotLost) {
   Bundle bundle;
   bundle.payload({"pause"});
+  const auto step = static_cast<useconds_t>(400 * slowness());
   for (size_t kind = 0; kind < 2; ++kind) {
     waiting_kinds()[kind].change(bundle.config);
-    for (useconds_t delay = 0; delay < 12000; delay += 400) {
+    for (useconds_t delay = 0; delay < 12000; delay += step) {
       pid_t pid = create(bundle, {"--init"});
       ASSERT_GT(pid, 1);
       Running starting(minirun({"start", id()}), {});
