@@ -20,6 +20,7 @@ namespace {
 
 constexpr const char* kHelper = "minirun-systemd";
 constexpr std::string_view kSubgroup = "run.oci.systemd.subgroup";
+constexpr std::string_view kPodmansUnits = "libpod-";
 
 // The user outside of all user namespaces that this process is in, as far as it can be seen: engines without root run
 // minirun as root of theirs.
@@ -57,16 +58,6 @@ systemd::Request request_for(systemd::Call call, const SystemdRecord& record) {
   request.unit = record.unit;
   request.mark = record.mark;
   return request;
-}
-
-// One name below the scope; "": none.
-Result<std::string> subgroup_of(const oci::Spec& spec) {
-  std::string name;
-  for (const auto& [key, value] : spec.annotations)
-    if (key == kSubgroup) name = value;
-  if (name.find('/') != name.npos || name.starts_with('.') || name.starts_with("cgroup."))
-    return fail(EINVAL, "annotation {}: must be one name of a cgroup: found \"{}\"", kSubgroup, name);
-  return name;
 }
 
 // The sleeper counts as a task of the container for as long as it is there.
@@ -120,6 +111,15 @@ Result<systemd::ScopeName> scope_name(const oci::Spec& spec, const std::string& 
 Result<std::string> scope_path(const oci::Spec& spec, const Compiled& compiled, const std::string& id) {
   systemd::ScopeName name = TRY(scope_name(spec, id, compiled.ordinary_user));
   return fmt::format("{}/{}", TRY(systemd::slice_path(name.slice)), name.unit);
+}
+
+Result<std::string> scope_subgroup(const oci::Spec& spec, const std::string& unit) {
+  std::string name = unit.starts_with(kPodmansUnits) ? "container" : "";
+  for (const auto& [key, value] : spec.annotations)
+    if (key == kSubgroup) name = value;
+  if (name.find('/') != name.npos || name.starts_with('.') || name.starts_with("cgroup."))
+    return fail(EINVAL, "annotation {}: must be one name of a cgroup: found \"{}\"", kSubgroup, name);
+  return name;
 }
 
 Result<std::string> find_systemd_helper() {
@@ -176,7 +176,7 @@ Result<SystemdScope> SystemdScope::survey(const Hierarchy& hierarchy, const oci:
   record.unit = name.unit;
   auto annotated = systemd::annotated_properties(spec.annotations);
   if (!annotated.ok()) return fail(0, "config.json: /annotations: {}", annotated.error().message);
-  std::string subgroup = TRY(subgroup_of(spec));
+  std::string subgroup = TRY(scope_subgroup(spec, name.unit));
   auto client = start_client(record.user);
   if (!client.ok()) return wrap_systemd(client.error());
   SystemdScope scope(std::move(client).value(), record);

@@ -35,7 +35,7 @@ class SystemdScope {
                                      const std::string& id, const std::string& mark);
 
   const SystemdRecord& record() const { return record_; }
-  // Where the container's cgroup will be: the scope's, or one below it (annotation run.oci.systemd.subgroup).
+  // Where the container's cgroup will be: the scope's, or one below it (scope_subgroup()).
   const CgroupRecord& cgroup() const { return cgroup_; }
 
   Result<LimitedCgroup> make(const Hierarchy& hierarchy, const Compiled& compiled);
@@ -58,6 +58,12 @@ class SystemdScope {
 
 // Where the scope will be, below the cgroup of the manager (the root of the tree for that of the system).
 Result<std::string> scope_path(const oci::Spec& spec, const Compiled& compiled, const std::string& id);
+
+// The name of the cgroup below the scope that holds the container; "": the scope's own holds it. The annotation
+// run.oci.systemd.subgroup decides. Without it only podman's units have one: conmon reads memory.events after the
+// container's end, which systemd, as it removes the empty scope, would often be too fast for (docs/systemd.md).
+// EINVAL: no name of one cgroup.
+Result<std::string> scope_subgroup(const oci::Spec& spec, const std::string& unit);
 
 // What StartTransientUnit is asked for, without what the helper adds (PIDs, Description). Later ones override earlier
 // ones: minirun's own defaults, the annotations, the limits.
