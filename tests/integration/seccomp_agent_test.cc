@@ -289,9 +289,10 @@ TEST_F(SeccompAgent, IsSentNothingButAListener) {
   ASSERT_EQ(call({"create", "--bundle", bundle_.path(), id()}, quiet).code, 0);
   Agent agent(2);
   const std::string offset = std::to_string(offsetof(PlanHeader, listener));
-  Outcome outcome = call({"exec", id(), "/bin/payload", "scribble", offset, std::to_string(kListenerOffered + 1)});
-  EXPECT_EQ(outcome.out, "scribbled\n") << describe(outcome);
-  outcome = call({"start", id()});
+  Running scribbler(minirun({"exec", id(), "/bin/payload", "scribble", offset, std::to_string(kListenerOffered + 1)}),
+                    {});
+  ASSERT_TRUE(scribbler.wait_for("scribbled")) << scribbler.err();
+  Outcome outcome = call({"start", id()});
   EXPECT_NE(outcome.code, 0);
   EXPECT_NE(outcome.err.find("the container offers "), std::string::npos) << describe(outcome);
   EXPECT_EQ(call({"delete", "--force", id()}).code, 0);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -91,9 +92,15 @@ int scribble(const Args& args) {
     std::string link = "/proc/1/fd/" + std::to_string(fd);
     if (target_of(link).rfind("/memfd:minirun-plan", 0) != 0) continue;
     int file = open(link.c_str(), O_RDWR | O_CLOEXEC);
+    constexpr size_t kHeader = 4096;
+    void* memory = mmap(nullptr, kHeader, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (memory == MAP_FAILED) return say("refused\n"), 0;
     auto word = static_cast<uint32_t>(std::strtoul(args.at(1).c_str(), nullptr, 10));
-    bool done = file >= 0 && pwrite(file, &word, sizeof word, atol(args.at(0).c_str())) == sizeof word;
-    say(done ? "scribbled\n" : "refused\n");
+    auto* place = reinterpret_cast<uint32_t*>(static_cast<char*>(memory) + std::strtoul(args.at(0).c_str(), nullptr, 10));
+    until_term();
+    __atomic_store_n(place, word, __ATOMIC_RELEASE);
+    say("scribbled\n");
+    while (g_enough == 0) __atomic_store_n(place, word, __ATOMIC_RELEASE);
     return 0;
   }
   say("no plan\n");

@@ -72,7 +72,7 @@ int grab(const Args& args);    // until SIGTERM: looks at every descriptor of ev
 int swap_context(const Args& args);  // FILESYSTEM
 int trace(
     const Args& args);  // tracer.cc, until SIGTERM: traces all that it can; "attached N before N findings N [WHAT]..."
-int scribble(const Args& args);    // OFFSET WORD: writes it into the plan that PID 1 holds; "scribbled"
+int scribble(const Args& args);    // OFFSET WORD, until SIGTERM: keeps it in the plan that PID 1 holds; "scribbled"
 int overwrite(const Args& args);   // until SIGTERM: writes to every other process's program; "opened N written M"
 int type_ahead(const Args& args);  // types into its terminal; "TIOCSTI errno"
 // Mounts a procfs and a sysfs in new user, pid, network and mount namespaces; "procfs errno", "sysfs errno", and where
