@@ -44,6 +44,15 @@ void add_mounts(Bundle& bundle) {
   bundle.add_mount("/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", "ro"});
 }
 
+// More than are opened at once, one that becomes the host's peer, and one that an earlier one brings.
+void add_turns(Bundle& bundle) {
+  const std::string volume = bundle.path() + "/volume";
+  bundle.add_mount("/shared", "", volume, {"rbind", "rshared"});
+  bundle.add_mount("/again", "", bundle.rootfs() + "/shared", {"bind", "ro"});
+  for (int i = 0; i < 65; ++i)
+    bundle.add_mount("/many/" + std::to_string(i), "", volume + "/file", {"bind", "ro", "nosuid"});
+}
+
 void restrict_container(json& config) {
   config["root"]["readonly"] = true;
   config["domainname"] = "domain";
@@ -108,6 +117,7 @@ void write_bundles(Kind kind, Bundle& bundle) {
     add_hooks(bundle.config);
   } else if (kind == Kind::joined) {
     bundle.join_namespace("pid", "/proc/self/ns/pid");
+    add_turns(bundle);
     bundle.config["hooks"] = {{"startContainer", {{{"path", "/bin/payload"}, {"args", {"payload", "true"}}}}}};
   } else {
     attach(bundle.config);
