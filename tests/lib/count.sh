@@ -98,14 +98,6 @@ compare_skips() {
   case_failed "$list"
 }
 
-# Guests that were run a second time, with the last words of the first.
-show_lost_guests() {
-  local words
-  for words in "$results"/*.lost; do
-    [ ! -s "$words" ] || { echo "$words: the guest was lost, and run again:"; tail -n 30 "$words"; }
-  done
-}
-
 # What failed, by name, and the last words of guests that ended without a status: below all else, where a reader of a
 # long log looks first.
 show_failures() {

@@ -122,9 +122,25 @@ lint_conformance() {
   tests/lib/conformance_check.sh
 }
 
+# A guest that ends without a status is run once more, and what it said is kept and shown.
+lint_guests() {
+  local results=$results/guests
+  mkdir -p "$results" && echo x >"$results/kernel" || return 1
+  echo 'echo died >&2; exit 1' >"$results/qemu"
+  chmod +x "$results/qemu"
+  QEMU=$results/qemu ACCEL=tcg guest probe "$results/kernel" 64 "$results/kernel" none
+  [ "$(cat "$results/probe.exit")" = 125 ] || { echo "its status is not 125"; return 1; }
+  show_lost_guests | grep -q '^died$' || { echo "what it said is not shown"; return 1; }
+  printf '#!/bin/sh\n[ -e %s/second ] || { touch %s/second; exit 1; }\n' "$results" "$results" >"$results/qemu"
+  # shellcheck disable=SC2016 # for the emulator
+  echo 'for a; do case $a in *id=status,path=*) echo 0 1 2 >"${a##*path=}" ;; esac; done' >>"$results/qemu"
+  QEMU=$results/qemu ACCEL=tcg guest probe "$results/kernel" 64 "$results/kernel" none
+  [ "$(cat "$results/probe.exit")" = 0 ] || { echo "the second one does not count"; return 1; }
+}
+
 # Functions of this file as the command of `check`, which runs programs.
 lint_check() { # NAME SECONDS
-  check "lint-$1" "$2" bash -c ". .ci/install.sh; . tests/lib/count.sh; . tests/lib/lint.sh; set -o pipefail; lint_$1"
+  check "lint-$1" "$2" bash -c ". .ci/install.sh; . tests/lib/count.sh; . tests/lib/guests.sh; . tests/lib/lint.sh; set -o pipefail; lint_$1"
 }
 
 # Each source has an entry for clangd, which reads one of each kind without an error.
@@ -144,6 +160,6 @@ lint_editor() {
 ring_lint() {
   build_release && build dev minirun || return
   local name
-  for name in format words lengths includes includes_faults links links_faults seccomp_key scripts editor spdx conformance init binary hardening hardening_faults; do lint_check $name 60; done
+  for name in format words lengths includes includes_faults links links_faults seccomp_key scripts editor guests spdx conformance init binary hardening hardening_faults; do lint_check $name 60; done
   lint_check tidy 1500
 }
