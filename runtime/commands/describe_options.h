@@ -3,6 +3,8 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
 
 #include "runtime/commands/option_groups.h"
 
@@ -23,6 +25,17 @@ CLI::Option* add_value(CLI::App* command, const char* name, const char* value, T
 inline void add_values(CLI::App* command, const char* name, const char* value, std::vector<std::string>& place,
                        const char* text) {
   add_value(command, name, value, place, text)->allow_extra_args(false)->take_all();
+}
+
+// A flag that something else answers where it is not given: a process file, or the container's config. CLI11 sets the
+// variable of a flag that is not given too.
+inline void add_choice(CLI::App* command, const char* name, std::optional<bool>* place, const char* text) {
+  command->add_flag_function(
+      name,
+      [place](int64_t count) {
+        if (count != 0) *place = count > 0;
+      },
+      text);
 }
 
 inline void add_ignored(CLI::App* command, const char* name, const char* text) {

@@ -155,7 +155,7 @@ void add_exec(CLI::App* command, CommandOptions* options) {
   ExecCommand& exec = options->exec;
   begin_group(command, "Options");
   command->add_flag("-d,--detach", exec.detach, "return once the process runs");
-  command->add_flag("-t,--tty,!--no-tty", exec.tty, "give the process a terminal, or none");
+  add_choice(command, "-t,--tty,!--no-tty", &exec.tty, "give the process a terminal, or none");
   command->add_flag("--ignore-paused", exec.ignore_paused, "wait for a paused container instead of failing");
   begin_group(command, "The process");
   add_value(command, "-p,--process", "FILE", exec.process, "take a process object of config.json from this file");
@@ -164,13 +164,7 @@ void add_exec(CLI::App* command, CommandOptions* options) {
   add_value(command, "-u,--user", "UID[:GID]", exec.user, "run as this user, in numbers");
   add_values(command, "-g,--additional-gids", "GID", exec.additional_gids, "add a group (may be repeated)");
   add_values(command, "-c,--cap", "CAPABILITY", exec.capabilities, "add a capability (may be repeated)");
-  // Not given is not false: then the container's own setting holds.
-  command->add_flag_function(
-      "--no-new-privs",
-      [&exec](int64_t count) {
-        if (count != 0) exec.no_new_privs = count > 0;
-      },
-      "set no_new_privs");
+  add_choice(command, "--no-new-privs", &exec.no_new_privs, "set no_new_privs");
   add_value(command, "--apparmor", "PROFILE", exec.apparmor, "use this AppArmor profile");
   add_value(command, "--process-label", "LABEL", exec.process_label, "use this SELinux label");
   add_values(command, "--cgroup", "PATH", exec.cgroup, "join this cgroup below the container's");

@@ -60,23 +60,51 @@ TEST_F(ExecEngine, FinalCpuAffinityIsTheProcesses) {
   end();
 }
 
+// As a person asks for it, and as engines do.
 TEST_F(ExecEngine, ConsoleSocketReceivesTheMaster) {
   start();
+  const std::string file = bundle_.path() + "/process.json";
+  json process = bundle_.config["process"];
+  process["args"] = {"/bin/payload", "tty"};
+  process["terminal"] = true;
+  write_new_file(file, process.dump(), 0644);
   UniqueFd listener = listen_at(kSocket, SOCK_STREAM);
-  Outcome outcome = exec({"-t", "-d", "--console-socket", kSocket}, {"/bin/payload", "tty"});
-  ASSERT_EQ(outcome.code, 0) << describe(outcome);
-  UniqueFd terminal = receive_descriptor(listener.get());
-  EXPECT_EQ(isatty(terminal.get()), 1);
-  ASSERT_EQ(fcntl(terminal.get(), F_SETFL, O_NONBLOCK), 0);
-  std::string shown;
-  EXPECT_TRUE(eventually([&] {
-    std::array<char, 4096> block;
-    ssize_t n = read(terminal.get(), block.data(), block.size());
-    if (n > 0) shown.append(block.data(), static_cast<size_t>(n));
-    return shown.find("tty ") != std::string::npos;
-  })) << shown;
+  const std::pair<std::vector<std::string>, std::vector<std::string>> ways[] = {{{"-t"}, {"/bin/payload", "tty"}},
+                                                                                {{"--process", file}, {}}};
+  for (auto [flags, command] : ways) {
+    flags.insert(flags.end(), {"-d", "--console-socket", kSocket});
+    Outcome outcome = exec(flags, command);
+    ASSERT_EQ(outcome.code, 0) << describe(outcome);
+    UniqueFd terminal = receive_descriptor(listener.get());
+    EXPECT_EQ(isatty(terminal.get()), 1);
+    ASSERT_EQ(fcntl(terminal.get(), F_SETFL, O_NONBLOCK), 0);
+    std::string shown;
+    EXPECT_TRUE(eventually([&] {
+      std::array<char, 4096> block;
+      ssize_t n = read(terminal.get(), block.data(), block.size());
+      if (n > 0) shown.append(block.data(), static_cast<size_t>(n));
+      return shown.find("tty ") != std::string::npos;
+    })) << shown;
+  }
   end();
   EXPECT_EQ(unlink(kSocket), 0);
+}
+
+TEST_F(ExecEngine, TtyGoesBeforeTheProcessFile) {
+  start();
+  const std::string file = bundle_.path() + "/process.json";
+  json process = bundle_.config["process"];
+  process["args"] = {"/bin/payload", "true"};
+  for (bool terminal : {true, false}) {
+    process["terminal"] = terminal;
+    write_new_file(file, process.dump(), 0644);
+    // Without a console socket a terminal is refused, so the exit status says which of the two counted.
+    EXPECT_EQ(exec({"--process", file, "-d"}, {}).code, terminal ? 255 : 0);
+    EXPECT_EQ(exec({"--process", file, "-d", "-t"}, {}).code, 255);
+    EXPECT_EQ(exec({"--process", file, "-d", "--no-tty"}, {}).code, 0);
+    EXPECT_EQ(unlink(file.c_str()), 0);
+  }
+  end();
 }
 
 TEST_F(ExecEngine, PidfdSocketReceivesThePidfd) {
