@@ -96,7 +96,8 @@ int scribble(const Args& args) {
     void* memory = mmap(nullptr, kHeader, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (memory == MAP_FAILED) return say("refused\n"), 0;
     auto word = static_cast<uint32_t>(std::strtoul(args.at(1).c_str(), nullptr, 10));
-    auto* place = reinterpret_cast<uint32_t*>(static_cast<char*>(memory) + std::strtoul(args.at(0).c_str(), nullptr, 10));
+    auto* place =
+        reinterpret_cast<uint32_t*>(static_cast<char*>(memory) + std::strtoul(args.at(0).c_str(), nullptr, 10));
     until_term();
     __atomic_store_n(place, word, __ATOMIC_RELEASE);
     say("scribbled\n");
