@@ -6,6 +6,7 @@
 
 #include "packaging/pages.h"
 #include "runtime/commands/command_text.h"
+#include "runtime/oci/annotations.h"
 
 namespace minirun::packaging {
 namespace {
@@ -70,6 +71,15 @@ std::string title(std::string_view name, const std::string& version) {
   return fmt::format(".TH {} 8 \"\" \"minirun {}\" \"System Administration\"\n", roff(upper), version);
 }
 
+std::string annotations_section() {
+  std::string page =
+      ".SH ANNOTATIONS\n.PP\nminirun acts on these annotations of config.json and passes on all others.\n";
+  for (const AnnotationRow& row : known_annotations())
+    fmt::format_to(std::back_inserter(page), ".TP\n\\fB{}\\fR{}=\\fI{}\\fR\n{}.\n", roff(row.key),
+                   row.key.ends_with('.') ? "\\fINAME\\fR" : "", roff(row.value), roff(row.effect));
+  return page;
+}
+
 std::string program_page(const CommandTable& program, const std::string& version) {
   const CommandText& text = program_text();
   std::string page = title("minirun", version);
@@ -80,7 +90,7 @@ std::string program_page(const CommandTable& program, const std::string& version
   for (const CommandEntry& command : program.commands)
     fmt::format_to(std::back_inserter(page), ".TP\n\\fB{}\\fR\n{}: \\fBminirun\\-{}\\fR(8).\n", roff(command.name),
                    roff(command.text), roff(command.name));
-  page += options_section(program.options) + examples_and_statuses(text);
+  page += options_section(program.options) + annotations_section() + examples_and_statuses(text);
   page +=
       ".SH FILES\n.TP\n\\fI/run/minirun\\fR\nThe state of root's containers.\n.TP\n\\fI$XDG_RUNTIME_DIR/minirun\\fR, "
       "\\fI/tmp/minirun\\-UID\\fR\n"

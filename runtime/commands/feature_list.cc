@@ -9,6 +9,7 @@
 
 #include "runtime/compile/capabilities.h"
 #include "runtime/compile/powers.h"
+#include "runtime/oci/annotations.h"
 #include "runtime/oci/mount_options.h"
 #include "runtime/oci/parse.h"
 #include "runtime/resources/systemd_scope.h"
@@ -94,34 +95,17 @@ std::string powers_with(bool barrier) {
   return capability_names(all);
 }
 
-// Keys of runc's where tools read them.
 void write_annotations(JsonWriter& json) {
   json.key("annotations").begin_object();
-  json.key("io.github.seccomp.libseccomp.version").string(libseccomp_version());
-  json.key("org.minirun.capabilities.reachTheHost").string(powers_with(false));
-  json.key("org.minirun.capabilities.reachTheHostUnlessSeparated").string(powers_with(true));
-  json.key("org.minirun.commit").string(minirun_commit());
-  json.key("org.minirun.version").string(minirun_version());
-  json.key("org.opencontainers.runc.checkpoint.enabled").string("true").end_object();
+  json.key(feature_key::kLibseccomp).string(libseccomp_version());
+  json.key(feature_key::kReachTheHost).string(powers_with(false));
+  json.key(feature_key::kReachUnlessSeparated).string(powers_with(true));
+  json.key(feature_key::kCommit).string(minirun_commit());
+  json.key(feature_key::kVersion).string(minirun_version());
+  json.key(feature_key::kCheckpoint).string("true").end_object();
 }
 
 }  // namespace
-
-std::span<const std::string_view> unsafe_annotations() {
-  static constexpr std::string_view kAnnotations[] = {
-      "org.criu.config",
-      "org.minirun.",
-      "org.systemd.property.",
-      "run.oci.delegate-cgroup",
-      "run.oci.hooks.stderr",
-      "run.oci.hooks.stdout",
-      "run.oci.keep_original_groups",
-      "run.oci.mount_context_type",
-      "run.oci.pidfd_receiver",
-      "run.oci.systemd.subgroup",
-  };
-  return kAnnotations;
-}
 
 std::string features_document() {
   JsonWriter json(2);

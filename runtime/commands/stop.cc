@@ -13,6 +13,7 @@
 #include "runtime/container/container.h"
 #include "runtime/diagnosis/exit_status.h"
 #include "runtime/launch/remove.h"
+#include "runtime/oci/annotations.h"
 #include "runtime/resources/limited_cgroup.h"
 #include "runtime/text/duration.h"
 #include "runtime/text/log.h"
@@ -26,7 +27,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kKilled = 137;  // 128 + SIGKILL
-constexpr const char* kStopSignal = "org.opencontainers.image.stopSignal";
 
 struct Request {
   int signal = SIGTERM;
@@ -40,11 +40,12 @@ Result<Request> read_request(const StopCommand& command, const ContainerRecord& 
   if (!timeout.ok()) return wrap(timeout.error(), "--timeout");
   request.timeout = *timeout;
   std::string origin = "--signal";
-  if (!command.signal.empty()) request.signal_name = command.signal;
-  for (const auto& [key, value] : record.annotations) {
-    if (!command.signal.empty() || key != kStopSignal || value.empty()) continue;
-    request.signal_name = value;
-    origin = fmt::format("annotation {}", kStopSignal);
+  std::string of_the_image = stop_signal(record.annotations);
+  if (!command.signal.empty()) {
+    request.signal_name = command.signal;
+  } else if (!of_the_image.empty()) {
+    request.signal_name = of_the_image;
+    origin = fmt::format("annotation {}", annotation_key(Annotation::stop_signal));
   }
   auto signal = parse_signal(request.signal_name);
   if (!signal.ok()) return wrap(signal.error(), origin);

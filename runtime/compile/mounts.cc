@@ -6,6 +6,7 @@
 #include "runtime/compile/mount_links.h"
 #include "runtime/compile/notify_paths.h"
 #include "runtime/compile/parts.h"
+#include "runtime/oci/annotations.h"
 #include "runtime/oci/container_path.h"
 #include "runtime/oci/mount_id_maps.h"
 #include "runtime/oci/mount_options.h"
@@ -147,7 +148,7 @@ void add_label(Compilation& c, const MountEntry& entry, Parameters* parameters) 
   auto is_context = [](const auto& parameter) { return parameter.first.ends_with("context"); };
   if (label.empty() || !c.host.selinux || excluded) return;
   if (std::any_of(parameters->begin(), parameters->end(), is_context)) return;
-  parameters->emplace_back(mount_context_type(c.spec), "=" + label);
+  parameters->emplace_back(mount_context_type(c.spec.annotations), "=" + label);
 }
 
 Parameters new_parameters(Compilation& c, const MountEntry& entry) {

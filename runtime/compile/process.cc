@@ -16,6 +16,7 @@
 #include "runtime/compile/capabilities.h"
 #include "runtime/compile/labels.h"
 #include "runtime/compile/parts.h"
+#include "runtime/oci/annotations.h"
 #include "runtime/oci/memory_policy.h"
 #include "runtime/oci/parse.h"
 #include "runtime/text/json.h"
@@ -154,17 +155,11 @@ void emit_io_priority(Compilation& c) {
         {io_class << abi::kIoprioClassShift | static_cast<unsigned>(priority.priority), c.text(text)});
 }
 
-bool keeps_groups(const oci::Spec& spec) {
-  return std::any_of(spec.annotations.begin(), spec.annotations.end(), [](const auto& annotation) {
-    return annotation.first == "run.oci.keep_original_groups" && annotation.second != "0";
-  });
-}
-
 void emit_groups(Compilation& c) {
   const auto& groups = c.spec.process->user.additional_gids;
-  // run.oci.keep_original_groups: podman's --group-add keep-groups. Where setgroups(2) is denied the caller's groups
+  // podman's --group-add keep-groups. Where setgroups(2) is denied the caller's groups
   // cannot go either; to ask for others is an error, which the kernel tells.
-  if (keeps_groups(c.spec) || (groups.empty() && c.host.setgroups_denied)) return;
+  if (keeps_caller_groups(c.spec.annotations) || (groups.empty() && c.host.setgroups_denied)) return;
   std::string text;
   for (uint32_t group : groups) text += (text.empty() ? "" : ",") + std::to_string(group);
   uint64_t offset = c.plan.bytes(groups.data(), groups.size() * sizeof(uint32_t));

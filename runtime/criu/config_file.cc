@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "runtime/compile/mount_links.h"
+#include "runtime/oci/annotations.h"
 #include "runtime/oci/mount_options.h"
 
 namespace minirun {
@@ -67,12 +68,11 @@ Result<UniqueFd> open_checked(const std::string& path, const std::vector<Inode>&
 
 Result<std::optional<UniqueFd>> open_criu_config(const oci::Spec& spec, const std::string& bundle,
                                                  const std::string& rootfs) {
-  std::string path;
-  for (const auto& [key, value] : spec.annotations)
-    if (key == kCriuConfig) path = value;
+  std::string path = criu_config_file(spec.annotations);
   if (path.empty()) return std::optional<UniqueFd>();
   auto opened = open_checked(path, reachable(spec, bundle, rootfs));
-  if (!opened.ok()) return wrap(opened.error(), fmt::format("annotation {}: {}", kCriuConfig, path));
+  if (!opened.ok())
+    return wrap(opened.error(), fmt::format("annotation {}: {}", annotation_key(Annotation::criu_config), path));
   return std::optional<UniqueFd>(std::move(opened).value());
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The annotation org.criu.config: a file of options for criu, as runc and crun take it.
+// A file of options for criu, named by an annotation as with runc and crun.
 #pragma once
 
 #include <optional>
@@ -10,8 +10,6 @@
 #include "sys/result.h"
 
 namespace minirun {
-
-inline constexpr const char* kCriuConfig = "org.criu.config";
 
 // Open, where the annotation names one; an empty value is none. criu runs programs that the file names, with the rights
 // of minirun, and annotations come from an engine's users. So it has to be an absolute path without a link, to a

@@ -15,6 +15,7 @@
 #include "runtime/compile/join_facts.h"
 #include "runtime/container/container.h"
 #include "runtime/hooks/run.h"
+#include "runtime/oci/annotations.h"
 #include "runtime/oci/bundle.h"
 #include "runtime/seccomp/cache.h"
 #include "runtime/text/log.h"
@@ -23,9 +24,6 @@
 
 namespace minirun {
 namespace {
-
-constexpr const char* kStdoutFile = "run.oci.hooks.stdout";
-constexpr const char* kStderrFile = "run.oci.hooks.stderr";
 
 // The last number of NSpid: as the innermost pid namespace of the process has it (proc_pid_status(5)).
 Result<pid_t> innermost_pid(pid_t pid) {
@@ -121,10 +119,9 @@ Result<void> Runner::run(size_t index) const {
   run.path = hook.path;
   run.state = state_;
   if (hook.timeout) run.timeout = std::chrono::seconds(*hook.timeout);
-  for (const auto& [key, value] : record.annotations) {
-    if (key == kStdoutFile) run.stdout_file = value;
-    if (key == kStderrFile) run.stderr_file = value;
-  }
+  HookOutputFiles output = hook_output_files(record.annotations);
+  run.stdout_file = std::move(output.out);
+  run.stderr_file = std::move(output.err);
   run.state_fd = context_.state_fd;
   if (point_.side != HookSide::runtime) {
     run.init_pidfd = context_.init_pidfd;

@@ -13,6 +13,7 @@
 #include "runtime/compile/socket_activation.h"
 #include "runtime/container/start_socket.h"
 #include "runtime/launch/seccomp_agent.h"
+#include "runtime/oci/annotations.h"
 #include "runtime/resources/cgroup_path.h"
 #include "runtime/supervise/console.h"
 #include "runtime/supervise/init_channel.h"
@@ -291,7 +292,7 @@ Result<void> Creation::delegate_cgroup() {
     if (prepared_.compiled.cgroup_owner) TRY(delegated.give_to(*prepared_.compiled.cgroup_owner));
     return write_control(delegated.fd(), "cgroup.procs", std::to_string(record_.init.pid));
   }();
-  return moved.ok() ? moved : wrap(moved.error(), "config.json: /annotations/run.oci.delegate-cgroup");
+  return moved.ok() ? moved : wrap(moved.error(), "config.json: " + annotation_pointer(Annotation::delegate_cgroup));
 }
 
 Result<void> Creation::at_gate(Gate gate) {
@@ -310,17 +311,9 @@ Result<void> Creation::at_gate(Gate gate) {
   return run_start_container_hooks(hook_context());
 }
 
-// crun's name for --pidfd-socket, which goes before it.
-static std::string pidfd_receiver(const LaunchOptions& options, const oci::StringMap& annotations) {
-  if (!options.pidfd_socket.empty()) return options.pidfd_socket;
-  for (const auto& [key, value] : annotations)
-    if (key == "run.oci.pidfd_receiver") return value;
-  return "";
-}
-
 Result<void> Creation::tell_pid() {
   if (pid_told_) return {};
-  std::string receiver = pidfd_receiver(options_, record_.annotations);
+  std::string receiver = options_.pidfd_socket.empty() ? pidfd_receiver(record_.annotations) : options_.pidfd_socket;
   if (!receiver.empty()) TRY(send_pidfd(receiver, launched_->child().pidfd.get()));
   TRY(write_pid_file(options_.pid_file, record_.init.pid));
   pid_told_ = true;

@@ -19,10 +19,10 @@
 #include "runtime/compile/labels.h"
 #include "runtime/compile/mount_links.h"
 #include "runtime/container/state_directory.h"
+#include "runtime/oci/annotations.h"
 #include "runtime/oci/mount_id_maps.h"
 #include "runtime/oci/mount_options.h"
 #include "runtime/oci/sysctl.h"
-#include "runtime/resources/cgroup_path.h"
 #include "runtime/resources/host_resources.h"
 #include "runtime/seccomp/cache.h"
 #include "runtime/supervise/console.h"
@@ -179,13 +179,6 @@ RunOptions with_gates(RunOptions options, const oci::Spec& spec) {
   return options;
 }
 
-// What `create --init` asks for, for engines, which pass annotations on and no flags of minirun's.
-bool asks_for_init(const oci::Spec& spec) {
-  return std::any_of(spec.annotations.begin(), spec.annotations.end(), [](const auto& annotation) {
-    return annotation.first == "org.minirun.init" && (annotation.second == "true" || annotation.second == "1");
-  });
-}
-
 // Whether a process of minirun's will be in a pid namespace where others may be at work.
 bool meets_others(const oci::Spec& spec) {
   // Root joins for its hooks by the init program alone (Birth in namespaces/plan.h).
@@ -201,7 +194,7 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
   log_unknown(prepared.bundle);
   oci::Spec& spec = prepared.bundle.spec;
   bool waits = options.create;
-  if (waits && asks_for_init(spec)) options.init = true;
+  if (waits && asks_for_init(spec.annotations)) options.init = true;
   if (!spec.process && !waits) return fail(0, "config.json: /process: is required to run a container");
   if (spec.process && spec.process->terminal && !options.detach && !waits) take_window_size(&*spec.process);
   TRY(check_joined_namespaces(spec));

@@ -222,10 +222,4 @@ std::vector<std::string> known_mount_options() {
   return names;
 }
 
-std::string mount_context_type(const oci::Spec& spec) {
-  for (const auto& [key, value] : spec.annotations)
-    if (key == "run.oci.mount_context_type") return value;
-  return "context";
-}
-
 }  // namespace minirun

@@ -42,9 +42,6 @@ struct MountOptions {
 // An empty text is no option: podman 5 writes one into the mounts of a container that runs systemd.
 MountOptions parse_mount_options(const oci::Strings& options);
 
-// Which parameter linux.mountLabel is given in: "context", or what the annotation run.oci.mount_context_type says.
-std::string mount_context_type(const oci::Spec& spec);
-
 // All names of the table, for `minirun features` and for tests.
 std::vector<std::string> known_mount_options();
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <climits>
 
+#include "runtime/oci/annotations.h"
 #include "runtime/oci/checker.h"
 #include "runtime/text/json.h"
 
@@ -118,6 +119,16 @@ static void check_hooks(Checker& checker) {
     }
 }
 
+static void check_annotations(Checker& checker) {
+  for (const auto& [key, value] : checker.spec.annotations) {
+    for (const AnnotationRow& row : known_annotations())
+      if (row.key == key && row.is_good != nullptr && !row.is_good(value))
+        checker.problem("/annotations/" + key, "must be {}: found {}", row.must, quoted(value));
+    if (is_unknown_own_annotation(key))
+      checker.warning("/annotations/" + key, "is not an annotation that minirun knows and has no effect");
+  }
+}
+
 Findings validate(const oci::Spec& spec) {
   Checker checker(spec);
   if (!is_version_1(spec.oci_version))
@@ -128,6 +139,7 @@ Findings validate(const oci::Spec& spec) {
     checker.problem("/root/path", "must not be empty");
   check_host_names(checker);
   check_hooks(checker);
+  check_annotations(checker);
   check_process(checker);
   check_mounts(checker);
   check_linux(checker);

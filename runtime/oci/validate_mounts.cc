@@ -131,15 +131,7 @@ static void check_reconfigured(Checker& checker, size_t index) {
       quoted(mounts[index].destination));
 }
 
-static void check_context_type(Checker& checker) {
-  std::string type = mount_context_type(checker.spec);
-  if (type != "context" && type != "fscontext" && type != "defcontext" && type != "rootcontext")
-    checker.problem("/annotations/run.oci.mount_context_type",
-                    "must be context, fscontext, defcontext or rootcontext: found {}", quoted(type));
-}
-
 void check_mounts(Checker& checker) {
-  check_context_type(checker);
   const auto& mounts = checker.spec.mounts;
   for (size_t i = 0; i < mounts.size(); ++i) {
     check_mount(checker, at("/mounts", i), mounts[i]);

@@ -62,12 +62,6 @@ Result<UniqueFd> open_own_cgroup(const Hierarchy& hierarchy) {
   return open_at(hierarchy.root.get(), "." + own, O_PATH | O_DIRECTORY);
 }
 
-std::optional<std::string> delegated_cgroup(const oci::StringMap& annotations) {
-  for (const auto& [key, value] : annotations)
-    if (key == "run.oci.delegate-cgroup" && !value.empty()) return value;
-  return std::nullopt;
-}
-
 Result<std::string> place_cgroup(const Hierarchy& hierarchy, const oci::Spec& spec, const Compiled& compiled) {
   if (!compiled.ordinary_user || !spec.linux_.cgroups_path.empty()) return compiled.cgroup_path;
   return place_cgroup_of_user(hierarchy, compiled, TRY(read_file(AT_FDCWD, "/proc/self/cgroup")));

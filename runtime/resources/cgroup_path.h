@@ -2,7 +2,6 @@
 // Where the cgroup of a container is to be, where that depends on who runs minirun.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "cgroups/hierarchy.h"
@@ -30,10 +29,5 @@ Result<UniqueFd> open_own_cgroup(const Hierarchy& hierarchy);
 // The same as place_cgroup() of the content of /proc/self/cgroup, for tests.
 Result<std::string> place_cgroup_of_user(const Hierarchy& hierarchy, const Compiled& compiled,
                                          const std::string& proc_cgroup);
-
-// The annotation run.oci.delegate-cgroup: a cgroup below the container's, without limits of its own, that its first
-// process is moved into, so that the workload (systemd, a nested engine) has the one it is in to itself. Cgroup::create
-// judges the path.
-std::optional<std::string> delegated_cgroup(const oci::StringMap& annotations);
 
 }  // namespace minirun

@@ -8,9 +8,10 @@
 #include <cerrno>
 #include <cstdlib>
 
-#include "cgroups/systemd/annotation.h"
 #include "cgroups/systemd/limit_properties.h"
+#include "cgroups/systemd/property_text.h"
 #include "cgroups/systemd/unit_name.h"
+#include "runtime/oci/annotations.h"
 #include "runtime/supervise/self_program.h"
 #include "runtime/text/random_id.h"
 #include "sys/file.h"
@@ -19,7 +20,6 @@ namespace minirun {
 namespace {
 
 constexpr const char* kHelper = "minirun-systemd";
-constexpr std::string_view kSubgroup = "run.oci.systemd.subgroup";
 constexpr std::string_view kPodmansUnits = "libpod-";
 
 // The user outside of all user namespaces that this process is in, as far as it can be seen: engines without root run
@@ -58,6 +58,18 @@ systemd::Request request_for(systemd::Call call, const SystemdRecord& record) {
   request.unit = record.unit;
   request.mark = record.mark;
   return request;
+}
+
+Result<systemd::Properties> annotated_properties(const oci::StringMap& annotations) {
+  systemd::Properties properties;
+  for (const auto& [name, value] : systemd_properties(annotations)) {
+    auto property = systemd::property_of_text(name, value);
+    if (!property.ok())
+      return fail(0, "config.json: {}{}: {}", annotation_pointer(Annotation::systemd_property), name,
+                  property.error().message);
+    properties.push_back(std::move(property).value());
+  }
+  return properties;
 }
 
 // The sleeper counts as a task of the container for as long as it is there.
@@ -113,13 +125,8 @@ Result<std::string> scope_path(const oci::Spec& spec, const Compiled& compiled, 
   return fmt::format("{}/{}", TRY(systemd::slice_path(name.slice)), name.unit);
 }
 
-Result<std::string> scope_subgroup(const oci::Spec& spec, const std::string& unit) {
-  std::string name = unit.starts_with(kPodmansUnits) ? "container" : "";
-  for (const auto& [key, value] : spec.annotations)
-    if (key == kSubgroup) name = value;
-  if (name.find('/') != name.npos || name.starts_with('.') || name.starts_with("cgroup."))
-    return fail(EINVAL, "annotation {}: must be one name of a cgroup: found \"{}\"", kSubgroup, name);
-  return name;
+std::string scope_subgroup(const oci::StringMap& annotations, const std::string& unit) {
+  return systemd_subgroup(annotations).value_or(unit.starts_with(kPodmansUnits) ? "container" : "");
 }
 
 Result<std::string> find_systemd_helper() {
@@ -174,15 +181,13 @@ Result<SystemdScope> SystemdScope::survey(const Hierarchy& hierarchy, const oci:
   record.mark = "minirun container " + mark;
   systemd::ScopeName name = TRY(scope_name(spec, id, record.user));
   record.unit = name.unit;
-  auto annotated = systemd::annotated_properties(spec.annotations);
-  if (!annotated.ok()) return fail(0, "config.json: /annotations: {}", annotated.error().message);
-  std::string subgroup = TRY(scope_subgroup(spec, name.unit));
+  systemd::Properties annotated = TRY(annotated_properties(spec.annotations));
   auto client = start_client(record.user);
   if (!client.ok()) return wrap_systemd(client.error());
   SystemdScope scope(std::move(client).value(), record);
   scope.slice_ = name.slice;
-  scope.subgroup_ = std::move(subgroup);
-  scope.annotated_ = std::move(annotated).value();
+  scope.subgroup_ = scope_subgroup(spec.annotations, record.unit);
+  scope.annotated_ = std::move(annotated);
   auto placed = scope.find_place(hierarchy);
   if (!placed.ok()) return wrap_systemd(placed.error());
   return scope;

@@ -60,10 +60,9 @@ class SystemdScope {
 Result<std::string> scope_path(const oci::Spec& spec, const Compiled& compiled, const std::string& id);
 
 // The name of the cgroup below the scope that holds the container; "": the scope's own holds it. The annotation
-// run.oci.systemd.subgroup decides. Without it only podman's units have one: conmon reads memory.events after the
-// container's end, which systemd, as it removes the empty scope, would often be too fast for (docs/systemd.md).
-// EINVAL: no name of one cgroup.
-Result<std::string> scope_subgroup(const oci::Spec& spec, const std::string& unit);
+// decides (systemd_subgroup()). Without it only podman's units have one: conmon reads memory.events after the
+// container's end, and systemd often removes the empty scope before (docs/systemd.md).
+std::string scope_subgroup(const oci::StringMap& annotations, const std::string& unit);
 
 // What StartTransientUnit is asked for, without what the helper adds (PIDs, Description). Later ones override earlier
 // ones: minirun's own defaults, the annotations, the limits.

@@ -224,11 +224,13 @@ TEST_F(EvilConfig, EnvironmentIsTheListAndNothingElse) {
 TEST_F(EvilConfig, AnnotationsDoNothingToTheHost) {
   // CVE-2024-3154 (cri-o): properties of a unit by annotation.
   Bundle bundle;
-  for (const char* key :
-       {"org.systemd.property.ExecStart", "run.oci.systemd.subgroup", "run.oci.handler", "io.podman.x\n",
-        "org.systemd.property.\xc3\xa9", "run.oci.keep_original_groups_", "../../x", ""})
-    bundle.config["annotations"][key] = "['/bin/sh', '-c', 'touch /run/tests/host/made']";
+  const std::string evil = "['/bin/sh', '-c', 'touch /run/tests/host/made']";
+  for (const char* key : {"org.systemd.property.ExecStart", "run.oci.handler", "io.podman.x\n",
+                          "org.systemd.property.\xc3\xa9", "run.oci.keep_original_groups_", "../../x", ""})
+    bundle.config["annotations"][key] = evil;
   EXPECT_TRUE(run_or_refuse(bundle));
+  bundle.config["annotations"]["run.oci.systemd.subgroup"] = evil;
+  expect_refused(run(bundle), {"/annotations/run.oci.systemd.subgroup: must be one name of a cgroup"});
 }
 
 TEST_F(EvilConfig, LongMessagesArriveWholeOrAreRefused) {

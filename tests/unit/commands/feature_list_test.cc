@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "runtime/compile/capabilities.h"
+#include "runtime/oci/annotations.h"
 #include "runtime/oci/mount_options.h"
 #include "runtime/oci/parse.h"
 #include "runtime/resources/systemd_scope.h"

@@ -13,6 +13,7 @@
 #include "runtime/commands/options.h"
 #include "runtime/compile/compile.h"
 #include "runtime/compile/plan_print.h"
+#include "runtime/oci/annotations.h"
 #include "runtime/oci/parse.h"
 #include "runtime/oci/validate.h"
 #include "runtime/seccomp/filter.h"
@@ -132,6 +133,21 @@ const std::map<std::string, std::string> kOptions = {
     {"help --help", "Help.IsTheSameByAllItsNames"},
 };
 
+// Each annotation of the table, with the test that shows what it does.
+const std::map<std::string, std::string> kActedOn = {
+    {"org.criu.config", "Checkpoint.ConfigThatOthersMayChangeIsRefused"},
+    {"org.minirun.init", "CreateStart.InitIsAskedForByAFlagOrAnAnnotation"},
+    {"org.opencontainers.image.stopSignal", "Stop.SignalIsTheFlagsElseTheImages"},
+    {"org.systemd.property.", "SystemdCgroup.RefusesAPathAndPropertiesBeforeItAsksAnybody"},
+    {"run.oci.delegate-cgroup", "Cgroups.DelegatedOneIsBelowTheOneWithTheLimits"},
+    {"run.oci.hooks.stderr", "Hooks.OutputGoesToTheFilesOfTheAnnotations"},
+    {"run.oci.hooks.stdout", "Hooks.OutputGoesToTheFilesOfTheAnnotations"},
+    {"run.oci.keep_original_groups", "Process.KeepOriginalGroupsKeepsTheCallers"},
+    {"run.oci.mount_context_type", "CompileMounts.MountLabelIsAContextOfNewFilesystems"},
+    {"run.oci.pidfd_receiver", "Terminal.PidfdSocketReceivesThePidfd"},
+    {"run.oci.systemd.subgroup", "SystemdCgroup.RefusesAPathAndPropertiesBeforeItAsksAnybody"},
+};
+
 const std::string* test_of(const std::map<std::string, std::string>& table, const std::string& name) {
   const std::string* found = nullptr;
   for (const auto& [beginning, test] : table)  // in order: a longer one comes later
@@ -174,6 +190,18 @@ TEST(NothingLost, EveryPropertyHasAnEffectARefusalOrAWarning) {
         << property << ": full-config.json without it, or with another value, has the same plan and the same words";
 }
 
+TEST(NothingLost, EveryAnnotationIsActedOn) {
+  json config = json::parse(source_text("/tests/unit/data/full-config.json"));
+  for (const AnnotationRow& row : known_annotations()) {
+    std::string key(row.key);
+    EXPECT_TRUE(kActedOn.contains(key)) << key << ": no test shows what it does";
+    if (row.is_good == nullptr) continue;
+    config["annotations"] = {{key, "/no such value"}};
+    EXPECT_NE(consequences(config).find("/annotations/" + key + ": must be "), std::string::npos) << key;
+  }
+  EXPECT_EQ(kActedOn.size(), known_annotations().size());
+}
+
 TEST(NothingLost, EveryOptionIsGivenByATest) {
   auto texts = texts_below({"/tests/integration", "/tests/attacks", "/tests/faults", "/tests/support"});
   auto given = [&](const std::string& command, const std::string& spelling) {
@@ -197,7 +225,7 @@ TEST(NothingLost, EveryOptionIsGivenByATest) {
 TEST(NothingLost, TestsOfTheTablesAreThere) {
   std::string all;
   for (const std::string& text : texts_below({"/tests/unit", "/tests/integration"})) all += text;
-  for (const auto* table : {&kProperties, &kOptions})
+  for (const auto* table : {&kProperties, &kOptions, &kActedOn})
     for (const auto& [name, test] : *table) {
       std::string head = test;
       head.replace(head.find('.'), 1, ", ");

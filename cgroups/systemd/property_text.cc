@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cgroups/systemd/annotation.h"
+#include "cgroups/systemd/property_text.h"
 
 #include <cctype>
 #include <cerrno>
@@ -201,12 +201,12 @@ bool is_seconds(std::string_view name) {
   return name.size() > 3 && name.ends_with("Sec") && std::islower(static_cast<unsigned char>(name[name.size() - 4]));
 }
 
-Result<Property> in_seconds(const std::string& key, const Known& known, std::string_view value) {
+Result<Property> in_seconds(const Known& known, std::string_view value) {
   Text text(value);
   auto seconds = text.seconds();
   constexpr double kMost = 1e12;  // some 30,000 years
   if (!seconds || !text.at_end() || *seconds < 0 || *seconds > kMost)
-    return fail(EINVAL, "annotation {}: must be a number of seconds: found \"{}\"", key, value);
+    return fail(EINVAL, "must be a number of seconds: found \"{}\"", value);
   return number(std::string(known.name), static_cast<uint64_t>(std::llround(*seconds * 1e6)));
 }
 
@@ -218,32 +218,20 @@ std::string_view describe(std::string_view signature) {
   return signature == "as" ? "a list of texts (\"['a', 'b']\")" : "a list of bytes (\"[0x0f]\")";
 }
 
-Result<Property> as_property(const std::string& key, std::string_view name, std::string_view value) {
+}  // namespace
+
+Result<Property> property_of_text(std::string_view name, std::string_view value) {
   bool seconds = is_seconds(name);
   const Known* known = find_known(seconds ? fmt::format("{}USec", name.substr(0, name.size() - 3)) : std::string(name));
   if (known == nullptr)
-    return fail(EINVAL, "annotation {}: not a property of a scope that a container may set (docs/systemd.md has them)",
-                key);
-  if (seconds) return in_seconds(key, *known, value);
+    return fail(EINVAL, "not a property of a scope that a container may set (docs/systemd.md lists them)");
+  if (seconds) return in_seconds(*known, value);
   Text text(value);
   ValueWriter writer;
   bool array = known->signature.size() > 1;
   bool good = array ? text.array(known->signature[1], writer) : text.value(known->signature[0], writer);
-  if (!good || !text.at_end())
-    return fail(EINVAL, "annotation {}: must be {}: found \"{}\"", key, describe(known->signature), value);
+  if (!good || !text.at_end()) return fail(EINVAL, "must be {}: found \"{}\"", describe(known->signature), value);
   return Property{std::string(known->name), std::string(known->signature), writer.take() + text.take_elements()};
-}
-
-}  // namespace
-
-Result<Properties> annotated_properties(const std::vector<std::pair<std::string, std::string>>& annotations) {
-  Properties properties;
-  for (const auto& [key, value] : annotations) {
-    if (!key.starts_with(kPropertyPrefix)) continue;
-    Property property = TRY(as_property(key, std::string_view(key).substr(kPropertyPrefix.size()), value));
-    properties.push_back(std::move(property));
-  }
-  return properties;
 }
 
 }  // namespace minirun::systemd

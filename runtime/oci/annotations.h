@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// The annotations of config.json that minirun acts on: one row each, and a typed look-up for each. No other source file
+// spells a key (Annotations.NoOtherFileSpellsAKey).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/oci/spec.h"
+
+namespace minirun {
+
+enum class Annotation : uint8_t {
+  criu_config,
+  init,
+  stop_signal,
+  systemd_property,
+  delegate_cgroup,
+  hooks_stderr,
+  hooks_stdout,
+  keep_groups,
+  mount_context,
+  pidfd_receiver,
+  systemd_subgroup,
+};
+
+struct AnnotationRow {
+  Annotation id;
+  std::string_view key;                 // one that ends with a dot stands for all that begin with it
+  std::string_view value;               // what it takes, for the manual
+  std::string_view effect;              // where it applies and what it does, for the manual
+  std::string_view must;                // what validate() demands of the value; "": whatever acts on it judges it
+  bool (*is_good)(std::string_view){};  // the same for the machine
+};
+
+// In the order of their keys.
+std::span<const AnnotationRow> known_annotations();
+
+std::string_view annotation_key(Annotation id);
+std::string annotation_pointer(Annotation id);  // "/annotations/KEY"
+
+// The keys that `minirun features` lists as potentiallyUnsafeConfigAnnotations (features.md): they change how a
+// container is made, so bundles from others must be searched for them. One that ends with a dot stands for all that
+// begin with it.
+std::vector<std::string_view> unsafe_annotations();
+
+// Whether the key is in minirun's own namespace of keys and none of the rows.
+bool is_unknown_own_annotation(std::string_view key);
+
+// What validate() has accepted: an absent annotation is "", std::nullopt or false, unless said otherwise.
+std::string criu_config_file(const oci::StringMap& annotations);
+// What `create --init` asks for, for engines: they pass annotations on, but no option of minirun's own.
+bool asks_for_init(const oci::StringMap& annotations);
+std::string stop_signal(const oci::StringMap& annotations);
+oci::StringMap systemd_properties(const oci::StringMap& annotations);  // NAME of the key and value, in order
+// A cgroup below the container's, without limits of its own, that its first process is moved into: the workload
+// (systemd, a nested engine) has the one it is in to itself. Cgroup::create judges the path.
+std::optional<std::string> delegated_cgroup(const oci::StringMap& annotations);
+bool keeps_caller_groups(const oci::StringMap& annotations);
+std::string mount_context_type(const oci::StringMap& annotations);  // absent: "context"
+std::string pidfd_receiver(const oci::StringMap& annotations);
+std::optional<std::string> systemd_subgroup(const oci::StringMap& annotations);
+
+struct HookOutputFiles {
+  std::string out;
+  std::string err;
+};
+HookOutputFiles hook_output_files(const oci::StringMap& annotations);
+
+// Keys of annotations in the features document (features.md, "Annotations"); those that are runc's are read by tools.
+namespace feature_key {
+inline constexpr std::string_view kLibseccomp = "io.github.seccomp.libseccomp.version";
+inline constexpr std::string_view kReachTheHost = "org.minirun.capabilities.reachTheHost";
+inline constexpr std::string_view kReachUnlessSeparated = "org.minirun.capabilities.reachTheHostUnlessSeparated";
+inline constexpr std::string_view kCommit = "org.minirun.commit";
+inline constexpr std::string_view kVersion = "org.minirun.version";
+inline constexpr std::string_view kCheckpoint = "org.opencontainers.runc.checkpoint.enabled";
+}  // namespace feature_key
+
+}  // namespace minirun
