@@ -117,9 +117,12 @@ lint_spdx() {
   tests/lib/spdx.py
 }
 
-# What docs/conformance.md names is there.
+# docs/conformance.md is what its rows give, and the tests that they name exist; and that the check finds what it is for.
 lint_conformance() {
-  tests/lib/conformance_check.sh
+  python3 -B tests/lib/conformance.py
+}
+lint_conformance_faults() {
+  (cd tests/lib && python3 -B -m unittest -q conformance_test)
 }
 
 # A guest that ends without a status is run once more, and what it said is kept and shown.
@@ -160,6 +163,6 @@ lint_editor() {
 ring_lint() {
   build_release && build dev minirun || return
   local name
-  for name in format words lengths includes includes_faults links links_faults seccomp_key scripts editor guests spdx conformance init binary hardening hardening_faults; do lint_check $name 60; done
+  for name in format words lengths includes includes_faults links links_faults seccomp_key scripts editor guests spdx conformance conformance_faults init binary hardening hardening_faults; do lint_check $name 60; done
   lint_check tidy 1500
 }

@@ -8,12 +8,15 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
 
 #include "runtime/commands/command_table.h"
 #include "runtime/commands/options.h"
 #include "runtime/compile/compile.h"
 #include "runtime/compile/plan_print.h"
 #include "runtime/oci/annotations.h"
+#include "runtime/oci/mount_options.h"
 #include "runtime/oci/parse.h"
 #include "runtime/oci/validate.h"
 #include "runtime/seccomp/filter.h"
@@ -188,6 +191,72 @@ TEST(NothingLost, EveryPropertyHasAnEffectARefusalOrAWarning) {
   for (const auto& [property, is_shown] : shown)
     EXPECT_TRUE(is_shown || test_of(kProperties, of_any_hook(property)) != nullptr)
         << property << ": full-config.json without it, or with another value, has the same plan and the same words";
+}
+
+// Of the rows in docs/conformance/: their names, and the properties that they say they speak of.
+struct Rows {
+  std::vector<std::string> names;
+  std::vector<std::string> properties;
+};
+
+Rows rows_of_conformance() {
+  Rows rows;
+  for (const auto& entry : std::filesystem::directory_iterator(MINIRUN_SOURCE_DIR "/docs/conformance")) {
+    std::istringstream lines(read_file(AT_FDCWD, entry.path().string(), 1 << 20).value());
+    bool of_config = false;
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with("= ")) rows.names.push_back(line.substr(2));
+      of_config = line.starts_with("config: ") || (of_config && line.starts_with("  "));
+      std::istringstream words(of_config ? line.substr(line.find(' ')) : "");
+      for (std::string word; words >> word;) rows.properties.push_back(word);
+    }
+  }
+  return rows;
+}
+
+// "/a/b/**": /a/b and all below it. The lists of hooks are read alike: "/hooks/*/path".
+bool speaks_of(std::string row, const std::string& property) {
+  if (row.ends_with("/**")) {
+    row.resize(row.size() - 3);
+    if (property.starts_with(row + "/")) return true;
+  }
+  if (!row.starts_with("/hooks/*/")) return row == property;
+  size_t list = property.find('/', 7);
+  return property.starts_with("/hooks/") && list != std::string::npos && property.ends_with(row.substr(8)) &&
+         property.size() - property.rfind('/') == row.size() - 8;
+}
+
+// An object needs no row of its own where each of its members has one.
+bool has_members(const std::set<std::string>& properties, const std::string& property) {
+  auto next = properties.upper_bound(property + "/");
+  return next != properties.end() && next->starts_with(property + "/");
+}
+
+TEST(NothingLost, EveryPropertyHasARowOfConformance) {
+  const Rows rows = rows_of_conformance();
+  ASSERT_GT(rows.names.size(), 300U);
+  auto document = JsonDocument::parse(source_text("/tests/unit/data/full-config.json"));
+  ASSERT_TRUE(document.ok());
+  std::set<std::string> properties;
+  for (const std::string& text : known_properties(**document)) properties.insert(general(text));
+  for (const std::string& property : properties)
+    EXPECT_TRUE(has_members(properties, property) ||
+                std::any_of(rows.properties.begin(), rows.properties.end(),
+                            [&](const std::string& row) { return speaks_of(row, property); }))
+        << property;
+  for (const std::string& row : rows.properties)
+    EXPECT_TRUE(std::any_of(properties.begin(), properties.end(),
+                            [&](const std::string& property) { return speaks_of(row, property); }))
+        << row << ": no such property";
+  auto named = [&](const std::string& word) {
+    return std::any_of(rows.names.begin(), rows.names.end(),
+                       [&](const std::string& name) { return name.find(word) != std::string::npos; });
+  };
+  for (const AnnotationRow& row : known_annotations())
+    EXPECT_TRUE(named('`' + std::string(row.key) + (row.key.ends_with('.') ? "*`" : "`"))) << row.key;
+  for (const std::string& option : known_mount_options()) EXPECT_TRUE(named('`' + option + '`')) << option;
+  for (const CommandEntry& command : read_command_table().commands)
+    EXPECT_TRUE(named('`' + command.name + '`') || named(command.name + " COMMAND`")) << command.name;
 }
 
 TEST(NothingLost, EveryAnnotationIsActedOn) {
