@@ -37,7 +37,7 @@ constexpr Reason kReasons[] = {
     {"cpu.max.burst", EINVAL, "a burst is at most the quota"},
     {"cpu.max", EINVAL, "quota and period are at least 1000 us, the period at most 1 s, the quota at least the burst"},
     {"io.", EOPNOTSUPP, "the device's scheduler has no such control"},
-    {"rdma.max", ENODEV, "there is no such rdma device"},
+    {"rdma.max", ENODEV, "no such rdma device"},
     {"rdma.max", EINVAL, "no such rdma device, or a number out of range"},
     {"", EINVAL, "the kernel does not take this value"},
     {"", ERANGE, "out of the range that the kernel takes"},
@@ -47,7 +47,7 @@ constexpr Reason kReasons[] = {
 
 std::string why_refused(const std::string& file, const std::string& value, int code) {
   if (code == ENODEV && file.starts_with("io."))
-    return fmt::format(" (there is no whole block device {})", value.substr(0, value.find(' ')));
+    return fmt::format(" (no whole block device {})", value.substr(0, value.find(' ')));
   if (file.starts_with("cpuset.") && (code == EINVAL || code == ERANGE)) {
     bool cpus = file == "cpuset.cpus";
     auto online = read_file(AT_FDCWD, cpus ? "/sys/devices/system/cpu/online" : "/sys/devices/system/node/online");
@@ -123,7 +123,7 @@ Result<void> Cgroup::change(const std::vector<Write>& writes, const std::functio
   auto done = do_all();
   std::string lost = done.ok() ? "" : saved.restore();
   if (lost.empty()) return done;
-  return fail(0, "{}; what was changed before it could not be put back: {}", done.error().text(), lost);
+  return fail(0, "{}; what was changed before it could not be restored: {}", done.error().text(), lost);
 }
 
 Result<void> Cgroup::enable(const std::vector<ControllerNeed>& needed) const {

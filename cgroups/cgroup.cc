@@ -270,7 +270,8 @@ std::string Cgroup::explain_join(int code) const {
       return reached_pids_limit();
     case EACCES:
       return fmt::format(
-          "to move into cgroup {} takes the right to write its cgroup.procs and that of the closest cgroup above both "
+          "moving into cgroup {} requires the right to write its cgroup.procs and that of the closest cgroup above "
+          "both "
           "it and minirun's own",
           record_.path);
     case EBUSY:

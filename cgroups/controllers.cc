@@ -21,7 +21,7 @@ const char* why_not_enabled(int code, std::string_view controller) {
     case EOPNOTSUPP:
       return "it is a threaded cgroup, and those pass on threaded controllers only";
     case EINVAL:
-      return controller == "cpu" ? "there are real-time processes in it or below, which the cpu controller cannot take"
+      return controller == "cpu" ? "it or a cgroup below has real-time processes, which the cpu controller cannot take"
                                  : "the kernel does not know the controller";
     case ENOENT:
       return "its own parent does not pass it on";

@@ -128,7 +128,7 @@ Result<std::string> find_program(const std::string& name) {
     if (candidate[0] == '/' && access(candidate.c_str(), X_OK) == 0) return candidate;
     start = end + 1;
   }
-  return fail(0, "{} is not in PATH: without it an ordinary user can map only the own id (Debian: package uidmap)",
+  return fail(0, "{} is not in PATH: without it ordinary users can map only their own id (Debian: package uidmap)",
               name);
 }
 

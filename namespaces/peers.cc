@@ -83,7 +83,7 @@ static Result<void> leave_and_remember(int tree, const Source& source, std::vect
       break;
   }
   if (!TRY(remember(tree, "", source.path, source.no_follow, later)))
-    return fail(ENOENT, "{} is another one by now", source.path);
+    return fail(ENOENT, "{} was replaced meanwhile", source.path);
   return source.peers == Peers::rejoin_all ? remember_below(tree, source.path, later) : Result<void>();
 }
 

@@ -82,7 +82,7 @@ namespace minirun {
   X(supervise, "start the workload; stay as its init")          \
   X(session, "start a session{0s}")                             \
   X(close_on_exec, "close descriptors from {0d} on at exec")    \
-  X(own_pid, "tell the workload its process id: {2s}")          \
+  X(own_pid, "give the workload its process id: {2s}")          \
   X(hold, "wait with the init for start")                       \
   X(execute, "execute {2s}")
 

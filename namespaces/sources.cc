@@ -40,7 +40,8 @@ Result<UniqueFd> open_tree_source(const Source& source) {
 // The path may lead elsewhere than the descriptor does by now: that is no rootfs then.
 Result<UniqueFd> reopen_rootfs(const Source& source, int rootfs_fd) {
   UniqueFd fd = TRY(open_tree_in_copy(source.path, abi::kOpenTreeClone | abi::kAtRecursive | abi::kAtSymlinkNofollow));
-  if (!TRY(is_same_file(fd.get(), rootfs_fd))) return fail(ESTALE, "{} is another directory by now", source.path);
+  if (!TRY(is_same_file(fd.get(), rootfs_fd)))
+    return fail(ESTALE, "{} was replaced by another directory meanwhile", source.path);
   return fd;
 }
 

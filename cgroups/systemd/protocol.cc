@@ -14,8 +14,7 @@ Result<void> check_protocol(ValueReader& reader) {
     return fail(EPROTO, "no packet of minirun or minirun-systemd");
   uint32_t format = *protocol & 0xff;
   if (format == kProtocolFormat) return {};
-  return fail(EPROTO,
-              "minirun and minirun-systemd are not of one release: a packet of format {}, where format {} is known",
+  return fail(EPROTO, "minirun and minirun-systemd are of different releases: got a packet of format {}, expected {}",
               format, kProtocolFormat);
 }
 

@@ -60,7 +60,7 @@ Result<Cgroup> exec_cgroup(const ContainerRecord& record, const std::vector<std:
   std::string below;
   if (!options.empty()) {
     below = options.back();
-    if (options.size() > 1) return fail(0, "--cgroup {}: must be given once: there is one tree of cgroups", below);
+    if (options.size() > 1) return fail(0, "--cgroup {}: must be given once: cgroup v2 has a single tree", below);
     if (below.find(':') != std::string::npos)
       return fail(0, "--cgroup {}: must be a path below the container's cgroup: controllers are for cgroup v1", below);
     while (below.starts_with('/')) below.erase(0, 1);

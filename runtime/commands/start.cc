@@ -45,7 +45,7 @@ Error why_silent(const Container& container, const Error& error) {
     return ended.ok() && *ended ? fail(0, kStoppedWaiting) : error;
   }
   std::string what = describe_processes(std::vector<pid_t>{container.record.init.pid});
-  std::string hint = what.find(", T") != what.npos ? ", which is stopped: SIGCONT lets it go on" : "";
+  std::string hint = what.find(", T") != what.npos ? ", which is stopped: SIGCONT continues it" : "";
   return fail(0, "the container's init does not answer: {}{}", what, hint);
 }
 
@@ -106,7 +106,7 @@ Result<Outcome> start(Container container) {
   TRY(check_status(container));
   std::string text = TRY(container.state.read_config());
   Bundle config = TRY(parse_config(text));
-  if (!config.spec.process) return fail(0, "config.json has no /process: there is nothing to start");
+  if (!config.spec.process) return fail(0, "config.json has no /process, so the container has no program to start");
   // Each is the image's, and may leave somebody to wait for the next.
   // Root joins for them by its init program alone (Birth in namespaces/plan.h).
   if (geteuid() != 0 && !config.spec.hooks.start_container.empty()) TRY(leave_host_program());

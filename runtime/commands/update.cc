@@ -32,7 +32,7 @@ Result<void> check_intel_rdt(const UpdateCommand& command, const RdtRecord& rdt)
   return {};
 }
 
-// Returns what is to be put back if something fails later; nothing when nothing was asked for.
+// Returns what is to be put back if something fails later; nothing when no change was requested.
 Result<std::optional<std::string>> change_schemata(const UpdateCommand& command, const RdtRecord& rdt) {
   std::string cache = command.l3_cache_schema.value_or(""), bandwidth = command.mem_bw_schema.value_or("");
   if (cache.empty() && bandwidth.empty()) return std::optional<std::string>{};
@@ -108,7 +108,7 @@ Result<std::string> update(const GlobalOptions& global, const UpdateCommand& com
   if (!changed.ok()) put_back(container.record.rdt, schemata);
   if (!changed.ok()) return as_given(changed.error());
   bool nothing = plan.writes.empty() && !new_filter && !schemata;
-  return std::string(nothing ? "minirun: warning: update " + command.id + ": nothing was asked for" : "");
+  return std::string(nothing ? "minirun: warning: update " + command.id + ": no change was requested" : "");
 }
 
 }  // namespace

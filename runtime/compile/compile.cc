@@ -287,7 +287,7 @@ Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFa
   possible.notify = options.notify && mounts;
   Compilation c{spec, place, host, possible, seccomp};
   c.enters = c.commits = enters;
-  if (options.notify && !mounts) c.warn("/linux/namespaces", "NOTIFY_SOCKET is not for it without a mount namespace");
+  if (options.notify && !mounts) c.warn("/linux/namespaces", "NOTIFY_SOCKET has no effect without a mount namespace");
   c.plan.plan().first_kept_fd = 3 + options.listen_fds.count + options.preserve_fds;
   c.makes_cwd = true;
   c.add(Op::die_with_parent, "");  // before anything is there that could stay behind

@@ -18,7 +18,7 @@ constexpr const char* kSelinuxPointer = "/process/selinuxLabel";
 std::string apparmor_reason(int code) {
   switch (code) {
     case ENOENT:
-      return "there is no profile of that name in the kernel (apparmor_parser loads one)";
+      return "the kernel has no profile of that name (apparmor_parser loads one)";
     case EACCES:
     case EPERM:
       return "AppArmor does not allow minirun to change to it";

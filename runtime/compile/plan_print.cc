@@ -15,7 +15,7 @@ static std::string line(const std::string& text, const std::string& origin) {
 static std::string write_text(const Write& write) {
   std::string text = write.file + " = " + write.value;
   if (!write.fallback_file.empty()) text += fmt::format(" (or {} = {})", write.fallback_file, write.fallback_value);
-  if (write.may_be_missing) text += " (where there is such a file)";
+  if (write.may_be_missing) text += " (if the file exists)";
   if (!write.not_below.empty()) text += fmt::format(" (not below {})", write.not_below);
   return text;
 }

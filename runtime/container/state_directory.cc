@@ -87,8 +87,8 @@ Result<UniqueFd> open_state_root(const std::string& path, bool make) {
   struct stat facts {};
   if (fstat(fd->get(), &facts) < 0) return fail(errno, "stat {}", path);
   if (facts.st_uid != geteuid() || (facts.st_mode & 022) != 0) {
-    return fail(0, "state root {}: must belong to uid {} and be writable by nobody else (owner {}, mode {:04o})", path,
-                geteuid(), facts.st_uid, facts.st_mode & 07777);
+    return fail(0, "state root {}: must belong to uid {} and be writable by that user alone (owner {}, mode {:04o})",
+                path, geteuid(), facts.st_uid, facts.st_mode & 07777);
   }
   return fd;
 }

@@ -38,7 +38,7 @@ Result<void> check(int fd, const std::string& path, const std::vector<Inode>& re
   struct stat info {};
   if (fstat(fd, &info) < 0) return fail(errno, "stat {}", path);
   if (info.st_uid != 0 || (info.st_mode & 022) != 0)
-    return fail(0, "{} must belong to root and be writable by nobody else", path);
+    return fail(0, "{} must belong to root and be writable by root alone", path);
   if (std::find(reached.begin(), reached.end(), Inode{info.st_dev, info.st_ino}) != reached.end())
     return fail(0, "{} can be reached by the container", path);
   return {};

@@ -76,7 +76,8 @@ bool is_crash(int signal) {
 
 std::string sigkill_cause(const DeathFacts& facts) {
   if (facts.forwarded_signal == SIGKILL) return "killed by SIGKILL, passed on by minirun";
-  if (!facts.memory) return "killed by SIGKILL (without a memory controller nothing tells whether memory ran out)";
+  if (!facts.memory)
+    return "killed by SIGKILL (without a memory controller minirun cannot know whether memory ran out)";
   return "killed by SIGKILL from outside, not by a memory limit";
 }
 
@@ -110,7 +111,7 @@ std::string describe(const DeathFacts& facts) {
   std::string text;
   if (ending.signal != 0 && !ending.assumed) text = signal_cause(facts, ending);
   if (ending.assumed && (ending.signal == SIGKILL || ending.signal == SIGSYS || is_crash(ending.signal)))
-    text = fmt::format("ended with code {}: as a shell tells of {}", ending.exit_code, signal_name(ending.signal));
+    text = fmt::format("ended with code {}, as shells report {}", ending.exit_code, signal_name(ending.signal));
   auto add = [&text, &ending](const std::string& note) {
     if (text.empty()) text = fmt::format("ended with code {}", ending.exit_code);
     text += "; " + note;

@@ -53,7 +53,7 @@ bool Creation::undo() {
   if (cgroup_ && cgroup_->is_owned()) removed = cgroup_->remove();
   if (ended && removed.ok()) return true;
   std::string why = removed.ok() ? "its first process does not end after SIGKILL" : removed.error().text();
-  report_line(fmt::format("minirun: warning: {}: {}: what is left is for delete --force", prepared_.id, why));
+  report_line(fmt::format("minirun: warning: {}: {}: delete --force removes what is left", prepared_.id, why));
   return false;
 }
 

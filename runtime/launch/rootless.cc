@@ -112,7 +112,7 @@ Result<void> enter(const oci::Spec& spec, const oci::Namespace& user) {
 std::string rootless_problem(const oci::Spec& spec, uint32_t uid, uint32_t gid) {
   const oci::Namespace* user = user_namespace(spec);
   if (user == nullptr)
-    return "/linux/namespaces: must have a user namespace where an ordinary user runs minirun: not there (`minirun "
+    return "/linux/namespaces: must have a user namespace where an ordinary user runs minirun (`minirun "
            "spec --rootless` writes such a configuration)";
   if (!user->path.empty()) return "";
   constexpr const char* kMustMap = "{}: must map containerID 0 to hostID {}, the {} that runs minirun";
@@ -121,7 +121,7 @@ std::string rootless_problem(const oci::Spec& spec, uint32_t uid, uint32_t gid) 
   bool has_groups = spec.process && !spec.process->user.additional_gids.empty();
   if (has_groups && maps_only(to_id_maps(spec.linux_.gid_mappings), gid))
     return "/process/user/additionalGids: must be empty: setgroups(2) is denied in a user namespace whose only group "
-           "is the own one";
+           "is the user's own";
   return "";
 }
 

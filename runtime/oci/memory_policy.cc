@@ -56,7 +56,7 @@ std::optional<MemoryPolicyProblem> check_memory_policy(const oci::MemoryPolicy& 
   if (takes_none && !nodes->empty())
     return MemoryPolicyProblem{"nodes", fmt::format("must be empty with {}: found {}", mode, quoted(policy.nodes))};
   if (!takes_none && policy.mode != MPOL_PREFERRED && nodes->empty())
-    return MemoryPolicyProblem{"nodes", fmt::format("must name a memory node with {}: not there, or empty", mode)};
+    return MemoryPolicyProblem{"nodes", fmt::format("must name a memory node with {}: missing or empty", mode)};
   if ((policy.flags & kEitherMeaning) == kEitherMeaning)
     return MemoryPolicyProblem{"flags", "must not have both MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES"};
   bool balanced = policy.mode == MPOL_BIND || policy.mode == MPOL_PREFERRED_MANY;
@@ -64,7 +64,7 @@ std::optional<MemoryPolicyProblem> check_memory_policy(const oci::MemoryPolicy& 
     return MemoryPolicyProblem{
         "flags", fmt::format("MPOL_F_NUMA_BALANCING is for MPOL_BIND and MPOL_PREFERRED_MANY: found with {}", mode)};
   if ((policy.flags & kEitherMeaning) != 0 && nodes->empty() && policy.mode != MPOL_DEFAULT)
-    return MemoryPolicyProblem{"flags", "say how nodes are counted, and there are none in nodes"};
+    return MemoryPolicyProblem{"flags", "say how nodes are counted, but nodes is empty"};
   return std::nullopt;
 }
 

@@ -78,8 +78,7 @@ Result<MountIdMap> parse_option(std::string_view text, const IdMaps& uids, const
       return fail(0, "must be uids=RANGES;gids=RANGES: found {}", quoted(text));
   } while (!rest.empty());
   if (map.uids.empty() || map.gids.empty())
-    return fail(0,
-                "must have both uids and gids, since there are no mappings of the container to take the others from");
+    return fail(0, "must have both uids and gids, since the container has no mappings to take the others from");
   return map;
 }
 

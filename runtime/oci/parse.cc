@@ -19,7 +19,7 @@ void Reader::must_be(JsonValue value, std::string_view what) {
 }
 
 void Reader::missing(JsonValue object, std::string_view name) {
-  problem(fmt::format("{}/{}", object.pointer(), name), "is required: not there");
+  problem(fmt::format("{}/{}", object.pointer(), name), "is required but missing");
 }
 
 void Reader::unknown(JsonValue value) {
@@ -89,7 +89,7 @@ static std::span<const Field<Spec>> fields_of(Spec*) {
 static constexpr std::string_view flaw_message(JsonFlaw::Kind kind) {
   switch (kind) {
     case JsonFlaw::Kind::duplicate_key:
-      return "is there twice";
+      return "appears twice";
     case JsonFlaw::Kind::nul_in_key:
       return "has U+0000 in its name, which ends a string for the kernel";
     case JsonFlaw::Kind::nul_in_string:

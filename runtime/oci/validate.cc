@@ -134,7 +134,7 @@ Findings validate(const oci::Spec& spec) {
   if (!is_version_1(spec.oci_version))
     checker.problem("/ociVersion", "must be a version 1.x.y of the runtime-spec: found {}", quoted(spec.oci_version));
   if (!spec.root)
-    checker.problem("/root", "is required: not there");
+    checker.problem("/root", "is required but missing");
   else if (spec.root->path.empty())
     checker.problem("/root/path", "must not be empty");
   check_host_names(checker);

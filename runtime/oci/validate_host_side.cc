@@ -16,7 +16,8 @@ namespace minirun {
 static void check_net_devices(Checker& checker) {
   const auto& devices = checker.spec.linux_.net_devices;
   if (!devices.empty() && !checker.has_namespace(CLONE_NEWNET))
-    checker.problem("/linux/netDevices", "needs a network namespace in /linux/namespaces: there is nowhere to move to");
+    checker.problem("/linux/netDevices",
+                    "needs a network namespace in /linux/namespaces: the device has nowhere to go");
   std::set<std::string> names;
   for (const auto& [key, device] : devices) {
     std::string pointer = "/linux/netDevices/" + pointer_token(key);
@@ -31,7 +32,7 @@ static void check_net_devices(Checker& checker) {
     const std::string& name = device.name.empty() ? key : device.name;
     bool is_template = name.find('%') != std::string::npos;  // each gets a number of its own
     if (!is_template && !names.insert(name).second)
-      checker.problem(pointer + "/name", "must be there once: another device is named {} too", quoted(name));
+      checker.problem(pointer + "/name", "must be unique: another device is named {} too", quoted(name));
   }
 }
 

@@ -22,7 +22,7 @@ static void check_namespaces(Checker& checker) {
     auto same = [&](const oci::Namespace& other) { return other.type == ns.type; };
     size_t first = static_cast<size_t>(std::find_if(namespaces.begin(), namespaces.end(), same) - namespaces.begin());
     if (ns.type != 0 && first < i)
-      checker.problem(at("/linux/namespaces", i) + "/type", "must be there once: {} is at /linux/namespaces/{} too",
+      checker.problem(at("/linux/namespaces", i) + "/type", "must appear only once: {} is at /linux/namespaces/{} too",
                       oci::namespace_name(ns.type), first);
     if (!ns.path.empty()) checker.absolute_path(at("/linux/namespaces", i) + "/path", ns.path);
   }
@@ -60,14 +60,13 @@ static void check_mappings(Checker& checker, const std::string& pointer, const s
     return;
   }
   if (mappings.empty() && user->path.empty())
-    return checker.problem(pointer, "is required for a new user namespace: not there, or empty");
+    return checker.problem(pointer, "is required for a new user namespace but missing or empty");
   bool has_root = mappings.empty();
   for (size_t i = 0; i < mappings.size(); ++i) {
     has_root |= mappings[i].container_id == 0;
     if (mappings[i].size == 0) checker.problem(at(pointer, i) + "/size", "must be at least 1: found 0");
   }
-  if (!has_root)
-    checker.problem(pointer, "must map containerID 0: who sets the container up is root of its user namespace");
+  if (!has_root) checker.problem(pointer, "must map containerID 0: root of its user namespace sets the container up");
   auto wrong = id_map_problem(to_id_maps(mappings));
   if (wrong && has_root) checker.problem(pointer, "{}", *wrong);
 }
@@ -100,7 +99,7 @@ static void check_devices(Checker& checker) {
     } numbers[] = {{"/major", device.major, (1 << 12) - 1}, {"/minor", device.minor, (1 << 20) - 1}};
     for (const auto& [name, number, most] : numbers) {
       if (!number)
-        checker.problem(pointer + name, "is required for a device of type {}: not there", device.type);
+        checker.problem(pointer + name, "is required for a device of type {} but missing", device.type);
       else if (*number < 0 || *number > most)
         checker.problem(pointer + name, "must be an integer from 0 to {}: found {}", most, *number);
     }
@@ -111,8 +110,7 @@ static void check_devices(Checker& checker) {
 static void check_name(Checker& checker, const std::string& pointer, const std::string& value, std::string_view field,
                        const std::string& given) {
   if (!given.empty() && given != value)
-    checker.problem(pointer, "must be what /{} says ({}), or not be there: found {}", field, quoted(given),
-                    quoted(value));
+    checker.problem(pointer, "must be the same as /{} ({}) or absent: found {}", field, quoted(given), quoted(value));
 }
 
 static void check_sysctl(Checker& checker) {

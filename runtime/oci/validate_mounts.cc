@@ -48,7 +48,7 @@ static void check_id_map(Checker& checker, const std::string& pointer, const oci
                          const MountOptions& options) {
   if (mount.uid_mappings.empty() != mount.gid_mappings.empty()) {
     checker.problem(pointer + (mount.uid_mappings.empty() ? "/uidMappings" : "/gidMappings"),
-                    "is required when the other one is given: not there");
+                    "is required when the other one is given");
     return;
   }
   bool own = !mount.uid_mappings.empty();
@@ -82,11 +82,11 @@ static void check_mount(Checker& checker, const std::string& pointer, const oci:
   if (mount.destination.empty())
     checker.problem(pointer + "/destination", "must not be empty");
   else if (mount.destination[0] != '/')
-    checker.warning(pointer + "/destination", "should be absolute, is taken from \"/\": found {}",
+    checker.warning(pointer + "/destination", "should be absolute; minirun resolves it from \"/\": found {}",
                     quoted(mount.destination));
   bool makes_one = !options.remount && (options.bind || !mount.type.empty());
   if (makes_one && !mount.destination.empty() && Checker::is_root(mount.destination))
-    checker.problem(pointer + "/destination", "must not be the root, which is root.path's: found {}",
+    checker.problem(pointer + "/destination", "must not be the root, which root.path sets: found {}",
                     quoted(mount.destination));
   if (mount.destination.size() >= PATH_MAX)
     checker.problem(pointer + "/destination", "must be shorter than {} bytes: found {}", PATH_MAX,
@@ -94,9 +94,9 @@ static void check_mount(Checker& checker, const std::string& pointer, const oci:
   if (!options.remount && (options.bind || !mount.type.empty()))
     check_proc_target(checker, pointer, mount, options.bind);
   if (options.bind && !options.remount && mount.source.empty())
-    checker.problem(pointer + "/source", "is required for a bind mount: not there");
+    checker.problem(pointer + "/source", "is required for a bind mount but missing");
   if (!options.bind && mount.type.empty() && !changes_existing)
-    checker.problem(pointer + "/type", "is required unless options has bind or rbind: not there");
+    checker.problem(pointer + "/type", "is required unless options has bind or rbind");
   if (!options.bind && mount.type == "bind")
     checker.problem(pointer + "/options", "must have bind or rbind for a bind mount: the type alone does not make one");
   // The kernel would ignore it, and with it what somebody meant.
@@ -124,11 +124,10 @@ static void check_reconfigured(Checker& checker, size_t index) {
     if (!earlier.bind && !hosts) return;
     break;
   }
-  checker.problem(
-      fmt::format("/mounts/{}/options", index),
-      "must change the filesystem of an earlier entry for the same destination that is no bind mount: there "
-      "is none for {}",
-      quoted(mounts[index].destination));
+  checker.problem(fmt::format("/mounts/{}/options", index),
+                  "needs an earlier entry for the same destination whose filesystem it changes, not a bind mount: "
+                  "found none for {}",
+                  quoted(mounts[index].destination));
 }
 
 void check_mounts(Checker& checker) {

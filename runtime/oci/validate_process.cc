@@ -14,7 +14,7 @@ namespace minirun {
 
 static void check_args(Checker& checker, const oci::Process& process) {
   if (process.args.empty())
-    checker.problem("/process/args", "must name a program: not there, or empty");
+    checker.problem("/process/args", "must name a program: missing or empty");
   else if (process.args[0].empty())
     checker.problem("/process/args/0", "must name a program: found \"\"");
   for (size_t i = 0; i < process.args.size(); ++i) checker.exec_string(at("/process/args", i), process.args[i]);
@@ -26,7 +26,7 @@ static void check_rlimits(Checker& checker, const std::vector<oci::Rlimit>& rlim
     auto same = [&](const oci::Rlimit& other) { return other.resource == limit.resource; };
     size_t first = static_cast<size_t>(std::find_if(rlimits.begin(), rlimits.end(), same) - rlimits.begin());
     if (limit.resource >= 0 && first < i)
-      checker.problem(at("/process/rlimits", i) + "/type", "must be there once: {} is at /process/rlimits/{} too",
+      checker.problem(at("/process/rlimits", i) + "/type", "must appear only once: {} is at /process/rlimits/{} too",
                       oci::rlimit_name(limit.resource), first);
     if (limit.soft > limit.hard)
       checker.problem(at("/process/rlimits", i) + "/soft", "must not be more than hard, {}: found {}", limit.hard,
@@ -42,7 +42,7 @@ static void check_scheduler(Checker& checker, const oci::Scheduler& scheduler) {
   int32_t priority = scheduler.priority.value_or(0);
   if (scheduler.policy == kIso) checker.problem(base + "/policy", "must be one that Linux has: SCHED_ISO never came");
   if (real_time && priority == 0)
-    checker.problem(base + "/priority", "must be from 1 to 99 with SCHED_FIFO and SCHED_RR: not there, or 0");
+    checker.problem(base + "/priority", "must be from 1 to 99 with SCHED_FIFO and SCHED_RR: missing or 0");
   if (!real_time && priority != 0)
     checker.problem(base + "/priority", "is for SCHED_FIFO and SCHED_RR only: found {}", priority);
   uint64_t runtime = scheduler.runtime.value_or(0);
@@ -57,8 +57,8 @@ static void check_scheduler(Checker& checker, const oci::Scheduler& scheduler) {
                                       : period);
     return;
   }
-  if (runtime == 0) checker.problem(base + "/runtime", "is required with SCHED_DEADLINE: not there, or 0");
-  if (deadline == 0) checker.problem(base + "/deadline", "is required with SCHED_DEADLINE: not there, or 0");
+  if (runtime == 0) checker.problem(base + "/runtime", "is required with SCHED_DEADLINE but missing or 0");
+  if (deadline == 0) checker.problem(base + "/deadline", "is required with SCHED_DEADLINE but missing or 0");
   if (runtime > deadline && deadline != 0)
     checker.problem(base + "/runtime", "must not be more than deadline, {}: found {}", deadline, runtime);
   if (period != 0 && deadline > period)

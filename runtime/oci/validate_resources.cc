@@ -103,7 +103,7 @@ static void check_block_io(Checker& checker, const oci::BlockIo& io) {
     const oci::WeightDevice& device = io.weight_device[i];
     std::string pointer = at("/linux/resources/blockIO/weightDevice", i);
     check_weight(checker, pointer + "/weight", device.weight);
-    if (!device.weight && !device.leaf_weight) checker.problem(pointer + "/weight", "is required: not there");
+    if (!device.weight && !device.leaf_weight) checker.problem(pointer + "/weight", "is required but missing");
   }
 }
 
@@ -125,7 +125,7 @@ static void check_hugepages(Checker& checker, const std::vector<oci::HugepageLim
     }
     auto same = [&](const oci::HugepageLimit& other) { return other.page_size == size; };
     if (std::any_of(limits.begin(), limits.begin() + static_cast<ptrdiff_t>(i), same))
-      checker.problem(pointer, "must be there once: {} is there twice", size);
+      checker.problem(pointer, "must appear only once: {} appears twice", size);
   }
 }
 

@@ -24,7 +24,7 @@ void check_seccomp(Checker& checker) {
   const std::string base = "/linux/seccomp";
   check_errno(checker, base + "/defaultErrnoRet", seccomp.default_action, seccomp.default_errno_ret);
   if (!seccomp.listener_metadata.empty() && seccomp.listener_path.empty())
-    checker.problem(base + "/listenerMetadata", "is for listenerPath, which is not there");
+    checker.problem(base + "/listenerMetadata", "needs listenerPath, which is missing");
   if (notifies(seccomp)) {
     if (seccomp.listener_path.empty())
       checker.problem(base + "/listenerPath", "is required with SCMP_ACT_NOTIFY");

@@ -73,7 +73,7 @@ Result<void> check_schemata(int root_fd, const oci::IntelRdt& rdt, const std::st
   std::string found = TRY(read_file(directory.get(), "schemata"));
   auto mismatch = schemata_mismatch(rdt, found, bandwidth_step(root_fd));
   if (!mismatch) return {};
-  return fail(0, "{}: class {} is there already, with other values: {}", kPointer, quoted(group), *mismatch);
+  return fail(0, "{}: class {} already exists with other values: {}", kPointer, quoted(group), *mismatch);
 }
 
 Result<void> make_directory(int root_fd, int parent, const std::string& name, const std::string& what) {
@@ -145,7 +145,8 @@ Result<RdtRecord> survey_rdt(int root_fd, const oci::IntelRdt& rdt, const std::s
     record.makes_group = !TRY(is_there(root_fd, record.group));
   }
   if (record.makes_group && !record.own_group && schemata_to_write(rdt).empty())
-    return fail(0, "{}/closID: there is no class {}, and no schema to make one with", kPointer, quoted(record.group));
+    return fail(0, "{}/closID: class {} does not exist, and no schema says how to make it", kPointer,
+                quoted(record.group));
   if (!record.makes_group) TRY(check_schemata(root_fd, rdt, record.group));
   if (!rdt.enable_monitoring) return record;
   record.monitor = id;

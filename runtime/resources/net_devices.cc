@@ -154,7 +154,7 @@ Result<void> check_other_namespace(int namespace_fd) {
   UniqueFd own = TRY(open_at(AT_FDCWD, "/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
   if (TRY(is_same_file(own.get(), namespace_fd)))
     return fail(0,
-                "/linux/netDevices: the container's network namespace is the host's own: there is nowhere to move to");
+                "/linux/netDevices: the container's network namespace is the host's own: the device has nowhere to go");
   return {};
 }
 

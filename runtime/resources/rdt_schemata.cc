@@ -90,9 +90,10 @@ std::optional<std::string> schemata_mismatch(const oci::IntelRdt& rdt, std::stri
   for (const auto& [place, value] : wanted) {
     const auto& [resource, domain] = place;
     auto there = found.find(place);
-    if (there == found.end()) return fmt::format("it has no {}:{}, {} is asked for", resource, domain, value);
+    if (there == found.end())
+      return fmt::format("it has no {}:{}, but the config asks for {}", resource, domain, value);
     if (!same(resource, value, there->second, bandwidth_step))
-      return fmt::format("it has {}:{}={}, {} is asked for", resource, domain, there->second, value);
+      return fmt::format("it has {}:{}={}, but the config asks for {}", resource, domain, there->second, value);
   }
   return std::nullopt;
 }

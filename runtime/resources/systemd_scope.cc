@@ -198,7 +198,7 @@ Result<void> SystemdScope::find_place(const Hierarchy& hierarchy) {
   version_ = found.version;
   if (found.load_state != "not-found") {
     if (found.description != record_.mark)
-      return fail(EEXIST, "unit {} is there already (\"{}\")", record_.unit, found.description);
+      return fail(EEXIST, "unit {} already exists (\"{}\")", record_.unit, found.description);
     // An earlier container of this id, whose minirun was killed; it holds no claim to the id any more.
     TRY(client_->ask(request_for(systemd::Call::stop, record_)));
   }
@@ -209,7 +209,7 @@ Result<void> SystemdScope::find_place(const Hierarchy& hierarchy) {
     own = 2;
   }
   cgroup_ = TRY(Cgroup::survey(hierarchy, path));
-  if (cgroup_.made < own) return fail(EEXIST, "cgroup {} is there already, without a unit of systemd's", path);
+  if (cgroup_.made < own) return fail(EEXIST, "cgroup {} already exists without a unit of systemd", path);
   cgroup_.made = own;  // the slices above are systemd's
   if (record_.user) return move_near(hierarchy, path, *client_);
   return {};

@@ -53,7 +53,7 @@ Result<void> check_terminal(int fd) {
   struct statfs filesystem {};
   if (fstat(fd, &facts) < 0 || fstatfs(fd, &filesystem) < 0) return fail(errno, "look at the container's terminal");
   if (!S_ISCHR(facts.st_mode) || facts.st_rdev != makedev(kTtyAux, kPtmx) || filesystem.f_type != DEVPTS_SUPER_MAGIC)
-    return fail(0, "/process/terminal: what the container has sent is not a terminal of the kernel's");
+    return fail(0, "/process/terminal: the container sent something other than a terminal of the kernel's");
   return {};
 }
 

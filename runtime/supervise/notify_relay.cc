@@ -151,7 +151,7 @@ Result<std::string> reachable_notify_socket(const std::string& name) {
   } else {
     why = fmt::format("NOTIFY_SOCKET={}: must be an absolute path or an abstract name (@NAME)", name);
   }
-  report_line(fmt::format("minirun: warning: {}: the service manager is not told of anything", why));
+  report_line(fmt::format("minirun: warning: {}: the service manager hears nothing of this container", why));
   return std::string();
 }
 

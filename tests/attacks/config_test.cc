@@ -183,7 +183,7 @@ TEST_F(EvilConfig, StateRootOfOthersIsRefused) {
                                           {"state", "precious"},
                                           {"delete", "--force", "precious"}}) {
       args.insert(args.begin(), {program("MINIRUN", "minirun"), "--root", kRoot});
-      expect_refused(Running(args, {}).finish(), {"state root", "writable by nobody else"});
+      expect_refused(Running(args, {}).finish(), {"state root", "writable by that user alone"});
     }
     EXPECT_EQ(content(std::string(kRoot) + "/precious"), "precious");
     EXPECT_NE(rmdir((std::string(kRoot) + "/x").c_str()), 0);

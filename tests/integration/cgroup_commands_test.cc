@@ -153,7 +153,7 @@ TEST_F(CgroupCommands, PsTableIsThatOfPsCutDown) {
   expect_refused(call({"ps", id(), "-bad"}, options), {"ps " + id(), "ps(1) failed (exit status 2): no such option"});
   expect_refused(call({"ps", id(), "-nopid"}, options), {"ps(1) printed no column PID"});
   options.env = {"PATH=/nowhere"};
-  expect_refused(call({"ps", id()}, options), {"ps(1) is nowhere in PATH"});
+  expect_refused(call({"ps", id()}, options), {"ps(1) is not in PATH"});
   EXPECT_EQ(call({"ps", "--format", "json", id()}, options).out, "[" + pid + "]\n") << "needs no ps(1)";
   force_delete();
 }

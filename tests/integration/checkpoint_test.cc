@@ -130,9 +130,9 @@ TEST_F(Checkpoint, ConfigThatOthersMayChangeIsRefused) {
   write_new_file(bundle.rootfs() + "/criu.conf", "", 0644);
   bundle.add_mount("/bound", "", "/run/criu-bound", {"bind"});
   const std::pair<std::string, const char*> wrong[] = {
-      {"/run/criu-test/writable", "writable by nobody else"},
+      {"/run/criu-test/writable", "writable by root alone"},
       {"/run/criu-test/users", "must belong to root"},
-      {"/run/criu-test/folder/file", "/run/criu-test/folder must belong to root and be writable by nobody else"},
+      {"/run/criu-test/folder/file", "/run/criu-test/folder must belong to root and be writable by root alone"},
       {"/run/criu-test/link", "without following links"},
       {"/run/criu-link/good", "without following links"},
       {"/run/criu-test/fifo", "regular file"},

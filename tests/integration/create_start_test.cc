@@ -181,7 +181,7 @@ TEST_F(CreateStart, WithoutAProcessItIsCreatedAndCannotBeStarted) {
   bundle_.config.erase("process");
   ASSERT_EQ(create(bundle_, {"--pid-file", kPidFile}).code, 0);
   EXPECT_EQ(status(), "created");
-  expect_refused(call({"start", id()}), {"/process", "nothing to start"});
+  expect_refused(call({"start", id()}), {"/process", "no program to start"});
   EXPECT_EQ(status(), "created");
   expect_deleted({"--force"});
   reap(container_pid());
@@ -329,7 +329,7 @@ TEST_F(CreateStart, StartTellsOfAStoppedFirstProcess) {
   ASSERT_EQ(create(bundle_).code, 0);
   EXPECT_EQ(call({"kill", id(), "STOP"}).code, 0);
   expect_refused(call({"start", id()}),
-                 {"the container's init does not answer: pid ", "which is stopped: SIGCONT lets it go on"});
+                 {"the container's init does not answer: pid ", "which is stopped: SIGCONT continues it"});
   EXPECT_EQ(call({"kill", id(), "CONT"}).code, 0);
   EXPECT_EQ(call({"start", id()}).code, 0);
   EXPECT_EQ(call({"delete", "--force", id()}).code, 0);

@@ -206,7 +206,7 @@ TEST_F(HardToKill, LaunchThatHangsCanBeGivenUp) {
   Outcome outcome = launch.finish(40000);
   EXPECT_NE(outcome.code, kTimedOut) << describe(outcome);
   EXPECT_NE(outcome.code, 0) << describe(outcome);
-  for (const char* part : {"still in use by pid", ", D", "what is left is for delete --force"})
+  for (const char* part : {"still in use by pid", ", D", "delete --force removes what is left"})
     EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
   EXPECT_EQ(call({"list", "-q"}).out, id() + "\n");
   hung.abort();

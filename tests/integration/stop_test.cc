@@ -190,7 +190,7 @@ TEST_F(Wait, AfterAStopReturnsTheStatusToo) {
     bundle.payload({"exit-on", std::to_string(SIGTERM), "6"});
     ASSERT_EQ(detach(bundle).code, 0);
     EXPECT_EQ(call({"stop", "--signal", signal, id()}).code, 0);
-    expect_status(call({"wait", id()}), std::string(signal) == "TERM" ? 6 : 128 + SIGKILL, "nobody has recorded");
+    expect_status(call({"wait", id()}), std::string(signal) == "TERM" ? 6 : 128 + SIGKILL, "was not recorded");
     EXPECT_EQ(call({"delete", id()}).code, 0);
   }
 }
@@ -237,7 +237,7 @@ TEST_F(Wait, WrongUsesAreTold) {
   ASSERT_TRUE(eventually([&] { return status() == "stopped"; }));
   Outcome outcome;
   ASSERT_TRUE(eventually([&] { return (outcome = call({"wait", id()})).code == 1; }));
-  EXPECT_NE(outcome.err.find("nobody has recorded its exit status"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("its exit status was not recorded"), std::string::npos) << outcome.err;
   EXPECT_EQ(call({"delete", id()}).code, 0);
 }
 

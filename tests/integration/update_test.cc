@@ -77,7 +77,7 @@ TEST_F(Update, NothingIsAWarningAndNoError) {
       update({"--memory", "", "--kernel-memory", "0", "--cpu-rt-runtime", "-1", "--cpu-rt-period", "0"})};
   for (const Outcome& outcome : all) {
     EXPECT_EQ(outcome.code, 0) << describe(outcome);
-    EXPECT_EQ(outcome.out + outcome.err, "minirun: warning: update " + id() + ": nothing was asked for\n");
+    EXPECT_EQ(outcome.out + outcome.err, "minirun: warning: update " + id() + ": no change was requested\n");
   }
   force_delete();
 }

@@ -149,7 +149,7 @@ int main(int argc, char**) {
   int type = 0;
   socklen_t size = sizeof type;
   if (argc != 1 || getsockopt(STDIN_FILENO, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_SEQPACKET) {
-    constexpr char kUse[] = "minirun-systemd is started by minirun, and by nobody else\n";
+    constexpr char kUse[] = "minirun-systemd is a part of minirun and cannot be run by itself\n";
     (void)!write(STDERR_FILENO, kUse, sizeof kUse - 1);
     return 2;
   }

@@ -54,7 +54,7 @@ TEST_F(CgroupApply, EachControllerTakesItsLimits) {
     auto io = Cgroup::create(hierarchy_, base_ + "/io", plan_limits(limits)->needed);
     EXPECT_EQ(io->apply(plan_limits(limits)->writes).error().text(),
               "/linux/resources/blockIO/throttleReadBpsDevice/0: write \"250:250 rbps=1000\" to io.max of cgroup " +
-                  base_ + "/io (there is no whole block device 250:250): no such device");
+                  base_ + "/io (no whole block device 250:250): no such device");
     EXPECT_TRUE(io->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
   }
   ASSERT_TRUE(cgroup->remove(Cgroup::Processes::kill, in(seconds(5))).ok());

@@ -123,7 +123,7 @@ TEST_F(CgroupChange, PutsBackEveryController) {
   limits.unified = {{"cgroup.max.depth", "no number"}};
   auto changed = cgroup->change(plan_limits(limits)->writes, nothing);
   ASSERT_FALSE(changed.ok());
-  EXPECT_EQ(changed.error().text().find("could not be put back"), std::string::npos) << changed.error().text();
+  EXPECT_EQ(changed.error().text().find("could not be restored"), std::string::npos) << changed.error().text();
   for (size_t i = 0; i < old.size(); ++i) EXPECT_EQ(*read_file(cgroup->fd(), files[i]), old[i]) << files[i];
   ASSERT_TRUE(cgroup->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
 }

@@ -81,8 +81,8 @@ TEST(SystemdProtocol, RefusesAnotherFormatWithBothNumbers) {
   EXPECT_EQ(reply[format_at], kProtocolFormat);
   for (uint32_t other : {kProtocolFormat - 1, kProtocolFormat + 1, 255U}) {
     request[format_at] = reply[format_at] = static_cast<char>(other);
-    std::string words = "minirun and minirun-systemd are not of one release: a packet of format " +
-                        std::to_string(other) + ", where format 1 is known";
+    std::string words = "minirun and minirun-systemd are of different releases: got a packet of format " +
+                        std::to_string(other) + ", expected 1";
     EXPECT_EQ(decode_request(request).error().message, words);
     EXPECT_EQ(decode_reply(reply).error().message, words);
   }

@@ -23,7 +23,7 @@ TEST(SelectProcesses, KeepsTheHeaderAndTheLinesOfTheContainer) {
 
 TEST(SelectProcesses, WithoutAColumnPidNothingCanBeTold) {
   EXPECT_EQ(select_processes("USER PPID\nroot 1\n", {1}).error().text(),
-            "ps(1) printed no column PID, by which the processes are told: \"USER PPID\"");
+            "ps(1) printed no column PID to select the processes by: \"USER PPID\"");
   EXPECT_FALSE(select_processes("", {1}).ok());
   EXPECT_EQ(select_processes("A PID\nx y\n", {1}).error().text(), "ps(1) printed no pid in the column PID of \"x y\"");
   EXPECT_EQ(select_processes("A PID\nx\n", {1}).error().text(), "ps(1) printed no pid in the column PID of \"x\"");
@@ -66,7 +66,7 @@ TEST_F(RunPs, SaysWhyItFailed) {
   ps("kill -9 $$\n");
   EXPECT_EQ(run_ps({}).error().text(), "ps(1) failed (signal 9)");
   setenv("PATH", directory_.path("nothing").c_str(), 1);
-  EXPECT_EQ(run_ps({}).error().text(), "ps(1) is nowhere in PATH: no such file or directory");
+  EXPECT_EQ(run_ps({}).error().text(), "ps(1) is not in PATH: no such file or directory");
 }
 
 TEST_F(RunPs, IsBounded) {

@@ -212,9 +212,9 @@ TEST(UpdateResources, EveryProblemIsToldOfWhatTheUserWrote) {
 TEST(UpdateResources, WhatIsWrongInTheFileHasItsPlace) {
   EXPECT_EQ(planned({}, kLimited, R"({"memory":{"limit":"x"},"pids":{},"cpu":[],"cpu":{}})"),
             "r.json: /memory/limit: must be an integer from -1 to 9223372036854775807: found \"x\"\n"
-            "r.json: /pids/limit: is required: not there\n"
+            "r.json: /pids/limit: is required but missing\n"
             "r.json: /cpu: must be an object: found an empty array\n"
-            "r.json: /cpu: is there twice");
+            "r.json: /cpu: appears twice");
   EXPECT_EQ(planned({}, kLimited, "[]"), "r.json: must be an object: found an empty array");
   EXPECT_EQ(planned({}, kLimited, "{\n  \"memory\": nonsense}").rfind("r.json:2:", 0), 0u);
   EXPECT_EQ(planned({}, kLimited, R"({"surprise":{"x":1},"pids":{"limit":3}})"), "pids.max=3");

@@ -72,7 +72,7 @@ TEST_F(Labels, AFailedWriteNamesTheLabelAndTheFileInBackTicks) {
   spec.process->apparmor_profile = "web";
   spec.process->selinux_label = "a:b:c";
   EXPECT_EQ(failed("/process/apparmorProfile", ENOENT)->text(),
-            "/process/apparmorProfile: \"web\": there is no profile of that name in the kernel (apparmor_parser loads "
+            "/process/apparmorProfile: \"web\": the kernel has no profile of that name (apparmor_parser loads "
             "one): write to `/proc/self/attr/apparmor/exec`");
   EXPECT_EQ(failed("/process/selinuxLabel", EINVAL)->text(),
             "/process/selinuxLabel: \"a:b:c\": the loaded policy does not know that label: write to "

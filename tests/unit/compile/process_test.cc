@@ -175,7 +175,7 @@ TEST_F(CompileProcess, ListeningDescriptorsComeFirstAndAreTold) {
   spec.process->env = {"LISTEN_PID=7", "HOME=/", "LISTEN_FDS=7", "LISTEN_FDNAMES=x"};
   auto all = lines();
   expect_order(all, {"start the workload", "close descriptors from 6 on",
-                     "tell the workload its process id: LISTEN_PID", "execute"});
+                     "give the workload its process id: LISTEN_PID", "execute"});
   EXPECT_EQ(compiled.plan.first_kept_fd, 6u);
   const Step& told = step(Op::own_pid);
   EXPECT_EQ(told.arg[0], step(Op::execute).arg[4]);

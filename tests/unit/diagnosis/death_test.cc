@@ -103,8 +103,9 @@ TEST(DeathLine, TellsAKillFromOutsideFromTheMemoryLimit) {
   EXPECT_EQ(line(facts(killed(SIGKILL))), "minirun: web1: killed by SIGKILL from outside, not by a memory limit");
   DeathFacts blind = facts(killed(SIGKILL));
   blind.memory.reset();
-  EXPECT_EQ(line(blind),
-            "minirun: web1: killed by SIGKILL (without a memory controller nothing tells whether memory ran out)");
+  EXPECT_EQ(
+      line(blind),
+      "minirun: web1: killed by SIGKILL (without a memory controller minirun cannot know whether memory ran out)");
 }
 
 TEST(DeathLine, CallsACrashACrash) {
@@ -148,7 +149,7 @@ TEST(DeathLine, DoesNotTakeAWorkloadsOwnCodeForASignal) {
   // Without an init a code above 128 may be the workload's own; only what looks like a kill or a crash is worth a line.
   EXPECT_EQ(line(facts(exited(143))), "(nothing)");
   EXPECT_EQ(line(facts(exited(200))), "(nothing)");
-  EXPECT_EQ(line(facts(exited(139))), "minirun: web1: ended with code 139: as a shell tells of SIGSEGV");
+  EXPECT_EQ(line(facts(exited(139))), "minirun: web1: ended with code 139, as shells report SIGSEGV");
 }
 
 TEST(DeathLine, TellsThatTheLimitOnProcessesWasHit) {

@@ -129,7 +129,7 @@ TEST(UserNamespace, OfAnOrdinaryUser) {
   if (own.starts_with("make a user namespace")) GTEST_SKIP() << "not for an ordinary user: " << own;
   EXPECT_EQ(own, "fine");
   EXPECT_EQ(as_ordinary_user(path, {{0, 1000, 1}, {1, 100000, 65536}}, {{0, 1000, 1}}),
-            "newuidmap is not in PATH: without it an ordinary user can map only the own id (Debian: package uidmap)");
+            "newuidmap is not in PATH: without it ordinary users can map only their own id (Debian: package uidmap)");
   const char* shell = access("/bin/sh", X_OK) == 0 ? "/bin/sh" : "/bin/busybox sh";  // guests have no more
   std::ofstream(path + "/newgidmap") << "#!" << shell << "\n[ $# = 7 ] && echo \"no $2-$3-$4 $5-$6-$7\" >&2\nexit 1\n";
   ASSERT_EQ(chmod((path + "/newgidmap").c_str(), 0755), 0);

@@ -32,9 +32,9 @@ TEST(MemoryPolicy, WhatTheKernelWouldRefuseIsToldBefore) {
     const char* raw;
     const char* line;
   } cases[] = {
-      {R"({"mode": "MPOL_BIND"})", "nodes: must name a memory node with MPOL_BIND: not there, or empty"},
+      {R"({"mode": "MPOL_BIND"})", "nodes: must name a memory node with MPOL_BIND: missing or empty"},
       {R"({"mode": "MPOL_WEIGHTED_INTERLEAVE", "nodes": ""})",
-       "nodes: must name a memory node with MPOL_WEIGHTED_INTERLEAVE: not there, or empty"},
+       "nodes: must name a memory node with MPOL_WEIGHTED_INTERLEAVE: missing or empty"},
       {R"({"mode": "MPOL_DEFAULT", "nodes": "0"})", "nodes: must be empty with MPOL_DEFAULT: found \"0\""},
       {R"({"mode": "MPOL_LOCAL", "nodes": "0"})", "nodes: must be empty with MPOL_LOCAL: found \"0\""},
       {R"({"mode": "MPOL_BIND", "nodes": "x"})",
@@ -44,11 +44,11 @@ TEST(MemoryPolicy, WhatTheKernelWouldRefuseIsToldBefore) {
       {R"({"mode": "MPOL_INTERLEAVE", "nodes": "0", "flags": ["MPOL_F_NUMA_BALANCING"]})",
        "flags: MPOL_F_NUMA_BALANCING is for MPOL_BIND and MPOL_PREFERRED_MANY: found with MPOL_INTERLEAVE"},
       {R"({"mode": "MPOL_LOCAL", "flags": ["MPOL_F_STATIC_NODES"]})",
-       "flags: say how nodes are counted, and there are none in nodes"},
+       "flags: say how nodes are counted, but nodes is empty"},
   };
   for (const auto& wrong : cases)
     EXPECT_EQ(problems_with("/linux/memoryPolicy", wrong.raw), Lines{"/linux/memoryPolicy/" + std::string(wrong.line)});
-  EXPECT_EQ(problems_with("/linux/memoryPolicy", "{}"), Lines{"/linux/memoryPolicy/mode: is required: not there"});
+  EXPECT_EQ(problems_with("/linux/memoryPolicy", "{}"), Lines{"/linux/memoryPolicy/mode: is required but missing"});
 }
 
 TEST(MemoryPolicy, WhatTheKernelTakesIsTaken) {

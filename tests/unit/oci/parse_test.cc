@@ -250,7 +250,7 @@ TEST(ParseSpec, NamesEveryMissingProperty) {
   std::sort(lines.begin(), lines.end());
   std::string all;
   for (const std::string& line : lines) {
-    EXPECT_NE(line.find(": is required: not there"), std::string::npos) << line;
+    EXPECT_NE(line.find(": is required but missing"), std::string::npos) << line;
     all += line.substr(0, line.find(':')) + " ";
   }
   EXPECT_EQ(
@@ -288,7 +288,7 @@ TEST(ParseSpec, ReportsNulCharactersAndDuplicateKeysWhereverTheyAre) {
   EXPECT_EQ(
       lines_of(parse(R"({"ociVersion": "1.0.0", "process": {"cwd": "/", "args": ["a\u0000b"], "cwd": "/x"},
       "annotations": {"k\u0000": ""}, "unknown": {"x": "\u0000"}})")),
-      (Lines{"/process/args/0: has U+0000 in it, which ends a string for the kernel", "/process/cwd: is there twice",
+      (Lines{"/process/args/0: has U+0000 in it, which ends a string for the kernel", "/process/cwd: appears twice",
              "/annotations/k\\u0000: has U+0000 in its name, which ends a string for the kernel",
              "/unknown/x: has U+0000 in it, which ends a string for the kernel"}));
 }

@@ -12,13 +12,13 @@ using test::with;
 TEST(UserNamespace, NeedsMappingsOfItsRoot) {
   std::string user = with(kSmallConfig, "/linux/namespaces/6", R"({"type": "user"})");
   EXPECT_EQ(problems_of(user),
-            (Lines{"/linux/uidMappings: is required for a new user namespace: not there, or empty",
-                   "/linux/gidMappings: is required for a new user namespace: not there, or empty"}));
+            (Lines{"/linux/uidMappings: is required for a new user namespace but missing or empty",
+                   "/linux/gidMappings: is required for a new user namespace but missing or empty"}));
   user = with(user, "/linux/gidMappings", R"([{"containerID": 0, "hostID": 1, "size": 1}])");
   EXPECT_EQ(problems_of(with(user, "/linux/uidMappings", R"([{"containerID": 0, "hostID": 1, "size": 1}])")), Lines{});
   EXPECT_EQ(problems_of(with(user, "/linux/uidMappings", R"([{"containerID": 1, "hostID": 1, "size": 9}])")),
-            (Lines{"/linux/uidMappings: must map containerID 0: who sets the container up is root of its user "
-                   "namespace"}));
+            (Lines{"/linux/uidMappings: must map containerID 0: root of its user namespace sets the "
+                   "container up"}));
   EXPECT_EQ(problems_with("/linux/gidMappings", R"([{"containerID": 0, "hostID": 1, "size": 1}])"),
             (Lines{"/linux/gidMappings: needs a user namespace in /linux/namespaces"}));
 }

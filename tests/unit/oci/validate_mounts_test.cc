@@ -30,9 +30,9 @@ TEST(ValidateMounts, MappingsComeInPairs) {
   const char* map = R"([{"containerID": 0, "hostID": 1, "size": 1}])";
   std::string bind = R"("source": "/", "options": ["bind"], )";
   EXPECT_EQ(problems_of_mount(bind + R"("uidMappings": )" + map),
-            Lines{"/gidMappings: is required when the other one is given: not there"});
+            Lines{"/gidMappings: is required when the other one is given"});
   EXPECT_EQ(problems_of_mount(bind + R"("gidMappings": )" + map),
-            Lines{"/uidMappings: is required when the other one is given: not there"});
+            Lines{"/uidMappings: is required when the other one is given"});
   EXPECT_EQ(problems_of_mount(bind + R"("gidMappings": )" + map + R"(, "uidMappings": )" + map), Lines{});
   EXPECT_EQ(
       problems_of_mount(bind + R"("gidMappings": [{"containerID": 0, "hostID": 1, "size": 0}], "uidMappings": )" + map),
@@ -47,7 +47,7 @@ TEST(ValidateMounts, IdmapNeedsMappingsFromSomewhere) {
       problems_of_mount(std::string(kBind) + R"(ridmap"])"),
       Lines{"/options/1: needs uidMappings and gidMappings of the mount, as the container has no user namespace"});
   EXPECT_EQ(problems_of_mount(std::string(kBind) + R"(idmap=uids=0-1-1"])"),
-            Lines{"/options/1: must have both uids and gids, since there are no mappings of the container to take the "
+            Lines{"/options/1: must have both uids and gids, since the container has no mappings to take the "
                   "others from"});
   EXPECT_EQ(problems_of_mount(std::string(kBind) + R"(idmap=uids=0-1-1;gids=0-1-1"])"), Lines{});
 }

@@ -60,7 +60,7 @@ TEST(ValidateResources, WeightsAreFromTenToAThousandOrNotSet) {
   EXPECT_EQ(
       with_resource("blockIO/weightDevice", R"([{"major": 8, "minor": 0, "weight": 1001}, {"major": 8, "minor": 1}])"),
       (Lines{"/linux/resources/blockIO/weightDevice/0/weight: must be an integer from 10 to 1000: found 1001",
-             "/linux/resources/blockIO/weightDevice/1/weight: is required: not there"}));
+             "/linux/resources/blockIO/weightDevice/1/weight: is required but missing"}));
 }
 
 TEST(ValidateResources, HugepageSizesAreSpelledAsTheControlFiles) {
@@ -72,7 +72,7 @@ TEST(ValidateResources, HugepageSizesAreSpelledAsTheControlFiles) {
               1u)
         << wrong;
   EXPECT_EQ(with_resource("hugepageLimits", R"([{"pageSize": "2MB", "limit": 0}, {"pageSize": "2MB", "limit": 1}])"),
-            Lines{"/linux/resources/hugepageLimits/1/pageSize: must be there once: 2MB is there twice"});
+            Lines{"/linux/resources/hugepageLimits/1/pageSize: must appear only once: 2MB appears twice"});
 }
 
 TEST(ValidateResources, RdmaEntriesLimitSomething) {

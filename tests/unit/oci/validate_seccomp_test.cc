@@ -38,7 +38,7 @@ TEST(ValidateSeccomp, RulesNameSystemCalls) {
 
 TEST(ValidateSeccomp, MetadataIsForAListener) {
   EXPECT_EQ(seccomp(R"({"defaultAction": "SCMP_ACT_ALLOW", "listenerMetadata": "x"})"),
-            Lines{"/linux/seccomp/listenerMetadata: is for listenerPath, which is not there"});
+            Lines{"/linux/seccomp/listenerMetadata: needs listenerPath, which is missing"});
 }
 
 TEST(ValidateSeccomp, NotifyNeedsAListener) {

@@ -28,7 +28,7 @@ TEST(Validate, RootMustBeGiven) {
   EXPECT_EQ(problems_with("/root", "{\"path\": \"\"}"), Lines{"/root/path: must not be empty"});
   EXPECT_EQ(problems_of(R"({"ociVersion": "1.0.0", "process": {"cwd": "/", "args": ["a"]},
                             "linux": {"namespaces": [{"type": "mount"}]}})"),
-            Lines{"/root: is required: not there"});
+            Lines{"/root: is required but missing"});
 }
 
 TEST(Validate, WithoutAMountNamespaceNothingIsMounted) {
@@ -53,7 +53,7 @@ TEST(Validate, WithoutAMountNamespaceNothingIsMounted) {
 
 TEST(Validate, NamespacesAreListedOnceWithAbsolutePaths) {
   EXPECT_EQ(problems_with("/linux/namespaces/6", R"({"type": "mount"})"),
-            Lines{"/linux/namespaces/6/type: must be there once: mount is at /linux/namespaces/2 too"});
+            Lines{"/linux/namespaces/6/type: must appear only once: mount is at /linux/namespaces/2 too"});
   EXPECT_EQ(problems_with("/linux/namespaces/0/path", "\"proc/1/ns/pid\""),
             Lines{"/linux/namespaces/0/path: must be an absolute path: found \"proc/1/ns/pid\""});
   EXPECT_EQ(problems_with("/linux/namespaces/0/path", "\"/proc/1/ns/pid\""), Lines{});
@@ -72,9 +72,9 @@ TEST(Validate, NamesOfTheHostNeedAUtsNamespaceAndFit) {
 }
 
 TEST(Validate, ProcessNeedsAProgramAndAnAbsoluteDirectory) {
-  EXPECT_EQ(problems_with("/process/args", "[]"), Lines{"/process/args: must name a program: not there, or empty"});
+  EXPECT_EQ(problems_with("/process/args", "[]"), Lines{"/process/args: must name a program: missing or empty"});
   EXPECT_EQ(problems_with("/process", "{\"cwd\": \"/\"}"),
-            Lines{"/process/args: must name a program: not there, or empty"});
+            Lines{"/process/args: must name a program: missing or empty"});
   EXPECT_EQ(problems_with("/process/args/0", "\"\""), Lines{"/process/args/0: must name a program: found \"\""});
   EXPECT_EQ(problems_with("/process/args/1", "\"\""), Lines{}) << "an empty argument is one";
   EXPECT_EQ(problems_with("/process/cwd", "\"tmp\""), Lines{"/process/cwd: must be an absolute path: found \"tmp\""});
@@ -97,7 +97,7 @@ TEST(Validate, RlimitsAreListedOnceAndSoftIsNotAboveHard) {
   EXPECT_EQ(problems_with("/process/rlimits", R"([{"type": "RLIMIT_CPU", "soft": 2, "hard": 1},
       {"type": "RLIMIT_AS", "soft": 1, "hard": 1}, {"type": "RLIMIT_CPU", "soft": 0, "hard": 0}])"),
             (Lines{"/process/rlimits/0/soft: must not be more than hard, 1: found 2",
-                   "/process/rlimits/2/type: must be there once: RLIMIT_CPU is at /process/rlimits/0 too"}));
+                   "/process/rlimits/2/type: must appear only once: RLIMIT_CPU is at /process/rlimits/0 too"}));
   EXPECT_EQ(
       problems_with("/process/rlimits", R"([{"type": "X", "soft": 0, "hard": 0}, {"type": "Y", "soft": 0, "hard": 0}])")
           .size(),
@@ -119,7 +119,7 @@ TEST(Validate, SchedulerAttributesFitThePolicy) {
   EXPECT_EQ(lines(R"({"policy": "SCHED_OTHER", "nice": -20})"), Lines{});
   EXPECT_EQ(lines(R"({"policy": "SCHED_DEADLINE", "runtime": 1, "deadline": 2, "period": 3})"), Lines{});
   EXPECT_EQ(lines(R"({"policy": "SCHED_RR"})"),
-            Lines{"/process/scheduler/priority: must be from 1 to 99 with SCHED_FIFO and SCHED_RR: not there, or 0"});
+            Lines{"/process/scheduler/priority: must be from 1 to 99 with SCHED_FIFO and SCHED_RR: missing or 0"});
   EXPECT_EQ(lines(R"({"policy": "SCHED_BATCH", "priority": 5})"),
             Lines{"/process/scheduler/priority: is for SCHED_FIFO and SCHED_RR only: found 5"});
   EXPECT_EQ(lines(R"({"policy": "SCHED_IDLE", "deadline": 5})"),
@@ -152,9 +152,8 @@ TEST(Validate, MountsHaveWhatTheirKindNeeds) {
                       {"destination": "/p", "options": ["remount", "ro"]}, {"destination": "/", "options": ["rshared"]}])"),
       Lines{});
   const Lines not_made = {
-      "/mounts/0/options: must change the filesystem of an earlier entry for the same destination that is no bind "
-      "mount: "
-      "there is none for \"/a\""};
+      "/mounts/0/options: needs an earlier entry for the same destination whose filesystem it changes, not a bind "
+      "mount: found none for \"/a\""};
   EXPECT_EQ(lines(R"([{"destination": "/a", "options": ["remount", "size=1m"]}])"), not_made);
   EXPECT_EQ(lines(R"([{"destination": "/a", "type": "tmpfs", "options": ["remount", "size=1m"]}])"), not_made);
   EXPECT_EQ(lines(R"([{"destination": "/a", "source": "/b", "options": ["bind"]},
@@ -166,9 +165,9 @@ TEST(Validate, MountsHaveWhatTheirKindNeeds) {
                       {"destination": "//a/", "options": ["remount", "size=1m"]}])"),
             Lines{});
   EXPECT_EQ(lines(R"([{"destination": "/a", "options": ["bind"]}])"),
-            Lines{"/mounts/0/source: is required for a bind mount: not there"});
+            Lines{"/mounts/0/source: is required for a bind mount but missing"});
   EXPECT_EQ(lines(R"([{"destination": "/a", "source": "/b"}])"),
-            Lines{"/mounts/0/type: is required unless options has bind or rbind: not there"});
+            Lines{"/mounts/0/type: is required unless options has bind or rbind"});
   EXPECT_EQ(lines(R"([{"destination": "/a", "source": "/b", "type": "bind", "options": ["ro"]}])"),
             Lines{"/mounts/0/options: must have bind or rbind for a bind mount: the type alone does not make one"});
   EXPECT_EQ(lines(R"([{"destination": "/a", "source": "/b", "options": ["ro", "rbind", "mode=755", "size=1m"]}])"),
@@ -201,7 +200,7 @@ TEST(Validate, NothingIsPutOverTheRoot) {  // nobody inside would see it
   for (const char* root : {"/", "//", "/.", "/a/..", "/../"}) {
     std::string name(root);
     EXPECT_EQ(problems_with("/mounts", R"([{"type": "tmpfs", "destination": ")" + name + "\"}]"),
-              Lines{"/mounts/0/destination: must not be the root, which is root.path's: found \"" + name + "\""});
+              Lines{"/mounts/0/destination: must not be the root, which root.path sets: found \"" + name + "\""});
     for (const char* list : {"/linux/maskedPaths", "/linux/readonlyPaths"}) {
       EXPECT_EQ(problems_with(list, "[\"" + name + "\"]"),
                 Lines{std::string(list) + "/0: must be below the root (root.readonly is for all of it): found \"" +
@@ -222,7 +221,7 @@ TEST(Validate, DevicesHaveNumbersAndAbsolutePaths) {
   EXPECT_EQ(lines(R"([{"type": "p", "path": "/f"}, {"type": "u", "path": "/d", "major": 4095, "minor": 1048575}])"),
             Lines{});
   EXPECT_EQ(lines(R"([{"type": "c", "path": "d", "major": 4096}])"),
-            (Lines{"/linux/devices/0/minor: is required for a device of type c: not there",
+            (Lines{"/linux/devices/0/minor: is required for a device of type c but missing",
                    "/linux/devices/0/path: must be an absolute path: found \"d\"",
                    "/linux/devices/0/major: must be an integer from 0 to 4095: found 4096"}));
   EXPECT_EQ(lines(R"([{"type": "b", "path": "/d", "major": 1, "minor": -1}])"),
@@ -235,7 +234,7 @@ TEST(Validate, SysctlOfTheHostnameBesideHostname) {
   EXPECT_EQ(problems_of(with(uts, "/linux/sysctl", R"({"kernel.hostname": "web", "kernel.domainname": "x"})")),
             Lines{});
   EXPECT_EQ(problems_of(with(uts, "/linux/sysctl", R"({"kernel.hostname": "other"})")),
-            Lines{"/linux/sysctl/kernel.hostname: must be what /hostname says (\"web\"), or not be there: found "
+            Lines{"/linux/sysctl/kernel.hostname: must be the same as /hostname (\"web\") or absent: found "
                   "\"other\""});
 }
 
@@ -292,11 +291,11 @@ TEST(Validate, EveryProblemIsToldInTheOrderOfTheFile) {
     "process": {"args": [], "cwd": 7, "user": {"uid": -1}},
     "root": {"path": "r", "path": "s"}
   })"),
-      (Lines{"/linux/namespaces/1/type: must be there once: mount is at /linux/namespaces/0 too",
+      (Lines{"/linux/namespaces/1/type: must appear only once: mount is at /linux/namespaces/0 too",
              "/linux/namespaces/2/type: must be one of mount, pid, network, uts, ipc, user, cgroup, time: found 5",
              "/ociVersion: must be a version 1.x.y of the runtime-spec: found \"2.0.0\"",
-             "/process/args: must name a program: not there, or empty", "/process/cwd: must be a string: found 7",
-             "/process/user/uid: must be an integer from 0 to 4294967294: found -1", "/root/path: is there twice"}))
+             "/process/args: must name a program: missing or empty", "/process/cwd: must be a string: found 7",
+             "/process/user/uid: must be an integer from 0 to 4294967294: found -1", "/root/path: appears twice"}))
       << "also: what could not be read is not judged again";
 }
 

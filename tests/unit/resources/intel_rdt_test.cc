@@ -79,7 +79,7 @@ TEST_F(IntelRdt, AClassThatWasThereIsJoinedAndNeverRemoved) {
 
 TEST_F(IntelRdt, AClassWithoutSchemaMustBeThere) {
   rdt.clos_id = "gold";
-  EXPECT_EQ(refusal(), "/linux/intelRdt/closID: there is no class \"gold\", and no schema to make one with");
+  EXPECT_EQ(refusal(), "/linux/intelRdt/closID: class \"gold\" does not exist, and no schema says how to make it");
 }
 
 TEST_F(IntelRdt, AClassThatClosIdNamesIsMadeAndStaysForOthers) {
@@ -108,12 +108,14 @@ TEST_F(IntelRdt, OtherValuesInAClassThatIsThereAreAnError) {
   rdt.clos_id = "gold";
   rdt.l3_cache_schema = "L3:0=ff";
   EXPECT_EQ(refusal(),
-            "/linux/intelRdt: class \"gold\" is there already, with other values: it has L3:0=00fff, ff is asked for");
+            "/linux/intelRdt: class \"gold\" already exists with other values: it has L3:0=00fff, but the config asks "
+            "for ff");
   rdt.l3_cache_schema = "L3:0=fff";
   EXPECT_EQ(refusal(), "no error");
   rdt.schemata = {"L2:0=f"};
-  EXPECT_EQ(refusal(),
-            "/linux/intelRdt: class \"gold\" is there already, with other values: it has no L2:0, f is asked for");
+  EXPECT_EQ(
+      refusal(),
+      "/linux/intelRdt: class \"gold\" already exists with other values: it has no L2:0, but the config asks for f");
 }
 
 TEST_F(IntelRdt, TheDefaultClassIsASlash) {
@@ -215,13 +217,13 @@ TEST(RdtSchemata, AreComparedByValue) {
   EXPECT_EQ(mismatch({"L3: 0 = 7f0 ; 1 = 1f"}), "none");
   EXPECT_EQ(mismatch({"L3CODE:0=a"}), "none");
   EXPECT_EQ(mismatch({"MB:0=25"}), "none") << "the kernel has rounded it";
-  EXPECT_EQ(mismatch({"MB:0=20"}), "it has MB:0=30, 20 is asked for");
-  EXPECT_EQ(mismatch({"L3:1=f"}), "it has L3:1=0001f, f is asked for");
-  EXPECT_EQ(mismatch({"L3:2=f"}), "it has no L3:2, f is asked for");
+  EXPECT_EQ(mismatch({"MB:0=20"}), "it has MB:0=30, but the config asks for 20");
+  EXPECT_EQ(mismatch({"L3:1=f"}), "it has L3:1=0001f, but the config asks for f");
+  EXPECT_EQ(mismatch({"L3:2=f"}), "it has no L3:2, but the config asks for f");
   EXPECT_EQ(mismatch({"L3:1=f", "L3:1=1f"}), "none") << "the later one counts";
   EXPECT_EQ(mismatch({"\tL3:0=7f0 \t\r", "", "L3:", "L3:=5", "L3:1=0X1F"}), "none") << "blanks, and nothing asked for";
-  EXPECT_EQ(mismatch({"L3:0=x"}), "it has L3:0=007f0, x is asked for");
-  EXPECT_EQ(mismatch({"MB:0=30x"}), "it has MB:0=30, 30x is asked for");
+  EXPECT_EQ(mismatch({"L3:0=x"}), "it has L3:0=007f0, but the config asks for x");
+  EXPECT_EQ(mismatch({"MB:0=30x"}), "it has MB:0=30, but the config asks for 30x");
 }
 
 TEST(ResctrlMount, IsFoundInTheMountTable) {

@@ -177,7 +177,7 @@ TEST_F(NetDevicesTest, TheHostsOwnNamespaceIsNoPlaceToMoveTo) {
   auto moved = move_net_devices({{"lo", {}}}, same.get());
   ASSERT_FALSE(moved.ok());
   EXPECT_EQ(moved.error().text(),
-            "/linux/netDevices: the container's network namespace is the host's own: there is nowhere to move to");
+            "/linux/netDevices: the container's network namespace is the host's own: the device has nowhere to go");
 }
 
 TEST_F(NetDevicesTest, ThisThreadIsWhereItWas) {
@@ -206,7 +206,7 @@ TEST(ValidateNetDevices, NamesAndNamespace) {
   const std::string pointer = "/linux/netDevices";
   EXPECT_EQ(problems_with(pointer, R"({"eth0": {}, "eth1": {"name": "net%d"}, "eth2": {"name": "net%d"}})"), Lines{});
   EXPECT_EQ(problems_with(pointer, R"({"eth0": {}, "eth1": {"name": "eth0"}})"),
-            Lines{"/linux/netDevices/eth1/name: must be there once: another device is named \"eth0\" too"});
+            Lines{"/linux/netDevices/eth1/name: must be unique: another device is named \"eth0\" too"});
   EXPECT_EQ(
       problems_with(pointer, R"({"eth0": {"name": "a/b"}})"),
       Lines{"/linux/netDevices/eth0/name: must be the name of a network device, at most 15 bytes without space, / "
@@ -216,7 +216,7 @@ TEST(ValidateNetDevices, NamesAndNamespace) {
                   "and %"});
   EXPECT_EQ(test::problems_of(test::with(test::with(test::kSmallConfig, "/linux/namespaces", R"([{"type": "mount"}])"),
                                          pointer, R"({"eth0": {}})")),
-            Lines{"/linux/netDevices: needs a network namespace in /linux/namespaces: there is nowhere to move to"});
+            Lines{"/linux/netDevices: needs a network namespace in /linux/namespaces: the device has nowhere to go"});
 }
 
 }  // namespace
