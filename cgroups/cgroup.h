@@ -45,7 +45,7 @@ class Cgroup {
   static Result<Cgroup> create(const Hierarchy& hierarchy, const std::string& path,
                                const std::vector<ControllerNeed>& needed);
 
-  // A directory that somebody else (systemd) has made for the container, around a process that is still inside.
+  // A directory that another program (systemd) has made for the container, around a process that is still inside.
   struct Adopted {
     std::string path;
     std::string below;  // "": itself; else the container's is a new one of this name in it, and the process moves there
@@ -57,12 +57,12 @@ class Cgroup {
                               const std::vector<ControllerNeed>& needed);
 
   // That of a container without one: an ordinary user may have nowhere to make it. Its path is "", its descriptor -1;
-  // there is nothing to kill, to wait for or to remove.
+  // it has nothing to kill, to wait for or to remove.
   static Cgroup none() { return Cgroup(UniqueFd(), UniqueFd(), CgroupRecord()); }
   bool is_none() const { return record_.path.empty(); }
 
   // What is at the path before create(): a record that goes into the state before anything is made, so that a cgroup
-  // can be told for the container's even when minirun is killed before it could write more.
+  // is known as the container's even when minirun is killed before it could write more.
   static Result<CgroupRecord> survey(const Hierarchy& hierarchy, const std::string& path);
 
   // The cgroup of a record. ENOENT: it is gone. ESTALE: another one has taken its place (never touch it).
@@ -103,26 +103,26 @@ class Cgroup {
   // SIGKILL to every process in it and below (cgroup.kill, Linux 5.14), frozen ones too. No error when it is gone.
   Result<void> kill() const;
 
-  // Whether somebody lives in it or below. False when it is gone.
+  // Whether it or a cgroup below has processes. False when it is gone.
   Result<bool> is_populated() const;
 
   // Writes the owner (at most some 900 bytes) on the cgroup, for find_marked(). Does nothing for one that was there
   // before: it would keep the mark. ENOTSUP: a kernel without extended attributes there.
   Result<void> mark(const std::string& owner) const;
 
-  // Whether another owner is written on it. One without a mark is nobody's that is known.
+  // Whether the mark on it names another owner. Without a mark its owner is unknown.
   bool is_marked_by_another(const std::string& owner) const;
 
   // The cgroups with exactly this mark: mostly none or one. Walks the whole tree, but not
-  // into containers; of a part of it that holds some hundred thousand cgroups not all, so that nobody can hide the
-  // others behind them.
+  // into containers; of a part of it that holds some hundred thousand cgroups not all, so that no container can hide
+  // the others behind them.
   static Result<std::vector<Cgroup>> find_marked(const Hierarchy& hierarchy, const std::string& owner);
 
   // Waits until no process is left in it and below. EBUSY at the deadline, naming who is, as remove().
   Result<void> wait_until_empty(Deadline deadline) const;
 
-  // Removes it, what the container made below it, and the directories above that create() made, where nobody else
-  // has moved in. Returns as soon as the kernel lets go; EBUSY at the deadline, naming who is still inside:
+  // Removes it, what the container made below it, and the directories above that create() made, if nothing else
+  // has moved in. Returns as soon as the kernel lets go; EBUSY at the deadline, naming what is still inside:
   // "pid 123 (java, D, nfs_wait)". Done already is success.
   Result<void> remove(Processes processes, Deadline deadline);
 

@@ -38,7 +38,7 @@ std::vector<DeviceRule> with_default_devices(std::vector<DeviceRule> rules, bool
 
 // The program. Each access bit asked for is decided by the last rule that matches device and bit; a bit that no rule
 // matches is denied; the access is allowed when all its bits are. Rules that cannot change a decision cost nothing.
-// Empty when everything is allowed: there is nothing to attach. E2BIG: more than 32,767 instructions, which takes some
+// Empty when everything is allowed: nothing to attach. E2BIG: more than 32,767 instructions, which takes some
 // 10,000 rules.
 Result<std::vector<bpf_insn>> compile_device_filter(const std::vector<DeviceRule>& rules);
 
@@ -48,8 +48,8 @@ Result<std::vector<bpf_insn>> compile_device_filter(const std::vector<DeviceRule
 Result<void> attach_device_filter(int cgroup_fd, const std::vector<bpf_insn>& program);
 
 // Puts the program in the place of the one that attach_device_filter() has attached, at one stroke (BPF_F_REPLACE,
-// Linux 5.6): at no moment is everything allowed or denied. Programs that others have attached stay. Where there is
-// none of minirun's it is attached; an empty program takes the old one away. Needs CAP_SYS_ADMIN to look for it.
+// Linux 5.6): at no moment is everything allowed or denied. Programs that others have attached stay. Without one
+// of minirun's it is attached; an empty program takes the old one away. Needs CAP_SYS_ADMIN to look for it.
 Result<void> replace_device_filter(int cgroup_fd, const std::vector<bpf_insn>& program);
 
 }  // namespace minirun

@@ -9,8 +9,8 @@
 
 namespace minirun {
 
-// Whether the cgroup at path (relative to dirfd, "." for dirfd itself) was told to freeze. One above it may be frozen
-// without that.
+// Whether the cgroup at path (relative to dirfd, "." for dirfd itself) was asked to freeze. A frozen cgroup above
+// freezes it without that.
 Result<bool> is_frozen(int dirfd, const std::string& path);
 
 // Stops all processes in it and below, and waits until they are (cgroup.events). At the deadline it lets them go on

@@ -81,7 +81,7 @@ struct Write {
   std::string origin;  // the property: "/linux/resources/blockIO/throttleReadBpsDevice/0"
 
   // When the kernel has no such file (or, EOPNOTSUPP, not for this device): write fallback_value to fallback_file
-  // instead. When there is no file at all: nothing is written if may_be_missing; otherwise that is an error.
+  // instead. Without any file: nothing is written if may_be_missing; otherwise an error.
   std::string fallback_file{};
   std::string fallback_value{};
   bool may_be_missing = false;
@@ -104,8 +104,8 @@ struct LimitPlan {
 // extra_tasks: tasks that minirun itself keeps in the container (its resident init is one); pids.max is raised by them.
 // EINVAL for what the kernel would take in another sense, or refuse without saying why: swap without or below limit,
 // burst above quota, a weight out of range, a unified key that is not a plain limit file. Of quota and period the one
-// that is not given is left as it is, but a period alone comes with quota "max": whoever changes the period of a
-// running container fills in its quota.
+// that is not given is left as it is, but a period alone comes with quota "max": a caller that changes the period
+// of a running container fills in its quota.
 Result<LimitPlan> plan_limits(const Limits& limits, uint32_t extra_tasks = 0);
 
 // cpu.shares (2..262144, clamped) → cpu.weight (1..10000) so that the defaults meet: 1024 → 100.

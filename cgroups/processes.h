@@ -13,15 +13,15 @@
 namespace minirun {
 
 // "pid 123 (java, D, nfs_wait), pid 124 (sh, S) and more": the first few processes in the cgroup and below it, with
-// name, state letter, the kernel function they sleep in (proc_pid_stat(5), proc_pid_wchan(5)) and who traces them,
+// name, state letter, the kernel function they sleep in (proc_pid_stat(5), proc_pid_wchan(5)) and their tracer,
 // which can keep them from ending, as far as they can be seen from here. "processes that cannot be seen from here" when
-// there are none (another pid namespace, or just ended).
+// none can (another pid namespace, or just ended).
 std::string describe_processes(int cgroup_fd);
 
 // The same of processes that are known.
 std::string describe_processes(const std::vector<pid_t>& pids);
 
-// Of these the ones that the freezer has not stopped (their wchan tells); all, where none can be told.
+// Of these the ones that the freezer has not stopped (by their wchan); all, where that is unknown.
 std::string describe_unfrozen_processes(int cgroup_fd);
 
 // All pids in the cgroup and below it, sorted; those that cannot be seen from here are left out. ENODEV or ENOENT: the

@@ -12,7 +12,7 @@
 namespace minirun {
 
 // What is to be written to a file so that it is again as it was: `content` is the file's before `value` was written to
-// it. Of a file with a line for each device that is the line of value's device. Empty: it cannot be told.
+// it. Of a file with a line for each device that is the line of value's device. Empty: unknown.
 std::optional<std::string> undo_value(std::string_view file, std::string_view content, std::string_view value);
 
 class SavedFiles {

@@ -27,7 +27,8 @@ struct Born {
 // In the plan's new namespaces, or, where the plan has a step for the birth, outside of them all. cgroup: -1: none.
 Result<Born> clone_child(const Plan& plan, int cgroup, ChildStart* start);
 
-// SIGKILL, and its end. A process that does not end by it, or is kept by a tracer, is left to whoever adopts it.
+// SIGKILL, and its end. A process that does not end by it, or is kept by a tracer, is left to the process that adopts
+// it.
 void end_child(pid_t pid);
 
 }  // namespace minirun

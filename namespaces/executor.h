@@ -45,7 +45,7 @@ class Executor : public LendSteps<Kernel> {
       bool missing = rc == -ENOENT || rc == -ENOTDIR;
       if (rc >= 0 || (missing && (steps[i].flags & kTolerateMissing) != 0)) continue;
       Report& report = plan_->report;
-      if (report.state == kFailed) return rc;  // the workload's half has told it already
+      if (report.state == kFailed) return rc;  // the workload's half has reported it already
       report.step = i;
       report.error = static_cast<int32_t>(-rc);
       report.syscall = this->failed_call();
@@ -365,7 +365,7 @@ class Executor : public LendSteps<Kernel> {
     this->kernel_.exit(signal != 0 ? 128 + signal : (status >> 8) & 0xff);
   }
 
-  // Tells the parent and waits until it hangs up: it may want to look into the container for the reason.
+  // Reports to the parent and waits until it hangs up: it may look into the container for the reason.
   int report_failure() {
     if (this->control_ >= 0 && this->send(Message::failed, 0, -1) == 0) {
       Envelope envelope;

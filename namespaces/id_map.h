@@ -28,7 +28,7 @@ using IdMaps = std::vector<IdMap>;
 // As the kernel takes it in one write(2): "0 100000 65536\n".
 std::string id_map_text(const IdMaps& maps);
 
-// Why the kernel would refuse the lines, whoever writes them: more than 340, an empty range, ids beyond 2^32 - 2,
+// Why the kernel would refuse the lines from any writer: more than 340, an empty range, ids beyond 2^32 - 2,
 // ranges that overlap on either side. nullopt: nothing. No lines at all are fine.
 std::optional<std::string> id_map_problem(const IdMaps& maps);
 

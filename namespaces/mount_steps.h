@@ -2,8 +2,8 @@
 // The steps that build the container's file tree. Far side of clone: see executor.h for the rules.
 //
 // A path is resolved once, under the container's root, and used as a descriptor from there on; every mount is made
-// detached, gets its flags, and only then is placed onto the descriptor of its target. So there is no moment with the
-// wrong flags, and nothing to be raced by a process that renames things in a shared directory (CVE-2021-30465).
+// detached, gets its flags, and only then is placed onto the descriptor of its target. So it never has the wrong
+// flags, and nothing can be raced by a process that renames things in a shared directory (CVE-2021-30465).
 #pragma once
 
 #include "namespaces/root_steps.h"
@@ -52,8 +52,8 @@ class MountSteps : public RootSteps<Kernel> {
   }
 
   // The same for what lies below a mount that an earlier step has placed. The path is config.json's word: no link is
-  // followed, as whoever writes to that mount could lead it to what is masked elsewhere, and "" is the mount itself.
-  // step: set, clear and propagation from its third argument on.
+  // followed, as a process that writes to that mount could lead it to what is masked elsewhere, and "" is the mount
+  // itself. step: set, clear and propagation from its third argument on.
   long bind_own(long mount, const char* path, const char* target, const Step& step, char* detail) {
     long source = this->openat2(mount, path[0] == '\0' ? "." : path, abi::kOpenPath,
                                 abi::kResolveBeneath | abi::kResolveNoSymlinks);

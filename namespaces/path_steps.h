@@ -50,7 +50,7 @@ class PathSteps : public ChannelSteps<Kernel> {
   static constexpr unsigned kPathBytes = 4096;  // PATH_MAX
   static constexpr unsigned kMostLinks = 40;    // as the kernel's (path_resolution(7))
   static constexpr unsigned kMostTurns = 8192;  // components, and what a racer puts in their place
-  // Of those behind it links lead nowhere: that is told as for a mount of the host.
+  // Links into mounts behind it lead nowhere: reported as for a mount of the host.
   static constexpr unsigned kMostOwn = 1024;
 
   // How far a path is resolved. Without a link it is what config.json names, and its missing parts are made wherever

@@ -132,7 +132,7 @@ enum StepFlag : uint16_t {
 enum class Gate : uint32_t {
   setup = 1,     // namespaces and mounts are there: hooks, network devices and what else is the parent's to do
   commit = 2,    // about to outlive minirun: the state must be written first
-  listener = 3,  // about to load a filter that notifies: whoever is to get the listener must be there (SeccompListener)
+  listener = 3,  // about to load a filter that notifies: the one that gets the listener must be there (SeccompListener)
   hooks = 4,  // startContainer hooks: the workload's filter is loaded and what was on loan is dropped, where it can be
 };
 
@@ -166,14 +166,14 @@ struct Step {
 // A plan with a `birth` step is begun by a process that stands outside of the container: see Birth.
 //
 // A filter that notifies (seccomp_unotify(2)) may stop any system call from its loading on until the listener is with
-// its agent. So the loading task tells the descriptor's number by PlanHeader::listener and waits there for the answer,
-// by looking at it again and again: a few tens of microseconds. The parent takes the descriptor with pidfd_getfd(2).
+// its agent. So the loading task writes the descriptor's number to PlanHeader::listener and polls there for the
+// answer: a few tens of microseconds. The parent takes the descriptor with pidfd_getfd(2).
 //
 // End of file with neither is the death of init (the memory limit, a signal): never success.
 //
 // A container that waits for start may have been created by another release. What its `start` reads, says and hears is
 // one format with one number: the messages and gates by their values, the listener, the report, and the plan's memory
-// up to PlanHeader::report. Whoever changes one of them raises the number and teaches PlanMemory to read the one before
+// up to PlanHeader::report. A change of one of them raises the number and teaches PlanMemory to read the one before
 // (docs/upgrades.md).
 enum class Message : uint32_t {
   terminal = 1,
@@ -210,7 +210,7 @@ constexpr int32_t waiting_slot(uint32_t turn) {
 enum SeccompListener : uint32_t {
   kNoListener = 0,
   kListenerTaken = 1,    // go on to exec
-  kListenerRefused = 2,  // nobody takes it: the launch has failed
+  kListenerRefused = 2,  // no process takes it: the launch has failed
   kListenerOffered = 3,  // plus the descriptor's number in the init's table of descriptors
 };
 
@@ -241,7 +241,7 @@ enum BirthWay : uint32_t {
 enum BirthWord : uint32_t { kNotBorn = 0, kBornWaits = 1, kBornCommitted = 2 };
 
 struct Birth {
-  int32_t child;   // the kernel's answer: its pid as minirun sees it, 0 as long as there is none
+  int32_t child;   // the kernel's answer: its pid as minirun sees it, 0 until then
   int32_t parent;  // minirun's own, of which the outer process is a child
   uint32_t word;   // BirthWord, a futex; of a process that lends a procfs: kBornWaits when it has it
   uint32_t pad;

@@ -65,13 +65,12 @@ struct Source {
   std::string type{};       // filesystem: as in /proc/filesystems
   Parameters parameters{};  // filesystem
 
-  MountIdMap id_map{};     // tree, filesystem
-  bool no_follow = false;  // tree: a symbolic link itself, not what it points to
-  std::string
-      like_directory{};       // filesystem: its root has the mode of this directory of the rootfs, if there is one...
-  bool copy_up = false;       // ...and its owner and content (namespaces/copy_up.h)
-  Peers peers = Peers::stay;  // tree, cgroup_tree
-  uint32_t turn = 0;          // opened when Op::take_sources asks for this one; 0: before the clone
+  MountIdMap id_map{};           // tree, filesystem
+  bool no_follow = false;        // tree: a symbolic link itself, not what it points to
+  std::string like_directory{};  // filesystem: its root has the mode of this directory of the rootfs, if any...
+  bool copy_up = false;          // ...and its owner and content (namespaces/copy_up.h)
+  Peers peers = Peers::stay;     // tree, cgroup_tree
+  uint32_t turn = 0;             // opened when Op::take_sources asks for this one; 0: before the clone
 };
 
 struct Plan {
@@ -119,7 +118,7 @@ class PlanBuilder {
   Plan plan_;
 };
 
-// The image: header, data, slots, steps, texts that are told. `descriptors`: one for each slot; of those that wait for
+// The image: header, data, slots, steps, texts of steps. `descriptors`: one for each slot; of those that wait for
 // their turn any. `control`: the child's end of the socket.
 std::string serialize(const Plan& plan, const std::vector<int>& descriptors, int control);
 

@@ -38,7 +38,7 @@ class PlanMemory {
   void close_fd() { fd_.reset(); }
   // Written by the child at any time: copied out, and what is copied is checked before it is used as an index.
   Report report() const;
-  // The text of a step that is told; nothing for another.
+  // The text of a step that carries one; nothing for another.
   std::optional<std::string> told(uint32_t step) const;
   bool executes(uint32_t step) const { return step != kNoStep && step == places_.execute; }
   uint32_t step_count() const { return places_.step_count; }
@@ -52,7 +52,7 @@ class PlanMemory {
   PlanHeader* header() const { return reinterpret_cast<PlanHeader*>(base_); }
 
  private:
-  // The places are looked up once: whoever traces the child can change the header later.
+  // The places are looked up once: a tracer of the child can change the header later.
   PlanMemory(UniqueFd fd, char* base, size_t bytes, PlanPlaces places)
       : fd_(std::move(fd)), base_(base), bytes_(bytes), places_(places) {}
   uint32_t* listener() const { return reinterpret_cast<uint32_t*>(base_ + places_.listener); }

@@ -43,8 +43,8 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     return rc < 0 ? rc : 0;
   }
 
-  // A session keyring of the container's own: the caller's holds the host's keys (session-keyring(7)). Where the kernel
-  // has no keys there is nothing to hide.
+  // A session keyring of the container's own: the caller's holds the host's keys (session-keyring(7)). A kernel
+  // without keys has nothing to hide.
   long keyring(const char* name) {
     constexpr uint64_t kJoinSessionKeyring = 1;
     long rc = this->call(__NR_keyctl, kJoinSessionKeyring, address(name));
@@ -160,7 +160,7 @@ class ProcessSteps : public TerminalSteps<Kernel> {
 
   long personality(uint64_t value) { return this->call(__NR_personality, value); }
   long scheduler(const void* attributes) { return this->call(__NR_sched_setattr, 0, address(attributes), 0); }
-  // nodes: bits, of which the kernel reads one less than it is told (set_mempolicy(2), "BUGS"). None: no mask at all.
+  // nodes: bits, of which the kernel reads one less than it is given (set_mempolicy(2), "BUGS"). None: no mask at all.
   long memory_policy(uint64_t mode, const void* nodes, uint64_t bits) {
     return this->call(__NR_set_mempolicy, mode, bits == 0 ? 0 : address(nodes), bits == 0 ? 0 : bits + 1);
   }
@@ -181,7 +181,7 @@ class ProcessSteps : public TerminalSteps<Kernel> {
   }
 
   // Drops from the bounding set what is in the mask. The parent knows which capabilities the kernel has: EINVAL, which
-  // says that there is none of that number, is a failure like any other, since it may come from a filter.
+  // says that the number is unknown, is a failure like any other, since it may come from a filter.
   long bounding(uint64_t dropped) {
     long rc = 0;
     for (uint64_t capability = 0; rc >= 0 && capability < 64; capability++)
@@ -286,7 +286,7 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     proc_ = -1;
   }
 
-  // The terminal is stdio by then, if there is one.
+  // The terminal, if any, is stdio by then.
   void forget_descriptors() {
     if (this->terminal_ >= 0) this->terminal_ = 0;
     proc_ = -1;

@@ -68,7 +68,7 @@ class RootSteps : public PathSteps<Kernel> {
     return rc;
   }
 
-  // Where there is no mount namespace for the container: nothing is mounted, and the host's mounts stay as they are.
+  // Without a mount namespace for the container: nothing is mounted, and the host's mounts stay as they are.
   long take_root(long directory) {
     this->root_ = directory;
     return this->own(directory);

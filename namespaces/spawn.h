@@ -50,9 +50,8 @@ Result<bool> arrive(Child* child);
 Result<UniqueFd> pidfd_of_born(const Child& child);
 
 // Starts the init program with the plan. With a new user namespace its id maps are written here (namespaces/id_map.h).
-// The child dies with this process (PR_SET_PDEATHSIG) until the plan says otherwise. All signals are to be blocked by
-// the caller. Errors are those of clone3(2) and of what comes before it; whatever happens in the child is told by its
-// messages and its report.
+// The child dies with this process (PR_SET_PDEATHSIG) until the plan says otherwise. The caller blocks all signals.
+// Errors are those of clone3(2) and of what comes before it; messages and the report say what happens in the child.
 Result<Child> spawn(SpawnRequest request);
 
 }  // namespace minirun

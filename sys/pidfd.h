@@ -12,8 +12,8 @@
 
 namespace minirun {
 
-// Of a process whose number cannot be another's yet: a child of the caller's, or one that was told of just now. ESRCH:
-// there is none.
+// Of a process whose number cannot be another's yet: a child of the caller's, or one just reported. ESRCH:
+// no such process.
 Result<UniqueFd> open_pidfd(pid_t pid);
 
 // Whether the process has ended by the deadline; it may still wait to be reaped.

@@ -13,7 +13,7 @@ namespace minirun {
 // than 16 levels down. EBUSY: something is mounted there.
 Result<void> remove_below(int dirfd, std::string_view except = "");
 
-// Removes one entry, whatever it is. One that is not there is success.
+// Removes one entry of any type. A missing one is success.
 Result<void> remove_entry(int dirfd, const std::string& name);
 
 }  // namespace minirun

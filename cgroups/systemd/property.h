@@ -42,7 +42,7 @@ class ValueWriter {
   std::string data_;
 };
 
-// The same back; every length is checked. EPROTO: there is less than what is asked for.
+// The same back; every length is checked. EPROTO: too little data.
 class ValueReader {
  public:
   explicit ValueReader(std::string_view data) : data_(data) {}
@@ -70,7 +70,7 @@ Property rates(std::string name, const std::vector<std::pair<std::string, uint64
 // that number. EPROTO: the data is not what the signature says.
 Result<std::string> to_text(const Property& property);
 
-// The end of the complete type at `start` of a signature: of "a(st)b" it is 5 for 0. 0: there is none that is known.
+// The end of the complete type at `start` of a signature: of "a(st)b" it is 5 for 0. 0: no known type.
 size_t type_end(std::string_view signature, size_t start);
 
 }  // namespace minirun::systemd

@@ -9,8 +9,8 @@
 //   release                      -->       the placeholder ends; the container's first process is there by now
 //                                <--       it has ended
 //
-// update and delete say `set` and `stop` alone. Whoever loses the other end is done: with minirun killed the helper and
-// its placeholder go too, and systemd stops the empty scope.
+// update and delete say `set` and `stop` alone. A side that loses the other end is done: with minirun killed the helper
+// and its placeholder go too, and systemd stops the empty scope.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands: each takes its part of the command line and returns the exit status and what is to be told.
+// The commands: each takes its part of the command line and returns the exit status and what to print.
 #pragma once
 
 #include <optional>

@@ -16,7 +16,7 @@ namespace minirun {
 // its own words), it prints more than 16 MiB, or it takes longer than ten seconds.
 Result<std::string> run_ps(const std::vector<std::string>& arguments);
 
-// The first line and those whose column PID is in the sorted list. Errors: there is no such column, or no number in it.
+// The first line and those whose column PID is in the sorted list. Errors: no such column, or no number in it.
 Result<std::string> select_processes(std::string_view table, const std::vector<pid_t>& pids);
 
 }  // namespace minirun

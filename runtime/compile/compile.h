@@ -28,7 +28,7 @@ struct RunOptions {
   bool setup_gate = false;    // it waits once its namespaces and mounts are there
   bool new_keyring = true;    // a session keyring of its own
   unsigned preserve_fds = 0;  // descriptors after stdio that the workload keeps: after listen_fds
-  ListenFds listen_fds{};     // of those, before preserve_fds: told by the workload's environment
+  ListenFds listen_fds{};     // of those, before preserve_fds: named in the workload's environment
   bool notify = false;        // a notify socket for its workload: runtime/supervise/notify_relay.h
   bool no_pivot = false;      // --no-pivot
   bool line_ends = false;     // the terminal leaves them as the workload writes them: its output goes to no screen
@@ -42,7 +42,7 @@ struct Place {
   std::string rootfs;                      // absolute
   std::string home = "/";                  // HOME when process.env has none: runtime/compile/home.h
   std::vector<std::string> mount_links{};  // runtime/compile/mount_links.h
-  std::string real_rootfs{};               // the rootfs without symbolic links on the way, where that can be told
+  std::string real_rootfs{};               // the rootfs without symbolic links on the way, where it is known
   uint64_t outside = 0;  // types of the joined namespaces that another user namespace owns than the joined one
 };
 
@@ -110,7 +110,7 @@ Compiled compile_hook(const oci::Spec& spec, const Place& place, const HostFacts
 bool has_mount_namespace(const oci::Spec& spec);
 
 // /linux/cgroupsPath as minirun means it: absolute inside the cgroup2 mount as it is, relative from its top, and
-// "/minirun-ID" where there is none.
+// "/minirun-ID" without one.
 std::string cgroup_path_of(const oci::Spec& spec, const std::string& id);
 
 // Files that execve(2) is tried on for args[0], in order: as execvp(3) has it, in the container's PATH (the last one of

@@ -15,12 +15,12 @@ namespace minirun {
 
 constexpr size_t kMaxPasswdBytes = 1 << 20;
 
-// The home directory of the first entry with this uid (passwd(5)), "/" when there is none. The file belongs to the
+// The home directory of the first entry with this uid (passwd(5)), else "/". The file belongs to the
 // image: it is opened under the rootfs only (openat2(2)), must be a regular file, and kMaxPasswdBytes of it are read as
-// data; whatever else is found counts as no entry. An error only for want of an answer (sys/passing_error.h).
+// data; whatever else is found counts as no entry. An error only when the answer is unknown (sys/passing_error.h).
 Result<std::string> home_of(int rootfs_fd, uint32_t uid);
 
-// Whether an environment has one already: then nobody asks the image.
+// Whether an environment has one already: then the image is not read.
 bool has_home(const oci::Strings& env);
 
 // What becomes HOME of a process that joins the container of a process, with this environment.

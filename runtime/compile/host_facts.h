@@ -15,8 +15,8 @@ struct HostFacts {
   // Linux 7.0: a mount namespace can be made from the rootfs alone (OPEN_TREE_NAMESPACE), nothing of the host is
   // copied.
   bool open_tree_namespace = false;
-  // Linux 5.15: a mount can be made the peer of another one when it is placed already (MOVE_MOUNT_SET_GROUP). Asked for
-  // by whoever has a use for it: probe_host() leaves it false.
+  // Linux 5.15: a mount can be made the peer of another one when it is placed already (MOVE_MOUNT_SET_GROUP). Probed
+  // only by callers that use it: probe_host() leaves it false.
   bool rejoins_peers = false;
   // "/" is the initramfs: it has no parent to be moved to, pivot_root(2) answers EINVAL.
   bool root_needs_move = false;

@@ -21,7 +21,7 @@ struct SecurityModules {
 // not there counts as "no".
 SecurityModules probe_security_modules(int root_fd);
 
-// An error when the process asks for a label that nobody here understands. Asks the kernel only where it has one.
+// An error when the process asks for a label that this host does not understand. Asks the kernel only where it has one.
 Result<void> check_labels(const oci::Process& process);
 Result<void> check_labels(const oci::Process& process, const SecurityModules& modules);
 

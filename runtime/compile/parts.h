@@ -119,7 +119,7 @@ void emit_readonly_mounts(Compilation& c);
 void emit_devices(Compilation& c);
 void emit_protected_paths(Compilation& c);
 // compile/process.cc
-// Returns the first step that is for start to tell of, or kNoStep.
+// Returns the first step that `start` reports, or kNoStep.
 uint32_t emit_launch(Compilation& c);
 // The caller's CPUs are not the container's: where its cgroup limits none, it has all.
 void emit_all_cpus(Compilation& c);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `minirun plan` prints: all that would be done for a bundle, told from the same data that does it.
+// What `minirun plan` prints: all that a run of the bundle would do, from the same data that does it.
 #pragma once
 
 #include <string>

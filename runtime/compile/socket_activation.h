@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Socket activation (sd_listen_fds(3)): descriptors from 3 on that whoever started minirun means for the container.
+// Socket activation (sd_listen_fds(3)): descriptors from 3 on that minirun's caller means for the container.
 #pragma once
 
 #include <sys/types.h>

@@ -16,7 +16,7 @@ namespace minirun {
 struct Container {
   StateDirectory state;
   ContainerRecord record;
-  std::string status;  // creating, created, running, paused or stopped, as it is now: never what somebody wrote down
+  std::string status;  // creating, created, running, paused or stopped, as it is now: never a stored word
   UniqueFd init;       // pidfd, when it lives
 };
 
@@ -44,7 +44,7 @@ Result<Container> look_at(StateDirectory state);
 // The same for a record that was read from it.
 Result<Container> look_at(StateDirectory state, ContainerRecord record);
 
-// A record of any format; bare_record() where there is none.
+// A record of any format; bare_record() without one.
 Result<ContainerRecord> read_record(const StateDirectory& state);
 
 // What is known of a container whose record is missing or damaged: its id, and the directory's time for `created`.
@@ -74,8 +74,8 @@ Error named(const char* command, const std::string& id, Error error);
 // runtime-spec runtime.md, "State": as one JSON object.
 void append_state(JsonWriter& json, const ContainerRecord& record, const std::string& status, pid_t pid);
 
-// Whose containers are below a state root: open_state_root() lets nobody else's through. "root", or the user id, as
-// minirun asks no name service.
+// The owner of the containers below a state root: "root", or the user id, as minirun asks no name service.
+// open_state_root() refuses the state roots of other users.
 std::string owner_name();
 
 // The state root when it is there; else "container does not exist".

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The processes of a container that has no cgroup to tell them by: it has a pid namespace of its own then
+// The processes of a container without a cgroup, which then has a pid namespace of its own
 // (runtime/resources/cgroup_path.h).
 #pragma once
 

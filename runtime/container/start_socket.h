@@ -29,8 +29,8 @@ struct StartConnection {
   PlanMemory memory;
 };
 
-// Errors: nobody listens; it does not answer within ten seconds; it waits in a format that this minirun does not know:
-// then both versions are named, and it waits on. made_by: ContainerRecord::made_by.
+// Errors: no process listens; it does not answer within ten seconds; it waits in a format that this minirun does not
+// know: the error names both versions, and it keeps waiting. made_by: ContainerRecord::made_by.
 Result<StartConnection> connect_for_start(int state_fd, const std::string& made_by);
 
 // Whether what a created container waits behind is still there: between the moment it is let go, or ends, and the end

@@ -61,7 +61,7 @@ struct ContainerRecord {
 // [A-Za-z0-9_][A-Za-z0-9_+.-]*, at most 255 bytes: a name for a directory, never a path, never an option.
 Result<void> check_id(const std::string& id);
 
-// The state root. Refused when others can write to it or it is somebody else's. make: with mode 0700 when missing,
+// The state root. Refused when others own it or can write to it. make: with mode 0700 when missing,
 // with its parent; otherwise a missing one is ENOENT.
 Result<UniqueFd> open_state_root(const std::string& path, bool make);
 
@@ -84,14 +84,14 @@ class StateDirectory {
   const std::string& id() const { return id_; }
   void keep() { kept_ = true; }
 
-  // Whoever changes a container holds its lock (flock(2) on the directory), so that of two commands at once one comes
-  // after the other. Waits for at most kLockTime; "container does not exist" when it was deleted meanwhile.
+  // A command that changes a container holds its lock (flock(2) on the directory), so that of two commands at once one
+  // comes after the other. Waits for at most kLockTime; "container does not exist" when it was deleted meanwhile.
   Result<void> lock() const;
   // The lock goes with the last descriptor, too: no command that was killed leaves one behind.
   void unlock() const;
 
   Result<void> write(const ContainerRecord& record) const;
-  // ENOENT: there is none. EINVAL: it is damaged. It may be of a newer format, which check_format() refuses.
+  // ENOENT: no record. EINVAL: it is damaged. It may be of a newer format, which check_format() refuses.
   Result<ContainerRecord> read() const;
   // With everything that is in it, the record last: what a remove() that was interrupted leaves can still be found.
   Result<void> remove();
@@ -116,8 +116,7 @@ class StateDirectory {
   bool kept_;
 };
 
-// An error of making something in a state directory, in these words; it tells a filesystem without inodes from a full
-// one.
+// An error of making something in a state directory. It distinguishes a filesystem without inodes from a full one.
 Error in_state_directory(int dirfd, Error error);
 
 // Ids of all containers under the root, sorted.
@@ -128,7 +127,8 @@ Result<UniqueFd> open_init(const ContainerRecord& record);
 // The same, also when it has ended and waits to be reaped.
 Result<UniqueFd> open_init_or_zombie(const ContainerRecord& record);
 
-// Whether a process is past its last step and on its way out, or gone: its descriptors are closed before a pidfd tells.
+// Whether a process is past its last step and on its way out, or gone: its descriptors are closed before its pidfd is
+// readable.
 bool is_exiting(pid_t pid);
 
 Result<std::string> current_boot_id();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// criu(8), the program that saves processes to files and brings them back: where it is, and what it is to be told.
+// criu(8), the program that saves processes to files and brings them back: where it is, and its arguments.
 // The argument lists are made from plain data, as a plan is; criu/run.h runs them.
 #pragma once
 
@@ -86,7 +86,7 @@ Result<std::vector<std::string>> restore_arguments(const RestoreOptions& options
 // --join-ns.
 std::string external_namespace_key(const std::string& type);
 
-// The last errors that criu wrote in its log, joined; "" when there are none.
+// The last errors that criu wrote in its log, joined; "" without any.
 std::string criu_errors(std::string_view log);
 
 // How criu names the descriptors 0, 1, 2 and following of a process whose other end, or whose file, is outside of the

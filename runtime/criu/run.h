@@ -25,7 +25,7 @@ struct CriuRun {
   int cgroup_fd = -1;             // borrowed; criu, and so what it restores, is born in it. -1: in the caller's
   bool cgroup_namespace = false;  // a new one, rooted there
   // Called while criu waits with the first process and its namespaces made, and nothing restored in it; its error ends
-  // the restore and is the one that is told. Empty: criu does not wait. criu asks by a shell (--action-script).
+  // the restore and is the one reported. Empty: criu does not wait. criu asks by a shell (--action-script).
   std::function<Result<void>(pid_t)> namespaces_made{};
   // Blocked; one that asks to give up (Signals::abort_request) is an error: criu is killed, and all that it has
   // started. Null: signals are not held, and end minirun.
@@ -33,7 +33,7 @@ struct CriuRun {
 };
 
 // Until criu has ended. Whatever the caller's signal mask is, criu has an empty one; it dies with minirun, and has
-// /dev/null for stdin and stdout. Errors: it cannot be started; it fails, told with the last errors in its log.
+// /dev/null for stdin and stdout. Errors: it cannot be started; it fails, with the last errors in its log.
 Result<void> run_criu(const CriuRun& run);
 
 }  // namespace minirun

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why a workload ended: one line for a person. Pure: everything that it tells is handed in, so that each line has a
+// Why a workload ended: one line for a person. Pure: facts in, sentence out, so each line has a
 // unit test.
 #pragma once
 
@@ -26,7 +26,7 @@ struct MemoryFacts {
 struct DeathFacts {
   std::string id;
   int wait_status = 0;      // as from wait(2): of the workload itself, or of an init that ends with 128 + signal
-  bool under_init = false;  // exit codes above 128 are an init's way to tell of a signal
+  bool under_init = false;  // exit codes above 128 are an init's way to report a signal
   std::optional<MemoryFacts> memory;   // absent: the cgroup has no memory controller
   int forwarded_signal = 0;            // the last signal that minirun passed on to the workload, 0: none
   bool seccomp = false;                // a seccomp filter was loaded

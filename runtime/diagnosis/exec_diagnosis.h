@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why execve(2) failed in the container, told from the files that it looked at. execve has one errno for many causes:
+// Why execve(2) failed in the container, from the files that it looked at. execve has one errno for many causes:
 // ENOENT is also a missing ELF interpreter or a carriage return at the end of a "#!" line.
 //
 // The files belong to the image: they are opened under the container's root only, regular files alone, and a bounded
@@ -30,8 +30,8 @@ struct ExecDiagnosis {
 // Never fails: what cannot be found out is left out of the hint.
 ExecDiagnosis diagnose_exec(const ExecFailure& failure);
 
-// What execve will surely say, before it is called: nothing of this name is there, or what is there is no file that
-// anybody may execute. Nothing: it may work. failure.code is not looked at.
+// What execve will surely say, before it is called: no file has this name, or no user may execute
+// it. Nothing: it may work. failure.code is not looked at.
 std::optional<ExecDiagnosis> foresee_exec(const ExecFailure& failure);
 
 }  // namespace minirun

@@ -8,7 +8,7 @@
 
 namespace minirun {
 
-// Waits until the process ends and returns its wait status (waitpid(2)); nothing when the kernel does not tell: it does
+// Waits until the process ends and returns its wait status (waitpid(2)); nothing when the kernel does not say: it does
 // since Linux 6.15 to a pidfd that was opened before the process was reaped (PIDFD_GET_INFO), and before only as long
 // as the process waits to be reaped (field 52 of /proc/PID/stat).
 Result<std::optional<int>> await_exit(int pidfd, pid_t pid);

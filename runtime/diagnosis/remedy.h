@@ -34,7 +34,7 @@ struct FailureFacts {
 // Without brackets; "" where the kernel's word is all that is known.
 std::string remedy_for(const FailureFacts& facts);
 
-// The error with its remedy in brackets, if there is one.
+// The error with its remedy, if any, in brackets.
 Error with_remedy(const Error& error, const FailureFacts& facts);
 
 // The tests that the rows name, for the check that each is there.

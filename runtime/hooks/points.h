@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// When which hooks run, and what they are told (runtime-spec 1.3 runtime.md, "Lifecycle", and config.md,
+// When which hooks run, and what they receive (runtime-spec 1.3 runtime.md, "Lifecycle", and config.md,
 // "POSIX-platform Hooks"). An error names the hook: "/hooks/prestart/0: ...".
 #pragma once
 
@@ -37,7 +37,7 @@ Result<void> run_poststart_hooks(const HookContext& context);
 // Once the container is gone, all but its state directory: so the id is not another container's yet. An error is a
 // warning on stderr, and the next hook's turn.
 void run_poststop_hooks(const HookContext& context);
-// The same where only the container's copy of its config.json tells of hooks. Blocks all signals if there are any.
+// The same from the container's copy of its config.json, the only source left. Blocks all signals if it has hooks.
 void run_recorded_poststop_hooks(const StateDirectory& state, const ContainerRecord& record);
 
 }  // namespace minirun

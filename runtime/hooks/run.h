@@ -32,9 +32,9 @@ struct HookRun {
 // Runs it and waits for it. Success is exit status 0; processes that it leaves behind then live on. Otherwise (another
 // status, the end of its time, SIGINT, SIGTERM, SIGHUP or SIGQUIT to this process) it is killed with all that it
 // started in the caller's pid namespace, whatever sessions they are in, and the error has the end of what it said, at
-// most 4 KiB. Its stdin is a file in memory, so that a hook that reads nothing holds nothing up; nobody waits for the
-// end of its output once it has ended itself. Signals of this process are blocked; it has one thread, and no children
-// are started meanwhile.
+// most 4 KiB. Its stdin is a file in memory, so that a hook that reads nothing holds nothing up; minirun does not wait
+// for the end of its output once it has ended itself. Signals of this process are blocked; it has one thread, and no
+// children are started meanwhile.
 Result<void> run_hook(const HookRun& hook, Signals& signals);
 
 }  // namespace minirun

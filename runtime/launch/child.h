@@ -46,7 +46,7 @@ class Launched {
   // Kills it and waits for its end, for at most kRemovalTime. False: the kernel does not let it die.
   bool end();
 
-  // Whoever can trace the init (a container with CAP_SYS_PTRACE) can make it send without end, and have hooks run again
+  // A tracer of the init (a container with CAP_SYS_PTRACE) can make it send without end, and have hooks run again
   // and again: it comes to each gate, and hands over its terminal, once. EPROTO the second time.
   static constexpr uint32_t kTerminal = 0;  // and the numbers of gates
   Result<void> once(uint32_t what);
@@ -68,7 +68,7 @@ class Launched {
 // Why the workload does not run.
 struct LaunchFailure {
   Error error;
-  int exit_status = 1;  // 126 and 127 for an exec that failed, 128 + signal when minirun was told to give up
+  int exit_status = 1;  // 126 and 127 for an exec that failed, 128 + signal when a signal ended the launch
 };
 
 // What the container sends while it is being set up.
@@ -78,7 +78,7 @@ struct LaunchEvents {
 };
 
 // Waits until the container is at a gate (events.gate), waits for start, or runs its workload: nothing; or until it is
-// clear that it never will: why. Call again after the gate was opened. process: nullptr when there is none to execute.
+// clear that it never will: why. Call again after the gate was opened. process: nullptr without one to execute.
 std::optional<LaunchFailure> await_launch(Launched& launched, const Compiled& compiled, const oci::Process* process,
                                           const Cgroup& cgroup, Signals& signals, LaunchEvents* events);
 

@@ -43,7 +43,7 @@ class Creation {
   Result<void> run_restore_hooks(pid_t pid);
   // The container is gone but for its state directory: its last hooks.
   void run_poststop();
-  // It lives on without this process, or is somebody else's to remove: also its last hooks.
+  // It lives on without this process, or another command removes it: also its last hooks.
   void keep();
   // The same for the hooks alone.
   void leave_hooks() { hooked_ = false; }
@@ -101,7 +101,7 @@ Result<void> check_launch_options(const LaunchOptions& options);
 // A FIFO, a device or a link that is there already is written through instead of being replaced.
 Result<void> write_pid_file(const std::string& path, pid_t pid);
 
-// For a process that is not going to be the container's: its number is somebody else's soon. Regular files only.
+// Removes the pid file of a failed launch: the pid may be reused. Regular files only.
 void remove_pid_file(const std::string& path);
 
 // config.md, "Linux Process": what cannot be granted MUST be logged as a warning.

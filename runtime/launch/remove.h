@@ -11,11 +11,11 @@ namespace minirun {
 // container's lock is held.
 Result<void> remove_container(Container& container);
 
-// SIGKILL to the first process, which lives, and where its end is not everybody's to all; waits until it has ended, for
-// at most kRemovalTime. The error names who would not go. cgroup: null where there is none to be found.
+// SIGKILL to the first process, which lives, and to all where its end does not end the others; waits until it has
+// ended, for at most kRemovalTime. The error names processes that remain. cgroup: null where none was found.
 Result<void> end_processes(const Container& container, const Cgroup* cgroup);
 
-// The last of a container, its state directory. The error says that there is no more of it: on a filesystem that has
+// The last of a container, its state directory. The error says that nothing else is left: on a filesystem that has
 // become read-only the directory stays.
 Result<void> remove_directory(StateDirectory& state);
 

@@ -16,7 +16,7 @@
 
 namespace minirun {
 
-// An agent that is connected, and what it is to be told.
+// A connected agent, and what it will receive.
 class SeccompAgent {
  public:
   // Of a profile with a listener. Errors name the path.
@@ -24,8 +24,8 @@ class SeccompAgent {
 
   // The container is at Gate::listener: opens it, takes the listener as soon as the filter is loaded and sends it with
   // the spec's "container process state". pid: of the process as minirun sees it. status: the container's. When the
-  // container failed or ended instead, its messages say why: that is no error here. Errors leave the container told
-  // that nobody took its listener; a signal that means giving up (Signals::abort_request) is one.
+  // container failed or ended instead, its messages say why: that is no error here. On an error, the
+  // container hears that its listener was refused; a signal that means giving up (Signals::abort_request) is one.
   Result<void> serve(Child& child, const ContainerRecord& record, const std::string& status, pid_t pid,
                      Signals& signals);
 

@@ -18,7 +18,7 @@ struct Bundle {
   UniqueFd rootfs;                   // open_rootfs() of spec.root
   std::string text;                  // of config.json
   oci::Spec spec;                    // validated
-  std::vector<std::string> unknown;  // pointers of properties that nobody knows: for the debug log
+  std::vector<std::string> unknown;  // pointers of unknown properties: for the debug log
   Problems warnings;
 };
 

@@ -11,7 +11,7 @@
 namespace minirun {
 
 // MOUNT_ATTR_* to set and to clear. Options about the same thing replace each other, the last one wins; the access time
-// mode is one field of three values, so whoever touches it clears all of it first (mount_setattr(2)).
+// mode is one field of three values, so a change clears all of it first (mount_setattr(2)).
 struct AttributeChange {
   uint64_t set = 0;
   uint64_t clear = 0;
@@ -26,9 +26,9 @@ struct MountOptions {
   AttributeChange own;         // of the mount itself ("ro")
   AttributeChange below;       // of it and all mounts below it ("rro")
   uint64_t propagation = 0;    // MS_*, with MS_REC for "rslave" and the like
-  Parameters superblock;       // sync, dirsync, lazytime and their opposites: of the filesystem, whoever mounts it
+  Parameters superblock;       // sync, dirsync, lazytime and their opposites: of the filesystem, not of one mount
   Parameters parameters;       // all that the table does not know: for the filesystem, in order
-  size_t first_parameter = 0;  // its index in the list, where there is one
+  size_t first_parameter = 0;  // its index in the list, if any
   IdMap id_map = IdMap::none;  // idmap or ridmap
   std::string id_map_text;     // what follows it: "" or "=uids=...;gids=..."
   size_t id_map_index = 0;

@@ -35,7 +35,7 @@ struct Root {
 // config.md, "Mounts". A relative destination counts from "/"; a relative source of a bind mount from the bundle.
 struct Mount {
   std::string destination;
-  std::string type;    // "" when absent; a bind mount is told by its options, not by its type
+  std::string type;    // "" when absent; the options make a bind mount, not the type
   std::string source;  // "" when absent
   Strings options;
   std::vector<IdMapping> uid_mappings;

@@ -12,11 +12,11 @@
 
 namespace minirun {
 
-// Compiled::cgroup_path for root, and for everybody who names a cgroup in /linux/cgroupsPath. An ordinary user who
-// names none gets "minirun-ID" in the cgroup above minirun's own, where others can be given controllers, else in
-// minirun's own: wherever directory and cgroup.procs may be written. Where neither may: "", no cgroup at all, as runc
-// has it. That is an error for a container with limits, and for one without a pid namespace of its own, whose processes
-// nobody could find again.
+// Compiled::cgroup_path for root, and for any user who names a cgroup in /linux/cgroupsPath. An ordinary user who names
+// none gets "minirun-ID" in the cgroup above minirun's own, where others can be given controllers, else in minirun's
+// own: wherever directory and cgroup.procs may be written. Where neither may: "", no cgroup at all, as with runc. That
+// is an error for a container with limits, and for one without a pid namespace of its own, whose processes could not be
+// found again.
 Result<std::string> place_cgroup(const Hierarchy& hierarchy, const oci::Spec& spec, const Compiled& compiled);
 
 // For a container that is to have none (--cgroup-manager=disabled): "", or the same errors.

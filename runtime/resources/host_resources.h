@@ -36,9 +36,9 @@ class HostSide {
   ~HostSide();
 
   // pid: the container's first process, which has not forked yet and is in its network namespace; not reaped meanwhile,
-  // so that the number is nobody else's. The caller has one thread.
+  // so that the number cannot be reused. The caller has one thread.
   Result<void> apply(const oci::Spec& spec, pid_t pid) const;
-  // It lives on with the container, or is somebody else's to remove.
+  // It lives on with the container, or another command removes it.
   void keep() { owned_ = false; }
   Result<void> remove();
 

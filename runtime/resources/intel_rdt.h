@@ -28,7 +28,7 @@ struct RdtRecord {
 // is none.
 Result<UniqueFd> open_resctrl();
 
-// Where the first resctrl of a mountinfo file (proc_pid_mountinfo(5)) is mounted; "" when there is none.
+// Where the first resctrl of a mountinfo file (proc_pid_mountinfo(5)) is mounted; "" without one.
 std::string resctrl_mount_point(std::string_view mountinfo);
 
 // Looks, and makes nothing, so that the record can be written first: what the container will have, and what of it is

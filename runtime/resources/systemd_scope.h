@@ -26,7 +26,7 @@ Result<std::string> find_systemd_helper();
 //
 // The order is that of a container without systemd: what it will be called goes into the record first; then the scope
 // is made, around a process that only sleeps, and the container's first process is born in it (CLONE_INTO_CGROUP),
-// inside all its limits; nobody is moved on the way to its exec. After that the sleeper ends.
+// inside all its limits; no process is moved on the way to its exec. After that the sleeper ends.
 class SystemdScope {
  public:
   // Asks systemd. Errors: no helper, no systemd, a name that is taken or is none, an annotation that is none.

@@ -58,7 +58,7 @@ class RawTerminal {
   bool is_foreground() const;
 
   Result<void> make_raw();
-  // After the shell has taken the terminal from a stopped minirun: there is nothing to give back.
+  // After the shell has taken the terminal from a stopped minirun: nothing to give back.
   void forget_raw() { raw_ = false; }
   void restore();
 

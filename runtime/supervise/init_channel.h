@@ -25,11 +25,11 @@ struct Received {
 
 // Waits for the next message of the init program. A message that is there goes before an abort request, so that a
 // container that runs already is not taken for one that does not: the signal stays in the queue and is delivered.
-// pidfd: the container's init; its end counts as end of file even when somebody else holds the socket open.
-// There is no time limit of its own: setting up may take as long as the mounts take; signals end it.
+// pidfd: the container's init; its end counts as end of file even when another process holds the socket open.
+// It has no time limit: setting up may take as long as the mounts take; signals end it.
 Result<Received> receive(int control, int pidfd, Signals& signals);
 
-// The same without waiting: nothing when there is no message and the other side is open.
+// The same without waiting: nothing without a message while the other side is open.
 Result<std::optional<Received>> try_receive(int control);
 
 // Opens the gate that the init waits at. An init that has died meanwhile (the memory limit, a signal) is no error here:

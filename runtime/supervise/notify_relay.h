@@ -22,9 +22,9 @@
 
 namespace minirun {
 
-// NOTIFY_SOCKET of minirun's own environment; "" when there is none. So it is, with one warning, where nothing can be
-// sent there: neither an absolute path nor an abstract name (@NAME), nobody listens, or this user may not. The answer
-// of the first call stands.
+// NOTIFY_SOCKET of minirun's own environment, else "". Also "", with one warning, where nothing can be sent there:
+// neither an absolute path nor an abstract name (@NAME), no listener, or no permission. The answer of the first call
+// stands.
 Result<std::string> own_notify_socket();
 // The same of any name, with a warning each time.
 Result<std::string> reachable_notify_socket(const std::string& name);
@@ -39,10 +39,10 @@ Result<UniqueFd> make_notify_directory(int state_fd);
 // Whether the container was made with one.
 bool has_notify_directory(int state_fd);
 
-// Unlinks the container's socket on destruction: those who send then are told so.
+// Unlinks the container's socket on destruction: later senders get an error.
 class NotifyRelay {
  public:
-  // Connects to the host's socket and makes the container's, anew where there is one. state_fd is borrowed for good.
+  // Connects to the host's socket and makes the container's, anew if it exists. state_fd is borrowed for good.
   static Result<NotifyRelay> start(int state_fd, const std::string& host);
   NotifyRelay(NotifyRelay&& other) noexcept = default;
   NotifyRelay& operator=(NotifyRelay&&) = delete;
@@ -50,14 +50,14 @@ class NotifyRelay {
   NotifyRelay& operator=(const NotifyRelay&) = delete;
   ~NotifyRelay();
 
-  // MAINPID= for the host; without it none is told.
+  // MAINPID= for the host; not sent without it.
   void set_main_pid(pid_t pid) { main_pid_ = pid; }
   // To wait for in poll(2), and how long at most (-1: for ever): the container's socket, or the host's while that is
   // full, or the end of a barrier.
   pollfd wanted() const;
   int patience_ms() const;
   // Moves what is there, up to a bound, so that a container that never stops sending cannot keep minirun busy. Never
-  // waits. Errors: the host's socket is gone; there is no descriptor for a barrier.
+  // waits. Errors: the host's socket is gone; no descriptor is free for a barrier.
   Result<void> turn();
   // The container has ended: what it said last does not wait behind a barrier of its own.
   void set_ended() { ended_ = true; }
@@ -81,7 +81,7 @@ class NotifyRelay {
   UniqueFd directory_;
   UniqueFd socket_;
   UniqueFd host_;
-  std::optional<Datagram> pending_;  // while there is one nothing more is taken: the container waits for the host
+  std::optional<Datagram> pending_;  // while it is set nothing more is taken: the container waits for the host
   UniqueFd barrier_;                 // set while the container waits behind one: until this hangs up
   std::chrono::steady_clock::time_point barrier_until_;  // the host may never let go of it
   pid_t main_pid_ = 0;

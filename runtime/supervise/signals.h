@@ -16,7 +16,7 @@
 
 namespace minirun {
 
-// One signal that somebody sent, as signalfd(2) tells it.
+// One signal, as signalfd(2) reports it.
 struct Signal {
   int number = 0;
   int code = 0;  // si_code: SI_USER, SI_QUEUE, SI_KERNEL…
@@ -30,8 +30,8 @@ class Signals {
   // Blocks every signal of the process and gives SIGCHLD its default disposition: under a caller that ignores it, the
   // kernel would throw the wait status of children away. Call it before the first side effect.
   //
-  // The mask is inherited: the init program unblocks and resets everything before the workload's exec; whoever starts
-  // another child (a hook) gives it an empty mask and default dispositions (posix_spawnattr_setsigmask(3)).
+  // The mask is inherited: the init program unblocks and resets everything before the workload's exec; the code that
+  // starts another child (a hook) gives it an empty mask and default dispositions (posix_spawnattr_setsigmask(3)).
   static Result<Signals> block();
 
   // Readable when collect() has something to take. Borrowed; -1 while the queue is full.
@@ -50,7 +50,7 @@ class Signals {
   void pop() { queue_.pop_front(); }
 
  private:
-  // More than that stays in the kernel's queue, which has its own limit (RLIMIT_SIGPENDING) and tells the sender.
+  // More than that stays in the kernel's queue, which has its own limit (RLIMIT_SIGPENDING): the sender gets the error.
   static constexpr size_t kQueueLimit = 4096;
 
   UniqueFd fd_;

@@ -19,7 +19,7 @@ class Adoption {
   Adoption& operator=(const Adoption&) = delete;
   ~Adoption();
 
-  // To be asked before the child is started: who is new can only be told by who was there.
+  // Check it before the child is started: only the earlier list shows which children are new.
   Result<void> ready() const { return before_.ok() ? Result<void>() : Result<void>(before_.error()); }
 
   // The children of now.
@@ -27,8 +27,8 @@ class Adoption {
   // Those that are there now and were not among `made` are not for kill_new().
   Result<void> spare_others(const std::vector<pid_t>& made);
 
-  // Kills children that were not there before, and theirs as they come, until there are none; at most 10 s. False: some
-  // would not go.
+  // Kills children that were not there before, and theirs as they come, until none is left; at most 10 s. False: some
+  // remain.
   bool kill_new() const;
 
  private:

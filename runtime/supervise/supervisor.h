@@ -26,7 +26,7 @@ namespace minirun {
 
 struct Ended {
   int wait_status = 0;       // as of waitpid(2): the workload's when from_init or when it was PID 1, else the init's
-  bool from_init = false;    // the init told the workload's own wait status before it ended
+  bool from_init = false;    // the init sent the workload's own wait status before it ended
   bool init_failed = false;  // a step of the init failed after it said `running`; it waits for the control socket to
                              // be closed, the report says why, wait_status says nothing
   int last_forwarded_signal = 0;  // 0: none
@@ -40,7 +40,7 @@ class Supervisor {
 
   Signals& signals() { return signals_; }
 
-  // Starts the guard process where there is something to guard: with `terminal` the caller's stdin, when that is a
+  // Starts the guard process if it has something to guard: with `terminal` the caller's stdin, when that is a
   // terminal, and with cgroup_kill >= 0 (borrowed) the container. Else does nothing.
   Result<void> start_guard(bool terminal, int cgroup_kill);
 

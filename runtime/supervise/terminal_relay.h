@@ -79,7 +79,7 @@ class Relay {
   int patience_ms() const;
 
   // After the container's end: what is still on its terminal goes to the output. Ends when all is written, when the
-  // output takes nothing for kDrainMs, or when somebody keeps writing to the terminal for kDrainMs.
+  // output takes nothing for kDrainMs, or when a process keeps writing to the terminal for kDrainMs.
   void drain();
 
   // errno value that ended the copying to the output (what comes after it is read and thrown away, so that the

@@ -29,7 +29,7 @@ class Guard {
 
   pid_t pid() const { return pid_; }
 
-  // Whether the terminal is to be given back; no until told so. Say yes before the settings change.
+  // Whether to restore the terminal; initially no. Say yes before the settings change.
   void expect_raw(bool raw);
   // Ends and reaps it. Give the terminal back first.
   void stop();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON text (RFC 8259) as a compact, read-only tree. config.json comes from whoever made the bundle, so nothing here
+// JSON text (RFC 8259) as a compact, read-only tree. config.json comes from the author of the bundle, so nothing here
 // trusts it: the size, the depth and the number of values are bounded, and nothing recurses.
 //
 // What makes the text unreadable (syntax, invalid UTF-8, a lone surrogate, a NUL byte, too deep) is the one Error of
 // parse(). What is readable but wrong wherever it stands (a key twice in an object, U+0000 in a string, which no C
-// string can hold) is listed by flaws(), so that it can be told together with everything else.
+// string can hold) is listed by flaws(), so that it can be reported together with everything else.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +47,7 @@ class JsonValue {
 
   // RFC 6901. "" for the root; control characters are shown as \uXXXX, since pointers go to terminals.
   std::string pointer() const;
-  // What a person is told was found: "text" (cut when long), 12, true, null, an empty array, an object of 3.
+  // What an error says was found: "text" (cut when long), 12, true, null, an empty array, an object of 3.
   std::string describe() const;
   // Position among all values of the document: sorts by place in the text.
   size_t order() const { return index_; }

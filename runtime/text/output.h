@@ -9,7 +9,7 @@
 namespace minirun {
 
 // All of it, also where stdout is full for now and does not wait by itself (a pipe with O_NONBLOCK, which is of the
-// pipe and so may be somebody else's choice). Errors: of write(2).
+// pipe and so may be another process's choice). Errors: of write(2).
 Result<void> write_output(std::string_view text);
 
 }  // namespace minirun

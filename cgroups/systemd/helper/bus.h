@@ -29,7 +29,7 @@ struct UnitFacts {
 class Manager {
  public:
   // user: the manager of the calling user. First by the manager's own socket, which needs no bus daemon, then by the
-  // bus. ENOENT, ECONNREFUSED: there is no systemd.
+  // bus. ENOENT, ECONNREFUSED: no systemd.
   static Result<Manager> connect(bool user);
 
   Result<uint32_t> version();    // 252
@@ -37,10 +37,10 @@ class Manager {
   Result<UnitFacts> look(const std::string& unit);
   Result<std::string> scope_cgroup(const std::string& unit);
 
-  // Until the unit is there, or the job has failed. EEXIST: there is one of that name.
+  // Waits until the unit is there, or the job has failed. EEXIST: the name is taken.
   Result<void> start_scope(const std::string& unit, const Properties& properties);
   Result<void> set(const std::string& unit, const Properties& properties);
-  // Ends its processes and takes it away; no error when there is none.
+  // Ends its processes and removes it; a missing unit is no error.
   Result<void> stop(const std::string& unit);
 
  private:
