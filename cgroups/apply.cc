@@ -17,7 +17,7 @@
 namespace minirun {
 namespace {
 
-// Documentation/admin-guide/cgroup-v2.rst; what the errno alone does not tell. The first match counts.
+// Documentation/admin-guide/cgroup-v2.rst; what the errno alone does not say. The first match counts.
 struct Reason {
   std::string_view file;  // how the file's name begins
   int code;
@@ -94,7 +94,7 @@ Result<void> apply_one(int cgroup_fd, const Write& write, const std::string& pat
   if (!write.fallback_file.empty() && (code == ENOENT || code == EOPNOTSUPP)) {
     auto instead = write_control(cgroup_fd, write.fallback_file, write.fallback_value);
     if (instead) return {};
-    // The answer of the file that is there is the better one.
+    // The answer of the existing file is the better one.
     if (instead.error().code != ENOENT)
       return refused(write, path, write.fallback_file, write.fallback_value, instead.error().code);
   }

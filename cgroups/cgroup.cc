@@ -55,7 +55,7 @@ const char* why_not_made(int code) {
   }
 }
 
-// The directories that this create() has made. Those that are still empty go again unless it succeeds; so nobody else's
+// The directories that this create() has made. Those that are still empty go again unless it succeeds; so no other
 // use of a shared directory is disturbed.
 class NewDirectories {
  public:
@@ -90,7 +90,7 @@ class NewDirectories {
   bool made(const std::string& path) const { return !made_.empty() && made_.back() == path.substr(1); }
 
  private:
-  // ENOENT: a directory above was removed by somebody else in the meantime.
+  // ENOENT: a directory above was removed by another process in the meantime.
   Result<void> make_each(const std::string& path) {
     for (size_t end = 0; end != path.npos;) {
       end = path.find('/', end + 1);
@@ -132,8 +132,8 @@ Result<struct stat> status(int fd, const std::string& path) {
   return info;
 }
 
-// A cgroup that was there before may be used only if it cannot be anybody's: whoever is inside would be limited, and
-// at the end killed, with the container.
+// A cgroup that was there before may be used only if it cannot be in use: processes inside would be limited, and at the
+// end killed, with the container.
 Result<void> check_unused(int leaf_fd, const struct stat& info, const std::string& path) {
   std::string events = TRY(read_file(leaf_fd, "cgroup.events"));
   if (events.find("populated 1") != events.npos)

@@ -108,7 +108,7 @@ Result<std::vector<uint32_t>> attached_programs(int cgroup_fd) {
   return ids;
 }
 
-// The attached program that has minirun's name. Empty: there is none.
+// The attached program that has minirun's name. Empty: none.
 Result<UniqueFd> find_own(int cgroup_fd) {
   for (uint32_t id : TRY(attached_programs(cgroup_fd))) {
     bpf_attr attr;

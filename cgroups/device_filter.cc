@@ -52,7 +52,7 @@ void merge_into(std::vector<DeviceRule>& run, const DeviceRule& rule) {
       other.access |= rule.access;
       return;
     }
-    if (other.access == rule.access) {  // block and character are all there is
+    if (other.access == rule.access) {  // block and character are the only types
       other.type = DeviceType::any;
       return;
     }
@@ -221,7 +221,7 @@ class Emitter {
 
 std::vector<DeviceRule> with_default_devices(std::vector<DeviceRule> rules, bool console) {
   constexpr auto kChar = DeviceType::character;
-  // Making a node harms nobody: it cannot be opened.
+  // Making a node does no harm: it cannot be opened.
   rules.push_back({true, kChar, {}, {}, kDeviceMknod});
   rules.push_back({true, DeviceType::block, {}, {}, kDeviceMknod});
   for (uint32_t minor : {3U, 5U, 7U, 8U, 9U})  // null, zero, full, random, urandom

@@ -13,7 +13,7 @@
 
 namespace minirun {
 
-// Those that every kernel has (before Linux 4.15 there is no list).
+// Those that every kernel has (before Linux 4.15 no list exists).
 static constexpr std::string_view kDelegated = "cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n";
 
 Result<void> Cgroup::give_to(uint32_t uid) const {

@@ -20,7 +20,7 @@ class Planner {
     return plan_.writes.back();
   }
 
-  // A write that lifts a limit: where the controller is not enabled there is none to lift.
+  // A write that lifts a limit: a controller that is not enabled has none to lift.
   Write& lift(std::string file, std::string value, const std::string& origin) {
     plan_.writes.push_back(
         {.file = std::move(file), .value = std::move(value), .origin = origin, .may_be_missing = true});

@@ -22,8 +22,8 @@ constexpr const char* kNames[] = {"trusted.minirun", "user.minirun"};
 constexpr size_t kMarkBytes = 1024;
 constexpr WalkLimits kWholeHost{HugeTree::see_in_part, 1 << 18};
 
-// The mark's text, empty when there is none. A "user." one may be the container's own words: whoever owns the cgroup
-// can write it. What is longer than a mark can be is nobody's whom minirun knows.
+// The mark's text, empty without one. A "user." one may be the container's own words: the owner of the cgroup can
+// write it. A text longer than a mark can be names no owner that minirun knows.
 std::string read_mark(int cgroup_fd) {
   char text[kMarkBytes];
   for (const char* name : kNames) {
@@ -65,7 +65,7 @@ Result<std::vector<Cgroup>> Cgroup::find_marked(const Hierarchy& hierarchy, cons
     auto [end, error] = std::from_chars(mark.data(), mark.data() + mark.size(), made);
     struct stat info {};
     bool same = error == std::errc{} && *end == ' ' && owner_in(mark) == owner && path.size() < PATH_MAX;
-    auto levels = std::count(path.begin(), path.end(), '/');  // more than there are were never made
+    auto levels = std::count(path.begin(), path.end(), '/');  // a higher number was never made
     if (same && made > 0 && made <= levels && fstat(fd, &info) == 0)
       records.push_back({path.substr(1), info.st_dev, info.st_ino, made});
     return false;  // what is below is some container's own

@@ -93,7 +93,7 @@ bool is_frozen_wchan(std::string_view wchan) {
   return wchan == "do_freezer_trap" || wchan == "get_signal";
 }
 
-// The pids of one cgroup. A threaded one has none of its own (EOPNOTSUPP): they are told by the one above that is not.
+// The pids of one cgroup. A threaded one has none of its own (EOPNOTSUPP): the one above that is not lists them.
 Result<void> collect(int cgroup_fd, std::vector<pid_t>* pids) {
   auto text = read_file(cgroup_fd, "cgroup.procs", 64 << 20);
   if (!text && text.error().code == EOPNOTSUPP) return {};
@@ -138,7 +138,7 @@ std::string describe_processes(const std::vector<pid_t>& pids) {
 }
 
 std::string describe_unfrozen_processes(int cgroup_fd) {
-  constexpr size_t kMostToLookAt = 1000;  // most of them are frozen, and are not to be told
+  constexpr size_t kMostToLookAt = 1000;  // most of them are frozen, and not to be named
   Finder finder(kMostToLookAt);
   finder.search(cgroup_fd, 16);
   std::vector<std::string> pids;

@@ -143,13 +143,13 @@ Result<bool> Cgroup::is_populated() const {
 
 Result<void> Cgroup::remove(Processes processes, Deadline deadline) {
   if (is_none()) return {};
-  // Mostly everybody is gone already and this is all. (Also when it was removed by somebody else.)
+  // Mostly all processes are gone already and this is all. (Also when another process removed it.)
   if (record_.made > 0 && remove_leaf(root_.get(), record_)) {
     remove_parents(root_.get(), record_);
     return {};
   }
   UniqueFd events = TRY(open_events(leaf_.get()));
-  if (!events) {  // somebody else removed it
+  if (!events) {  // another process removed it
     remove_parents(root_.get(), record_);
     return {};
   }
@@ -166,7 +166,7 @@ Result<void> Cgroup::remove(Processes processes, Deadline deadline) {
     if (removed.error().code != EBUSY) return removed;
     if (expired(deadline))
       return fail(EBUSY, "remove cgroup {}: still in use by {}", record_.path, describe_processes(leaf_.get()));
-    // Busy without processes is a child cgroup that is just being made: of that there is no notice.
+    // Busy without processes is a child cgroup that is just being made, which raises no event.
     wait_for_change(events.get(), populated ? interval : std::min(interval, kNotice), deadline);
   }
   remove_parents(root_.get(), record_);

@@ -11,7 +11,7 @@
 namespace minirun {
 namespace {
 
-// The content of a file, empty where there is none.
+// The content of a file, empty without it.
 Result<std::string> read_optional(int cgroup_fd, const char* file) {
   auto text = read_file(cgroup_fd, file);
   if (!text && text.error().code == ENOENT) return std::string();

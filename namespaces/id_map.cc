@@ -218,7 +218,7 @@ class Holder {
     }
   }
 
-  // No SIGCHLD at its end: nobody else is to hear of it.
+  // No SIGCHLD at its end: no other code may see it.
   Result<pid_t> start() {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0) return fail(errno, "pipe2");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The mappings of a user namespace that is there. The kernel tells them of a process inside only, and in the ids of
-// who asks (user_namespaces(7)): so one goes in, and is looked at from here.
+// The mappings of an existing user namespace. The kernel shows those of a process only, in the ids of the reader
+// (user_namespaces(7)): so a child goes in, and is looked at from here.
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/stat.h>
@@ -39,7 +39,7 @@ class Visitor {
     }
   }
 
-  // A fork(2) without SIGCHLD at its end: nobody else is to hear of it.
+  // A fork(2) without SIGCHLD at its end: no other code may see it.
   Result<pid_t> start(int user_namespace) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0) return fail(errno, "pipe2");

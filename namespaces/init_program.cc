@@ -45,7 +45,7 @@ Result<UniqueFd> open_private_copy(int directory) {
     tree.reset(static_cast<int>(syscall(SYS_open_tree, directory, name.c_str(), abi::kOpenTreeClone | abi::kCloexec)));
     if (!tree) written = fail(errno, "open_tree of the init program");
   }
-  (void)unlinkat(directory, name.c_str(), 0);  // made above; the state directory's removal would tell of it
+  (void)unlinkat(directory, name.c_str(), 0);  // made above; the state directory's removal would fail on it
   if (!written.ok()) return written.error();
   abi::MountAttributes attributes{abi::kMountAttrReadonly, abi::kMountAttrNoexec, abi::kMsPrivate, 0};
   if (syscall(SYS_mount_setattr, tree.get(), "", abi::kAtEmptyPath, &attributes, sizeof attributes) < 0)

@@ -70,7 +70,7 @@ std::string told_step(const Plan& plan, uint32_t step) {
   return plan.origins[step].empty() ? what : plan.origins[step] + ": " + what;
 }
 
-// Appends a text for each step that is told, and returns their offsets.
+// Appends the text of each step that carries one, and returns their offsets.
 static std::vector<uint32_t> append_told(const Plan& plan, std::string* image) {
   std::vector<uint32_t> offsets(plan.steps.size(), kNoText);
   for (uint32_t i = plan.first_told; i < plan.steps.size(); i++) {

@@ -70,7 +70,7 @@ Result<PlanMemory> PlanMemory::create(const std::string& image) {
   if (!fd) return fail(errno, "memfd_create");
   if (write(fd.get(), image.data(), image.size()) != static_cast<ssize_t>(image.size()))
     return fail(errno, "write the plan ({} bytes)", image.size());
-  // Nobody can make it shorter under those who map it.
+  // No process can make it shorter under those who map it.
   if (fcntl(fd.get(), F_ADD_SEALS, kPlanSeals) < 0) return fail(errno, "seal the plan");
   void* at = mmap(nullptr, image.size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (at == MAP_FAILED) return fail(errno, "map the plan");

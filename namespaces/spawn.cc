@@ -52,7 +52,7 @@ Result<void> let_into_user_namespace(const Plan& plan, pid_t pid, int control) {
   return {};
 }
 
-// The number of what the outer process has cloned, 0 as long as there is none. It lies where a tracer of that one could
+// The number of what the outer process has cloned, 0 until then. It lies where a tracer of that one could
 // write: only a child of this process is believed.
 pid_t number_of_born(const Child& child) {
   int32_t pid = child.memory.born();

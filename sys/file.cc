@@ -75,7 +75,7 @@ Result<void> write_all(int fd, std::string_view data, const std::string& name) {
     ssize_t n = write(fd, data.data() + done, data.size() - done);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return fail(n < 0 ? errno : EIO, "write {}", name);
-    done += static_cast<size_t>(n);  // a part: the next one says why there is no room for the rest
+    done += static_cast<size_t>(n);  // a part: the next one says why the rest has no room
   }
   return {};
 }
@@ -84,7 +84,8 @@ Result<void> replace_file(int dirfd, const std::string& name, std::string_view d
   std::string temporary = name + ".new";
   constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
   auto opened = open_at(dirfd, temporary, kFlags, mode);
-  if (!opened.ok() && opened.error().code == EEXIST) {  // of one that was killed, or somebody's link to something else
+  if (!opened.ok() &&
+      opened.error().code == EEXIST) {  // of one that was killed, or another user's link to something else
     (void)unlinkat(dirfd, temporary.c_str(), 0);
     opened = open_at(dirfd, temporary, kFlags, mode);
   }
@@ -92,7 +93,7 @@ Result<void> replace_file(int dirfd, const std::string& name, std::string_view d
   auto written = write_all(fd.get(), data, temporary);
   if (written.ok() && renameat(dirfd, temporary.c_str(), dirfd, name.c_str()) < 0)
     written = fail(errno, "rename {} to {}", temporary, name);
-  if (!written.ok()) (void)unlinkat(dirfd, temporary.c_str(), 0);  // the first error is the one to tell
+  if (!written.ok()) (void)unlinkat(dirfd, temporary.c_str(), 0);  // the first error is reported
   return written;
 }
 

@@ -54,8 +54,8 @@ std::vector<MountLine> parse_mountinfo(std::string_view text) {
     size_t end = std::min(text.find('\n'), text.size());
     std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
-    // "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw": before the hyphen as many fields as there are
-    // kinds of propagation.
+    // "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw": before the hyphen one field for each
+    // kind of propagation.
     size_t separator = line.find(" - ");
     if (separator == std::string_view::npos) continue;
     std::string_view rest = line.substr(separator + 3);

@@ -42,7 +42,7 @@ class Collector {
     if (write.file == "cpu.max") add_quota(write.value);
     // systemd takes this weight for SCHED_IDLE, as the file does.
     if (write.file == "cpu.idle" && write.value == "1" && version_ >= 252) set(number("CPUWeight", 0));
-    // Of a delegated scope systemd itself kills nobody, and has this file say so.
+    // In a delegated scope systemd itself kills no process, and writes this file so.
     if (write.file == "memory.oom.group" && version_ >= 253 && moment_ == Moment::birth)
       set(text("OOMPolicy", write.value == "1" ? "kill" : "continue"));
     if (write.file == "cpuset.cpus") add_mask("AllowedCPUs", write.value);

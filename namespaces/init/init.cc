@@ -65,7 +65,7 @@ void leave_file() {
 extern "C" [[noreturn]] __attribute__((used)) void minirun_init(const uint64_t* stack) {
   const auto* argv = reinterpret_cast<const char* const*>(stack + 1);
   PlanHeader* plan = stack[0] == 2 ? map_plan(parse_descriptor(argv[1])) : nullptr;
-  if (plan == nullptr) {  // a workload has executed /proc/self/exe, or there is no memory at all
+  if (plan == nullptr) {  // a workload has executed /proc/self/exe, or no memory is left
     constexpr char kWhy[] = "minirun-init: found no plan (it is a part of minirun and cannot be run by itself)\n";
     (void)RawKernel::call(__NR_write, 2, address(kWhy), sizeof kWhy - 1);
     RawKernel::exit(125);

@@ -30,7 +30,7 @@ Result<void> check_container(const Container& container) {
   return {};
 }
 
-// A masked directory has a tmpfs of the container's own on it, and what is not there is not masked.
+// A masked directory has a tmpfs of the container's own on it, and a missing path is not masked.
 std::vector<CriuMount> mounts_that_are_there(std::vector<CriuMount> mounts, pid_t pid) {
   std::erase_if(mounts, [pid](const CriuMount& mount) {
     if (mount.source != "/dev/null") return false;
@@ -72,7 +72,7 @@ Result<DumpFacts> dump_facts(const Container& container, const Bundle& config, c
   return facts;
 }
 
-// criu has killed it; whoever its parent is may be slow to reap it.
+// criu has killed it; its parent may be slow to reap it.
 Result<void> wait_for_end(int pidfd) {
   constexpr std::chrono::seconds kTimeout{10};
   bool ended = TRY(await_end(pidfd, std::chrono::steady_clock::now() + kTimeout));

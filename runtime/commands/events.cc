@@ -45,7 +45,7 @@ class EventStream {
   uint64_t oom_kills_ = 0;
 };
 
-// One line for each change that is seen. The cgroup may be gone: then there is nothing to tell.
+// One line for each change that is seen; none when the cgroup is gone.
 Result<void> EventStream::tell_oom_kills() {
   if (memory_events_) {
     char text[512];

@@ -210,7 +210,7 @@ Result<void> Exec::tell_pid() {
   return {};
 }
 
-// The counts are those of the container's whole life: they tell what may have been, and that is said.
+// The counts are those of the container's whole life: they show what may have happened, and the line says so.
 std::string Exec::why_killed(int wait_status) const {
   if (!WIFSIGNALED(wait_status) || WTERMSIG(wait_status) != SIGKILL) return "";
   auto stats = read_stats(cgroup_->fd());
@@ -230,7 +230,7 @@ Result<Outcome> Exec::supervise() {
   return outcome;
 }
 
-// The container may end at any moment: then it is not the step that failed which tells why.
+// The container may end at any moment: then its end is the reason, not the step that failed.
 Error Exec::explain(const Error& error) const {
   constexpr const char* kStopped = "cannot exec in a stopped container";
   if (!container_.init || error.message == kStopped) return error;
@@ -255,7 +255,7 @@ Result<Outcome> Exec::attempt(int state_root) {
   }
   auto failure = launch();
   bool ran = failure.ok() && !*failure;
-  if (!ran && pid_told_) remove_pid_file(command_.pid_file);  // it is somebody else's soon
+  if (!ran && pid_told_) remove_pid_file(command_.pid_file);  // the pid may be reused soon
   if (!failure.ok()) return failure.error();
   if (*failure) {
     int status = (*failure)->exit_status == 1 ? kOwnFailure : (*failure)->exit_status;

@@ -37,7 +37,7 @@ Result<bool> signal_members(const Container& container, int signal, pid_t spared
   return any;
 }
 
-// Whether there was somebody. What is in the cgroup is the container's, also when its first process has ended.
+// Whether it reached a process. What is in the cgroup is the container's, also when its first process has ended.
 Result<bool> signal_all(const Container& container, int signal, pid_t spared) {
   if (container.record.cgroup.path.empty()) return signal_members(container, signal, spared);
   auto cgroup = TRY(find_cgroup(container));

@@ -32,7 +32,7 @@ Listed list_one(StateDirectory state) {
   return listed;
 }
 
-// Whatever state it is in: one that cannot be read is listed too, or nobody would know what to delete.
+// Whatever state it is in: one that cannot be read is listed too, as it must be deleted by its name.
 Result<std::vector<Listed>> list_containers(const GlobalOptions& global) {
   std::vector<Listed> all;
   auto root = open_existing_root(global.root);

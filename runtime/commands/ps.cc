@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun ps`: the processes of a container, told by its cgroup, or by its pid namespace where it has
-// none.
+// `minirun ps`: the processes of a container, from its cgroup, or from its pid namespace where it has none.
 #include <cerrno>
 
 #include "cgroups/processes.h"

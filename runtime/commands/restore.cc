@@ -61,7 +61,7 @@ class Restoration {
   std::string console_;
 };
 
-// Under a number of its own, as criu tells its copies apart by that.
+// Under a number of its own, which is how criu distinguishes its copies.
 Result<void> Restoration::give(int fd, const std::string& name) {
   UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, kFirstGiven));
   if (!copy) return fail(errno, "give descriptor {} to the container", fd);
@@ -103,8 +103,8 @@ Result<void> Restoration::give_namespaces() {
   return {};
 }
 
-// The old one ended with whoever held its other end. The new one is of the host's devpts, as criu makes the container's
-// own only when it runs.
+// The old one ended with the holder of its other end. The new one is of the host's devpts, as criu makes the
+// container's own only when it runs.
 Result<void> Restoration::open_terminal() {
   if (!prepared_.compiled.terminal) return {};
   terminal_.reset(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
@@ -157,7 +157,7 @@ Result<pid_t> Restoration::run(const std::string& criu, const ImagePaths& paths)
   return pid;
 }
 
-// There is no plan and nobody at the control socket: as with a workload that has been executed.
+// No plan, and no process at the control socket: as with a workload that has been executed.
 Result<Launched> Restoration::adopt(pid_t pid) {
   UniqueFd pidfd = TRY(open_pidfd(pid));
   int ends[2];

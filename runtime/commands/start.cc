@@ -54,7 +54,7 @@ Result<std::optional<LaunchFailure>> let_go(Container& container, const oci::Spe
                                             bool* hook_failed) {
   bool none = container.record.cgroup.path.empty();
   Cgroup cgroup = none ? Cgroup::none() : TRY(open_cgroup(container.record));
-  std::optional<SeccompAgent> agent;  // before the container is let go: it can be started again when there is none
+  std::optional<SeccompAgent> agent;  // before the workload starts: without an agent, start can be repeated
   if (spec.linux_.seccomp && notifies(*spec.linux_.seccomp))
     agent.emplace(TRY(SeccompAgent::connect(*spec.linux_.seccomp)));
   auto connected = connect_for_start(container.state.fd(), container.record.made_by);
@@ -93,7 +93,7 @@ Result<std::optional<LaunchFailure>> let_go(Container& container, const oci::Spe
   return std::optional<LaunchFailure>();
 }
 
-// The socket that the workload's notifications come through, where it was made with one and there is somebody to tell.
+// The socket that the workload's notifications come through, where it was made with one and a service manager listens.
 Result<std::optional<NotifyRelay>> make_relay(const Container& container) {
   std::string host = TRY(own_notify_socket());
   std::optional<NotifyRelay> relay;
@@ -107,7 +107,7 @@ Result<Outcome> start(Container container) {
   std::string text = TRY(container.state.read_config());
   Bundle config = TRY(parse_config(text));
   if (!config.spec.process) return fail(0, "config.json has no /process, so the container has no program to start");
-  // Each is the image's, and may leave somebody to wait for the next.
+  // Each is the image's, and may leave a process that waits for the next.
   // Root joins for them by its init program alone (Birth in namespaces/plan.h).
   if (geteuid() != 0 && !config.spec.hooks.start_container.empty()) TRY(leave_host_program());
   Signals signals = TRY(Signals::block());

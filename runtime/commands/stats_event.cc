@@ -54,7 +54,7 @@ class StatsWriter {
   Result<void> hugepages();
 
  private:
-  // Empty where there is no such file; also where pressure is not measured (EOPNOTSUPP).
+  // Empty without such a file; also where pressure is not measured (EOPNOTSUPP).
   Result<std::optional<std::string>> read(const std::string& file);
   Result<uint64_t> read_number(const std::string& file);
   Result<Table> read_table(const std::string& file);

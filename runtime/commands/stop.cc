@@ -67,7 +67,7 @@ Result<void> kill_all(const Container& found, const std::optional<Cgroup>& cgrou
 
 // Sends the signal and waits. Whether it ended by that.
 Result<bool> ask(const Container& found, const std::optional<Cgroup>& cgroup, const Request& request) {
-  if (found.status == "created") return false;  // there is no workload yet that could hear it
+  if (found.status == "created") return false;  // no workload yet that could receive it
   auto deadline = Clock::now() + std::min<std::chrono::nanoseconds>(request.timeout, std::chrono::hours(24 * 365));
   if (syscall(SYS_pidfd_send_signal, found.init.get(), request.signal, nullptr, 0) < 0 && errno != ESRCH)
     return fail(errno, "send {} to the container's first process", request.signal_name);
@@ -75,7 +75,7 @@ Result<bool> ask(const Container& found, const std::optional<Cgroup>& cgroup, co
   return await_end(found.init.get(), deadline);
 }
 
-// Whoever makes it holds the lock; its workload may run before its record says so.
+// The command that makes it holds the lock; its workload may run before its record says so.
 Result<Container> find_settled(const GlobalOptions& global, const std::string& id) {
   Container found = TRY(find_container(global.root, id));
   if (found.status != "creating" || found.init) return found;
@@ -84,7 +84,7 @@ Result<Container> find_settled(const GlobalOptions& global, const std::string& i
   return find_container(global.root, id);
 }
 
-// For `wait`, which may come later than all who could tell.
+// For `wait`, which may come when no process knows the status any more.
 void remember(const Container& found) {
   auto status = exit_by_now(found.init.get(), found.record.init.pid);
   auto remembered = status ? remember_exit(found, shell_status(*status)) : Result<void>();
@@ -99,7 +99,7 @@ Result<Outcome> stop(const GlobalOptions& global, const StopCommand& command) {
   if (!found.init) return fail(0, "container not running");
   auto cgroup = TRY(find_cgroup(found));
   if (TRY(ask(found, cgroup, request))) {
-    // Whoever its first process leaves behind: in a pid namespace the kernel has ended them with it.
+    // Processes that the first one leaves behind: in a pid namespace the kernel has ended them with it.
     if (!found.record.own_pid_namespace && cgroup) TRY(cgroup->kill());
     if (cgroup) TRY(cgroup->wait_until_empty(Clock::now() + kRemovalTime));
     remember(found);

@@ -40,7 +40,7 @@ Result<std::optional<std::string>> change_schemata(const UpdateCommand& command,
   return std::optional<std::string>(TRY(update_rdt(root.get(), rdt, cache, bandwidth)));
 }
 
-// The error that made it necessary is the one to tell.
+// The error that made it necessary is reported.
 void put_back(const RdtRecord& rdt, const std::optional<std::string>& schemata) {
   if (!schemata) return;
   auto root = open_resctrl();
@@ -69,7 +69,7 @@ Result<void> change_scope(const ContainerRecord& record, const Cgroup& cgroup, s
 }
 
 // Returns a warning, or "". Everything that can be found wrong is found before the first change. The device filter is
-// exchanged at one stroke and comes last, so that after a failure there is nothing of it to be put back.
+// exchanged at one stroke and comes last, so that a failure never leaves it to be restored.
 Result<std::string> update(const GlobalOptions& global, const UpdateCommand& command) {
   // Before stdin is waited for; without the lock, which others may want.
   auto found = TRY(find_container(global.root, command.id));
@@ -101,7 +101,7 @@ Result<std::string> update(const GlobalOptions& global, const UpdateCommand& com
   auto changed = cgroup.change(plan.writes, [&]() -> Result<void> {
     auto done = change_scope(container.record, cgroup, plan.writes);
     if (done.ok() && new_filter) done = replace_device_filter(cgroup.fd(), filter);
-    // The error is the one to tell. systemd may have taken the change also when its answer did not come.
+    // The first error is reported. systemd may have taken the change also when its answer did not come.
     if (!done.ok()) (void)update_scope(container.record.systemd, before);
     return done;
   });

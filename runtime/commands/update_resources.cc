@@ -17,7 +17,7 @@
 namespace minirun {
 namespace {
 
-// Which option stands for which property: a problem is told of what the user wrote.
+// Which option stands for which property: a problem names what the user wrote.
 struct Option {
   const char* name;
   const char* pointer;

@@ -227,7 +227,7 @@ static void emit_terminal(Compilation& c) {
   c.add(Op::bind_console, "/process/terminal", {c.text("/dev/console")});
 }
 
-// A procfs can be mounted by whoever owns the pid namespace: not from a user namespace beside or below it.
+// Only the owner of the pid namespace can mount a procfs: not from a user namespace beside or below it.
 static bool owns_pid_namespace(const Compilation& c) {
   return !c.user_namespace() || (c.find(CLONE_NEWPID) != nullptr && (c.place.outside & CLONE_NEWPID) == 0);
 }
@@ -293,7 +293,7 @@ Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFa
   c.add(Op::die_with_parent, "");  // before anything is there that could stay behind
   emit_all_cpus(c);
   NamespaceOrder order = emit_namespaces(c);  // the rest happens in them
-  emit_root(c);                               // from here on there is no path to the host
+  emit_root(c);                               // from here on no path leads to the host
   emit_mounts(c);
   if (!c.shares_mounts()) emit_devices(c);                // in /dev as it is mounted now
   emit_terminal(c);                                       // of the devpts mounted above

@@ -6,7 +6,7 @@
 namespace minirun {
 namespace {
 
-// The process that the hook is: the container's, or nobody in particular.
+// The process that the hook is: the container's, or one without settings.
 oci::Spec with_hook(const oci::Spec& spec, const HookCall& call) {
   oci::Spec changed = spec;
   changed.hooks = {};  // it waits for none of them

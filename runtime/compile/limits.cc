@@ -155,7 +155,7 @@ Result<void> compile_limits(Compilation& c) {
   c.out.limits = std::move(limits).value();
   c.out.cgroup_owner = cgroup_owner(c);
   c.out.ordinary_user = c.host.in_user_namespace || c.host.ordinary_user;
-  // BPF is for the host's root (bpf(2)). Nobody in a user namespace can make a device.
+  // BPF is for the host's root (bpf(2)). No process in a user namespace can make a device.
   if (c.out.ordinary_user) return {};
   auto filter = compile_device_filter(device_rules(c.spec));
   if (!filter.ok()) return wrap(filter.error(), "/linux/resources/devices");

@@ -167,7 +167,7 @@ void emit_host_filesystem(Compilation& c, const MountEntry& entry) {
   source.type = entry.mount.type;
   source.parameters = new_parameters(c, entry);
   source.id_map = entry.id_map;
-  // A device that is written to for a read-only mount: only the filesystem itself can be told not to.
+  // A device that is written to for a read-only mount: only the filesystem itself can refrain.
   if ((source.detail & abi::kMountAttrReadonly) != 0) source.parameters.emplace_back("ro", "");
   uint32_t slot = place_slot(c, entry, std::move(source));
   c.add(Op::attach, entry.pointer, {slot, c.text(entry.mount.destination), 0, 0, entry.options.propagation},
@@ -272,7 +272,7 @@ void emit_cgroup(Compilation& c, const MountEntry& entry) {
 
 // A mount that is there already. "ro" and "rw" are for this mount alone: the filesystem may be the host's too (sysfs).
 // That of an earlier entry is known by its descriptor: a process that renames things in a volume cannot put another one
-// in its place. validate() sees that there is one where the filesystem changes.
+// in its place. validate() has checked that it exists where the filesystem changes.
 void emit_change(Compilation& c, const MountEntry& entry) {
   const MountOptions& options = entry.options;
   const std::string target = clean_path(entry.mount.destination);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bind mounts whose source an earlier mount of the list brings: in the rootfs, below the destination of that mount. On
-// the host there is something else, or nothing; the container's side has it.
+// the host that path is something else, or missing; the container's side has it.
 #include <algorithm>
 
 #include "runtime/compile/mount_links.h"

@@ -158,7 +158,7 @@ void emit_io_priority(Compilation& c) {
 void emit_groups(Compilation& c) {
   const auto& groups = c.spec.process->user.additional_gids;
   // podman's --group-add keep-groups. Where setgroups(2) is denied the caller's groups
-  // cannot go either; to ask for others is an error, which the kernel tells.
+  // cannot go either; to ask for others is an error, which the kernel reports.
   if (keeps_caller_groups(c.spec.annotations) || (groups.empty() && c.host.setgroups_denied)) return;
   std::string text;
   for (uint32_t group : groups) text += (text.empty() ? "" : ",") + std::to_string(group);
@@ -184,7 +184,8 @@ void emit_identity(Compilation& c, const CapabilitySets& sets) {
   uint64_t borrowed = borrowed_capabilities(c);
   emit_capabilities(c, borrowed != 0 ? with_borrowed(sets, borrowed) : sets);
   bool changed = user.uid != 0 || user.gid != 0;
-  // A change of ids takes it back (prctl(2)). Who is to outlive minirun is at a gate soon, which tells of its end too.
+  // Changing ids clears PDEATHSIG (prctl(2)); set it again. A detached container soon waits at a gate, which notices
+  // minirun's death anyway.
   if (changed && (c.commits || !c.options.detach)) c.add(Op::die_with_parent, "");
   if (changed) c.add(Op::working_directory, "/process/cwd", {c.text(c.spec.process->cwd)}, cwd_flags(c));
   if (c.spec.process->no_new_privileges) c.add(Op::no_new_privileges, "/process/noNewPrivileges");

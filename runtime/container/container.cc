@@ -26,7 +26,7 @@ ContainerRecord bare_record(const StateDirectory& state) {
 
 namespace {
 
-// Asked of a container whose init lives, so that nobody else's cgroup can be in that place. Without an answer (the
+// For a container whose init lives, so that no other cgroup can be in that place. Without an answer (the
 // cgroup2 tree is not mounted here) it counts as running.
 bool is_paused(const ContainerRecord& record) {
   if (record.cgroup.path.empty()) return false;
@@ -101,7 +101,7 @@ Result<Container> find_container(const std::string& state_root, const std::strin
 Result<Container> find_made(int root, const std::string& id) {
   Container found = TRY(find_container(root, id));
   if (found.status != "creating") return found;
-  TRY(found.state.lock());  // whoever makes it holds the lock
+  TRY(found.state.lock());  // the command that makes it holds the lock
   found.state.unlock();
   return find_container(root, id);
 }

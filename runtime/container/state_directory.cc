@@ -137,7 +137,7 @@ void StateDirectory::unlock() const {
 }
 
 StateDirectory::~StateDirectory() {
-  if (fd_ && !kept_) (void)remove();  // on the way out of an error, which is the one to tell
+  if (fd_ && !kept_) (void)remove();  // on the way out of an error, which is reported
 }
 
 Error in_state_directory(int dirfd, Error error) {

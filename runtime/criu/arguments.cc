@@ -26,7 +26,7 @@ std::string find_program(const std::string& program) {
     size_t end = std::min(path.find(':', start), path.size());
     std::string candidate = path.substr(start, end - start);
     candidate.append("/").append(program);
-    // A relative directory of PATH would make root run what somebody else put there.
+    // A relative directory of PATH would make root run what another user put there.
     if (candidate[0] == '/' && candidate.size() > program.size() + 1 && access(candidate.c_str(), X_OK) == 0)
       return candidate;
     start = end + 1;
@@ -206,7 +206,7 @@ Result<std::vector<std::string>> dump_arguments(const DumpOptions& options, cons
   TRY(add_empty_namespaces(arguments, options.empty_ns));
   TRY(add_page_server(arguments, options.page_server));
   add_dump_flags(arguments, options);
-  // criu holds back the peers of open connections with iptables. Without those there is nobody to hold back.
+  // criu holds back the peers of open connections with iptables. Without those it has no peer to hold back.
   if (facts.config_fd >= 0) add(arguments, "--config", criu_config_path(facts.config_fd));
   if (!facts.iptables) add(arguments, "--network-lock", options.tcp_established ? "nftables" : "skip");
   return arguments;

@@ -225,7 +225,7 @@ class Rendezvous {
   UniqueFd word_, their_word_, their_answer_, answer_, script_;
 };
 
-// Until criu has ended. One that was told no ends the restore itself.
+// Until criu has ended. The answer no makes it end the restore itself.
 Result<void> attend(const CriuRun& run, const Process& criu, Rendezvous* rendezvous, Adoption* adoption) {
   int pidfd = criu.pidfd.get();
   Event event = TRY(await(pidfd, rendezvous != nullptr ? rendezvous->word() : -1, run.signals));
@@ -274,7 +274,7 @@ Result<void> run_criu(const CriuRun& run) {
   if (pipe2(ends, O_CLOEXEC) < 0) return fail(errno, "pipe");
   UniqueFd report(ends[0]);
   UniqueFd theirs(ends[1]);
-  (void)unlink(run.log.c_str());  // what an earlier one has said is not to be told again
+  (void)unlink(run.log.c_str());  // errors of an earlier run must not be reported again
   std::vector<std::string> words = run.arguments;
   words.insert(words.begin(), run.program);
   std::optional<Rendezvous> rendezvous;

@@ -28,7 +28,7 @@ Ending ending_of(const DeathFacts& facts) {
   }
   ending.exit_code = WEXITSTATUS(facts.wait_status);
   int signal = ending.exit_code - 128;
-  // A shell as the workload tells of its last command in the same way; then, too, that signal is the reason.
+  // A shell as the workload reports its last command in the same way; then, too, that signal is the reason.
   if (signal >= 1 && signal <= SIGRTMAX) {
     ending.signal = signal;
     ending.assumed = !facts.under_init;
@@ -102,7 +102,7 @@ std::string pids_note(const DeathFacts& facts) {
                      limit);
 }
 
-// What happened, without the id in front; empty: nothing to tell.
+// What happened, without the id in front; empty: nothing to say.
 std::string describe(const DeathFacts& facts) {
   const Ending ending = ending_of(facts);
   const bool oom = facts.memory && facts.memory->total.oom_kill > 0;
@@ -117,7 +117,8 @@ std::string describe(const DeathFacts& facts) {
     text += "; " + note;
   };
   if (oom) add("while it ran, part of it was killed by " + oom_cause(*facts.memory));
-  // Nobody was killed, and yet memory was not given: to an exec past the point of no return, it ends in a SIGSEGV then.
+  // No process was killed, and yet memory was refused: to an exec past the point of no return, it ends in a SIGSEGV
+  // then.
   if (!oom && is_crash(ending.signal) && facts.memory && facts.memory->local.oom > 0)
     add("its memory limit was reached: " + limit_and_peak(*facts.memory));
   if (ending.exit_code != 0 && facts.pids_limit_hits > 0) add(pids_note(facts));

@@ -148,7 +148,7 @@ std::vector<std::string> candidates(const ExecFailure& failure) {
   return all;
 }
 
-// The first file along PATH that could be meant: an executable one if there is any, as execvp(3) goes on after EACCES.
+// The first file along PATH that could be meant: preferably an executable one, as execvp(3) goes on after EACCES.
 std::optional<std::string> search(const ExecFailure& failure) {
   std::optional<std::string> fallback;
   for (const std::string& candidate : candidates(failure)) {

@@ -26,7 +26,7 @@ std::optional<int> status_of_pidfd(int pidfd) {
   return info.exit_code;
 }
 
-// Of a process that nobody has reaped yet.
+// Of a process that has not been reaped yet.
 std::optional<int> status_of_zombie(int pidfd, pid_t pid) {
   auto stat = read_file(AT_FDCWD, "/proc/" + std::to_string(pid) + "/stat", 8192);
   size_t at = stat.ok() ? stat->rfind(' ') : std::string::npos;  // exit_code is the last field

@@ -37,7 +37,7 @@ Result<pid_t> innermost_pid(pid_t pid) {
   return static_cast<pid_t>(strtol(status.c_str() + last, nullptr, 10));
 }
 
-// For hooks that config.json gives no environment: without what tells of sockets that are minirun's alone.
+// For hooks that config.json gives no environment: without the variables of sockets that are minirun's alone.
 oci::Strings own_environment() {
   oci::Strings env;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {

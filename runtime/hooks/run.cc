@@ -175,9 +175,9 @@ Result<std::optional<Error>> Running::reap() {
   int status = TRY(status_of_ended(child_.pidfd.get(), child_.pid));
   if (child_.control) TRY(read_control());
   bool good = status == 0 && !stopped_;
-  if (!good) (void)kill(-child_.pid, SIGKILL);  // ESRCH: nobody is left
+  if (!good) (void)kill(-child_.pid, SIGKILL);  // ESRCH: none is left
   reap_ended(child_.pidfd.get());
-  constexpr size_t kMaxRest = 1 << 20;  // there may be somebody who never stops writing
+  constexpr size_t kMaxRest = 1 << 20;  // a process may never stop writing
   read_output(kMaxRest);
   if (good) return std::optional<Error>();
   if (stopped_) {

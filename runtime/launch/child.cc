@@ -34,14 +34,14 @@ namespace minirun {
 namespace {
 
 // When the kernel could not give the cgroup more memory: why the container lacks it; else "". The first processes are
-// so small that there may be nobody to be killed: then a system call fails, or an exec ends in SIGSEGV.
+// so small that the kernel may find none to kill: then a system call fails, or an exec ends in SIGSEGV.
 std::string lack_of_memory(const Cgroup& cgroup) {
   auto stats = read_stats(cgroup.fd());
   if (!stats.ok() || (stats->oom_kills.value_or(0) == 0 && stats->oom_events.value_or(0) == 0)) return "";
   return fmt::format("memory.max {} is too low to start a container", limit_reached(stats->memory_max_bytes));
 }
 
-// The errors by which a system call tells that it got no memory: exec says that its arguments are too long (E2BIG), or
+// The errors of a system call that got no memory: exec says that its arguments are too long (E2BIG), or
 // that they cannot be read (EFAULT).
 bool may_be_lack_of_memory(int code) {
   return code == ENOMEM || code == E2BIG || code == EFAULT || code == ENOBUFS || code == EAGAIN;
@@ -106,7 +106,7 @@ Launched::Launched(Launched&& other) noexcept
       turns_(std::move(other.turns_)) {}
 
 Launched::~Launched() {
-  (void)end();  // what is left of it is told by the removal of its cgroup
+  (void)end();  // the removal of its cgroup names what is left of it
 }
 
 bool Launched::end() {
@@ -131,7 +131,7 @@ bool Launched::end() {
 
 namespace {
 
-// What there is to say of a failed step: its operation and text, and the whole of it as an error.
+// A failed step: its operation and text, and the whole of it as an error.
 struct FailedStep {
   std::optional<Op> op;
   std::string told;
@@ -201,7 +201,7 @@ LaunchFailure with_cause(LaunchFailure failure, const FailedStep& failed, const 
   return failure;
 }
 
-// The init is gone without a word: the memory limit, or somebody's signal.
+// The init is gone without a message: the memory limit, or a signal.
 LaunchFailure died_early(Launched& launched, const Cgroup& cgroup) {
   const Child& child = launched.child();
   auto ended = await_end(child.pidfd.get(), std::chrono::steady_clock::now() + kRemovalTime);
@@ -233,7 +233,7 @@ Result<Milestone> read_messages(Launched& launched, Signals& signals, const Comp
       // The workload may run already and its init be about to say so: then the signal is the workload's.
       if (!std::exchange(held, true) && child.memory.report().state == kExecuting) {
         pollfd polls[] = {{child.control.get(), POLLIN, 0}, {child.pidfd.get(), POLLIN, 0}};
-        (void)poll(polls, 2, kLongestExecMs);  // whatever it was: receive() tells
+        (void)poll(polls, 2, kLongestExecMs);  // receive() says what it was
         continue;
       }
       return given_up(received.signal);

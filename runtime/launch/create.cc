@@ -88,7 +88,7 @@ Result<std::optional<LaunchFailure>> Creation::launch(bool guarded) {
   TRY(commit());
   if (scope_) TRY(scope_->release(cgroup_->cgroup(), prepared_.compiled));
   auto launched = launch_to_the_end();
-  // A pid that may be somebody else's soon.
+  // A pid that may be reused soon.
   if (pid_told_ && (!launched.ok() || *launched)) remove_pid_file(options_.pid_file);
   return launched;
 }
@@ -160,7 +160,7 @@ Result<void> Creation::record_intent() {
   record_.resident_init = prepared_.compiled.init;
   record_.own_pid_namespace = (prepared_.compiled.plan.clone_flags & CLONE_NEWPID) != 0;
   if (!cgroup_path_.empty() && record_.cgroup.made == 0) {
-    // Empty as it may be: with its owner's end, whoever is inside then is killed.
+    // Even if it is empty: the end of its owner kills all processes inside.
     auto owner = state_.other_owner(record_.cgroup.path);
     if (owner) return fail(0, "cgroup {} belongs to container {}", record_.cgroup.path, *owner);
   }

@@ -58,7 +58,7 @@ void take_window_size(oci::Process* process) {
   if (window) process->console_size = oci::ConsoleSize{window->ws_row, window->ws_col};
 }
 
-// One that is not there is told of when it is joined.
+// A missing path is reported later, when it is joined.
 Result<bool> same_file(const std::string& one, const char* other) {
   struct stat a {
   }, b{};
@@ -96,7 +96,7 @@ UniqueFd open_file(const std::string& path) {
 }
 
 // Types of the joined namespaces that another user namespace owns than the one that is joined: see namespaces/join.h.
-// What cannot be opened is told of when it is joined.
+// What cannot be opened is reported when it is joined.
 uint64_t namespaces_outside(const oci::Spec& spec) {
   const auto& all = spec.linux_.namespaces;
   auto user = std::find_if(all.begin(), all.end(), [](const auto& ns) { return ns.type == CLONE_NEWUSER; });
@@ -136,15 +136,15 @@ bool same_maps(const IdMaps& one, const IdMaps& other) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), same);
 }
 
-// Mappings beside a path are those of the namespace that is there, or a mistake: engines send both. Where there are
-// none they are taken from it. Returns whether setgroups(2) is denied in it.
+// Mappings beside a path are those of the namespace that is there, or a mistake: engines send both. Without any
+// they are taken from it. Returns whether setgroups(2) is denied in it.
 Result<bool> take_joined_mappings(oci::Spec* spec) {
   for (size_t i = 0; i < spec->linux_.namespaces.size(); i++) {
     const oci::Namespace& user = spec->linux_.namespaces[i];
     if (user.type != CLONE_NEWUSER || user.path.empty()) continue;
     UniqueFd file = open_file(user.path);
     if (!file && is_passing(errno)) return fail(errno, "open {}", user.path);
-    if (!file) return false;  // told of when it is joined
+    if (!file) return false;  // reported when it is joined
     auto found = read_id_maps(file.get());
     if (!found.ok()) return wrap(found.error(), fmt::format("config.json: /linux/namespaces/{}: {}", i, user.path));
     const struct {

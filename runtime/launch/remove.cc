@@ -41,7 +41,7 @@ std::string who_stays(const Container& container, const Cgroup* cgroup) {
 }  // namespace
 
 Result<void> end_processes(const Container& container, const Cgroup* cgroup) {
-  // ESRCH: it has ended since. The wait tells. In a pid namespace its end is everybody's.
+  // ESRCH: it has ended since; the wait finds out. In a pid namespace its end ends all.
   if (syscall(SYS_pidfd_send_signal, container.init.get(), SIGKILL, nullptr, 0) < 0 && errno != ESRCH)
     return fail(errno, "kill the container's first process");
   // cgroup.kill also ends the outer process of an exec. Frozen with the cgroup, that one would keep minirun from

@@ -46,8 +46,8 @@ Result<void> check_listener(int fd) {
   return *found == kListener ? Result<void>() : fail(EPROTO, "{}: the container offers {}", kPurpose, *found);
 }
 
-// The number is looked for in memory, as the container may make no system call to tell it. Nothing: the container has
-// something to say, or has ended.
+// The number is looked for in memory, as the container may make no system call to send it. Nothing: the container has
+// sent a message, or has ended.
 Result<std::optional<UniqueFd>> take_listener(Child& child, Signals& signals) {
   constexpr timespec kPause{0, 50'000};
   bool closed = false;  // by a process outside, which loads the filter after that

@@ -23,7 +23,7 @@ MoreOpenFiles::~MoreOpenFiles() {
   if (before_) (void)setrlimit(RLIMIT_NOFILE, &*before_);  // a soft limit may always be lowered (setrlimit(2))
 }
 
-// A container's side that is gone is no error here: whoever waits for its next message says why.
+// A container's side that is gone is no error here: the wait for its next message says why.
 static Result<void> send_sources(int control, const std::vector<int>& descriptors) {
   Envelope envelope{Message::sources, 0};
   iovec part{&envelope, sizeof envelope};

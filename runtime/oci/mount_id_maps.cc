@@ -63,7 +63,7 @@ Result<IdMaps> parse_ranges(std::string_view text, const IdMaps& container) {
   return maps;
 }
 
-// text: "uids=...;gids=..."; what is not there is the container's.
+// text: "uids=...;gids=..."; what is missing is the container's.
 Result<MountIdMap> parse_option(std::string_view text, const IdMaps& uids, const IdMaps& gids) {
   MountIdMap map{uids, gids};
   std::string_view rest = text;

@@ -37,7 +37,7 @@ struct Option {
 
 constexpr uint64_t kSync = 1, kDirsync = 2, kLazytime = 3;
 
-// One line an option: it is parsed, told and tested from here.
+// One line an option: it is parsed, listed and tested from here.
 constexpr Option kOptions[] = {
     {"defaults", 0, Effect::none, false},
     {"bind", 0, Effect::bind, true},

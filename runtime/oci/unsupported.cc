@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is valid but beyond minirun: told, never skipped. Nothing is left of it but what cgroup v2 has not.
+// Valid settings that cgroup v2 cannot express. Rejected, never ignored.
 #include <linux/sched.h>
 
 #include "runtime/oci/checker.h"

@@ -99,7 +99,7 @@ static void check_mount(Checker& checker, const std::string& pointer, const oci:
     checker.problem(pointer + "/type", "is required unless options has bind or rbind");
   if (!options.bind && mount.type == "bind")
     checker.problem(pointer + "/options", "must have bind or rbind for a bind mount: the type alone does not make one");
-  // The kernel would ignore it, and with it what somebody meant.
+  // The kernel would ignore it, and with it what the author meant.
   if (options.bind && !options.parameters.empty())
     checker.problem(at(pointer + "/options", options.first_parameter),
                     "must be an option that a bind mount can have: found {}",

@@ -62,7 +62,7 @@ static bool is_cpu_range(std::string_view range) {
   return group && *group > 0 && *used <= *group && range.empty();
 }
 
-// Between commas and blanks, as many as there are: the kernel skips them.
+// Between commas and blanks of any number: the kernel skips them.
 static void check_cpu_list(Checker& checker, const std::string& name, const std::string& list) {
   std::string_view rest = list;
   while (!rest.empty()) {

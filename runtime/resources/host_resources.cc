@@ -57,7 +57,7 @@ HostSide::HostSide(HostSide&& other) noexcept
     : record_(std::move(other.record_)), owned_(std::exchange(other.owned_, false)) {}
 
 HostSide::~HostSide() {
-  if (owned_) (void)take_away(record_, undo_rdt);  // on the way out of an error, which is the one to tell
+  if (owned_) (void)take_away(record_, undo_rdt);  // on the way out of an error, which is reported
 }
 
 Result<void> HostSide::remove() {

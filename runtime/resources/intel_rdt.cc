@@ -157,7 +157,7 @@ Result<RdtRecord> survey_rdt(int root_fd, const oci::IntelRdt& rdt, const std::s
 
 Result<void> make_rdt(int root_fd, const oci::IntelRdt& rdt, const RdtRecord& record) {
   auto made = make_all(root_fd, rdt, record);
-  if (!made.ok()) (void)undo_rdt(root_fd, record);  // the first error is the one to tell
+  if (!made.ok()) (void)undo_rdt(root_fd, record);  // the first error is reported
   return made;
 }
 

@@ -66,7 +66,7 @@ std::string address_text(const NetlinkMessage& message, const ifaddrmsg& fixed) 
   return fmt::format("{}/{}", text, fixed.ifa_prefixlen);
 }
 
-// Addresses that somebody has configured, and that mean the same elsewhere: permanent and of global scope. Others (a
+// Configured addresses that mean the same elsewhere: permanent and of global scope. Others (a
 // lease, a link-local address) belong to the place they came from. A label is not taken along: it holds the old name.
 std::optional<Address> address_to_keep(const NetlinkMessage& message, int index) {
   auto fixed = message.body<ifaddrmsg>();
@@ -139,7 +139,7 @@ Result<void> move_device(Netlink& host, Netlink& inside, const Move& move, int n
   TRY(set_up(host, move.link.index, false, "set " + move.name + " down"));
   auto moved = change_namespace(host, move, name, namespace_fd);
   if (!moved.ok()) {
-    // As it was, as far as it goes: the error is the one to tell. IPv6 addresses are lost with "down".
+    // As it was, as far as it goes: the first error is reported. IPv6 addresses are lost with "down".
     if (move.link.up) (void)set_up(host, move.link.index, true, "");
     for (const Address& address : addresses) (void)add_address(host, address, move.link.index, move.name);
     return moved;

@@ -161,7 +161,7 @@ systemd::Properties scope_properties(const std::string& slice, const systemd::Pr
       systemd::boolean("MemoryAccounting", true),
       systemd::boolean("TasksAccounting", true),
       systemd::boolean("IOAccounting", true),
-      // Where config.json has no limit there is none.
+      // No limit where config.json has none.
       systemd::number("TasksMax", systemd::kInfinity),
   };
   auto set = [&](const systemd::Property& property) {

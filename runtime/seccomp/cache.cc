@@ -25,7 +25,7 @@ namespace {
 
 constexpr size_t kMaxFile = size_t{4} << 20;  // the longest filter is 32 KiB; the key is as long as the profile
 constexpr char kMagic[4] = {'m', 'r', 's', 'c'};
-// Whoever changes the file raises it. A file of any other format, older or newer, is as good as none.
+// A change of the file raises it. A file of any other format, older or newer, is as good as none.
 constexpr uint32_t kFormat = 3;
 
 // The file: this, then key, filter, skipped names (each with a NUL behind it). In the machine's own byte order: the key

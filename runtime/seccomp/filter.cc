@@ -118,7 +118,7 @@ struct Rule {
   std::vector<Conditions> alternatives;
 };
 
-// Adds the names that nobody knows to `skipped`.
+// Adds unknown names to `skipped`.
 Result<Rule> resolve(const oci::SeccompRule& rule, std::vector<std::string>& skipped) {
   Rule resolved;
   resolved.action = TRY(action_value(rule.action, rule.errno_ret));

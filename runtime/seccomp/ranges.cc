@@ -87,7 +87,7 @@ std::optional<End> follow(const BpfCode& code, const Call& call) {
   return std::nullopt;
 }
 
-// All numbers in a row with the same end are one. Comparisons with constants are all there is: between two neighbours
+// All numbers in a row with the same end are one. It compares with constants only: between two neighbours
 // of these nothing changes.
 std::optional<std::vector<Range>> ranges_of(const BpfCode& code, uint32_t audit_arch) {
   std::set<uint32_t> starts = {0};

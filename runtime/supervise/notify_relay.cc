@@ -48,7 +48,7 @@ Result<UniqueFd> connect_to_host(const std::string& host) {
   return fd;
 }
 
-// For everybody: users of the container are nobody the host knows. The umask is minirun's alone, it has one thread.
+// For all users: those of the container are unknown to the host. The umask is minirun's alone, it has one thread.
 Result<UniqueFd> bind_in(int directory) {
   UniqueFd fd = TRY(datagram_socket());
   if (unlinkat(directory, kSocketName, 0) < 0 && errno != ENOENT) return fail(errno, "remove {}", kSocketName);
@@ -233,7 +233,7 @@ Result<UniqueFd> NotifyRelay::send_barrier() {
   return UniqueFd(ends[0]);
 }
 
-// False: there is nothing more, or it has to wait. Whoever waits behind a barrier does so until its datagram is taken.
+// False: nothing more, or it has to wait. A sender waits behind a barrier until its datagram is taken.
 Result<bool> NotifyRelay::take() {
   if (barrier_) {
     pollfd seen{barrier_.get(), 0, 0};
@@ -278,7 +278,7 @@ Result<void> NotifyRelay::barrier(Signals& signals) {
       return fail(errno, "wait for NOTIFY_SOCKET");
     if (polls[1].revents != 0) break;
   }
-  // A notifier tells of its readiness and waits behind a barrier at once: it is not to be cut off there.
+  // A notifier reports its readiness and waits behind a barrier at once: it must not be cut off there.
   return turn();
 }
 

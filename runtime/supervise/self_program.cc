@@ -44,7 +44,7 @@ bool can_be_written() {
   return !is_sealed_memory_file(fd.get());
 }
 
-// The mount is in no namespace, and gone with the last that runs from it: nobody can change its flags.
+// The mount is in no namespace, and gone with the last that runs from it: no process can change its flags.
 Result<UniqueFd> read_only_mount() {
   UniqueFd tree(static_cast<int>(syscall(SYS_open_tree, AT_FDCWD, kOwnProgram, abi::kOpenTreeClone | abi::kCloexec)));
   if (!tree) return fail(errno, "open_tree {}", kOwnProgram);

@@ -20,7 +20,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kKillTime{10};
 
-// Errors: for want of an answer, which is not that there are none.
+// Errors: the list is unknown, which is not the same as empty.
 Result<std::vector<pid_t>> own_children() {
   std::vector<pid_t> children;
   for (pid_t pid : TRY(all_pids())) {
@@ -35,7 +35,7 @@ Result<std::vector<pid_t>> own_children() {
 // Whether the child has ended by the deadline; then it is reaped.
 bool reap_by(pid_t pid, Clock::time_point deadline) {
   auto pidfd = open_pidfd(pid);
-  if (pidfd.ok()) (void)await_end(pidfd->get(), deadline);  // whether it did, waitpid tells
+  if (pidfd.ok()) (void)await_end(pidfd->get(), deadline);  // waitpid says whether it did
   return waitpid(pid, nullptr, WNOHANG) != 0;
 }
 

@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kRetryMs = 10;        // a full queue of signals: the receiver has to run first
 constexpr int kMostMessages = 16;   // of the init at one go; it has two at the most to send
-constexpr int kBackgroundMs = 250;  // nothing tells that `fg` made a running job the foreground one
+constexpr int kBackgroundMs = 250;  // no event says that `fg` made a running job the foreground one
 
 }  // namespace
 
@@ -58,9 +58,9 @@ void Supervisor::copy_window_size() {
 bool Supervisor::prepare_for(const Signal& signal) {
   if (!relay_) return true;
   if (signal.number != SIGWINCH && signal.number != SIGCONT) return true;
-  // The shell had the terminal while minirun was stopped. Should it be gone, reading from it will tell.
+  // The shell had the terminal while minirun was stopped. If it is gone, reading from it fails.
   if (signal.number == SIGCONT) (void)take_terminal();
-  copy_window_size();  // the kernel tells the container by a SIGWINCH of its own
+  copy_window_size();  // the kernel sends the container a SIGWINCH of its own
   return signal.number == SIGCONT;
 }
 
@@ -75,7 +75,7 @@ void Supervisor::forward_signals(int pidfd) {
       return;
     }
     // Otherwise the process has ended (ESRCH), or minirun may not signal it (EPERM: a workload that changed its user,
-    // without CAP_KILL): there is nobody to tell, as the sender's kill(2) has long returned.
+    // without CAP_KILL): no one to report it to, as the sender's kill(2) has long returned.
     if (error == 0) ended_.last_forwarded_signal = signal.number;
   }
 }
@@ -115,7 +115,7 @@ void Supervisor::relay_notifications() {
   if (!notify_) return;
   auto turned = notify_->turn();
   if (turned.ok()) return;
-  notify_.reset();  // from here on the workload is told, too
+  notify_.reset();  // from here on the workload's senders get errors, too
   report_line("minirun: warning: " + turned.error().text());
 }
 
@@ -127,7 +127,7 @@ void Supervisor::reap_orphans(pid_t container) {
     if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) < 0) return;  // ECHILD
     if (ended.si_pid == 0 || ended.si_pid == container) return;
     if (ended.si_pid == guard_.pid())
-      guard_.stop();  // somebody has killed it
+      guard_.stop();  // it was killed
     else if (waitid(P_PID, static_cast<id_t>(ended.si_pid), nullptr, WEXITED | WNOHANG) < 0)
       return;
   }
@@ -149,7 +149,7 @@ Result<bool> Supervisor::turn(int pidfd, int control) {
   if (ready < 0 && errno == EINTR) return true;
   if (ready < 0) return fail(errno, "wait for the container");
   if (background_ && terminal_.is_foreground()) {
-    (void)take_terminal();  // should it be gone, reading from it will tell
+    (void)take_terminal();  // if it is gone, reading from it fails
     copy_window_size();
   }
   if (relay_ && relay_->pump(polls + kOwnPolls) == EIO) {

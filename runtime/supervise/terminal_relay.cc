@@ -99,7 +99,7 @@ int Relay::patience_ms() const {
 
 // A terminal has no end of file but the key for it, which ends one read(2). The end of the input lasts: the key is
 // typed again whenever the last one has been read. Until then it must wait, since a change of the terminal's mode would
-// make a NUL of it (n_tty), and nothing tells of that moment. In raw mode the key is a byte like any other; editors of
+// make a NUL of it (n_tty), and no event marks that moment. In raw mode the key is a byte like any other; editors of
 // lines take it for the end, so it is typed once.
 void Relay::type_end_of_file() {
   if (!master_open_ || !to_container_.empty() || Clock::now() < look_at_) return;
@@ -133,14 +133,14 @@ int Relay::read_input() {
 void Relay::write_master() {
   ssize_t n = write(master_.get(), to_container_.data(), to_container_.size());
   if (n > 0) to_container_.take(static_cast<size_t>(n));
-  if (n < 0 && errno != EINTR && errno != EAGAIN) {  // nobody will read it any more
+  if (n < 0 && errno != EINTR && errno != EAGAIN) {  // its reader is gone
     to_container_.clear();
     input_ended_ = false;
     close_input();
   }
 }
 
-// Until there is no more at present or no more room. True when there may be more.
+// Until no more is there at present or no more room. True when more may come.
 bool Relay::read_master() {
   while (master_open_ && !to_caller_.full()) {
     ssize_t n = read(master_.get(), to_caller_.space(), to_caller_.space_size());

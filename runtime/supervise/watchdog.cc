@@ -49,7 +49,7 @@ void close_others(const std::array<int, 3>& kept) {
     if (n <= 0) break;
     raw = word == 'r';
   }
-  // minirun is gone. Nobody is left to tell of an error.
+  // minirun is gone: errors have no reader.
   if (raw) (void)tcsetattr(task.terminal, TCSANOW, task.saved);
   if (task.cgroup_kill >= 0) (void)!write(task.cgroup_kill, "1", 1);
   _exit(0);
@@ -69,7 +69,7 @@ Result<Guard> Guard::start(int terminal, const termios& saved, int cgroup_kill) 
   if (pid < 0) return fail(errno, "fork the guard");
   if (pid == 0) stand_guard(task);
   guard.pid_ = pid;
-  // From here, not by the guard itself: it may not have run yet when somebody kills minirun's group.
+  // From here, not by the guard itself: it may not have run yet when minirun's group is killed.
   if (setpgid(pid, pid) < 0) return fail(errno, "give the guard a process group");
   return guard;
 }
@@ -85,7 +85,7 @@ Guard& Guard::operator=(Guard&& other) noexcept {
 
 void Guard::expect_raw(bool raw) {
   if (pid_ <= 0) return;
-  // EPIPE: somebody killed the guard. minirun itself still gives the terminal back.
+  // EPIPE: the guard was killed. minirun itself still gives the terminal back.
   while (write(pipe_.get(), raw ? "r" : "c", 1) < 0 && errno == EINTR) {
   }
 }

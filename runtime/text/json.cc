@@ -28,7 +28,7 @@ struct JsonNode {
   JsonType type = JsonType::null;
   bool flag = false;  // boolean: its value; integer: negative
   uint32_t parent = kNone;
-  uint32_t next = kNone;  // sibling; the first child, where there is one, is the node that follows
+  uint32_t next = kNone;  // sibling; the first child, if any, is the node that follows
   uint32_t count = 0;     // children
   Slice key;
   Slice text;
@@ -209,7 +209,7 @@ class JsonBuilder {
   }
 
   static constexpr size_t kFewKeys = 32;    // comparing each with each costs less than sorting
-  static constexpr size_t kMaxFlaws = 100;  // nobody reads more
+  static constexpr size_t kMaxFlaws = 100;  // no one reads more
 
   JsonDocument& document_;
   std::string_view text_;

@@ -31,7 +31,7 @@ std::chrono::steady_clock::time_point& start_of_command() {
 // Ids, paths and names of processes may be anything. With a "\n" at the end.
 void write_stderr(std::string_view text) {
   const std::string line = shown_lines(text);
-  // The one channel that tells of failures; when it is closed there is nobody left to tell.
+  // The one channel for failures; when it is closed, they have no reader.
   (void)!write(STDERR_FILENO, line.data(), line.size());
 }
 
@@ -56,7 +56,7 @@ std::shared_ptr<spdlog::logger>& current_logger() {
   return logger;
 }
 
-// Nothing that goes wrong with the log may change what minirun does; it is told once on stderr.
+// Nothing that goes wrong with the log may change what minirun does; it is reported once on stderr.
 void log(spdlog::level::level_enum level, std::string_view text) {
   static bool broken = false;
   if (broken) return;

@@ -36,7 +36,7 @@ sd_bus* open_private(const std::string& socket) {
   return nullptr;
 }
 
-// The socket may let in nobody: the handshake is done with the first call.
+// The socket may refuse every caller: the handshake is done with the first call.
 bool answers(sd_bus* bus) {
   sd_bus_error error = SD_BUS_ERROR_NULL;
   int n = sd_bus_call_method(bus, kService, kPath, "org.freedesktop.DBus.Peer", "Ping", &error, nullptr, "");
@@ -218,9 +218,9 @@ bool is_gone(const UnitFacts& facts) {
 
 Result<void> Manager::stop(const std::string& unit) {
   if (is_gone(TRY(look(unit)))) return {};
-  // Without its patience with those that ignore SIGTERM: by now nobody is to be left.
+  // Without its patience with those that ignore SIGTERM: by now no process may be left.
   (void)sd_bus_call_method(bus_.get(), kService, kPath, kInterface, "KillUnit", nullptr, nullptr, "ssi", unit.c_str(),
-                           "all", SIGKILL);  // nobody inside, or no unit any more: the wait tells
+                           "all", SIGKILL);  // no process inside, or no unit any more: the wait finds out
   BusError error;
   int n = sd_bus_call_method(bus_.get(), kService, kPath, kInterface, "StopUnit", error.get(), nullptr, "ss",
                              unit.c_str(), "replace");

@@ -108,7 +108,7 @@ class Server {
   Result<void> stop(const Request& request) {
     UnitFacts facts = TRY(manager_->look(request.unit));
     if (facts.load_state == "not-found" && facts.active_state == "inactive") return {};
-    if (facts.description != request.mark) return {};  // somebody else's of that name
+    if (facts.description != request.mark) return {};  // another program's of that name
     return manager_->stop(request.unit);
   }
 
