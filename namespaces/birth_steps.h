@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the container's process comes to be where namespaces are joined: BirthWay in plan.h. Far side of clone: see
+// How the container's process comes to be where namespaces are joined: BirthWay in plan.h. Child side of clone: see
 // executor.h for the rules.
 #pragma once
 

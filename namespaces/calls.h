@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Typed system calls over a Kernel, for the far side of clone: no libc, no allocation, no static state.
+// Typed system calls over a Kernel, for the child side of clone: no libc, no allocation, no static state.
 //
 // Every function returns what the kernel returns (a value or -errno) and remembers the number of the call that failed
 // last, for the report.

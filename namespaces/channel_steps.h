@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The socket to minirun: what is said, and which descriptors come and go. Far side of clone: see executor.h for the
+// The socket to minirun: what is said, and which descriptors come and go. Child side of clone: see executor.h for the
 // rules.
 #pragma once
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The executor: walks a plan on the far side of clone until the workload's exec or the first failure.
+// The executor: walks a plan on the child side of clone until the workload's exec or the first failure.
 //
 // Rules (checked by the build: the init program has no undefined symbol): only the Kernel it is given, no libc, no
 // allocation, no static state, no decision about the configuration. A step succeeds, is tolerated by a flag of its

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// System calls without libc: the only way to the kernel on the far side of clone.
+// System calls without libc: the only way to the kernel on the child side of clone.
 #pragma once
 
 #include <stdint.h>

@@ -2,7 +2,7 @@
 // The way to a procfs of a pid namespace that this process is not in: only a process of that namespace can open one
 // (proc_init_fs_context() in the kernel), and a tracer there controls that process. So it is one that has nothing: it
 // stands in an empty tree, without descriptors, with capabilities in a user namespace of its own alone,
-// under a filter that allows it little more than fsopen(2). Far side of clone: see executor.h for the rules.
+// under a filter that allows it little more than fsopen(2). Child side of clone: see executor.h for the rules.
 #pragma once
 
 #include "namespaces/birth_steps.h"

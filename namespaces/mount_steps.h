@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The steps that build the container's file tree. Far side of clone: see executor.h for the rules.
+// The steps that build the container's file tree. Child side of clone: see executor.h for the rules.
 //
 // A path is resolved once, under the container's root, and used as a descriptor from there on; every mount is made
 // detached, gets its flags, and only then is placed onto the descriptor of its target. So it never has the wrong

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Paths of the container: found, and made where something is missing. Far side of clone: see executor.h for the rules.
+// Paths of the container: found, and made where something is missing. Child side of clone: see executor.h for the
+// rules.
 #pragma once
 
 #include "namespaces/channel_steps.h"

@@ -17,7 +17,7 @@ namespace minirun {
 // what `minirun plan` prints is what the child does. In the text {0} is argument 0; the letter says of which kind:
 //   s string   d decimal   o octal   x hexadecimal   f descriptor slot (its label)   l list of strings
 //   n namespace flags   a mount attributes set   A mount attributes cleared   p propagation   v device number
-// Steps of the far side of clone, in namespaces/executor.h; the manual pages are named there.
+// Steps of the child side of clone, in namespaces/executor.h; the manual pages are named there.
 #define MINIRUN_OPS(X)                                          \
   X(die_with_parent, "be killed when the parent dies")          \
   X(join_namespace, "join {1n} namespace {0f}")                 \
@@ -146,7 +146,7 @@ struct Step {
 // How the init program and the parent meet. The report is in memory that both map (a memfd), so that a workload's
 // failure reaches the parent even when its seccomp filter forbids every system call that could carry it.
 //
-//   parent                                   init (the far side)
+//   parent                                   init (the child)
 //     | clone3 ------------------------------> walks the steps
 //     | <------------------ terminal + fd ---- (only with a terminal)
 //     | mapped ------------------------------> (only with a new user namespace) its id maps are written: before exec

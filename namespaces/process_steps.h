@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The steps that make the process what config.json asks for. Far side of clone: see executor.h for the rules.
+// The steps that make the process what config.json asks for. Child side of clone: see executor.h for the rules.
 #pragma once
 
 #include "namespaces/terminal_steps.h"

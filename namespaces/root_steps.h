@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The steps that make the container's file tree the root of the process. Far side of clone: see executor.h for the
+// The steps that make the container's file tree the root of the process. Child side of clone: see executor.h for the
 // rules.
 #pragma once
 

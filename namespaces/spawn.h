@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// spawn(): from a plan to a process on the far side of clone.
+// spawn(): from a plan to a process on the child side of clone.
 #pragma once
 
 #include <sys/types.h>

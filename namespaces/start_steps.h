@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The wait between create and start, and what may end it. Far side of clone: see executor.h for the rules.
+// The wait between create and start, and what may end it. Child side of clone: see executor.h for the rules.
 #pragma once
 
 #include "namespaces/kernel.h"

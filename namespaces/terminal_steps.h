@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The container's terminal. Far side of clone: see executor.h for the rules.
+// The container's terminal. Child side of clone: see executor.h for the rules.
 #pragma once
 
 #include "namespaces/mount_steps.h"

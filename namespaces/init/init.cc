@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// minirun-init: the program on the far side of clone. Walks the plan; with a `supervise` step it stays as the
+// minirun-init: the program on the child side of clone. Walks the plan; with a `supervise` step it stays as the
 // container's init.
 //
 // A program of its own, not a forked copy of minirun: /proc/1/exe in the container never names a host binary

@@ -110,7 +110,7 @@ Result<void> checkpoint(const GlobalOptions& global, const CheckpointCommand& co
   if (command.leave_running || command.pre_dump) return {};
   TRY(wait_for_end(container.init.get()));
   // Its id is free for a restore.
-  Container stopped = TRY(look_at(std::move(container.state)));
+  Container stopped = TRY(inspect(std::move(container.state)));
   return remove_container(stopped);
 }
 

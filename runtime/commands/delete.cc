@@ -41,7 +41,7 @@ Result<void> remove_locked(StateDirectory state, bool force) {
   auto record = state.read();
   auto known = record.ok() ? check_format(*record) : Result<void>();
   if (!known.ok() && !force) return fail(0, "{} (delete --force removes it)", known.error().text());
-  if (record.ok()) return remove_known(TRY(look_at(std::move(state), std::move(record).value())), force);
+  if (record.ok()) return remove_known(TRY(inspect(std::move(state), std::move(record).value())), force);
   // Mostly minirun was killed between the claim of the id and its first record, and left nothing but the directory.
   if (record.error().code == ENOENT) return remove_unknown(std::move(state), "the container has no record", force);
   if (!force) return fail(0, "{} (delete --force removes what can be found)", record.error().text());

@@ -170,7 +170,7 @@ Result<void> set_initial_affinity(const oci::Process& process) {
 
 Result<std::optional<LaunchFailure>> Exec::launch() {
   bool relays = compiled_.terminal && command_.console_socket.empty();
-  if (!command_.detach) TRY(supervisor_.start_guard(relays, -1));
+  if (!command_.detach) TRY(supervisor_.start_watchdog(relays, -1));
   TRY(set_initial_affinity(*spec_.process));
   HostDescriptors host{own_root_.get(), cgroup_->fd(), {container_.init.get()}};
   launched_.emplace(TRY(Launched::start(compiled_, host, container_.state.fd(), *cgroup_)));
@@ -272,7 +272,7 @@ Result<Outcome> exec(const GlobalOptions& global, const ExecCommand& command) {
   options.preserve_fds = command.preserve_fds;
   TRY(check_launch_options(options));
   // Root goes in by its init program alone (Birth in namespaces/plan.h).
-  if (geteuid() != 0) TRY(leave_host_program());
+  if (geteuid() != 0) TRY(reexec_sealed());
   Supervisor supervisor = TRY(Supervisor::begin());
   TRY(check_id(command.id));
   UniqueFd state_root = TRY(open_existing_root(global.root));

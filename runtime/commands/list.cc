@@ -27,7 +27,7 @@ Listed list_one(StateDirectory state) {
   Listed listed{bare_record(state), "damaged", 0};
   auto record = read_record(state);
   if (record.ok() && !check_format(*record).ok()) return {std::move(record).value(), "newer", 0};
-  auto found = record.ok() ? look_at(std::move(state), std::move(record).value()) : Result<Container>(record.error());
+  auto found = record.ok() ? inspect(std::move(state), std::move(record).value()) : Result<Container>(record.error());
   if (found.ok()) listed = {found->record, found->status, found->init ? found->record.init.pid : 0};
   return listed;
 }

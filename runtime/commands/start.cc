@@ -109,7 +109,7 @@ Result<Outcome> start(Container container) {
   if (!config.spec.process) return fail(0, "config.json has no /process, so the container has no program to start");
   // Each is the image's, and may leave a process that waits for the next.
   // Root joins for them by its init program alone (Birth in namespaces/plan.h).
-  if (geteuid() != 0 && !config.spec.hooks.start_container.empty()) TRY(leave_host_program());
+  if (geteuid() != 0 && !config.spec.hooks.start_container.empty()) TRY(reexec_sealed());
   Signals signals = TRY(Signals::block());
   auto relay = TRY(make_relay(container));
   bool hook_failed = false;

@@ -58,12 +58,12 @@ Result<ContainerRecord> read_record(const StateDirectory& state) {
   return !record.ok() && record.error().code == ENOENT ? bare_record(state) : record;
 }
 
-Result<Container> look_at(StateDirectory state) {
+Result<Container> inspect(StateDirectory state) {
   ContainerRecord record = TRY(read_known(state));
-  return look_at(std::move(state), std::move(record));
+  return inspect(std::move(state), std::move(record));
 }
 
-Result<Container> look_at(StateDirectory state, ContainerRecord record) {
+Result<Container> inspect(StateDirectory state, ContainerRecord record) {
   Container found = TRY(with_init(std::move(state), std::move(record)));
   if (!found.init)
     found.status = found.record.init.pid == 0 ? "creating" : "stopped";  // creating, or minirun was killed on the way
@@ -89,7 +89,7 @@ Result<UniqueFd> open_existing_root(const std::string& state_root) {
 
 Result<Container> find_container(int root, const std::string& id) {
   TRY(check_id(id));
-  return look_at(TRY(StateDirectory::open(root, id)));
+  return inspect(TRY(StateDirectory::open(root, id)));
 }
 
 Result<Container> find_container(const std::string& state_root, const std::string& id) {
@@ -124,7 +124,7 @@ Result<Container> find_locked(const std::string& state_root, const std::string& 
   UniqueFd root = TRY(open_existing_root(state_root));
   StateDirectory state = TRY(StateDirectory::open(root.get(), id));
   TRY(state.lock());
-  return look_at(std::move(state));
+  return inspect(std::move(state));
 }
 
 Result<void> remember_exit(const Container& found, int exit_status) {

@@ -39,10 +39,10 @@ Result<Container> find_locked(const std::string& state_root, const std::string& 
 
 // The same in a directory that is open. One without a record has nothing but the directory yet: creating, with the
 // bare record below.
-Result<Container> look_at(StateDirectory state);
+Result<Container> inspect(StateDirectory state);
 
 // The same for a record that was read from it.
-Result<Container> look_at(StateDirectory state, ContainerRecord record);
+Result<Container> inspect(StateDirectory state, ContainerRecord record);
 
 // A record of any format; bare_record() without one.
 Result<ContainerRecord> read_record(const StateDirectory& state);

@@ -226,16 +226,16 @@ class Rendezvous {
 };
 
 // Until criu has ended. The answer no makes it end the restore itself.
-Result<void> attend(const CriuRun& run, const Process& criu, Rendezvous* rendezvous, Adoption* adoption) {
+Result<void> attend(const CriuRun& run, const Process& criu, Rendezvous* rendezvous, Subreaper* subreaper) {
   int pidfd = criu.pidfd.get();
   Event event = TRY(await(pidfd, rendezvous != nullptr ? rendezvous->word() : -1, run.signals));
   if (event == Event::ended) return {};
   auto answered = rendezvous->answer([&](pid_t pid) -> Result<void> {
-    if (adoption == nullptr) return run.namespaces_made(pid);
+    if (subreaper == nullptr) return run.namespaces_made(pid);
     // criu stands still: who is new afterwards is of the hooks, and what those leave behind stays.
-    auto made = TRY(Adoption::look());
+    auto made = TRY(Subreaper::look());
     auto done = run.namespaces_made(pid);
-    TRY(adoption->spare_others(made));
+    TRY(subreaper->spare_others(made));
     return done;
   });
   TRY(await(pidfd, -1, run.signals));
@@ -252,12 +252,12 @@ Result<int> reap(const Process& criu) {
 }
 
 // Its wait status. Where that is another than 0, or unknown, nothing of what it has started stays.
-Result<int> wait_for(const CriuRun& run, const Process& criu, Rendezvous* rendezvous, Adoption* adoption) {
-  auto attended = attend(run, criu, rendezvous, adoption);
+Result<int> wait_for(const CriuRun& run, const Process& criu, Rendezvous* rendezvous, Subreaper* subreaper) {
+  auto attended = attend(run, criu, rendezvous, subreaper);
   if (!attended.ok()) (void)kill(criu.pid, SIGKILL);  // not reaped yet
   auto status = reap(criu);
   if (attended.ok() && status.ok() && *status == 0) return status;
-  bool gone = adoption == nullptr || adoption->kill_new();
+  bool gone = subreaper == nullptr || subreaper->kill_new();
   if (attended.ok() && gone) return status;
   Error error = attended.ok() ? fail(0, "criu has failed") : attended.error();
   if (!gone) error.message += " (a process of it does not end after SIGKILL)";
@@ -284,13 +284,13 @@ Result<void> run_criu(const CriuRun& run) {
   }
   std::vector<std::string> variables = environment();
   ChildFacts facts{run, pointers(words), pointers(variables), null.get(), errors.get(), theirs.get()};
-  std::optional<Adoption> adoption;
-  if (run.signals != nullptr) adoption.emplace();
-  if (adoption) TRY(adoption->ready());
+  std::optional<Subreaper> subreaper;
+  if (run.signals != nullptr) subreaper.emplace();
+  if (subreaper) TRY(subreaper->ready());
   Process criu = TRY(fork_into(run.cgroup_fd));
   if (criu.pid == 0) be_criu(facts);
   theirs.reset();
-  auto status = wait_for(run, criu, rendezvous ? &*rendezvous : nullptr, adoption ? &*adoption : nullptr);
+  auto status = wait_for(run, criu, rendezvous ? &*rendezvous : nullptr, subreaper ? &*subreaper : nullptr);
   if (!status.ok()) return status.error();
   Failure failure{};
   ssize_t n = 0;

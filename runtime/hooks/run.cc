@@ -205,8 +205,8 @@ Result<std::optional<Error>> Running::wait() {
 }  // namespace
 
 Result<void> run_hook(const HookRun& hook, Signals& signals) {
-  Adoption adoption;
-  TRY(adoption.ready());
+  Subreaper subreaper;
+  TRY(subreaper.ready());
   Stdio stdio = TRY(Stdio::make(hook));
   SpawnRequest request;
   request.plan = hook.plan;
@@ -221,7 +221,7 @@ Result<void> run_hook(const HookRun& hook, Signals& signals) {
   bool good = ended.ok() && !*ended;
   if (good) return {};
   Error error = ended.ok() ? **ended : ended.error();
-  if (!adoption.kill_new()) error.message += " (a process of it does not end after SIGKILL)";
+  if (!subreaper.kill_new()) error.message += " (a process of it does not end after SIGKILL)";
   return error;
 }
 

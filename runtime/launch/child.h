@@ -18,7 +18,7 @@
 
 namespace minirun {
 
-// The child on the far side. Killed and reaped on destruction, as by end(), unless it was waited for or is let go.
+// The child of clone. Killed and reaped on destruction, as by end(), unless it was waited for or is let go.
 class Launched {
  public:
   // Opens the sources, embeds the init and clones. Errors of clone3 that the cgroup explains say so.

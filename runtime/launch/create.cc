@@ -107,7 +107,7 @@ Result<void> Creation::make_ready(bool guarded) {
     bool kills_all = record_.resident_init && record_.own_pid_namespace;
     if (!kills_all && !cgroup_path_.empty())
       cgroup_kill = TRY(open_at(cgroup_->cgroup().fd(), "cgroup.kill", O_WRONLY));
-    TRY(supervisor_.start_guard(prepared_.compiled.terminal && options_.console_socket.empty(), cgroup_kill.get()));
+    TRY(supervisor_.start_watchdog(prepared_.compiled.terminal && options_.console_socket.empty(), cgroup_kill.get()));
   }
   return {};
 }

@@ -198,7 +198,7 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
   if (!spec.process && !waits) return fail(0, "config.json: /process: is required to run a container");
   if (spec.process && spec.process->terminal && !options.detach && !waits) take_window_size(&*spec.process);
   TRY(check_joined_namespaces(spec));
-  if (state_root >= 0 && !options.entered && meets_others(spec)) TRY(leave_host_program());
+  if (state_root >= 0 && !options.entered && meets_others(spec)) TRY(reexec_sealed());
   HostFacts host = TRY(probe_host());
   if (shares_a_bind(spec)) host.rejoins_peers = can_rejoin_peers();
   if (options.no_pivot || host.root_needs_move) host.kernel_views = TRY(kernel_views_of_host());

@@ -82,7 +82,7 @@ std::string own_program_path() {
   return own_path.empty() ? link_of_program() : own_path;
 }
 
-Result<void> leave_host_program() {
+Result<void> reexec_sealed() {
   if (own_arguments == nullptr || !can_be_written()) return {};
   auto program = read_only_mount();
   if (!program.ok()) program = sealed_copy();

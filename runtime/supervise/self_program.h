@@ -8,10 +8,10 @@
 
 namespace minirun {
 
-// Of main(): what leave_host_program() starts again.
+// Of main(): what reexec_sealed() starts again.
 void remember_arguments(char** arguments);
 
-// Where its file is, also when leave_host_program() has started it from somewhere else; empty when that is unknown.
+// Where its file is, also when reexec_sealed() has started it from somewhere else; empty when that is unknown.
 std::string own_program_path();
 
 // Call it before anything else in a command that will enter a pid namespace with other processes. Between clone and
@@ -19,6 +19,6 @@ std::string own_program_path();
 // no process runs it (CVE-2019-5736). Starts the program again, with the same arguments, from a private read-only mount
 // of the file, or where such cannot be made from a sealed copy in memory. Returns when the file cannot be written to
 // this way: it runs from there already, is read-only, or is not the caller's.
-Result<void> leave_host_program();
+Result<void> reexec_sealed();
 
 }  // namespace minirun

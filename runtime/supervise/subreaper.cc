@@ -41,26 +41,26 @@ bool reap_by(pid_t pid, Clock::time_point deadline) {
 
 }  // namespace
 
-Adoption::Adoption() : before_(own_children()) {
+Subreaper::Subreaper() : before_(own_children()) {
   (void)prctl(PR_GET_CHILD_SUBREAPER, &was_);
   (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
-Adoption::~Adoption() {
+Subreaper::~Subreaper() {
   (void)prctl(PR_SET_CHILD_SUBREAPER, was_);
 }
 
-Result<std::vector<pid_t>> Adoption::look() {
+Result<std::vector<pid_t>> Subreaper::look() {
   return own_children();
 }
 
-Result<void> Adoption::spare_others(const std::vector<pid_t>& made) {
+Result<void> Subreaper::spare_others(const std::vector<pid_t>& made) {
   for (pid_t pid : TRY(own_children()))
     if (std::find(made.begin(), made.end(), pid) == made.end()) before_->push_back(pid);
   return {};
 }
 
-bool Adoption::kill_new() const {
+bool Subreaper::kill_new() const {
   auto deadline = Clock::now() + kKillTime;
   for (;;) {
     auto now = own_children();

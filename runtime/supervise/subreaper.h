@@ -12,12 +12,12 @@ namespace minirun {
 
 // While it lives, processes whose parents end become children of this process, not of init (PR_SET_CHILD_SUBREAPER, see
 // prctl(2)): those that a child started can be found. The process has one thread.
-class Adoption {
+class Subreaper {
  public:
-  Adoption();
-  Adoption(const Adoption&) = delete;
-  Adoption& operator=(const Adoption&) = delete;
-  ~Adoption();
+  Subreaper();
+  Subreaper(const Subreaper&) = delete;
+  Subreaper& operator=(const Subreaper&) = delete;
+  ~Subreaper();
 
   // Check it before the child is started: only the earlier list shows which children are new.
   Result<void> ready() const { return before_.ok() ? Result<void>() : Result<void>(before_.error()); }

@@ -27,10 +27,10 @@ Result<Supervisor> Supervisor::begin() {
   return Supervisor(TRY(Signals::block()));
 }
 
-Result<void> Supervisor::start_guard(bool terminal, int cgroup_kill) {
+Result<void> Supervisor::start_watchdog(bool terminal, int cgroup_kill) {
   if (terminal && isatty(STDIN_FILENO) != 0) terminal_ = TRY(RawTerminal::open(STDIN_FILENO));
   if (!terminal_ && cgroup_kill < 0) return {};
-  guard_ = TRY(Guard::start(terminal_.fd(), terminal_.saved(), cgroup_kill));
+  watchdog_ = TRY(Watchdog::start(terminal_.fd(), terminal_.saved(), cgroup_kill));
   return {};
 }
 
@@ -44,7 +44,7 @@ Result<void> Supervisor::take_terminal() {
   if (!terminal_) return {};
   background_ = !terminal_.is_foreground();
   if (background_) terminal_.forget_raw();
-  guard_.expect_raw(!background_);
+  watchdog_.expect_raw(!background_);
   return background_ ? Result<void>() : terminal_.make_raw();
 }
 
@@ -126,8 +126,8 @@ void Supervisor::reap_orphans(pid_t container) {
     siginfo_t ended{};
     if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) < 0) return;  // ECHILD
     if (ended.si_pid == 0 || ended.si_pid == container) return;
-    if (ended.si_pid == guard_.pid())
-      guard_.stop();  // it was killed
+    if (ended.si_pid == watchdog_.pid())
+      watchdog_.stop();  // it was killed
     else if (waitid(P_PID, static_cast<id_t>(ended.si_pid), nullptr, WEXITED | WNOHANG) < 0)
       return;
   }
@@ -175,7 +175,7 @@ Result<Ended> Supervisor::run(pid_t pid, int pidfd, int control) {
     relay_.reset();  // hangs the container's terminal up
   }
   terminal_.restore();
-  guard_.expect_raw(false);
+  watchdog_.expect_raw(false);
   if (ended_.init_failed) return ended_;
   int status = TRY(status_of_ended(pidfd, pid));
   reap_ended(pidfd);

@@ -2,14 +2,14 @@
 // Foreground supervision: minirun between its caller and the container, from the first side effect to the end.
 //
 //   auto supervisor = TRY(Supervisor::begin());              // signals are held from here on
-//   TRY(supervisor.start_guard(terminal, cgroup_kill));      // before clone; cgroup_kill: see guard.h
+//   TRY(supervisor.start_watchdog(terminal, cgroup_kill));      // before clone; cgroup_kill: see watchdog.h
 //   … clone3 …
 //   auto received = TRY(receive(control, pidfd, supervisor.signals()));   // INT, TERM, HUP, QUIT abort
 //   if (… Message::terminal) TRY(supervisor.attach_terminal(std::move(received.fd)));
 //   … Message::running, or end of file without a resident init …
 //   Ended ended = TRY(supervisor.run(pid, pidfd, control));  // signals that were held are delivered now
 //
-// However a Supervisor ends, its destructor gives the terminal back and ends the guard.
+// However a Supervisor ends, its destructor gives the terminal back and ends the watchdog.
 #pragma once
 
 #include <optional>
@@ -40,12 +40,12 @@ class Supervisor {
 
   Signals& signals() { return signals_; }
 
-  // Starts the guard process if it has something to guard: with `terminal` the caller's stdin, when that is a
+  // Starts the watchdog if it has something to guard: with `terminal` the caller's stdin, when that is a
   // terminal, and with cgroup_kill >= 0 (borrowed) the container. Else does nothing.
-  Result<void> start_guard(bool terminal, int cgroup_kill);
+  Result<void> start_watchdog(bool terminal, int cgroup_kill);
 
   // master: the container's terminal, as the init sent it. Copies the window size, sets the caller's terminal to raw
-  // mode (after start_guard) and makes run() relay.
+  // mode (after start_watchdog) and makes run() relay.
   Result<void> attach_terminal(UniqueFd master);
 
   // What the workload says of itself goes on while run() runs.
@@ -69,7 +69,7 @@ class Supervisor {
   void reap_orphans(pid_t container);
 
   Signals signals_;
-  Guard guard_;  // before terminal_: ended after the terminal is given back
+  Watchdog watchdog_;  // before terminal_: ended after the terminal is given back
   RawTerminal terminal_;
   std::optional<Relay> relay_;
   std::optional<NotifyRelay> notify_;

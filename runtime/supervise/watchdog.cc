@@ -57,40 +57,40 @@ void close_others(const std::array<int, 3>& kept) {
 
 }  // namespace
 
-Result<Guard> Guard::start(int terminal, const termios& saved, int cgroup_kill) {
+Result<Watchdog> Watchdog::start(int terminal, const termios& saved, int cgroup_kill) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) < 0) return fail(errno, "pipe");
   UniqueFd reader(ends[0]);
-  Guard guard;
-  guard.pipe_.reset(ends[1]);
+  Watchdog watchdog;
+  watchdog.pipe_.reset(ends[1]);
   GuardTask task{reader.get(), terminal, cgroup_kill, &saved, {reader.get(), terminal, cgroup_kill}};
   std::sort(task.kept.begin(), task.kept.end());
   pid_t pid = fork();
-  if (pid < 0) return fail(errno, "fork the guard");
+  if (pid < 0) return fail(errno, "fork the watchdog");
   if (pid == 0) stand_guard(task);
-  guard.pid_ = pid;
-  // From here, not by the guard itself: it may not have run yet when minirun's group is killed.
-  if (setpgid(pid, pid) < 0) return fail(errno, "give the guard a process group");
-  return guard;
+  watchdog.pid_ = pid;
+  // From here, not by the watchdog itself: it may not have run yet when minirun's group is killed.
+  if (setpgid(pid, pid) < 0) return fail(errno, "give the watchdog a process group");
+  return watchdog;
 }
 
-Guard::Guard(Guard&& other) noexcept : pid_(std::exchange(other.pid_, -1)), pipe_(std::move(other.pipe_)) {}
+Watchdog::Watchdog(Watchdog&& other) noexcept : pid_(std::exchange(other.pid_, -1)), pipe_(std::move(other.pipe_)) {}
 
-Guard& Guard::operator=(Guard&& other) noexcept {
+Watchdog& Watchdog::operator=(Watchdog&& other) noexcept {
   stop();
   pid_ = std::exchange(other.pid_, -1);
   pipe_ = std::move(other.pipe_);
   return *this;
 }
 
-void Guard::expect_raw(bool raw) {
+void Watchdog::expect_raw(bool raw) {
   if (pid_ <= 0) return;
-  // EPIPE: the guard was killed. minirun itself still gives the terminal back.
+  // EPIPE: the watchdog was killed. minirun itself still gives the terminal back.
   while (write(pipe_.get(), raw ? "r" : "c", 1) < 0 && errno == EINTR) {
   }
 }
 
-void Guard::stop() {
+void Watchdog::stop() {
   if (pid_ <= 0) return;
   (void)kill(pid_, SIGKILL);  // a child that is not reaped yet: the number is its own, also when it has ended
   while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The guard: a small helper process that cleans up when minirun is killed before it can do so itself (SIGKILL, the OOM
-// killer). It gives the caller's terminal back, and kills a container that has no pid namespace or no
-// init of minirun's (with both, the parent-death signal of the init reaches everything).
+// The watchdog: a small helper process that cleans up when minirun is killed before it can do so itself (SIGKILL, the
+// OOM killer). It gives the caller's terminal back, and kills a container that has no pid namespace or no init of
+// minirun's (with both, the parent-death signal of the init reaches everything).
 //
 // It is a fork of minirun in a process group of its own, so that neither the terminal's keys nor a kill of minirun's
 // group reach it, with every signal blocked, and it holds nothing but the terminal, cgroup.kill and the reading end of
@@ -17,15 +17,15 @@
 
 namespace minirun {
 
-class Guard {
+class Watchdog {
  public:
-  Guard() = default;  // no guard: every call does nothing
+  Watchdog() = default;  // no watchdog: every call does nothing
   // terminal: what to give back with the settings `saved`, or -1. cgroup_kill: an open cgroup.kill, or -1. Both are
-  // borrowed; the guard has copies of its own.
-  static Result<Guard> start(int terminal, const termios& saved, int cgroup_kill);
-  Guard(Guard&& other) noexcept;
-  Guard& operator=(Guard&& other) noexcept;
-  ~Guard() { stop(); }
+  // borrowed; the watchdog has copies of its own.
+  static Result<Watchdog> start(int terminal, const termios& saved, int cgroup_kill);
+  Watchdog(Watchdog&& other) noexcept;
+  Watchdog& operator=(Watchdog&& other) noexcept;
+  ~Watchdog() { stop(); }
 
   pid_t pid() const { return pid_; }
 

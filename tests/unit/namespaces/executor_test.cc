@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ring 2: the far side's code on a kernel that only writes down, and on one that fails.
+// Ring 2: the child's code on a kernel that only writes down, and on one that fails.
 #include "namespaces/executor.h"
 
 #include <fcntl.h>

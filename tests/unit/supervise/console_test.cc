@@ -198,7 +198,7 @@ TEST(RawTerminal, NeedsATerminal) {
   EXPECT_EQ(RawTerminal::open(pipe.reader.get()).error().code, ENOTTY);
 }
 
-// --- the guard
+// --- the watchdog
 
 pid_t child_of(pid_t parent, const char* name) {
   char path[64];
@@ -310,7 +310,7 @@ TEST(Guard, WhoseDeathIsNotMissedLeavesMinirunRunning) {
 }
 
 TEST(Guard, IsNotStartedWithoutAnythingToGuard) {
-  EXPECT_EQ(Guard().pid(), -1);
+  EXPECT_EQ(Watchdog().pid(), -1);
   Foreground run(Options{.init = [](const Init& init) { return rig::read_bytes(init.terminal, 1).empty() ? 1 : 0; },
                          .terminal = true});
   run.await_start();

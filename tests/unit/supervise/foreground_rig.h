@@ -215,7 +215,7 @@ class Foreground {
     (void)dup2(options.output < 0 ? null.get() : options.output, 1);
     options.before();
     Supervisor supervisor = TRY(Supervisor::begin());
-    TRY(supervisor.start_guard(options.terminal, options.cgroup_kill));
+    TRY(supervisor.start_watchdog(options.terminal, options.cgroup_kill));
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return fail(errno, "socketpair");
     UniqueFd control(ends[0]), far_control(ends[1]);
