@@ -73,7 +73,8 @@ std::string title(std::string_view name, const std::string& version) {
 
 std::string annotations_section() {
   std::string page =
-      ".SH ANNOTATIONS\n.PP\nminirun acts on these annotations of config.json and passes on all others.\n";
+      ".SH ANNOTATIONS\n.PP\nminirun acts on these annotations of config.json and keeps all others in the state. "
+      "Brackets name the origin of a key.\n";
   for (const AnnotationRow& row : known_annotations())
     fmt::format_to(std::back_inserter(page), ".TP\n\\fB{}\\fR{}=\\fI{}\\fR\n{}.\n", roff(row.key),
                    row.key.ends_with('.') ? "\\fINAME\\fR" : "", roff(row.value), roff(row.effect));
