@@ -123,7 +123,7 @@ Result<void> Cgroup::change(const std::vector<Write>& writes, const std::functio
   auto done = do_all();
   std::string lost = done.ok() ? "" : saved.restore();
   if (lost.empty()) return done;
-  return fail(0, "{}; what was changed before it could not be restored: {}", done.error().text(), lost);
+  return fail(done.error().kind, "{}; what was changed before it could not be restored: {}", done.error().text(), lost);
 }
 
 Result<void> Cgroup::enable(const std::vector<ControllerNeed>& needed) const {

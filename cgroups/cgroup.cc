@@ -23,7 +23,7 @@ namespace {
 constexpr int kAttempts = 100;  // another container may remove a shared parent directory between two of our calls
 
 Result<void> check_path(const std::string& path) {
-  auto refuse = [&](const char* why) { return fail(EINVAL, "cgroup path \"{}\" {}", path, why); };
+  auto refuse = [&](const char* why) { return fail(ErrorKind::config, EINVAL, "cgroup path \"{}\" {}", path, why); };
   if (!path.starts_with('/')) return refuse("is not absolute");
   if (path == "/") return refuse("is the root: a container needs a cgroup of its own");
   if (path.size() >= PATH_MAX) return refuse("is too long");

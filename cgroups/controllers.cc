@@ -43,7 +43,7 @@ Error not_offered(const ControllerNeed& need) {
   auto text = read_file(AT_FDCWD, "/proc/cgroups");  // left out of kernels without any cgroup v1
   std::string why =
       why_controller_missing(need.controller, text ? parse_proc_cgroups(*text) : std::vector<ControllerState>());
-  return fail(0, "{} needs the {} controller, {}", need.origin, need.controller, why);
+  return fail(ErrorKind::host, "{} needs the {} controller, {}", need.origin, need.controller, why);
 }
 
 // The kernel passes cpu, cpuset and pids on from a cgroup with processes too, which makes it the root of a threaded

@@ -57,7 +57,7 @@ Result<void> freeze(const Cgroup& cgroup, Cgroup::Deadline deadline) {
   // Those that are frozen already: a pause that fails has done nothing.
   auto undone = write_control(cgroup.fd(), "cgroup.freeze", "0");
   const char* lost = undone.ok() ? "" : ", nor can the others be thawed again";
-  if (!frozen.ok()) return fail(0, "{}{}", frozen.error().text(), lost);
+  if (!frozen.ok()) return fail(frozen.error().kind, "{}{}", frozen.error().text(), lost);
   return fail(ETIMEDOUT, "cgroup {}: {}{}", cgroup.record().path, why, lost);
 }
 

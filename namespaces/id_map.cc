@@ -78,7 +78,7 @@ class Program {
   Result<int> finish() {
     UniqueFd pidfd = TRY(open_pidfd(pid_));
     if (!TRY(await_end(pidfd.get(), std::chrono::steady_clock::now() + kProgramTime)))
-      return fail(0, "did not end within {} seconds", kProgramTime.count());
+      return fail(ErrorKind::host, "did not end within {} seconds", kProgramTime.count());
     return wait();
   }
 
@@ -128,8 +128,8 @@ Result<std::string> find_program(const std::string& name) {
     if (candidate[0] == '/' && access(candidate.c_str(), X_OK) == 0) return candidate;
     start = end + 1;
   }
-  return fail(0, "{} is not in PATH: without it ordinary users can map only their own id (Debian: package uidmap)",
-              name);
+  return fail(ErrorKind::host,
+              "{} is not in PATH: without it ordinary users can map only their own id (Debian: package uidmap)", name);
 }
 
 // The first bytes of what a program left in the file, on one line.
@@ -158,7 +158,7 @@ Result<void> map_with_program(const char* name, pid_t pid, const IdMaps& maps) {
   if (said.empty())
     said = WIFSIGNALED(*status) ? fmt::format("killed by signal {}", WTERMSIG(*status))
                                 : fmt::format("exit status {}", WEXITSTATUS(*status));
-  return fail(0, "{}: {}", path, said);
+  return fail(ErrorKind::host, "{}: {}", path, said);
 }
 
 Result<void> write_map(int proc, const char* file, const IdMaps& maps) {

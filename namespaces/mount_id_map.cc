@@ -76,7 +76,8 @@ Result<int> MountIdMapper::user_namespace(const MountIdMap& map) {
   }, other{};
   if (stat("/proc/self/ns/user", &own) == 0 && fstat(opened->get(), &other) == 0 && own.st_dev == other.st_dev &&
       own.st_ino == other.st_ino)
-    return fail(0, "map the ids of the mount: {} is minirun's own user namespace, which maps every id to itself",
+    return fail(ErrorKind::config,
+                "map the ids of the mount: {} is minirun's own user namespace, which maps every id to itself",
                 map.user_namespace);
   namespaces_.push_back({map, std::move(opened).value()});
   return namespaces_.back().fd.get();

@@ -37,7 +37,7 @@ Result<std::vector<UniqueFd>> take(const Plan& plan, Child& child) {
   uint64_t count = plan.steps.back().arg[0];
   if (!TRY(await_contexts(child))) {
     Report report = child.memory.report();
-    if (report.state != kFailed) return fail(0, "the process that opens it was killed");
+    if (report.state != kFailed) return fail(ErrorKind::setup, "the process that opens it was killed");
     return step_error(plan, report);
   }
   std::vector<UniqueFd> contexts;

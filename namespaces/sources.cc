@@ -59,7 +59,8 @@ Result<UniqueFd> open_device(const Source& source) {
   if (fstat(fd.get(), &facts) < 0) return fail(errno, "stat {}", source.path);
   bool device = S_ISCHR(facts.st_mode) || S_ISBLK(facts.st_mode);
   if (!device || facts.st_rdev != source.detail)
-    return fail(0, "the host's {} is not the device {}:{}: in a user namespace devices are bind mounts of the host's",
+    return fail(ErrorKind::host,
+                "the host's {} is not the device {}:{}: in a user namespace devices are bind mounts of the host's",
                 source.path, major(source.detail), minor(source.detail));
   return fd;
 }
@@ -98,7 +99,8 @@ Result<UniqueFd> open_null_device() {
   struct stat facts {};
   if (fstat(fd.get(), &facts) < 0) return fail(errno, "stat /dev/null");
   if (!S_ISCHR(facts.st_mode) || facts.st_rdev != makedev(1, 3))
-    return fail(0, "the host's /dev/null is not the character device 1:3: masked paths cannot be hidden with it");
+    return fail(ErrorKind::host,
+                "the host's /dev/null is not the character device 1:3: masked paths cannot be hidden with it");
   abi::MountAttributes attributes{abi::kMountAttrReadonly | abi::kMountAttrNosuid | abi::kMountAttrNoexec, 0,
                                   abi::kMsPrivate, 0};
   if (syscall(SYS_mount_setattr, fd.get(), "", abi::kAtEmptyPath, &attributes, sizeof attributes) < 0)

@@ -95,7 +95,7 @@ int minirun_main(int argc, char** argv) {
   auto outcome = dispatch(invocation);
   if (!outcome.ok()) {
     report_error(outcome.error().text());
-    return outcome.error().exit_status();
+    return outcome.error().exit_status;
   }
   int status = print({outcome->out, outcome->error ? outcome->error->text() : "", outcome->status});
   if (!outcome->note.empty()) report_line(outcome->note);

@@ -14,8 +14,51 @@ std::string errno_text(int code) {
   return text;
 }
 
+const char* kind_name(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::host:
+      return "host";
+    case ErrorKind::config:
+      return "config";
+    case ErrorKind::setup:
+      return "setup";
+    case ErrorKind::exec:
+      return "exec";
+    case ErrorKind::state:
+      return "state";
+    case ErrorKind::busy:
+      return "busy";
+    case ErrorKind::aborted:
+      return "aborted";
+    case ErrorKind::usage:
+      return "usage";
+  }
+  return "host";
+}
+
+const ErrorDetail& Error::details() const {
+  static const ErrorDetail none;
+  return detail ? *detail : none;
+}
+
+ErrorDetail& Error::change_details() {
+  auto own = std::make_shared<ErrorDetail>(details());
+  detail = own;
+  return *own;
+}
+
 std::string Error::text() const {
-  return code == 0 ? message : message + ": " + errno_text(code);
+  std::string all = message;
+  if (code != 0 && kind != ErrorKind::state) all += ": " + errno_text(code);
+  const ErrorDetail& known = details();
+  if (known.step != 0) all += fmt::format(" [step {} of {}]", known.step, known.steps);
+  for (const std::string& hint : known.hints) all += " (" + hint + ")";
+  return all;
+}
+
+Error with_hint(Error error, std::string hint) {
+  if (!hint.empty()) error.change_details().hints.push_back(std::move(hint));
+  return error;
 }
 
 }  // namespace minirun

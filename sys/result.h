@@ -8,10 +8,13 @@
 
 #include <fmt/core.h>
 
+#include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace minirun {
 
@@ -19,15 +22,51 @@ namespace minirun {
 // case-sensitively. Never translated: minirun sets no locale.
 std::string errno_text(int code);
 
+// What an error is about, for a program that cannot read its text. The names (kind_name()) are fixed.
+enum class ErrorKind : uint8_t {
+  host,     // a system call failed, or this machine cannot do it
+  config,   // config.json, or another file that says what is wanted
+  setup,    // a step of making the container, a hook among them
+  exec,     // the workload's program cannot be executed
+  state,    // no such container, or not in a state that the command is for
+  busy,     // another minirun command is working on the container
+  aborted,  // a signal asked to give the command up
+  usage,    // the command line
+};
+
+const char* kind_name(ErrorKind kind);
+
+// One thing that is wrong in a file such as config.json.
+struct Problem {
+  std::string pointer;  // JSON pointer of what is wrong, or of what is missing
+  std::string message;  // what is allowed, and what was found
+};
+
+// What is known of an error beside its text. A field is empty, or 0, where it is not known.
+struct ErrorDetail {
+  uint32_t step = 0;               // of a launch, counted from 1: the list that `minirun plan` prints
+  uint32_t steps = 0;              // how many the launch has
+  std::string pointer;             // of the property of config.json that asked for it
+  std::string call;                // the system call that failed
+  std::string path;                // what it was about: of the host, or the container's own
+  std::vector<std::string> hints;  // causes that the kernel's word does not name, and what to change
+  std::vector<Problem> problems;   // all that is wrong in the file, in its order
+};
+
 struct Error {
   int code = 0;         // errno value, or 0 where no system call failed
   std::string message;  // what was tried, on what
-  int signal = 0;       // which asked to give the command up, or 0
+  ErrorKind kind = ErrorKind::host;
+  int exit_status = 1;  // of a command that ends with it
+  std::shared_ptr<const ErrorDetail> detail{};
 
-  // "message: errno text", or the message alone when code is 0.
+  // "message: errno text [step 9 of 62] (hint)", or less, as far as that is known. An error of state is a fact about
+  // the container, and is told without the kernel's word.
   std::string text() const;
-  // Of a command that ends with it.
-  int exit_status() const { return signal != 0 ? 128 + signal : 1; }
+  // Never null.
+  const ErrorDetail& details() const;
+  // To fill in. Copies of the error keep what they have.
+  ErrorDetail& change_details();
 };
 
 template <class T>
@@ -77,11 +116,26 @@ Error fail(int code, fmt::format_string<Args...> format, Args&&... args) {
   return Error{code, fmt::vformat(format, fmt::make_format_args(args...))};
 }
 
+// Where no system call failed: return fail(ErrorKind::state, "container not running");
+template <class... Args>
+Error fail(ErrorKind kind, fmt::format_string<Args...> format, Args&&... args) {
+  return Error{0, fmt::vformat(format, fmt::make_format_args(args...)), kind};
+}
+
+// The same with an errno value that says more.
+template <class... Args>
+Error fail(ErrorKind kind, int code, fmt::format_string<Args...> format, Args&&... args) {
+  return Error{code, fmt::vformat(format, fmt::make_format_args(args...)), kind};
+}
+
 // Adds the user's noun in front: wrap(error, "/mounts/3") → "/mounts/3: open x".
 inline Error wrap(Error error, const std::string& noun) {
   error.message = noun + ": " + error.message;
   return error;
 }
+
+// Adds a cause or a remedy behind the text, in brackets; nothing when it is empty.
+Error with_hint(Error error, std::string hint);
 
 }  // namespace minirun
 

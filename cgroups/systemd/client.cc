@@ -107,7 +107,7 @@ Error Client::ended() {
   std::string words(text, n < 0 ? 0 : static_cast<size_t>(n));
   while (!words.empty() && words.back() == '\n') words.pop_back();
   std::replace(words.begin(), words.end(), '\n', ' ');
-  return fail(0, "minirun-systemd has ended{}{}", words.empty() ? "" : ": ", words);
+  return fail(ErrorKind::host, "minirun-systemd has ended{}{}", words.empty() ? "" : ": ", words);
 }
 
 Result<std::string> Client::receive(Deadline deadline) {

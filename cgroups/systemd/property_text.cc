@@ -206,7 +206,7 @@ Result<Property> in_seconds(const Known& known, std::string_view value) {
   auto seconds = text.seconds();
   constexpr double kMost = 1e12;  // some 30,000 years
   if (!seconds || !text.at_end() || *seconds < 0 || *seconds > kMost)
-    return fail(EINVAL, "must be a number of seconds: found \"{}\"", value);
+    return fail(ErrorKind::config, EINVAL, "must be a number of seconds: found \"{}\"", value);
   return number(std::string(known.name), static_cast<uint64_t>(std::llround(*seconds * 1e6)));
 }
 
@@ -224,13 +224,15 @@ Result<Property> property_of_text(std::string_view name, std::string_view value)
   bool seconds = is_seconds(name);
   const Known* known = find_known(seconds ? fmt::format("{}USec", name.substr(0, name.size() - 3)) : std::string(name));
   if (known == nullptr)
-    return fail(EINVAL, "not a property of a scope that a container may set (docs/systemd.md lists them)");
+    return fail(ErrorKind::config, EINVAL,
+                "not a property of a scope that a container may set (docs/systemd.md lists them)");
   if (seconds) return in_seconds(*known, value);
   Text text(value);
   ValueWriter writer;
   bool array = known->signature.size() > 1;
   bool good = array ? text.array(known->signature[1], writer) : text.value(known->signature[0], writer);
-  if (!good || !text.at_end()) return fail(EINVAL, "must be {}: found \"{}\"", describe(known->signature), value);
+  if (!good || !text.at_end())
+    return fail(ErrorKind::config, EINVAL, "must be {}: found \"{}\"", describe(known->signature), value);
   return Property{std::string(known->name), std::string(known->signature), writer.take() + text.take_elements()};
 }
 

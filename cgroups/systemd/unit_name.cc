@@ -38,7 +38,7 @@ std::string escape_unit(std::string_view text) {
 }
 
 Result<std::string> slice_path(std::string_view slice) {
-  auto refuse = [&] { return fail(EINVAL, "\"{}\" is not the name of a slice of systemd", slice); };
+  auto refuse = [&] { return fail(ErrorKind::config, EINVAL, "\"{}\" is not the name of a slice of systemd", slice); };
   if (!is_unit_name(slice) || !slice.ends_with(kSlice)) return refuse();
   std::string_view name = slice.substr(0, slice.size() - kSlice.size());
   if (name == "-") return std::string();
@@ -61,19 +61,20 @@ Result<ScopeName> parse_scope_name(std::string_view cgroups_path, std::string_vi
   size_t first = cgroups_path.find(':');
   size_t second = first == cgroups_path.npos ? first : cgroups_path.find(':', first + 1);
   if (second == cgroups_path.npos || cgroups_path.find(':', second + 1) != cgroups_path.npos)
-    return fail(EINVAL,
+    return fail(ErrorKind::config, EINVAL,
                 "expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got \"{}\" instead",
                 cgroups_path);
   std::string_view slice = cgroups_path.substr(0, first);
   std::string_view prefix = cgroups_path.substr(first + 1, second - first - 1);
   std::string_view name = cgroups_path.substr(second + 1);
   if (name.ends_with(kSlice))
-    return fail(EINVAL, "\"{}\" is the name of a slice, and a slice of systemd can hold no process", name);
+    return fail(ErrorKind::config, EINVAL, "\"{}\" is the name of a slice, and a slice of systemd can hold no process",
+                name);
   if (!slice.empty()) scope.slice = slice;
   TRY(slice_path(scope.slice));
   scope.unit = fmt::format("{}{}{}{}", prefix, prefix.empty() ? "" : "-", name, kScope);
   if (name.empty() || !is_unit_name(scope.unit))
-    return fail(EINVAL, "\"{}\" is not the name of a unit of systemd", scope.unit);
+    return fail(ErrorKind::config, EINVAL, "\"{}\" is not the name of a unit of systemd", scope.unit);
   return scope;
 }
 

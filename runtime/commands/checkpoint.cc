@@ -26,7 +26,7 @@ namespace {
 
 Result<void> check_container(const Container& container) {
   if (container.status != "running" && container.status != "paused")
-    return fail(0, "container not running: {}", container.status);
+    return fail(ErrorKind::state, "container not running: {}", container.status);
   return {};
 }
 

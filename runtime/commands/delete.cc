@@ -19,7 +19,8 @@ bool may_go(const std::string& status) {
 
 Result<void> remove_known(Container container, bool force) {
   if (!may_go(container.status) && !force)
-    return fail(0, "cannot delete container {} that is not stopped: {}", container.record.id, container.status);
+    return fail(ErrorKind::state, "cannot delete container {} that is not stopped: {}", container.record.id,
+                container.status);
   return remove_container(container);
 }
 
@@ -29,7 +30,7 @@ Result<void> remove_unknown(StateDirectory state, const std::string& why, bool f
   std::string mark = TRY(state.mark());
   auto cgroups = TRY(Cgroup::find_marked(hierarchy, mark));
   if (!cgroups.empty() && !force) {
-    return fail(0, "{}, but cgroup {} is the container's (delete --force kills and removes it)", why,
+    return fail(ErrorKind::state, "{}, but cgroup {} is the container's (delete --force kills and removes it)", why,
                 cgroups[0].record().path);
   }
   for (Cgroup& cgroup : cgroups) TRY(remove_cgroup(cgroup));
@@ -40,11 +41,11 @@ Result<void> remove_locked(StateDirectory state, bool force) {
   TRY(state.lock());
   auto record = state.read();
   auto known = record.ok() ? check_format(*record) : Result<void>();
-  if (!known.ok() && !force) return fail(0, "{} (delete --force removes it)", known.error().text());
+  if (!known.ok() && !force) return with_hint(known.error(), "delete --force removes it");
   if (record.ok()) return remove_known(TRY(inspect(std::move(state), std::move(record).value())), force);
   // Mostly minirun was killed between the claim of the id and its first record, and left nothing but the directory.
   if (record.error().code == ENOENT) return remove_unknown(std::move(state), "the container has no record", force);
-  if (!force) return fail(0, "{} (delete --force removes what can be found)", record.error().text());
+  if (!force) return with_hint(record.error(), "delete --force removes what can be found");
   return remove_unknown(std::move(state), "", force);
 }
 
@@ -55,11 +56,11 @@ Result<Outcome> perform(const GlobalOptions& global, const DeleteCommand& comman
   if (!checked.ok()) return wrap(checked.error(), "delete " + command.id);
   auto root = open_existing_root(global.root);
   auto state = root.ok() ? StateDirectory::open(root->get(), command.id) : Result<StateDirectory>(root.error());
-  if (!state.ok() && command.force && state.error().code == ENOENT) return Outcome{};
+  if (!state.ok() && command.force && is_no_container(state.error())) return Outcome{};
   if (!state.ok()) return named("delete", command.id, state.error());
   auto removed = remove_locked(std::move(state).value(), command.force);
   // Deleted by another command while this one waited for the lock.
-  if (!removed.ok() && command.force && removed.error().message == "container does not exist") return Outcome{};
+  if (!removed.ok() && command.force && is_no_container(removed.error())) return Outcome{};
   if (!removed.ok()) return named("delete", command.id, removed.error());
   return Outcome{};
 }

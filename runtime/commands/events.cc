@@ -89,7 +89,7 @@ Result<void> EventStream::run() {
 Result<std::string> events(const GlobalOptions& global, const EventsCommand& command) {
   auto interval = parse_duration(command.interval);
   if (!interval.ok()) return wrap(interval.error(), "--interval");
-  if (interval->count() <= 0) return fail(0, "--interval: must be greater than 0");
+  if (interval->count() <= 0) return fail(ErrorKind::usage, "--interval: must be greater than 0");
   Container container = TRY(find_container(global.root, command.id));
   Cgroup cgroup = TRY(open_running_cgroup(container));
   if (command.stats) return stats_event(command.id, cgroup.fd());

@@ -45,10 +45,10 @@ namespace {
 constexpr int kOwnFailure = 255;  // as runc has it: the command's own statuses are below
 
 Result<void> check_status(const Container& container, bool ignore_paused) {
-  if (container.status == "creating") return fail(0, "cannot exec in a container that is being created");
-  if (!container.init) return fail(0, "cannot exec in a stopped container");
+  if (container.status == "creating") return fail(ErrorKind::state, "cannot exec in a container that is being created");
+  if (!container.init) return fail(ErrorKind::state, "cannot exec in a stopped container");
   if (container.status == "paused" && !ignore_paused)
-    return fail(0, "cannot exec in a paused container (use --ignore-paused to override)");
+    return fail(ErrorKind::state, "cannot exec in a paused container (use --ignore-paused to override)");
   return {};
 }
 
@@ -60,9 +60,11 @@ Result<Cgroup> exec_cgroup(const ContainerRecord& record, const std::vector<std:
   std::string below;
   if (!options.empty()) {
     below = options.back();
-    if (options.size() > 1) return fail(0, "--cgroup {}: must be given once: cgroup v2 has a single tree", below);
+    if (options.size() > 1)
+      return fail(ErrorKind::usage, "--cgroup {}: must be given once: cgroup v2 has a single tree", below);
     if (below.find(':') != std::string::npos)
-      return fail(0, "--cgroup {}: must be a path below the container's cgroup: controllers are for cgroup v1", below);
+      return fail(ErrorKind::usage,
+                  "--cgroup {}: must be a path below the container's cgroup: controllers are for cgroup v1", below);
     while (below.starts_with('/')) below.erase(0, 1);
     while (below.ends_with('/')) below.pop_back();
   } else {
@@ -80,9 +82,9 @@ Result<Cgroup> exec_cgroup(const ContainerRecord& record, const std::vector<std:
   return opened;
 }
 
-// --ignore-paused: until the container goes on or ends. A process that is born frozen would hold minirun in clone3(2),
-// where no signal is heard.
-Result<void> await_thaw(const Cgroup& cgroup, int init_pidfd, Signals& signals) {
+// --ignore-paused: until the container goes on; false when it ends. A process that is born frozen would hold minirun in
+// clone3(2), where no signal is heard.
+Result<bool> await_thaw(const Cgroup& cgroup, int init_pidfd, Signals& signals) {
   constexpr int kLookAgainMs = 200;  // a freeze that is not complete yet ends without an event
   UniqueFd events = TRY(open_at(cgroup.fd(), "cgroup.events", O_RDONLY));
   for (;;) {
@@ -90,10 +92,10 @@ Result<void> await_thaw(const Cgroup& cgroup, int init_pidfd, Signals& signals) 
     if (auto signal = signals.abort_request()) return given_up(*signal);
     char text[256];  // poll(2) waits for what changed since the last read
     if (pread(events.get(), text, sizeof text, 0) < 0) return fail(errno, "read cgroup.events");
-    if (!TRY(is_frozen(cgroup.fd(), "."))) return {};
+    if (!TRY(is_frozen(cgroup.fd(), "."))) return true;
     pollfd polls[] = {{events.get(), POLLPRI, 0}, {init_pidfd, POLLIN, 0}, {signals.fd(), POLLIN, 0}};
     if (poll(polls, std::size(polls), kLookAgainMs) < 0 && errno != EINTR) return fail(errno, "wait for the container");
-    if (polls[1].revents != 0) return fail(0, "cannot exec in a stopped container");
+    if (polls[1].revents != 0) return false;
   }
 }
 
@@ -233,11 +235,11 @@ Result<Outcome> Exec::supervise() {
 // The container may end at any moment: then its end is the reason, not the step that failed.
 Error Exec::explain(const Error& error) const {
   constexpr const char* kStopped = "cannot exec in a stopped container";
-  if (!container_.init || error.message == kStopped) return error;
+  if (!container_.init) return error;
   auto ended = has_ended(container_.init.get());
   // Its namespaces go (setns: ESRCH) before its end can be seen.
   if (!ended.ok() || (!*ended && !is_exiting(container_.record.init.pid))) return error;
-  return fail(0, "{} ({})", kStopped, error.text());
+  return fail(ErrorKind::state, "{} ({})", kStopped, error.text());
 }
 
 Result<Outcome> Exec::perform(int state_root) {
@@ -251,7 +253,10 @@ Result<Outcome> Exec::attempt(int state_root) {
   TRY(prepare(state_root));
   if (container_.status == "paused") {
     Cgroup frozen = TRY(open_cgroup(container_.record));
-    TRY(await_thaw(frozen, container_.init.get(), supervisor_.signals()));
+    if (!TRY(await_thaw(frozen, container_.init.get(), supervisor_.signals()))) {
+      container_.init.reset();
+      return check_status(container_, command_.ignore_paused).error();
+    }
   }
   auto failure = launch();
   bool ran = failure.ok() && !*failure;
@@ -287,7 +292,7 @@ Result<Outcome> perform(const GlobalOptions& global, const ExecCommand& command)
   auto outcome = exec(global, command);
   if (outcome.ok()) return outcome;
   Error error = named("exec failed:", command.id, name_as_given(outcome.error(), command));
-  int status = error.signal != 0 ? error.exit_status() : kOwnFailure;
+  int status = error.kind == ErrorKind::aborted ? error.exit_status : kOwnFailure;
   return Outcome{status, "", "", std::move(error)};
 }
 

@@ -38,18 +38,20 @@ Error as_error(const Problems& problems, const std::string& file) {
     text += (text.empty() ? "" : "\n") + fmt::format("{}{}{}{}{}", file, file.empty() ? "" : ": ", pointer,
                                                      pointer.empty() ? "" : ": ", problem.message);
   }
-  return Error{0, std::move(text)};
+  Error error{0, std::move(text), ErrorKind::config};
+  error.change_details().problems = problems;
+  return error;
 }
 
 Result<oci::Process> read_process_file(const std::string& file, const oci::Spec& container) {
   UniqueFd fd = TRY(open_at(AT_FDCWD, file, O_RDONLY | O_NOCTTY));
   std::string json = TRY(read_all(fd.get(), kMaxProcessBytes, file));
   auto document = JsonDocument::parse(json);
-  if (!document.ok()) return fail(0, "{}:{}", file, document.error().message);
+  if (!document.ok()) return fail(ErrorKind::config, "{}:{}", file, document.error().message);
   ParseOutcome parsed = parse_process(**document);
   for (const std::string& pointer : parsed.unknown) log_debug("{}: {}: unknown property, ignored", file, pointer);
   if (!parsed.problems.empty()) return as_error(parsed.problems, file);
-  if (!parsed.spec.process) return fail(0, "{}: must be a process object", file);
+  if (!parsed.spec.process) return fail(ErrorKind::config, "{}: must be a process object", file);
   Problems problems = problems_of(container, *parsed.spec.process);
   if (!problems.empty()) return as_error(problems, file);
   return std::move(*parsed.spec.process);
@@ -60,7 +62,8 @@ Result<uint32_t> parse_id(const char* option, std::string_view text) {
   uint32_t id = kNoId;
   auto parsed = std::from_chars(text.data(), text.data() + text.size(), id);
   if (id == kNoId || parsed.ec != std::errc() || parsed.ptr != text.data() + text.size())
-    return fail(0, "{}: \"{}\" is not the number of a user or group (names are not looked up)", option, text);
+    return fail(ErrorKind::usage, "{}: \"{}\" is not the number of a user or group (names are not looked up)", option,
+                text);
   return id;
 }
 
@@ -169,7 +172,7 @@ Error name_as_given(Error error, const ExecCommand& command) {
 Result<oci::Process> exec_process(const ExecCommand& command, const oci::Spec& container) {
   const std::string& file = command.process;
   if (file.empty() && command.arguments.empty())
-    return fail(0, "which command? Give it after the id, or --process FILE");
+    return fail(ErrorKind::usage, "which command? Give it after the id, or --process FILE");
   if (!file.empty() && !command.arguments.empty())
     report_line(fmt::format("minirun: warning: command {} is ignored: --process {} has the one that runs",
                             quoted(command.arguments[0]), file));

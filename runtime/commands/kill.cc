@@ -97,7 +97,7 @@ Result<Outcome> perform(const GlobalOptions& global, const KillCommand& command)
   if (!found.ok()) return named("kill", command.id, found.error());
   auto sent = deliver(*found, signal, command.all);
   if (!sent.ok()) return wrap(sent.error(), "kill " + command.id);
-  if (!*sent) return fail(0, "kill {}: container not running: no such process", command.id);
+  if (!*sent) return fail(ErrorKind::state, "kill {}: container not running: no such process", command.id);
   return Outcome{};
 }
 

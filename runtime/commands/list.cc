@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <string>
 #include <vector>
 
@@ -36,7 +35,7 @@ Listed list_one(StateDirectory state) {
 Result<std::vector<Listed>> list_containers(const GlobalOptions& global) {
   std::vector<Listed> all;
   auto root = open_existing_root(global.root);
-  if (!root.ok() && root.error().code == ENOENT) return all;
+  if (!root.ok() && is_no_container(root.error())) return all;
   if (!root.ok()) return root.error();
   for (const std::string& id : TRY(list_ids(root->get()))) {
     auto state = StateDirectory::open(root->get(), id);

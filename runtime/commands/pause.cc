@@ -17,18 +17,18 @@ Cgroup::Deadline deadline() {
 
 Result<void> pause_container(const GlobalOptions& global, const std::string& id) {
   Container container = TRY(find_locked(global.root, id));
-  if (container.status == "paused") return fail(0, "container not running: it is paused already");
+  if (container.status == "paused") return fail(ErrorKind::state, "container not running: it is paused already");
   Cgroup cgroup = TRY(open_running_cgroup(container));
   TRY(freeze(cgroup, deadline()));
   pollfd ended{container.init.get(), POLLIN, 0};
   if (poll(&ended, 1, 0) == 0) return {};
   TRY(thaw(cgroup, deadline()));  // what is left of it is to be found as at any other end
-  return fail(0, "container not running: it has just ended");
+  return fail(ErrorKind::state, "container not running: it has just ended");
 }
 
 Result<void> resume_container(const GlobalOptions& global, const std::string& id) {
   Container container = TRY(find_locked(global.root, id));
-  if (container.status != "paused") return fail(0, "container not paused: {}", container.status);
+  if (container.status != "paused") return fail(ErrorKind::state, "container not paused: {}", container.status);
   return thaw(TRY(open_running_cgroup(container)), deadline());
 }
 

@@ -21,7 +21,7 @@ Result<std::vector<pid_t>> processes_of(const Container& container) {
   if (container.record.cgroup.path.empty()) {
     std::vector<pid_t> pids;
     if (!container.init && container.status == "stopped") return pids;
-    if (!container.init) return fail(0, "container not running");
+    if (!container.init) return fail(ErrorKind::state, "container not running");
     for (const PidNamespaceMember& member : TRY(pid_namespace_members(container.record.init.pid, container.init.get())))
       pids.push_back(member.pid);
     return pids;
@@ -30,7 +30,7 @@ Result<std::vector<pid_t>> processes_of(const Container& container) {
   auto pids = cgroup.ok() ? list_processes(cgroup->fd()) : Result<std::vector<pid_t>>(cgroup.error());
   bool none = pids.ok() ? pids->empty() && !container.init : is_gone(pids.error());
   if (!none) return pids;
-  if (container.status != "stopped") return fail(0, "container not running");
+  if (container.status != "stopped") return fail(ErrorKind::state, "container not running");
   return std::vector<pid_t>();
 }
 

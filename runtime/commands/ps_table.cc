@@ -91,7 +91,7 @@ Result<Ps> Ps::start(const std::vector<std::string>& arguments) {
   if (!errors) return fail(errno, "memfd_create");
   pid_t pid = -1;
   int code = spawn_ps(arguments, write_end.get(), errors.get(), &pid);
-  if (code == ENOENT) return fail(0, "ps(1) is not in PATH: no such file or directory");
+  if (code == ENOENT) return fail(ErrorKind::host, "ps(1) is not in PATH: no such file or directory");
   if (code != 0) return fail(code, "run ps(1)");
   return Ps(pid, std::move(read_end), std::move(errors));
 }
@@ -143,7 +143,7 @@ Result<pid_t> pid_in(std::string_view line, size_t column) {
     auto parsed = std::from_chars(field.data(), field.data() + field.size(), pid);
     if (parsed.ec == std::errc() && parsed.ptr == field.data() + field.size()) return pid;
   }
-  return fail(0, "ps(1) printed no pid in the column PID of {}", quoted(line));
+  return fail(ErrorKind::host, "ps(1) printed no pid in the column PID of {}", quoted(line));
 }
 
 }  // namespace
@@ -154,7 +154,7 @@ Result<std::string> run_ps(const std::vector<std::string>& arguments) {
   int status = ps.wait();
   if (status == 0) return text;
   std::string why = ps.errors();
-  return fail(0, "ps(1) failed ({} {}){}{}", WIFSIGNALED(status) ? "signal" : "exit status",
+  return fail(ErrorKind::host, "ps(1) failed ({} {}){}{}", WIFSIGNALED(status) ? "signal" : "exit status",
               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), why.empty() ? "" : ": ", why);
 }
 
@@ -163,7 +163,7 @@ Result<std::string> select_processes(std::string_view table, const std::vector<p
   std::vector<std::string_view> titles = words(header);
   auto column = std::find(titles.begin(), titles.end(), "PID");
   if (column == titles.end())
-    return fail(0, "ps(1) printed no column PID to select the processes by: {}", quoted(header));
+    return fail(ErrorKind::host, "ps(1) printed no column PID to select the processes by: {}", quoted(header));
   std::string out = std::string(header) + "\n";
   for (std::string_view rest = table.substr(std::min(table.size(), header.size() + 1)); !rest.empty();) {
     std::string_view line = rest.substr(0, rest.find('\n'));

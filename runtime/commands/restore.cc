@@ -153,7 +153,7 @@ Result<pid_t> Restoration::run(const std::string& criu, const ImagePaths& paths)
   (void)unlinkat(state, kPidFile, 0);  // goes with the directory at the latest
   pid_t pid = 0;
   std::from_chars(text.data(), text.data() + text.size(), pid);
-  if (pid <= 1) return fail(0, "criu says that the container's first process is \"{}\"", text);
+  if (pid <= 1) return fail(ErrorKind::setup, "criu says that the container's first process is \"{}\"", text);
   return pid;
 }
 

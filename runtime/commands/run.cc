@@ -129,7 +129,7 @@ std::string Run::why_it_ended(const Ended& ended) {
 Result<void> Run::clean_up() {
   StateDirectory& state = creation_.state();
   auto locked = state.lock();
-  bool deleted = !locked.ok() && locked.error().code == ENOENT;
+  bool deleted = !locked.ok() && is_no_container(locked.error());
   if (deleted) {  // by another command, directory and all
     state.keep();
     creation_.host_side().keep();
@@ -141,7 +141,8 @@ Result<void> Run::clean_up() {
     creation_.leave_hooks();
   }
   if (deleted || !removed.ok()) return removed;
-  if (!locked.ok() && locked.error().code == 0) {  // another command has it: it is that one's to end, or delete's
+  if (!locked.ok() &&
+      locked.error().kind == ErrorKind::busy) {  // another command has it: it is that one's to end, or delete's
     state.keep();
     creation_.leave_hooks();
   }

@@ -26,7 +26,7 @@ Result<void> write_config(const std::string& bundle, const std::string& text) {
   UniqueFd directory = TRY(open_at(AT_FDCWD, bundle, O_RDONLY | O_DIRECTORY));
   auto file = open_at(directory.get(), "config.json", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
   if (!file.ok() && file.error().code == EEXIST)
-    return fail(0, "config.json exists in {}: it is never overwritten, remove it first", bundle);
+    return fail(ErrorKind::usage, "config.json exists in {}: it is never overwritten, remove it first", bundle);
   if (!file.ok()) return wrap(file.error(), bundle);
   auto written = write_whole(file->get(), text);
   if (!written.ok()) (void)unlinkat(directory.get(), "config.json", 0);  // the first error is reported

@@ -30,10 +30,11 @@ constexpr const char* kStoppedWaiting = "cannot start a container that has stopp
 
 Result<void> check_status(const Container& container) {
   const std::string& status = container.status;
-  if (status == "stopped") return fail(0, "{}", has_start_socket(container.state.fd()) ? kStoppedWaiting : kStopped);
-  if (status == "creating") return fail(0, "cannot start a container that is being created");
-  if (status == "paused") return fail(0, "cannot start a paused container");
-  if (status != "created") return fail(0, "cannot start an already running container");
+  if (status == "stopped")
+    return fail(ErrorKind::state, "{}", has_start_socket(container.state.fd()) ? kStoppedWaiting : kStopped);
+  if (status == "creating") return fail(ErrorKind::state, "cannot start a container that is being created");
+  if (status == "paused") return fail(ErrorKind::state, "cannot start a paused container");
+  if (status != "created") return fail(ErrorKind::state, "cannot start an already running container");
   return {};
 }
 
@@ -42,11 +43,11 @@ Error why_silent(const Container& container, const Error& error) {
   if (error.code != ETIMEDOUT) {
     constexpr std::chrono::seconds kLastMoments{1};
     auto ended = await_end(container.init.get(), std::chrono::steady_clock::now() + kLastMoments);
-    return ended.ok() && *ended ? fail(0, kStoppedWaiting) : error;
+    return ended.ok() && *ended ? fail(ErrorKind::state, kStoppedWaiting) : error;
   }
   std::string what = describe_processes(std::vector<pid_t>{container.record.init.pid});
   std::string hint = what.find(", T") != what.npos ? ", which is stopped: SIGCONT continues it" : "";
-  return fail(0, "the container's init does not answer: {}{}", what, hint);
+  return fail(ErrorKind::host, "the container's init does not answer: {}{}", what, hint);
 }
 
 // From the container that waits to its running workload. hook_failed: a hook did, and the container has to go.
@@ -106,7 +107,8 @@ Result<Outcome> start(Container container) {
   TRY(check_status(container));
   std::string text = TRY(container.state.read_config());
   Bundle config = TRY(parse_config(text));
-  if (!config.spec.process) return fail(0, "config.json has no /process, so the container has no program to start");
+  if (!config.spec.process)
+    return fail(ErrorKind::config, "config.json has no /process, so the container has no program to start");
   // Each is the image's, and may leave a process that waits for the next.
   // Root joins for them by its init program alone (Birth in namespaces/plan.h).
   if (geteuid() != 0 && !config.spec.hooks.start_container.empty()) TRY(reexec_sealed());

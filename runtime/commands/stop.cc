@@ -96,7 +96,7 @@ void remember(const Container& found) {
 Result<Outcome> stop(const GlobalOptions& global, const StopCommand& command) {
   Container found = TRY(find_settled(global, command.id));
   Request request = TRY(read_request(command, found.record));
-  if (!found.init) return fail(0, "container not running");
+  if (!found.init) return fail(ErrorKind::state, "container not running");
   auto cgroup = TRY(find_cgroup(found));
   if (TRY(ask(found, cgroup, request))) {
     // Processes that the first one leaves behind: in a pid namespace the kernel has ended them with it.

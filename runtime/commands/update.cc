@@ -28,7 +28,7 @@ Result<void> check_intel_rdt(const UpdateCommand& command, const RdtRecord& rdt)
   if (!rdt.group.empty()) return {};
   for (const auto& [name, schema] :
        {std::pair{"--l3-cache-schema", &command.l3_cache_schema}, std::pair{"--mem-bw-schema", &command.mem_bw_schema}})
-    if (*schema && !(*schema)->empty()) return fail(0, "{}: container has no intelRdt", name);
+    if (*schema && !(*schema)->empty()) return fail(ErrorKind::state, "{}: container has no intelRdt", name);
   return {};
 }
 

@@ -65,12 +65,14 @@ std::string line_for(const Problem& problem, const UpdateCommand& command, const
 Error as_error(const Problems& problems, const UpdateCommand& command, const std::string& file) {
   std::string text;
   for (const Problem& problem : problems) text += (text.empty() ? "" : "\n") + line_for(problem, command, file);
-  return Error{0, std::move(text)};
+  Error error{0, std::move(text), ErrorKind::config};
+  error.change_details().problems = problems;
+  return error;
 }
 
 Result<oci::Resources> parse_file(const UpdateCommand& command, std::string_view json, const std::string& file) {
   auto document = JsonDocument::parse(json);
-  if (!document.ok()) return fail(0, "{}:{}", file, document.error().message);
+  if (!document.ok()) return fail(ErrorKind::config, "{}:{}", file, document.error().message);
   ParseOutcome parsed = parse_resources(**document);
   // A warning, as what was asked for is not done.
   for (const std::string& pointer : parsed.unknown)

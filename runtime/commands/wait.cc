@@ -19,13 +19,14 @@ Result<Outcome> wait_for(const GlobalOptions& global, const std::string& id) {
     auto zombie = open_init_or_zombie(found.record);
     if (!zombie.ok() && zombie.error().code != ENOENT) return zombie.error();
     if (!zombie.ok() && found.status == "stopped")
-      return fail(0, "container not running, and its exit status was not recorded (run --keep records it)");
-    if (!zombie.ok()) return fail(0, "container not running: {}", found.status);
+      return fail(ErrorKind::state,
+                  "container not running, and its exit status was not recorded (run --keep records it)");
+    if (!zombie.ok()) return fail(ErrorKind::state, "container not running: {}", found.status);
     found.init = std::move(zombie).value();
   }
   auto status = TRY(await_exit(found.init.get(), found.record.init.pid));
   if (!status)
-    return fail(0,
+    return fail(ErrorKind::host,
                 "the container has ended, but this kernel does not report its exit status (linux 6.15 and newer do)");
   int exit_status = shell_status(*status);
   auto remembered = remember_exit(found, exit_status);

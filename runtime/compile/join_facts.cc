@@ -51,7 +51,7 @@ Result<ExecFacts> exec_facts(pid_t pid, int pidfd, const oci::Spec& spec) {
     facts->root.reset(open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!facts->root) facts = fail(errno, "open the root of the container");
   }
-  if (TRY(has_ended(pidfd))) return fail(0, "container not running");
+  if (TRY(has_ended(pidfd))) return fail(ErrorKind::state, "container not running");
   return facts;
 }
 

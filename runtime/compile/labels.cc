@@ -59,10 +59,10 @@ Result<void> check_labels(const oci::Process& process) {
 
 Result<void> check_labels(const oci::Process& process, const SecurityModules& modules) {
   if (!process.apparmor_profile.empty() && !modules.apparmor)
-    return fail(0, "config.json: {}: {}: AppArmor is not enabled on this host", kAppArmorPointer,
+    return fail(ErrorKind::host, "config.json: {}: {}: AppArmor is not enabled on this host", kAppArmorPointer,
                 quoted(process.apparmor_profile));
   if (!process.selinux_label.empty() && !modules.selinux)
-    return fail(0, "config.json: {}: {}: SELinux is not enabled on this host", kSelinuxPointer,
+    return fail(ErrorKind::host, "config.json: {}: {}: SELinux is not enabled on this host", kSelinuxPointer,
                 quoted(process.selinux_label));
   return {};
 }

@@ -81,12 +81,6 @@ Result<Container> inspect(StateDirectory state, ContainerRecord record) {
   return found;
 }
 
-Result<UniqueFd> open_existing_root(const std::string& state_root) {
-  auto root = open_state_root(state_root, false);
-  if (!root.ok() && root.error().code == ENOENT) return fail(ENOENT, "container does not exist");
-  return root;
-}
-
 Result<Container> find_container(int root, const std::string& id) {
   TRY(check_id(id));
   return inspect(TRY(StateDirectory::open(root, id)));
@@ -129,7 +123,7 @@ Result<Container> find_locked(const std::string& state_root, const std::string& 
 
 Result<void> remember_exit(const Container& found, int exit_status) {
   auto locked = found.state.lock();
-  if (!locked.ok()) return locked.error().code == ENOENT ? Result<void>() : locked;
+  if (!locked.ok()) return is_no_container(locked.error()) ? Result<void>() : locked;
   auto write = [&]() -> Result<void> {
     ContainerRecord record = TRY(found.state.read());
     if (record.exit_status || record.init.start_ticks != found.record.init.start_ticks) return {};
@@ -142,13 +136,13 @@ Result<void> remember_exit(const Container& found, int exit_status) {
 }
 
 Result<Cgroup> open_running_cgroup(const Container& container) {
-  if (!container.init) return fail(0, "container not running");
+  if (!container.init) return fail(ErrorKind::state, "container not running");
   return open_cgroup(container.record);
 }
 
 Result<Cgroup> open_cgroup(const ContainerRecord& record) {
   if (record.cgroup.path.empty())
-    return fail(0, "the container has no cgroup: it was made by a user who may not make any");
+    return fail(ErrorKind::state, "the container has no cgroup: it was made by a user who may not make any");
   Hierarchy hierarchy = TRY(find_hierarchy());
   return Cgroup::open(hierarchy, record.cgroup);
 }
@@ -173,7 +167,6 @@ Result<std::optional<Cgroup>> find_cgroup(const Container& container) {
 }
 
 Error named(const char* command, const std::string& id, Error error) {
-  if (error.code == ENOENT && error.message == "container does not exist") error.code = 0;
   return wrap(std::move(error), fmt::format("{} {}", command, id));
 }
 

@@ -53,7 +53,7 @@ ContainerRecord bare_record(const StateDirectory& state);
 // Writes down how it ended, for the next who asks, unless its record says so already. Does nothing when it was deleted.
 Result<void> remember_exit(const Container& found, int exit_status);
 
-// Its cgroup: an error with code 0 when it never had one, ENOENT when it is gone, ESTALE when another one has its place
+// Its cgroup: ErrorKind::state when it never had one, ENOENT when it is gone, ESTALE when another one has its place
 // (never touch that one).
 Result<Cgroup> open_cgroup(const ContainerRecord& record);
 
@@ -68,7 +68,7 @@ Result<std::optional<Cgroup>> find_cgroup(const Container& container);
 // The same of a container whose init lives; else "container not running".
 Result<Cgroup> open_running_cgroup(const Container& container);
 
-// "COMMAND ID: why", so that "container does not exist" stays as engines match it.
+// "COMMAND ID: why".
 Error named(const char* command, const std::string& id, Error error);
 
 // runtime-spec runtime.md, "State": as one JSON object.
@@ -77,8 +77,5 @@ void append_state(JsonWriter& json, const ContainerRecord& record, const std::st
 // The owner of the containers below a state root: "root", or the user id, as minirun asks no name service.
 // open_state_root() refuses the state roots of other users.
 std::string owner_name();
-
-// The state root when it is there; else "container does not exist".
-Result<UniqueFd> open_existing_root(const std::string& state_root);
 
 }  // namespace minirun

@@ -176,7 +176,7 @@ Result<ContainerRecord> record_from_json(std::string_view text) {
 
 Result<void> check_format(const ContainerRecord& record) {
   if (record.format <= kRecordFormat) return {};
-  return fail(0,
+  return fail(ErrorKind::state,
               "the container was made by minirun {}, whose records have format {}; this is minirun {}, which knows "
               "formats up to {}",
               record.made_by, record.format, minirun_version(), kRecordFormat);

@@ -43,7 +43,7 @@ Result<uint32_t> known_format(int32_t told, const std::string& made_by) {
   if (told == 0) return kUnnumberedPlanFormat;
   auto format = static_cast<uint32_t>(told);
   if (told < 0 || format <= kPlanFormat) return format;  // it is for the plan to say the same
-  return fail(0,
+  return fail(ErrorKind::state,
               "the container was created by minirun {} and waits in format {}; this is minirun {}, which knows formats "
               "up to {}",
               made_by, format, minirun_version(), kPlanFormat);

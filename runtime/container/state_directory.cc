@@ -70,7 +70,8 @@ Result<void> check_id(const std::string& id) {
   bool good =
       !id.empty() && id.size() <= 255 && (letter(id[0]) || id[0] == '_') && std::all_of(id.begin(), id.end(), allowed);
   if (good) return {};
-  return fail(0, "invalid container id: 1 to 255 of A-Z a-z 0-9 _ + . -, the first a letter, a digit or _");
+  return fail(ErrorKind::usage,
+              "invalid container id: 1 to 255 of A-Z a-z 0-9 _ + . -, the first a letter, a digit or _");
 }
 
 Result<UniqueFd> open_state_root(const std::string& path, bool make) {
@@ -87,16 +88,31 @@ Result<UniqueFd> open_state_root(const std::string& path, bool make) {
   struct stat facts {};
   if (fstat(fd->get(), &facts) < 0) return fail(errno, "stat {}", path);
   if (facts.st_uid != geteuid() || (facts.st_mode & 022) != 0) {
-    return fail(0, "state root {}: must belong to uid {} and be writable by that user alone (owner {}, mode {:04o})",
-                path, geteuid(), facts.st_uid, facts.st_mode & 07777);
+    return fail(ErrorKind::host,
+                "state root {}: must belong to uid {} and be writable by that user alone (owner {}, mode {:04o})", path,
+                geteuid(), facts.st_uid, facts.st_mode & 07777);
   }
   return fd;
+}
+
+static Error no_container() {
+  return fail(ErrorKind::state, ENOENT, "container does not exist");
+}
+
+bool is_no_container(const Error& error) {
+  return error.kind == ErrorKind::state && error.code == ENOENT;
+}
+
+Result<UniqueFd> open_existing_root(const std::string& state_root) {
+  auto root = open_state_root(state_root, false);
+  if (!root.ok() && root.error().code == ENOENT) return no_container();
+  return root;
 }
 
 Result<StateDirectory> StateDirectory::claim(int root_fd, const std::string& id) {
   UniqueFd root = TRY(duplicate(root_fd));
   if (mkdirat(root_fd, id.c_str(), 0700) < 0) {
-    if (errno == EEXIST) return fail(0, "container with given ID already exists");
+    if (errno == EEXIST) return fail(ErrorKind::state, "container with given ID already exists");
     return in_state_directory(root_fd, fail(errno, "mkdir {}", id));
   }
   auto fd = open_at(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -111,7 +127,7 @@ Result<StateDirectory> StateDirectory::claim(int root_fd, const std::string& id)
 
 Result<StateDirectory> StateDirectory::open(int root_fd, const std::string& id) {
   auto fd = open_at(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  if (!fd.ok() && fd.error().code == ENOENT) return fail(ENOENT, "container does not exist");
+  if (!fd.ok() && fd.error().code == ENOENT) return no_container();
   if (!fd.ok()) return fd.error();
   return StateDirectory(TRY(duplicate(root_fd)), id, std::move(fd).value(), true);
 }
@@ -119,17 +135,17 @@ Result<StateDirectory> StateDirectory::open(int root_fd, const std::string& id) 
 StateDirectory::StateDirectory(StateDirectory&& other) noexcept
     : root_(std::move(other.root_)), id_(std::move(other.id_)), fd_(std::move(other.fd_)), kept_(other.kept_) {}
 
-Result<void> StateDirectory::lock() const {
-  auto deadline = std::chrono::steady_clock::now() + kLockTime;
+Result<void> StateDirectory::lock(std::chrono::milliseconds longest) const {
+  auto deadline = std::chrono::steady_clock::now() + longest;
   for (auto pause = std::chrono::milliseconds(1); syscall(SYS_flock, fd_.get(), LOCK_EX | LOCK_NB) < 0; pause *= 2) {
     if (errno != EWOULDBLOCK && errno != EINTR) return fail(errno, "lock the state directory");
     if (std::chrono::steady_clock::now() > deadline)
-      return fail(0, "another minirun command is working on this container");
+      return fail(ErrorKind::busy, "another minirun command is working on this container");
     std::this_thread::sleep_for(std::min(pause, std::chrono::milliseconds(20)));
   }
   struct stat facts {};
   if (fstat(fd_.get(), &facts) < 0) return fail(errno, "stat the state directory");
-  return facts.st_nlink > 0 ? Result<void>() : fail(ENOENT, "container does not exist");
+  return facts.st_nlink > 0 ? Result<void>() : no_container();
 }
 
 void StateDirectory::unlock() const {

@@ -65,14 +65,21 @@ Result<void> check_id(const std::string& id);
 // with its parent; otherwise a missing one is ENOENT.
 Result<UniqueFd> open_state_root(const std::string& path, bool make);
 
+// The state root when it is there; else "container does not exist".
+Result<UniqueFd> open_existing_root(const std::string& state_root);
+
+// Whether an error says "container does not exist".
+bool is_no_container(const Error& error);
+
 constexpr std::chrono::seconds kLockTime{10};
 
 // A container's directory. Removes itself, record and all, unless kept.
 class StateDirectory {
  public:
-  // Claims the id, and locks it as lock() does: code 0, "container with given ID already exists", when it is taken.
+  // Claims the id, and locks it as lock() does: ErrorKind::state, "container with given ID already exists", when it is
+  // taken.
   static Result<StateDirectory> claim(int root_fd, const std::string& id);
-  static Result<StateDirectory> open(int root_fd, const std::string& id);  // kept; ENOENT: "container does not exist"
+  static Result<StateDirectory> open(int root_fd, const std::string& id);  // kept; or is_no_container()
 
   StateDirectory(StateDirectory&& other) noexcept;
   StateDirectory& operator=(StateDirectory&&) = delete;
@@ -85,8 +92,9 @@ class StateDirectory {
   void keep() { kept_ = true; }
 
   // A command that changes a container holds its lock (flock(2) on the directory), so that of two commands at once one
-  // comes after the other. Waits for at most kLockTime; "container does not exist" when it was deleted meanwhile.
-  Result<void> lock() const;
+  // comes after the other. Waits for so long at most, then ErrorKind::busy; is_no_container() when it was deleted
+  // meanwhile.
+  Result<void> lock(std::chrono::milliseconds longest = kLockTime) const;
   // The lock goes with the last descriptor, too: no command that was killed leaves one behind.
   void unlock() const;
 

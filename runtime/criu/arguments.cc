@@ -60,7 +60,7 @@ void add_if(Arguments& arguments, bool wanted, const char* option) {
 // Also those of runc that have another name in criu's own options line.
 Result<void> add_empty_namespaces(Arguments& arguments, const oci::Strings& types) {
   for (const std::string& type : types) {
-    if (type != "network") return fail(0, "--empty-ns {}: only network can be left empty", type);
+    if (type != "network") return fail(ErrorKind::usage, "--empty-ns {}: only network can be left empty", type);
     add(arguments, "--empty-ns", "net");
   }
   return {};
@@ -71,7 +71,7 @@ Result<void> add_cgroups_mode(Arguments& arguments, const std::string& given, co
                               bool restore) {
   constexpr std::array kModes = {"", "soft", "full", "strict", "ignore"};
   if (std::find(kModes.begin(), kModes.end(), given) == kModes.end())
-    return fail(0, "--manage-cgroups-mode {}: must be soft, full, strict or ignore", given);
+    return fail(ErrorKind::usage, "--manage-cgroups-mode {}: must be soft, full, strict or ignore", given);
   std::string mode = given.empty() ? "ignore" : given;
   arguments.push_back("--manage-cgroups=" + mode);
   if (restore && mode != "ignore") add(arguments, "--cgroup-root", cgroup_path);
@@ -92,7 +92,7 @@ Result<void> add_page_server(Arguments& arguments, const std::string& server) {
   if (server.empty()) return {};
   size_t colon = server.rfind(':');
   if (colon == std::string::npos || colon == 0 || colon + 1 == server.size())
-    return fail(0, "--page-server {}: must be ADDRESS:PORT", server);
+    return fail(ErrorKind::usage, "--page-server {}: must be ADDRESS:PORT", server);
   std::string address = server.substr(0, colon);
   if (address.size() > 2 && address.front() == '[' && address.back() == ']')
     address = address.substr(1, address.size() - 2);
@@ -103,11 +103,14 @@ Result<void> add_page_server(Arguments& arguments, const std::string& server) {
 }
 
 Result<void> check_together(const DumpOptions& options) {
-  if (options.pre_dump && options.lazy_pages) return fail(0, "--pre-dump and --lazy-pages exclude each other");
+  if (options.pre_dump && options.lazy_pages)
+    return fail(ErrorKind::usage, "--pre-dump and --lazy-pages exclude each other");
   if (!options.pre_dump && options.leave_running && options.lazy_pages)
-    return fail(0, "--leave-running and --lazy-pages exclude each other: the memory is moved, not copied");
+    return fail(ErrorKind::usage,
+                "--leave-running and --lazy-pages exclude each other: the memory is moved, not copied");
   if (options.parent_path.starts_with('/'))
-    return fail(0, "--parent-path {}: must be relative to the directory of the images", options.parent_path);
+    return fail(ErrorKind::usage, "--parent-path {}: must be relative to the directory of the images",
+                options.parent_path);
   return {};
 }
 
@@ -147,7 +150,7 @@ bool in_search_path(const std::string& program) {
 
 Result<std::string> find_criu() {
   std::string path = find_program("criu");
-  if (path.empty()) return fail(0, "criu is not installed: it is nowhere in {}", criu_search_path());
+  if (path.empty()) return fail(ErrorKind::host, "criu is not installed: it is nowhere in {}", criu_search_path());
   return path;
 }
 

@@ -38,21 +38,22 @@ Result<void> check(int fd, const std::string& path, const std::vector<Inode>& re
   struct stat info {};
   if (fstat(fd, &info) < 0) return fail(errno, "stat {}", path);
   if (info.st_uid != 0 || (info.st_mode & 022) != 0)
-    return fail(0, "{} must belong to root and be writable by root alone", path);
+    return fail(ErrorKind::config, "{} must belong to root and be writable by root alone", path);
   if (std::find(reached.begin(), reached.end(), Inode{info.st_dev, info.st_ino}) != reached.end())
-    return fail(0, "{} can be reached by the container", path);
+    return fail(ErrorKind::config, "{} can be reached by the container", path);
   return {};
 }
 
 Result<UniqueFd> open_checked(const std::string& path, const std::vector<Inode>& reached) {
-  if (!path.starts_with('/')) return fail(0, "must be an absolute path");
+  if (!path.starts_with('/')) return fail(ErrorKind::config, "must be an absolute path");
   UniqueFd at(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!at) return fail(errno, "open /");
   for (size_t start = 1, end = 0; end != path.npos; start = end + 1) {
     TRY(check(at.get(), path.substr(0, std::max<size_t>(start - 1, 1)), reached));
     end = path.find('/', start);
     std::string name = path.substr(start, end == path.npos ? end : end - start);
-    if (name.empty() || name == "." || name == "..") return fail(0, "must have no empty, . or .. component");
+    if (name.empty() || name == "." || name == "..")
+      return fail(ErrorKind::config, "must have no empty, . or .. component");
     int kind = end == path.npos ? O_RDONLY | O_NONBLOCK | O_NOCTTY : O_PATH | O_DIRECTORY;
     UniqueFd next(openat(at.get(), name.c_str(), kind | O_NOFOLLOW | O_CLOEXEC));
     if (!next) return fail(errno, "open {} without following links", path.substr(0, end));
@@ -60,7 +61,7 @@ Result<UniqueFd> open_checked(const std::string& path, const std::vector<Inode>&
   }
   TRY(check(at.get(), path, reached));
   struct stat info {};
-  if (fstat(at.get(), &info) < 0 || !S_ISREG(info.st_mode)) return fail(0, "must be a regular file");
+  if (fstat(at.get(), &info) < 0 || !S_ISREG(info.st_mode)) return fail(ErrorKind::config, "must be a regular file");
   return at;
 }
 

@@ -95,10 +95,10 @@ std::string descriptors_to_json(const std::vector<std::string>& names) {
 
 Result<std::vector<std::string>> descriptors_from_json(std::string_view text) {
   auto document = TRY(JsonDocument::parse(text));
-  if (document->root().type() != JsonType::array) return fail(0, "must be an array");
+  if (document->root().type() != JsonType::array) return fail(ErrorKind::config, "must be an array");
   std::vector<std::string> names;
   for (auto value = document->root().first(); value; value = value->next()) {
-    if (value->type() != JsonType::string) return fail(0, "must be an array of strings");
+    if (value->type() != JsonType::string) return fail(ErrorKind::config, "must be an array of strings");
     names.emplace_back(value->text());
   }
   return names;

@@ -85,7 +85,7 @@ Result<SavedInit> read_init(const ImagePaths& paths) {
   if (!text.ok()) return text.error();
   auto names = descriptors_from_json(*text);
   if (!names.ok()) return wrap(names.error(), file);
-  if (names->size() != 1 || names->front().empty()) return fail(0, "{}: must have one name", file);
+  if (names->size() != 1 || names->front().empty()) return fail(ErrorKind::host, "{}: must have one name", file);
   return SavedInit{names->front(), TRY(read_file(AT_FDCWD, paths.images + kInitProgram, kMostInitBytes))};
 }
 

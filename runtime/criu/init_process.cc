@@ -39,7 +39,8 @@ Result<SavedInit> saved_init(pid_t init) {
   struct statx facts {};
   if (statx(program.get(), "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &facts) < 0)
     return fail(errno, "statx {}/exe", process);
-  if ((facts.stx_mask & STATX_MNT_ID) == 0) return fail(0, "{}/exe: this kernel does not show its mount", process);
+  if ((facts.stx_mask & STATX_MNT_ID) == 0)
+    return fail(ErrorKind::host, "{}/exe: this kernel does not show its mount", process);
   return SavedInit{fmt::format("file[{:x}:{:x}]", facts.stx_mnt_id, facts.stx_ino),
                    TRY(read_all(program.get(), kMostBytes, "minirun's init"))};
 }
@@ -56,7 +57,7 @@ Result<pid_t> workload_of(pid_t init) {
     oldest = pid;
     started = ticks;
   }
-  return oldest != 0 ? Result<pid_t>(oldest) : Result<pid_t>(fail(0, "its workload has ended"));
+  return oldest != 0 ? Result<pid_t>(oldest) : Result<pid_t>(fail(ErrorKind::state, "its workload has ended"));
 }
 
 }  // namespace minirun

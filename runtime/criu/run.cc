@@ -136,7 +136,8 @@ Result<void> judge(const CriuRun& run, int status, int errors) {
   if (why.empty()) why = "it does not say why";
   std::string how = WIFSIGNALED(status) ? fmt::format("was killed by signal {}", WTERMSIG(status))
                                         : fmt::format("ended with status {}", WEXITSTATUS(status));
-  return fail(0, "criu {}: {}: {} (see {})", run.arguments.empty() ? "" : run.arguments[0], how, why, run.log);
+  return fail(ErrorKind::setup, "criu {}: {}: {} (see {})", run.arguments.empty() ? "" : run.arguments[0], how, why,
+              run.log);
 }
 
 std::vector<std::string> environment() {
@@ -218,7 +219,7 @@ class Rendezvous {
     ssize_t n = read(word_.get(), text, sizeof text - 1);
     text[n < 0 ? 0 : n] = '\0';
     long pid = strtol(text, nullptr, 10);
-    if (pid <= 1) return fail(0, "criu says that the container's first process is \"{}\"", text);
+    if (pid <= 1) return fail(ErrorKind::setup, "criu says that the container's first process is \"{}\"", text);
     return namespaces_made(static_cast<pid_t>(pid));
   }
 
@@ -245,7 +246,7 @@ Result<void> attend(const CriuRun& run, const Process& criu, Rendezvous* rendezv
 Result<int> reap(const Process& criu) {
   constexpr std::chrono::seconds kKillTime{10};
   bool ended = TRY(await_end(criu.pidfd.get(), std::chrono::steady_clock::now() + kKillTime));
-  if (!ended) return fail(0, "criu does not end after SIGKILL");
+  if (!ended) return fail(ErrorKind::setup, "criu does not end after SIGKILL");
   int status = TRY(status_of_ended(criu.pidfd.get(), criu.pid));
   reap_ended(criu.pidfd.get());
   return status;
@@ -259,7 +260,7 @@ Result<int> wait_for(const CriuRun& run, const Process& criu, Rendezvous* rendez
   if (attended.ok() && status.ok() && *status == 0) return status;
   bool gone = subreaper == nullptr || subreaper->kill_new();
   if (attended.ok() && gone) return status;
-  Error error = attended.ok() ? fail(0, "criu has failed") : attended.error();
+  Error error = attended.ok() ? fail(ErrorKind::setup, "criu has failed") : attended.error();
   if (!gone) error.message += " (a process of it does not end after SIGKILL)";
   return error;
 }

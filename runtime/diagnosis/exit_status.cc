@@ -67,7 +67,7 @@ Result<int> status_of_ended(int pidfd, pid_t pid) {
     if (info.si_pid != 0) return info.si_status | (info.si_code == CLD_DUMPED ? kCoreDumped : 0);
     if (auto status = status_of_zombie(pidfd, pid)) return *status;
   }
-  return fail(0, "wait for process {}: another process traces it", pid);
+  return fail(ErrorKind::host, "wait for process {}: another process traces it", pid);
 }
 
 void reap_ended(int pidfd) {

@@ -207,8 +207,7 @@ std::string remedy_for(const FailureFacts& facts) {
 }
 
 Error with_remedy(const Error& error, const FailureFacts& facts) {
-  std::string remedy = remedy_for(facts);
-  return remedy.empty() ? error : fail(0, "{} ({})", error.text(), remedy);
+  return with_hint(error, remedy_for(facts));
 }
 
 std::vector<std::string_view> remedy_tests() {

@@ -138,7 +138,7 @@ Result<bool> Running::turn(std::optional<Clock::time_point> deadline) {
   int64_t left = -1;
   if (deadline) {
     left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - Clock::now()).count();
-    if (left <= 0) stopped_ = fail(0, "{}: did not end within {} s", hook_.path, hook_.timeout->count());
+    if (left <= 0) stopped_ = fail(ErrorKind::setup, "{}: did not end within {} s", hook_.path, hook_.timeout->count());
   }
   TRY(signals_.collect());
   if (auto signal = signals_.abort_request()) stopped_ = wrap(given_up(*signal), hook_.path);
@@ -165,7 +165,7 @@ std::string Running::told() const {
 // After SIGKILL, or its own end.
 Result<std::optional<Error>> Running::reap() {
   auto ended = await_end(child_.pidfd.get(), Clock::now() + kKillTime);
-  if (!ended.ok() || !*ended) return fail(0, "{}: does not end after SIGKILL", hook_.path);
+  if (!ended.ok() || !*ended) return fail(ErrorKind::setup, "{}: does not end after SIGKILL", hook_.path);
   if (child_.stands_in && TRY(take_place())) {
     (void)kill(-child_.pid, SIGKILL);
     (void)kill(child_.pid, SIGKILL);
@@ -181,11 +181,12 @@ Result<std::optional<Error>> Running::reap() {
   read_output(kMaxRest);
   if (good) return std::optional<Error>();
   if (stopped_) {
-    Error error = fail(0, "{}{}", stopped_->text(), told());
-    error.signal = stopped_->signal;
+    Error error = fail(stopped_->kind, "{}{}", stopped_->text(), told());
+    error.exit_status = stopped_->exit_status;
     return std::optional(std::move(error));
   }
-  return std::optional(fail(0, "{}: {} {}{}", hook_.path, WIFEXITED(status) ? "exit status" : "killed by signal",
+  return std::optional(fail(ErrorKind::setup, "{}: {} {}{}", hook_.path,
+                            WIFEXITED(status) ? "exit status" : "killed by signal",
                             WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), told()));
 }
 

@@ -205,7 +205,8 @@ LaunchFailure with_cause(LaunchFailure failure, const FailedStep& failed, const 
 LaunchFailure died_early(Launched& launched, const Cgroup& cgroup) {
   const Child& child = launched.child();
   auto ended = await_end(child.pidfd.get(), std::chrono::steady_clock::now() + kRemovalTime);
-  if (!ended.ok() || !*ended) return {fail(0, "the container's first process says nothing and does not end")};
+  if (!ended.ok() || !*ended)
+    return {fail(ErrorKind::setup, "the container's first process says nothing and does not end")};
   auto status = status_of_ended(child.pidfd.get(), child.pid);
   reap_ended(child.pidfd.get());
   launched.let_go();
@@ -214,7 +215,7 @@ LaunchFailure died_early(Launched& launched, const Cgroup& cgroup) {
                                            : fmt::format("exit status {}", WEXITSTATUS(*status));
   std::string lack = lack_of_memory(cgroup);
   if (!lack.empty()) how = "killed by the memory limit: " + lack;
-  return {fail(0, "the container ended before the workload started: {}", how)};
+  return {fail(ErrorKind::setup, "the container ended before the workload started: {}", how)};
 }
 
 // How long a signal to give up waits for an exec that is on its way.
@@ -314,17 +315,17 @@ std::optional<LaunchFailure> await_messages(Launched& launched, bool resident, c
                                             LaunchEvents* events, const std::function<FailedStep()>& failed) {
   Child& child = launched.child();
   auto ending = read_messages(launched, signals, compiled, cgroup, events);
-  if (!ending.ok()) return LaunchFailure{ending.error(), ending.error().exit_status()};
+  if (!ending.ok()) return LaunchFailure{ending.error(), ending.error().exit_status};
   if (*ending == Milestone::closed && child.waits_for_commit) {
     auto there = await_number(&child, signals);
-    if (!there.ok()) return LaunchFailure{there.error(), there.error().exit_status()};
+    if (!there.ok()) return LaunchFailure{there.error(), there.error().exit_status};
     if (*there) events->gate = Gate::commit;
     if (*there) return std::nullopt;
   }
   if (*ending == Milestone::closed) {
     auto arrived = await_arrival(&child, signals);
     if (arrived.ok()) arrived = await_exec(&child, signals);
-    if (!arrived.ok()) return LaunchFailure{arrived.error(), arrived.error().exit_status()};
+    if (!arrived.ok()) return LaunchFailure{arrived.error(), arrived.error().exit_status};
   }
   Report report = child.memory.report();
   if (*ending == Milestone::failed || (*ending == Milestone::closed && report.state == kFailed)) {

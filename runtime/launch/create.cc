@@ -38,7 +38,7 @@ Creation::~Creation() {
   if (!gone) state_.keep();
   if (!gone || !hooked_) return;
   auto locked = state_.lock();
-  bool others = !locked.ok() && (locked.error().code == 0 || locked.error().code == ENOENT);
+  bool others = !locked.ok() && (locked.error().kind == ErrorKind::busy || is_no_container(locked.error()));
   if (others)
     state_.keep();  // another command has it, or has deleted it, hooks and all
   else
@@ -162,7 +162,7 @@ Result<void> Creation::record_intent() {
   if (!cgroup_path_.empty() && record_.cgroup.made == 0) {
     // Even if it is empty: the end of its owner kills all processes inside.
     auto owner = state_.other_owner(record_.cgroup.path);
-    if (owner) return fail(0, "cgroup {} belongs to container {}", record_.cgroup.path, *owner);
+    if (owner) return fail(ErrorKind::state, "cgroup {} belongs to container {}", record_.cgroup.path, *owner);
   }
   TRY(state_.write_config(prepared_.bundle.text));
   auto unfinished = Unfinished::begin(state_.fd());
@@ -287,7 +287,8 @@ Result<void> Creation::delegate_cgroup() {
   auto name = delegated_cgroup(prepared_.bundle.spec.annotations);
   if (!name) return {};
   auto moved = [&]() -> Result<void> {
-    if (cgroup_path_.empty()) return fail(0, "the container has no cgroup, as this user may not make any");
+    if (cgroup_path_.empty())
+      return fail(ErrorKind::host, "the container has no cgroup, as this user may not make any");
     Cgroup delegated = TRY(Cgroup::create(hierarchy_, cgroup_path_ + "/" + *name, {}));
     if (prepared_.compiled.cgroup_owner) TRY(delegated.give_to(*prepared_.compiled.cgroup_owner));
     return write_control(delegated.fd(), "cgroup.procs", std::to_string(record_.init.pid));
@@ -330,8 +331,8 @@ Result<void> check_launch_options(const LaunchOptions& options) {
   uint32_t listening = own_listen_fds().count;
   for (uint32_t i = 0; i < listening + options.preserve_fds; i++) {
     if (fcntl(static_cast<int>(3 + i), F_GETFD) >= 0) continue;
-    if (i < listening) return fail(0, "LISTEN_FDS={}: descriptor {} is not open", listening, 3 + i);
-    return fail(0, "--preserve-fds {}: descriptor {} is not open", options.preserve_fds, 3 + i);
+    if (i < listening) return fail(ErrorKind::usage, "LISTEN_FDS={}: descriptor {} is not open", listening, 3 + i);
+    return fail(ErrorKind::usage, "--preserve-fds {}: descriptor {} is not open", options.preserve_fds, 3 + i);
   }
   return {};
 }

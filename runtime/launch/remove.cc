@@ -50,7 +50,7 @@ Result<void> end_processes(const Container& container, const Cgroup* cgroup) {
   auto killed = cgroup != nullptr ? cgroup->kill() : Result<void>();
   if (!killed.ok() && !container.record.own_pid_namespace) return killed;
   if (TRY(await_end(container.init.get(), std::chrono::steady_clock::now() + kRemovalTime))) return {};
-  return fail(0, "does not end after SIGKILL: {}", who_stays(container, cgroup));
+  return fail(ErrorKind::host, "does not end after SIGKILL: {}", who_stays(container, cgroup));
 }
 
 Result<void> remove_cgroup(Cgroup& cgroup) {
@@ -60,7 +60,7 @@ Result<void> remove_cgroup(Cgroup& cgroup) {
 Result<void> remove_directory(StateDirectory& state) {
   auto removed = state.remove();
   if (removed.ok()) return removed;
-  return fail(0, "{} (nothing else of the container is left)", removed.error().text());
+  return with_hint(removed.error(), "nothing else of the container is left");
 }
 
 Result<void> remove_container(Container& container) {

@@ -66,7 +66,7 @@ class MapWriter {
     std::string text = TRY(read_all(said_.get(), 65536, "what the id maps' writer says"));
     int status = end();
     if (status == 0) return {};
-    return fail(0, "{}", text.empty() ? "the writer of the id maps died" : text);
+    return fail(ErrorKind::host, "{}", text.empty() ? "the writer of the id maps died" : text);
   }
 
  private:
@@ -129,7 +129,7 @@ Result<bool> enter_user_namespace(const std::string& bundle) {
   if (geteuid() == 0) return false;
   Bundle loaded = TRY(load_bundle(bundle));
   std::string problem = rootless_problem(loaded.spec, geteuid(), getegid());
-  if (!problem.empty()) return fail(0, "config.json: {}", problem);
+  if (!problem.empty()) return fail(ErrorKind::config, "config.json: {}", problem);
   const oci::Namespace& user = *user_namespace(loaded.spec);
   auto entered = enter(loaded.spec, user);
   if (entered.ok()) return true;

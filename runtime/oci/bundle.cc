@@ -24,9 +24,10 @@ static Result<std::string> read_config(int dir) {
   UniqueFd fd = TRY(open_at(dir, kConfig, O_RDONLY | O_NONBLOCK | O_NOCTTY));
   struct stat info = {};
   if (fstat(fd.get(), &info) < 0) return fail(errno, "stat {}", kConfig);
-  if (!S_ISREG(info.st_mode)) return fail(0, "{}: not a regular file", kConfig);
+  if (!S_ISREG(info.st_mode)) return fail(ErrorKind::config, "{}: not a regular file", kConfig);
   if (static_cast<uint64_t>(info.st_size) > kMaxJsonBytes)
-    return fail(0, "{}: {} bytes, more than the {} that minirun reads", kConfig, info.st_size, kMaxJsonBytes);
+    return fail(ErrorKind::config, "{}: {} bytes, more than the {} that minirun reads", kConfig, info.st_size,
+                kMaxJsonBytes);
   return read_all(fd.get(), kMaxJsonBytes, kConfig);
 }
 
@@ -59,7 +60,11 @@ static Error as_error(const JsonDocument& document, const Problems& problems) {
     text += lines[i].second->message;
   }
   if (lines.size() > kMaxLines) text += fmt::format("\n{}: {} more problems", kConfig, lines.size() - kMaxLines);
-  return Error{0, std::move(text)};
+  Error error{0, std::move(text), ErrorKind::config};
+  ErrorDetail& detail = error.change_details();
+  for (const auto& line : lines) detail.problems.push_back(*line.second);
+  detail.pointer = detail.problems.front().pointer;
+  return error;
 }
 
 // The root filesystem belongs to the problems of a config.json too: opened where they are collected.
@@ -75,7 +80,7 @@ static UniqueFd judge_rootfs(int dir, const oci::Spec& spec, Problems* problems)
 
 static Result<Bundle> judge(std::string_view text, int dir) {
   auto document = JsonDocument::parse(text);
-  if (!document.ok()) return fail(0, "{}:{}", kConfig, document.error().message);
+  if (!document.ok()) return fail(ErrorKind::config, "{}:{}", kConfig, document.error().message);
   ParseOutcome parsed = parse_spec(**document);
   Findings findings = validate(parsed.spec);
   Problems problems = all_problems(std::move(parsed.problems), std::move(findings.problems));
@@ -114,7 +119,7 @@ Result<UniqueFd> open_rootfs(int bundle_dir, const oci::Root& root) {
   struct stat info = {};
   if (fd.error().code != ENOTDIR || fstatat(bundle_dir, path.c_str(), &info, AT_SYMLINK_NOFOLLOW) < 0)
     return fd.error();
-  return fail(0, "must be a directory: {} is {}", quoted(root.path),
+  return fail(ErrorKind::config, "must be a directory: {} is {}", quoted(root.path),
               S_ISLNK(info.st_mode) ? "a symbolic link" : "not a directory");
 }
 

@@ -28,7 +28,7 @@ std::string_view take_part(std::string_view* text, char separator) {
 }
 
 Error not_a_range(std::string_view text) {
-  return fail(0, "must have ranges like 0-1000-65536 or @0-0-65536: found {}", quoted(text));
+  return fail(ErrorKind::config, "must have ranges like 0-1000-65536 or @0-0-65536: found {}", quoted(text));
 }
 
 // One of "0-1000-1", "@0-0-1". container: the mappings that "@" counts in.
@@ -52,7 +52,8 @@ Result<IdMap> parse_range(std::string_view text, const IdMaps& container) {
     map.host_id = known.host_id + (map.host_id - known.container_id);
     return map;
   }
-  return fail(0, "must be within one mapping of the container's user namespace where it starts with \"@\": found {}",
+  return fail(ErrorKind::config,
+              "must be within one mapping of the container's user namespace where it starts with \"@\": found {}",
               quoted(text));
 }
 
@@ -75,10 +76,11 @@ Result<MountIdMap> parse_option(std::string_view text, const IdMaps& uids, const
     else if (part.starts_with("gids="))
       map.gids = TRY(parse_ranges(value, gids));
     else
-      return fail(0, "must be uids=RANGES;gids=RANGES: found {}", quoted(text));
+      return fail(ErrorKind::config, "must be uids=RANGES;gids=RANGES: found {}", quoted(text));
   } while (!rest.empty());
   if (map.uids.empty() || map.gids.empty())
-    return fail(0, "must have both uids and gids, since the container has no mappings to take the others from");
+    return fail(ErrorKind::config,
+                "must have both uids and gids, since the container has no mappings to take the others from");
   return map;
 }
 
@@ -97,11 +99,12 @@ Result<MountIdMap> from_option(const oci::Spec& spec, std::string_view text) {
   }
   if (!text.empty()) return parse_option(text.substr(1), uids, gids);
   if (container == nullptr)
-    return fail(0, "needs uidMappings and gidMappings of the mount, as the container has no user namespace");
+    return fail(ErrorKind::config,
+                "needs uidMappings and gidMappings of the mount, as the container has no user namespace");
   MountIdMap map{uids, gids};
   if (!container->path.empty()) return MountIdMap{{}, {}, container->path};
   if (uids.empty() || gids.empty())
-    return fail(0, "needs mappings: neither the mount nor the container's user namespace has any");
+    return fail(ErrorKind::config, "needs mappings: neither the mount nor the container's user namespace has any");
   return map;
 }
 

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// One thing that is wrong in config.json.
+// What is wrong in config.json.
 #pragma once
 
-#include <string>
 #include <vector>
 
-namespace minirun {
+#include "sys/result.h"
 
-struct Problem {
-  std::string pointer;  // JSON pointer of what is wrong, or of what is missing
-  std::string message;  // what is allowed, and what was found
-};
+namespace minirun {
 
 using Problems = std::vector<Problem>;
 

@@ -28,9 +28,9 @@ std::vector<std::string> candidates(const std::string& own) {
 
 Result<std::string> without_cgroup(const Compiled& compiled, const std::string& why) {
   if (!compiled.limits.writes.empty() || !compiled.limits.needed.empty())
-    return fail(0, "config.json: /linux/resources: limits need a cgroup, and {}", why);
+    return fail(ErrorKind::host, "config.json: /linux/resources: limits need a cgroup, and {}", why);
   if ((compiled.plan.clone_flags & CLONE_NEWPID) == 0) {
-    return fail(0,
+    return fail(ErrorKind::config,
                 "config.json: /linux/namespaces: must have a new pid namespace where the container cannot have a "
                 "cgroup ({}): its processes could not be found",
                 why);

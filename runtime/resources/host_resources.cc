@@ -43,10 +43,8 @@ Result<void> join_host_side(const RdtRecord& record, pid_t pid) {
 // Unmounted with all that was in it, or never there: an intent was recorded and no more.
 static Result<void> take_away(const RdtRecord& record, Result<void> (*remove)(int, const RdtRecord&)) {
   if (record.group.empty()) return {};
-  auto root = open_resctrl();
-  if (!root.ok() && root.error().code == 0) return {};
-  if (!root.ok()) return root.error();
-  return remove(root->get(), record);
+  UniqueFd root = TRY(find_resctrl());
+  return root ? remove(root.get(), record) : Result<void>();
 }
 
 Result<void> remove_host_side(const RdtRecord& record) {

@@ -26,7 +26,7 @@ Error explained(Error error, int root_fd) {
   if (!status.ok()) return error;
   while (!status->empty() && status->back() == '\n') status->pop_back();
   if (status->empty() || *status == "ok") return error;
-  return Error{0, error.text() + " (resctrl says: " + *status + ")"};
+  return with_hint(std::move(error), "resctrl says: " + *status);
 }
 
 Result<UniqueFd> open_directory(int parent, const std::string& name) {
@@ -57,7 +57,7 @@ Result<void> check_group_name(const std::string& group) {
   constexpr std::string_view kReserved[] = {".", "..", "info", "mon_groups", "mon_data"};
   bool bad = group.empty() || group.find_first_of("/\n") != std::string::npos || group.size() > NAME_MAX ||
              std::find(std::begin(kReserved), std::end(kReserved), group) != std::end(kReserved);
-  if (bad) return fail(0, "{}: {} cannot be the name of a class of service", kPointer, quoted(group));
+  if (bad) return fail(ErrorKind::config, "{}: {} cannot be the name of a class of service", kPointer, quoted(group));
   return {};
 }
 
@@ -73,7 +73,7 @@ Result<void> check_schemata(int root_fd, const oci::IntelRdt& rdt, const std::st
   std::string found = TRY(read_file(directory.get(), "schemata"));
   auto mismatch = schemata_mismatch(rdt, found, bandwidth_step(root_fd));
   if (!mismatch) return {};
-  return fail(0, "{}: class {} already exists with other values: {}", kPointer, quoted(group), *mismatch);
+  return fail(ErrorKind::host, "{}: class {} already exists with other values: {}", kPointer, quoted(group), *mismatch);
 }
 
 Result<void> make_directory(int root_fd, int parent, const std::string& name, const std::string& what) {
@@ -92,7 +92,8 @@ Result<void> make_all(int root_fd, const oci::IntelRdt& rdt, const RdtRecord& re
   if (record.makes_group) TRY(write_schemata(root_fd, group.get(), rdt));
   if (!record.makes_monitor) return {};
   auto monitors = open_directory(group.get(), "mon_groups");
-  if (!monitors.ok()) return fail(0, "{}/enableMonitoring: this machine's resctrl has no monitoring", kPointer);
+  if (!monitors.ok())
+    return fail(ErrorKind::host, "{}/enableMonitoring: this machine's resctrl has no monitoring", kPointer);
   return make_directory(root_fd, monitors->get(), record.monitor, "monitoring group");
 }
 
@@ -127,13 +128,18 @@ std::string resctrl_mount_point(std::string_view mountinfo) {
   return "";
 }
 
-Result<UniqueFd> open_resctrl() {
+Result<UniqueFd> find_resctrl() {
   auto usual = open_directory(AT_FDCWD, kMount);
   struct statfs facts {};
   if (usual.ok() && fstatfs(usual->get(), &facts) == 0 && facts.f_type == kResctrlMagic) return usual;
   std::string place = resctrl_mount_point(TRY(read_file(AT_FDCWD, "/proc/self/mountinfo", kMostMountinfoBytes)));
-  if (place.empty()) return fail(0, "{}: no resctrl filesystem is mounted on this host ({})", kPointer, kMount);
-  return open_directory(AT_FDCWD, place);
+  return place.empty() ? Result<UniqueFd>(UniqueFd()) : open_directory(AT_FDCWD, place);
+}
+
+Result<UniqueFd> open_resctrl() {
+  UniqueFd root = TRY(find_resctrl());
+  if (!root) return fail(ErrorKind::host, "{}: no resctrl filesystem is mounted on this host ({})", kPointer, kMount);
+  return root;
 }
 
 Result<RdtRecord> survey_rdt(int root_fd, const oci::IntelRdt& rdt, const std::string& id) {
@@ -145,7 +151,7 @@ Result<RdtRecord> survey_rdt(int root_fd, const oci::IntelRdt& rdt, const std::s
     record.makes_group = !TRY(is_there(root_fd, record.group));
   }
   if (record.makes_group && !record.own_group && schemata_to_write(rdt).empty())
-    return fail(0, "{}/closID: class {} does not exist, and no schema says how to make it", kPointer,
+    return fail(ErrorKind::config, "{}/closID: class {} does not exist, and no schema says how to make it", kPointer,
                 quoted(record.group));
   if (!record.makes_group) TRY(check_schemata(root_fd, rdt, record.group));
   if (!rdt.enable_monitoring) return record;

@@ -24,8 +24,9 @@ struct RdtRecord {
   bool own_group = false;      // for this container alone: closID was not given
 };
 
-// The root of a mounted resctrl: /sys/fs/resctrl, or where the mount table says it is. An error with code 0 when there
-// is none.
+// The root of a mounted resctrl: /sys/fs/resctrl, or where the mount table says it is. Empty when none is mounted.
+Result<UniqueFd> find_resctrl();
+// The same where one is needed: an error when none is mounted.
 Result<UniqueFd> open_resctrl();
 
 // Where the first resctrl of a mountinfo file (proc_pid_mountinfo(5)) is mounted; "" without one.

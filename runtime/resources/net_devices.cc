@@ -128,8 +128,8 @@ Result<void> change_namespace(Netlink& host, const Move& move, const std::string
   request.body(fixed).number(IFLA_NET_NS_FD, static_cast<uint32_t>(namespace_fd)).text(IFLA_IFNAME, name);
   auto moved = host.call(request, "move " + move.name + " into the container's network namespace as " + name);
   if (moved.ok() || moved.error().code != EINVAL) return moved;
-  return fail(0, "{}: {} belongs to its network namespace and cannot leave it: {}", moved.error().message, move.name,
-              errno_text(EINVAL));
+  return fail(ErrorKind::host, "{}: {} belongs to its network namespace and cannot leave it: {}", moved.error().message,
+              move.name, errno_text(EINVAL));
 }
 
 Result<void> move_device(Netlink& host, Netlink& inside, const Move& move, int namespace_fd) {
@@ -153,7 +153,7 @@ Result<void> move_device(Netlink& host, Netlink& inside, const Move& move, int n
 Result<void> check_other_namespace(int namespace_fd) {
   UniqueFd own = TRY(open_at(AT_FDCWD, "/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
   if (TRY(is_same_file(own.get(), namespace_fd)))
-    return fail(0,
+    return fail(ErrorKind::host,
                 "/linux/netDevices: the container's network namespace is the host's own: the device has nowhere to go");
   return {};
 }
@@ -161,8 +161,7 @@ Result<void> check_other_namespace(int namespace_fd) {
 Error told(Error error, const std::string& pointer) {
   bool denied = error.code == EPERM;
   error = wrap(std::move(error), pointer);
-  if (denied) error = Error{0, error.text() + " (it takes CAP_NET_ADMIN on the host and in the container)"};
-  return error;
+  return with_hint(std::move(error), denied ? "it takes CAP_NET_ADMIN on the host and in the container" : "");
 }
 
 }  // namespace
@@ -179,7 +178,7 @@ Result<void> move_net_devices(const NetDevices& devices, int namespace_fd) {
     Move move{name, device.name.empty() ? name : device.name, "/linux/netDevices/" + pointer_token(name), {}};
     auto link = find_link(*host, name);
     if (!link.ok() && link.error().code == ENODEV)
-      return fail(0, "{}: the host has no network device {}: {}", move.pointer, name, errno_text(ENODEV));
+      return fail(ErrorKind::host, "{}: the host has no network device {}: {}", move.pointer, name, errno_text(ENODEV));
     if (!link.ok()) return told(link.error(), move.pointer);
     move.link = *link;
     auto free = free_name(*inside, move.new_name);

@@ -114,7 +114,7 @@ Result<void> move_near(const Hierarchy& hierarchy, const std::string& path, syst
 
 Result<systemd::ScopeName> scope_name(const oci::Spec& spec, const std::string& id, bool user) {
   auto name = systemd::parse_scope_name(spec.linux_.cgroups_path, id, user);
-  if (!name.ok()) return fail(0, "config.json: /linux/cgroupsPath: {}", name.error().message);
+  if (!name.ok()) return fail(ErrorKind::config, "config.json: /linux/cgroupsPath: {}", name.error().message);
   return name;
 }
 
@@ -140,7 +140,7 @@ Result<std::string> find_systemd_helper() {
   for (const std::string& candidate : candidates)
     if (access(candidate.c_str(), X_OK) == 0) return candidate;
   // Without the kernel's words for ENOENT: engines take those for a command that the image does not have.
-  return fail(0,
+  return fail(ErrorKind::host,
               "{} is missing: install it beside minirun or in /usr/libexec/minirun, or use --cgroup-manager=cgroupfs",
               kHelper);
 }

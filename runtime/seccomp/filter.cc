@@ -71,9 +71,11 @@ bool takes_errno(oci::SeccompAction action) {
 
 // SECCOMP_RET_* with its data. Absent errno: EPERM, as the spec has it.
 Result<uint32_t> action_value(oci::SeccompAction action, const std::optional<uint32_t>& errno_ret) {
-  if (errno_ret && !takes_errno(action)) return fail(0, "the action takes no errno value: {}", *errno_ret);
+  if (errno_ret && !takes_errno(action))
+    return fail(ErrorKind::config, "the action takes no errno value: {}", *errno_ret);
   const uint32_t data = errno_ret.value_or(EPERM);
-  if (data > SECCOMP_RET_DATA) return fail(0, "the errno value must be at most {}: {}", SECCOMP_RET_DATA, data);
+  if (data > SECCOMP_RET_DATA)
+    return fail(ErrorKind::config, "the errno value must be at most {}: {}", SECCOMP_RET_DATA, data);
   switch (action) {
     case oci::SeccompAction::kill_process:
       return SCMP_ACT_KILL_PROCESS;
@@ -92,7 +94,7 @@ Result<uint32_t> action_value(oci::SeccompAction action, const std::optional<uin
     case oci::SeccompAction::notify:
       return SCMP_ACT_NOTIFY;
   }
-  return fail(0, "unknown action");
+  return fail(ErrorKind::config, "unknown action");
 }
 
 using Conditions = std::vector<oci::SeccompArg>;
@@ -123,7 +125,7 @@ Result<Rule> resolve(const oci::SeccompRule& rule, std::vector<std::string>& ski
   Rule resolved;
   resolved.action = TRY(action_value(rule.action, rule.errno_ret));
   for (const oci::SeccompArg& arg : rule.args)
-    if (arg.index > 5) return fail(0, "args: index must be 0 to 5: {}", arg.index);
+    if (arg.index > 5) return fail(ErrorKind::config, "args: index must be 0 to 5: {}", arg.index);
   resolved.alternatives = alternatives(rule.args);
   for (const std::string& name : rule.names) {
     const int number = seccomp_syscall_resolve_name(name.c_str());
@@ -256,7 +258,8 @@ std::optional<uint32_t> newest_of(const SyscallTable& table, const std::vector<R
 
 Result<TableFilter> compile_table(const SyscallTable& table, uint32_t default_action, const std::vector<Rule>& rules) {
   Context context(seccomp_init(default_action));
-  if (!context) return fail(0, "/linux/seccomp/defaultAction: libseccomp does not take it on this kernel");
+  if (!context)
+    return fail(ErrorKind::host, "/linux/seccomp/defaultAction: libseccomp does not take it on this kernel");
   if (&table != &kTables[0]) {
     int rc = seccomp_arch_add(context.get(), table.token);
     if (rc == 0) rc = seccomp_arch_remove(context.get(), SCMP_ARCH_NATIVE);
@@ -296,8 +299,8 @@ Result<SeccompProgram> compile_seccomp(const oci::Seccomp& seccomp) {
   }
   program.filter = join_filters(filters);
   if (program.filter.size() > BPF_MAXINSNS)
-    return fail(0, "/linux/seccomp: the filter has {} instructions, the kernel takes {}", program.filter.size(),
-                BPF_MAXINSNS);
+    return fail(ErrorKind::config, "/linux/seccomp: the filter has {} instructions, the kernel takes {}",
+                program.filter.size(), BPF_MAXINSNS);
   program.flags = filter_flags(seccomp);
   return program;
 }

@@ -17,12 +17,14 @@ namespace minirun {
 Result<void> check_console(bool terminal, bool detach, const std::string& console_socket) {
   bool socket = !console_socket.empty();
   if (terminal && detach && !socket)
-    return fail(0, "/process/terminal: needs --console-socket here, as minirun does not stay to relay the terminal");
+    return fail(ErrorKind::config,
+                "/process/terminal: needs --console-socket here, as minirun does not stay to relay the terminal");
   if (socket && !terminal)
-    return fail(0, "--console-socket {}: the container has no terminal (/process/terminal is not true)",
+    return fail(ErrorKind::usage, "--console-socket {}: the container has no terminal (/process/terminal is not true)",
                 console_socket);
   if (socket && !detach)
-    return fail(0, "--console-socket {}: needs --detach: in the foreground minirun relays the terminal itself",
+    return fail(ErrorKind::usage,
+                "--console-socket {}: needs --detach: in the foreground minirun relays the terminal itself",
                 console_socket);
   return {};
 }
@@ -53,7 +55,8 @@ Result<void> check_terminal(int fd) {
   struct statfs filesystem {};
   if (fstat(fd, &facts) < 0 || fstatfs(fd, &filesystem) < 0) return fail(errno, "look at the container's terminal");
   if (!S_ISCHR(facts.st_mode) || facts.st_rdev != makedev(kTtyAux, kPtmx) || filesystem.f_type != DEVPTS_SUPER_MAGIC)
-    return fail(0, "/process/terminal: the container sent something other than a terminal of the kernel's");
+    return fail(ErrorKind::setup,
+                "/process/terminal: the container sent something other than a terminal of the kernel's");
   return {};
 }
 

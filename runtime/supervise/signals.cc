@@ -66,8 +66,8 @@ std::optional<int> Signals::abort_request() const {
 }
 
 Error given_up(int signal) {
-  Error error = fail(0, "given up: signal {}", signal);
-  error.signal = signal;
+  Error error = fail(ErrorKind::aborted, "given up: signal {}", signal);
+  error.exit_status = 128 + signal;
   return error;
 }
 

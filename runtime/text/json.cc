@@ -107,7 +107,7 @@ class JsonBuilder {
     size_t line = 1 + static_cast<size_t>(std::count(before.begin(), before.end(), '\n'));
     size_t line_start = before.rfind('\n');
     size_t column = offset - (line_start == std::string_view::npos ? 0 : line_start + 1) + 1;
-    return fail(0, "{}:{}: {}", line, column, message);
+    return fail(ErrorKind::config, "{}:{}: {}", line, column, message);
   }
 
   const std::optional<Error>& error() const { return error_; }
@@ -149,7 +149,7 @@ class JsonBuilder {
   JsonNode* add(JsonType type) {
     auto& nodes = document_.nodes_;
     if (nodes.size() >= kMaxJsonValues) {
-      error_ = fail(0, "1:1: more than {} values", kMaxJsonValues);
+      error_ = fail(ErrorKind::config, "1:1: more than {} values", kMaxJsonValues);
       return nullptr;
     }
     auto index = static_cast<uint32_t>(nodes.size());
@@ -226,7 +226,7 @@ JsonDocument::JsonDocument() = default;
 JsonDocument::~JsonDocument() = default;
 
 Result<std::unique_ptr<JsonDocument>> JsonDocument::parse(std::string_view text) {
-  if (text.size() > kMaxJsonBytes) return fail(0, "1:1: more than {} bytes", kMaxJsonBytes);
+  if (text.size() > kMaxJsonBytes) return fail(ErrorKind::config, "1:1: more than {} bytes", kMaxJsonBytes);
   std::unique_ptr<JsonDocument> document(new JsonDocument);
   document->strings_ = std::make_unique_for_overwrite<char[]>(text.size() + 1);
   document->nodes_.reserve(std::min(text.size() / 8 + 1, kMaxJsonValues));
@@ -236,7 +236,7 @@ Result<std::unique_ptr<JsonDocument>> JsonDocument::parse(std::string_view text)
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos)
     return builder.at_position(0, "no JSON in here: empty");
   if (!nlohmann::json::sax_parse(text.data(), text.data() + text.size(), &builder))
-    return builder.error().value_or(fail(0, "not JSON"));
+    return builder.error().value_or(fail(ErrorKind::config, "not JSON"));
   return document;
 }
 

@@ -47,7 +47,8 @@ Result<int> parse_signal(std::string_view text) {
   if (bare == "IOT") return SIGABRT;
   if (bare == "CLD") return SIGCHLD;
   if (int realtime = parse_realtime(bare); realtime != 0) return realtime;
-  return fail(0, "unknown signal \"{}\": a number from 1 to 64, or a name such as TERM, SIGTERM or RTMIN+3", text);
+  return fail(ErrorKind::usage,
+              "unknown signal \"{}\": a number from 1 to 64, or a name such as TERM, SIGTERM or RTMIN+3", text);
 }
 
 }  // namespace minirun

@@ -190,7 +190,7 @@ Result<void> Manager::start_scope(const std::string& unit, const Properties& pro
   n = sd_bus_message_read(reply.get(), "o", &job);
   if (n < 0) return fail(-n, "read systemd's answer");
   std::string result = TRY(wait_for(bus_.get(), jobs, job));
-  if (result != "done") return fail(0, "systemd's job to start {} ended as \"{}\"", unit, result);
+  if (result != "done") return fail(ErrorKind::host, "systemd's job to start {} ended as \"{}\"", unit, result);
   return {};
 }
 

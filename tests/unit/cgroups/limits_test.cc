@@ -30,6 +30,7 @@ static std::string problem(const Limits& limits) {
   auto plan = plan_limits(limits);
   if (plan) return "no problem";
   EXPECT_EQ(plan.error().code, EINVAL);
+  EXPECT_EQ(plan.error().kind, ErrorKind::config);
   return plan.error().message;
 }
 

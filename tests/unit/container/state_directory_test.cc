@@ -246,6 +246,27 @@ TEST_F(State, AnIdIsClaimedOnce) {
   auto second = StateDirectory::claim(root_.get(), "x");
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().text(), "container with given ID already exists");
+  EXPECT_EQ(second.error().kind, ErrorKind::state);
+  EXPECT_FALSE(is_no_container(second.error()));
+}
+
+TEST_F(State, OneThatIsNotThereIsToldFromOneThatAnotherCommandHas) {
+  auto claimed = StateDirectory::claim(root_.get(), "x");
+  ASSERT_TRUE(claimed.ok());
+  auto other = StateDirectory::open(root_.get(), "x");
+  ASSERT_TRUE(other.ok()) << other.error().text();
+  auto locked = other->lock(std::chrono::milliseconds(1));
+  ASSERT_FALSE(locked.ok());
+  EXPECT_EQ(locked.error().kind, ErrorKind::busy);
+  EXPECT_FALSE(is_no_container(locked.error()));
+  ASSERT_TRUE(claimed->remove().ok());
+  claimed->unlock();
+  for (const Error& error : {other->lock().error(), StateDirectory::open(root_.get(), "x").error(),
+                             open_existing_root(std::string(path_) + "/none").error()}) {
+    EXPECT_TRUE(is_no_container(error)) << error.text();
+    EXPECT_EQ(error.kind, ErrorKind::state);
+    EXPECT_EQ(error.text(), "container does not exist");
+  }
 }
 
 TEST_F(State, IsGoneWithItsOwnerUnlessKept) {

@@ -104,7 +104,10 @@ TEST_F(RunHook, StartsWithNothingButStdioAndNoSignalBlockedOrIgnored) {
 
 TEST_F(RunHook, FailureHasItsStatusAndTheEndOfWhatItSaid) {
   EXPECT_EQ(text(run("echo to stdout; echo to stderr >&2; exit 3")), "/bin/sh: exit status 3: to stdout\nto stderr");
-  EXPECT_EQ(text(run("exit 1")), "/bin/sh: exit status 1");
+  auto failed = run("exit 1");
+  EXPECT_EQ(text(failed), "/bin/sh: exit status 1");
+  EXPECT_EQ(failed.error().kind, ErrorKind::setup);
+  EXPECT_EQ(failed.error().exit_status, 1);
   EXPECT_EQ(text(run("kill -9 $$")), "/bin/sh: killed by signal 9");
   EXPECT_EQ(text(run("printf 'a\\033[31mb\\n'; exit 1")), "/bin/sh: exit status 1: a\\x1b[31mb");
 }
@@ -172,7 +175,10 @@ TEST_F(RunHook, SuccessLeavesADaemonAndDoesNotWaitForIt) {
 
 TEST_F(RunHook, ASignalToGiveUpEndsIt) {
   pending_ = SIGTERM;
-  EXPECT_EQ(text(run("exec /bin/sleep 1000")), "/bin/sh: given up: signal 15");
+  auto given_up = run("exec /bin/sleep 1000");
+  EXPECT_EQ(text(given_up), "/bin/sh: given up: signal 15");
+  EXPECT_EQ(given_up.error().kind, ErrorKind::aborted);
+  EXPECT_EQ(given_up.error().exit_status, 128 + SIGTERM);
 }
 
 TEST_F(RunHook, OutputGoesToFiles) {

@@ -55,6 +55,13 @@ TEST_F(LoadBundle, NamesEveryProblemOnALineOfItsOwn) {
   EXPECT_EQ(error(),
             "config.json: /ociVersion: must be a version 1.x.y of the runtime-spec: found \"2.0.0\"\n"
             "config.json: /process/cwd: must be an absolute path: found \"tmp\"");
+  const Error error = load_bundle(path_).error();
+  EXPECT_EQ(error.kind, ErrorKind::config);
+  const std::vector<Problem>& problems = error.details().problems;
+  ASSERT_EQ(problems.size(), 2U);
+  EXPECT_EQ(problems[0].pointer, "/ociVersion");
+  EXPECT_EQ(problems[1].pointer, "/process/cwd");
+  EXPECT_EQ(problems[1].message, "must be an absolute path: found \"tmp\"");
 }
 
 TEST_F(LoadBundle, SaysWhereTheTextIsNotJson) {

@@ -235,7 +235,7 @@ class Foreground {
     pty.slave.reset();
     if (options.terminal) TRY(supervisor.attach_terminal(std::move(pty.master)));
     Received received = TRY(receive(control.get(), pidfd.get(), supervisor.signals()));
-    if (received.kind != Received::Kind::message) return fail(0, "not running: {}", received.signal);
+    if (received.kind != Received::Kind::message) return fail(ErrorKind::setup, "not running: {}", received.signal);
     status->kind = Status::Kind::started;
     if (write(status_fd, status, sizeof *status) < 0) return fail(errno, "report");
     status->ended = TRY(supervisor.run(status->init, pidfd.get(), control.get()));
