@@ -58,17 +58,24 @@ Result<void> keep_from_container(uint64_t meant) {
 
 int print(const PrintAndExit& text) {
   auto written = write_output(text.out);
-  if (!written.ok()) report_error(written.error().text());
+  if (!written.ok()) report_error(written.error());
   if (!text.error.empty()) report_error(text.error);
   return written.ok() || text.status != 0 ? text.status : 1;
 }
 
 Result<Outcome> perform(const GlobalOptions&, const PrintAndExit& text) {
-  return Outcome{print(text), "", "", {}};
+  return Outcome{print(text)};
 }
 
+// An error with its command and its container in front: "create web1: ...".
 Result<Outcome> dispatch(const Invocation& invocation) {
-  return std::visit([&](const auto& command) { return perform(invocation.global, command); }, invocation.command);
+  auto named = [&](const auto& command) -> Result<Outcome> {
+    auto outcome = perform(invocation.global, command);
+    if constexpr (requires { command.kErrorsOf; })
+      if (!outcome.ok()) return wrap(outcome.error(), fmt::format("{} {}", command.kErrorsOf, command.id));
+    return outcome;
+  };
+  return std::visit(named, invocation.command);
 }
 
 }  // namespace
@@ -84,20 +91,20 @@ int minirun_main(int argc, char** argv) {
   Invocation invocation = parse_command_line(argc, argv);
   auto kept_out = keep_from_container(meant_for_container(invocation));
   if (!kept_out.ok()) {
-    report_error(kept_out.error().text());
+    report_error(kept_out.error());
     return 1;
   }
   auto logs = set_log_options({invocation.global.debug, invocation.global.log_format == "json", invocation.global.log});
   if (!logs.ok()) {
-    report_error(logs.error().text());
+    report_error(logs.error());
     return 1;
   }
   auto outcome = dispatch(invocation);
   if (!outcome.ok()) {
-    report_error(outcome.error().text());
+    report_error(outcome.error());
     return outcome.error().exit_status;
   }
-  int status = print({outcome->out, outcome->error ? outcome->error->text() : "", outcome->status});
+  int status = print({outcome->out, "", outcome->status});
   if (!outcome->note.empty()) report_line(outcome->note);
   return status;
 }

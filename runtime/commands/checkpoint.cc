@@ -117,8 +117,7 @@ Result<void> checkpoint(const GlobalOptions& global, const CheckpointCommand& co
 }  // namespace
 
 Result<Outcome> perform(const GlobalOptions& global, const CheckpointCommand& command) {
-  auto saved = checkpoint(global, command);
-  if (!saved.ok()) return named("checkpoint", command.id, saved.error());
+  TRY(checkpoint(global, command));
   return Outcome{};
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands: each takes its part of the command line and returns the exit status and what to print.
+// The commands: each takes its part of the command line, and returns the exit status and what to print.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "runtime/commands/options.h"
@@ -12,11 +11,12 @@ namespace minirun {
 
 struct Outcome {
   int status = 0;
-  std::string out;             // for stdout
-  std::string note;            // for stderr as it is: a line that explains an end which is no failure of minirun
-  std::optional<Error> error;  // a failure with an exit status of its own
+  std::string out{};   // for stdout
+  std::string note{};  // for stderr as it is: a line that explains an end which is no failure of minirun
 };
 
+// Errors are without the name of the command and the id, which main puts before them; but run, which may make the id
+// up, does that itself.
 // The workload's exit status, 128 + its signal, 127 or 126 when it could not be executed; with --detach 0.
 Result<Outcome> perform(const GlobalOptions& global, const RunCommand& command);
 Result<Outcome> perform(const GlobalOptions& global, const CreateCommand& command);

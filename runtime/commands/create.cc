@@ -7,7 +7,7 @@
 
 namespace minirun {
 
-static Result<Outcome> create(const GlobalOptions& global, const CreateCommand& command) {
+Result<Outcome> perform(const GlobalOptions& global, const CreateCommand& command) {
   TRY(check_id(command.id));
   TRY(check_launch_options(command.launch));
   bool entered = TRY(enter_user_namespace(command.launch.bundle));  // before anything is opened
@@ -25,17 +25,9 @@ static Result<Outcome> create(const GlobalOptions& global, const CreateCommand& 
   report_warnings(prepared);
   Creation creation(command.launch, prepared, hierarchy, std::move(state), std::move(supervisor),
                     cgroup_driver(global));
-  auto failure = TRY(creation.launch(false));
-  if (failure) return Outcome{failure->exit_status, "", "", failure->error};
+  TRY(creation.launch(false));
   creation.keep();
   return Outcome{};
-}
-
-Result<Outcome> perform(const GlobalOptions& global, const CreateCommand& command) {
-  auto outcome = create(global, command);
-  if (!outcome.ok()) return wrap(outcome.error(), "create " + command.id);
-  if (outcome->error) outcome->error = wrap(*outcome->error, "create " + command.id);
-  return outcome;
 }
 
 }  // namespace minirun

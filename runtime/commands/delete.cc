@@ -52,16 +52,15 @@ Result<void> remove_locked(StateDirectory state, bool force) {
 }  // namespace
 
 Result<Outcome> perform(const GlobalOptions& global, const DeleteCommand& command) {
-  auto checked = check_id(command.id);
-  if (!checked.ok()) return wrap(checked.error(), "delete " + command.id);
+  TRY(check_id(command.id));
   auto root = open_existing_root(global.root);
   auto state = root.ok() ? StateDirectory::open(root->get(), command.id) : Result<StateDirectory>(root.error());
   if (!state.ok() && command.force && is_no_container(state.error())) return Outcome{};
-  if (!state.ok()) return named("delete", command.id, state.error());
+  if (!state.ok()) return state.error();
   auto removed = remove_locked(std::move(state).value(), command.force);
   // Deleted by another command while this one waited for the lock.
   if (!removed.ok() && command.force && is_no_container(removed.error())) return Outcome{};
-  if (!removed.ok()) return named("delete", command.id, removed.error());
+  TRY(removed);
   return Outcome{};
 }
 

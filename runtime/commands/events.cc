@@ -100,9 +100,7 @@ Result<std::string> events(const GlobalOptions& global, const EventsCommand& com
 }  // namespace
 
 Result<Outcome> perform(const GlobalOptions& global, const EventsCommand& command) {
-  auto text = events(global, command);
-  if (!text.ok()) return named("events", command.id, text.error());
-  return Outcome{0, std::move(text).value(), "", {}};
+  return Outcome{0, TRY(events(global, command))};
 }
 
 }  // namespace minirun

@@ -44,6 +44,11 @@ namespace {
 
 constexpr int kOwnFailure = 255;  // as runc has it: the command's own statuses are below
 
+// Of the process that was asked for, and of a signal that gave the exec up.
+bool has_own_status(const Error& error) {
+  return error.kind == ErrorKind::exec || error.kind == ErrorKind::aborted;
+}
+
 Result<void> check_status(const Container& container, bool ignore_paused) {
   if (container.status == "creating") return fail(ErrorKind::state, "cannot exec in a container that is being created");
   if (!container.init) return fail(ErrorKind::state, "cannot exec in a stopped container");
@@ -111,7 +116,7 @@ class Exec {
   Result<Outcome> attempt(int state_root);
   Error explain(const Error& error) const;
   Result<void> prepare(int state_root);
-  Result<std::optional<LaunchFailure>> launch();
+  Result<void> launch();
   Result<void> tell_pid();
   Result<Outcome> supervise();
   std::string why_killed(int wait_status) const;
@@ -170,7 +175,7 @@ Result<void> set_initial_affinity(const oci::Process& process) {
   return {};
 }
 
-Result<std::optional<LaunchFailure>> Exec::launch() {
+Result<void> Exec::launch() {
   bool relays = compiled_.terminal && command_.console_socket.empty();
   if (!command_.detach) TRY(supervisor_.start_watchdog(relays, -1));
   TRY(set_initial_affinity(*spec_.process));
@@ -183,8 +188,7 @@ Result<std::optional<LaunchFailure>> Exec::launch() {
   TRY(join_host_side(container_.record.rdt, launched_->child().pid));
   for (;;) {
     LaunchEvents events;
-    auto failure = await_launch(*launched_, compiled_, &*spec_.process, *cgroup_, supervisor_.signals(), &events);
-    if (failure) return failure;
+    TRY(await_launch(*launched_, compiled_, &*spec_.process, *cgroup_, supervisor_.signals(), &events));
     if (events.terminal && !command_.console_socket.empty())
       TRY(send_console(command_.console_socket, events.terminal.get()));
     else if (events.terminal)
@@ -202,7 +206,7 @@ Result<std::optional<LaunchFailure>> Exec::launch() {
   // Cloned by a process that may have been moved only after that.
   if (compiled_.plan.birth) TRY(join_host_side(container_.record.rdt, launched_->child().pid));
   if (!pid_told_) TRY(tell_pid());
-  return std::optional<LaunchFailure>{};
+  return {};
 }
 
 Result<void> Exec::tell_pid() {
@@ -226,16 +230,15 @@ Result<Outcome> Exec::supervise() {
   Child& child = launched_->child();
   Ended ended = TRY(supervisor_.run(child.pid, child.pidfd.get(), child.control.get()));
   launched_->let_go();
-  Outcome outcome{shell_status(ended.wait_status), "", why_killed(ended.wait_status), {}};
   if (ended.output_error != 0 && ended.output_error != EPIPE)
-    outcome.error = fail(ended.output_error, "exec {}: copy the terminal's output to stdout", command_.id);
-  return outcome;
+    report_error(fail(ended.output_error, "exec {}: copy the terminal's output to stdout", command_.id));
+  return Outcome{shell_status(ended.wait_status), "", why_killed(ended.wait_status)};
 }
 
 // The container may end at any moment: then its end is the reason, not the step that failed.
 Error Exec::explain(const Error& error) const {
   constexpr const char* kStopped = "cannot exec in a stopped container";
-  if (!container_.init) return error;
+  if (!container_.init || has_own_status(error)) return error;
   auto ended = has_ended(container_.init.get());
   // Its namespaces go (setns: ESRCH) before its end can be seen.
   if (!ended.ok() || (!*ended && !is_exiting(container_.record.init.pid))) return error;
@@ -258,15 +261,9 @@ Result<Outcome> Exec::attempt(int state_root) {
       return check_status(container_, command_.ignore_paused).error();
     }
   }
-  auto failure = launch();
-  bool ran = failure.ok() && !*failure;
-  if (!ran && pid_told_) remove_pid_file(command_.pid_file);  // the pid may be reused soon
-  if (!failure.ok()) return failure.error();
-  if (*failure) {
-    int status = (*failure)->exit_status == 1 ? kOwnFailure : (*failure)->exit_status;
-    Error error = status == kOwnFailure ? explain((*failure)->error) : (*failure)->error;
-    return Outcome{status, "", "", wrap(name_as_given(error, command_), "exec failed: " + command_.id)};
-  }
+  auto launched = launch();
+  if (!launched.ok() && pid_told_) remove_pid_file(command_.pid_file);  // the pid may be reused soon
+  TRY(launched);
   if (!command_.detach) return supervise();
   launched_->let_go();
   return Outcome{};
@@ -291,9 +288,9 @@ Result<Outcome> exec(const GlobalOptions& global, const ExecCommand& command) {
 Result<Outcome> perform(const GlobalOptions& global, const ExecCommand& command) {
   auto outcome = exec(global, command);
   if (outcome.ok()) return outcome;
-  Error error = named("exec failed:", command.id, name_as_given(outcome.error(), command));
-  int status = error.kind == ErrorKind::aborted ? error.exit_status : kOwnFailure;
-  return Outcome{status, "", "", std::move(error)};
+  Error error = name_as_given(outcome.error(), command);
+  if (!has_own_status(error)) error.exit_status = kOwnFailure;
+  return error;
 }
 
 }  // namespace minirun

@@ -6,7 +6,7 @@
 namespace minirun {
 
 Result<Outcome> perform(const GlobalOptions&, const FeaturesCommand&) {
-  return Outcome{0, features_document(), "", {}};
+  return Outcome{0, features_document()};
 }
 
 }  // namespace minirun

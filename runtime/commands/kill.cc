@@ -17,7 +17,6 @@
 #include "runtime/container/container.h"
 #include "runtime/container/pid_namespace.h"
 #include "runtime/container/start_socket.h"
-#include "runtime/text/signal_name.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -92,12 +91,9 @@ Result<bool> deliver(const Container& container, int signal, bool all) {
 }  // namespace
 
 Result<Outcome> perform(const GlobalOptions& global, const KillCommand& command) {
-  int signal = command.signal == "0" ? 0 : TRY(parse_signal(command.signal));
-  auto found = find_processes(global.root, command.id);
-  if (!found.ok()) return named("kill", command.id, found.error());
-  auto sent = deliver(*found, signal, command.all);
-  if (!sent.ok()) return wrap(sent.error(), "kill " + command.id);
-  if (!*sent) return fail(ErrorKind::state, "kill {}: container not running: no such process", command.id);
+  Container found = TRY(find_processes(global.root, command.id));
+  bool sent = TRY(deliver(found, command.signal, command.all));
+  if (!sent) return fail(ErrorKind::state, "container not running: no such process");
   return Outcome{};
 }
 

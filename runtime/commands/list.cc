@@ -78,11 +78,10 @@ std::string json_of(const std::vector<Listed>& all) {
 }  // namespace
 
 Result<Outcome> perform(const GlobalOptions& global, const StateCommand& command) {
-  auto found = find_container(global.root, command.id);
-  if (!found.ok()) return named("state", command.id, found.error());
+  Container found = TRY(find_container(global.root, command.id));
   JsonWriter json(2);
-  append_state(json, found->record, found->status, found->init ? found->record.init.pid : 0);
-  return Outcome{0, json.take() + "\n", "", {}};
+  append_state(json, found.record, found.status, found.init ? found.record.init.pid : 0);
+  return Outcome{0, json.take() + "\n"};
 }
 
 Result<Outcome> perform(const GlobalOptions& global, const ListCommand& command) {
@@ -90,9 +89,9 @@ Result<Outcome> perform(const GlobalOptions& global, const ListCommand& command)
   if (command.quiet) {
     std::string ids;
     for (const Listed& one : all) ids += one.record.id + "\n";
-    return Outcome{0, ids, "", {}};
+    return Outcome{0, ids};
   }
-  return Outcome{0, command.format == "json" ? json_of(all) : table_of(all), "", {}};
+  return Outcome{0, command.format == "json" ? json_of(all) : table_of(all)};
 }
 
 }  // namespace minirun

@@ -34,13 +34,13 @@ Result<Outcome> wait_for_ready(NotifyRelay& relay, const std::string& command, p
   relay.set_main_pid(pid);
   auto wait = await_ready(relay, pidfd, signals);
   if (!wait.ok()) return wrap(wait.error(), "the container is running, but its readiness cannot be relayed");
-  Outcome outcome;
   if (wait->abort_signal != 0) {
-    outcome.status = 128 + wait->abort_signal;
-    outcome.error = fail(0, "the container runs, but signal {} ended the wait for its READY=1", wait->abort_signal);
-  } else if (!wait->ready) {
-    outcome.note = fmt::format("minirun: warning: {}: the container ended without READY=1", command);
+    Error error = given_up(wait->abort_signal);
+    error.message = fmt::format("the container runs, but signal {} ended the wait for its READY=1", wait->abort_signal);
+    return error;
   }
+  Outcome outcome;
+  if (!wait->ready) outcome.note = fmt::format("minirun: warning: {}: the container ended without READY=1", command);
   return outcome;
 }
 

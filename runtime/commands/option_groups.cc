@@ -9,6 +9,7 @@
 
 #include "runtime/commands/describe_options.h"
 #include "runtime/commands/help.h"
+#include "runtime/text/signal_name.h"
 
 namespace minirun {
 namespace {
@@ -56,7 +57,14 @@ void add_kill(CLI::App* command, CommandOptions* options) {
   begin_group(command, "Options");
   command->add_flag("-a,--all", options->kill.all, "signal every process of the container");
   add_id(command, &options->kill.id);
-  command->add_option("SIGNAL", options->kill.signal, "number or name (default: TERM)");
+  command->add_option("SIGNAL", options->signal, "number or name (default: TERM)");
+}
+
+AnyCommand take_kill(CommandOptions* options) {
+  auto signal = options->signal == "0" ? Result<int>(0) : parse_signal(options->signal);
+  if (!signal.ok()) return PrintAndExit{"", signal.error().text(), 1};
+  options->kill.signal = *signal;
+  return options->kill;
 }
 
 void add_stop(CLI::App* command, CommandOptions* options) {
@@ -270,7 +278,7 @@ const std::vector<CommandDescription>& command_descriptions() {
          return o.ps;
        }},
       {"kill", "send a signal to the container's first process", add_kill,
-       []([[maybe_unused]] const CLI::App& app, CommandOptions& o) -> AnyCommand { return o.kill; }},
+       []([[maybe_unused]] const CLI::App& app, CommandOptions& o) -> AnyCommand { return take_kill(&o); }},
       {"stop", "end a container: its stop signal first, SIGKILL after a time", add_stop,
        []([[maybe_unused]] const CLI::App& app, CommandOptions& o) -> AnyCommand { return o.stop; }},
       {"wait", "wait until a container ends, return its exit status", add_wait,

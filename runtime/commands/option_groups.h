@@ -38,6 +38,7 @@ struct CommandOptions {
   CheckpointCommand checkpoint;
   RestoreCommand restore;
   std::vector<std::string> positionals;  // of run
+  std::string signal = "TERM";           // of kill
   std::string help_topic;
 };
 

@@ -2,6 +2,7 @@
 // The command line as types. The only files that know CLI11 are cli.cc and commands/option_groups.cc.
 #pragma once
 
+#include <csignal>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -33,12 +34,14 @@ struct RunCommand {
 };
 
 struct CreateCommand {
+  static constexpr const char* kErrorsOf = "create";
   LaunchOptions launch;
   std::string id;
   bool init = false;
 };
 
 struct StartCommand {
+  static constexpr const char* kErrorsOf = "start";
   std::string id;
 };
 
@@ -49,27 +52,32 @@ struct PlanCommand {
 };
 
 struct DeleteCommand {
+  static constexpr const char* kErrorsOf = "delete";
   std::string id;
   bool force = false;
 };
 
 struct KillCommand {
+  static constexpr const char* kErrorsOf = "kill";
   std::string id;
-  std::string signal = "TERM";
+  int signal = SIGTERM;  // 0: asks whether it is there
   bool all = false;
 };
 
 struct StopCommand {
+  static constexpr const char* kErrorsOf = "stop";
   std::string id;
   std::string signal;  // "": the annotation org.opencontainers.image.stopSignal, else TERM
   std::string timeout = "10s";
 };
 
 struct WaitCommand {
+  static constexpr const char* kErrorsOf = "wait";
   std::string id;
 };
 
 struct StateCommand {
+  static constexpr const char* kErrorsOf = "state";
   std::string id;
 };
 
@@ -79,21 +87,25 @@ struct ListCommand {
 };
 
 struct PsCommand {
+  static constexpr const char* kErrorsOf = "ps";
   std::string id;
   std::string format = "table";
   std::vector<std::string> arguments;  // for ps(1)
 };
 
 struct PauseCommand {
+  static constexpr const char* kErrorsOf = "pause";
   std::string id;
 };
 
 struct ResumeCommand {
+  static constexpr const char* kErrorsOf = "resume";
   std::string id;
 };
 
 // As runc has them; absent: unchanged.
 struct UpdateCommand {
+  static constexpr const char* kErrorsOf = "update";
   std::string id;
   std::string resources;  // a file, "-" for stdin; "": none
   std::optional<uint16_t> blkio_weight;
@@ -117,6 +129,7 @@ struct UpdateCommand {
 };
 
 struct EventsCommand {
+  static constexpr const char* kErrorsOf = "events";
   std::string id;
   bool stats = false;
   std::string interval = "5s";
@@ -130,6 +143,7 @@ struct SpecCommand {
 struct FeaturesCommand {};
 
 struct ExecCommand {
+  static constexpr const char* kErrorsOf = "exec failed:";
   std::string id;
   std::vector<std::string> arguments;
   std::string process;  // file with a process object; "": the container's own, changed by the options below
@@ -152,10 +166,12 @@ struct ExecCommand {
 };
 
 struct CheckpointCommand : DumpOptions {
+  static constexpr const char* kErrorsOf = "checkpoint";
   std::string id;
 };
 
 struct RestoreCommand : RestoreOptions {
+  static constexpr const char* kErrorsOf = "restore";
   LaunchOptions launch;
   std::string id;
   bool detach = false;

@@ -35,14 +35,12 @@ Result<void> resume_container(const GlobalOptions& global, const std::string& id
 }  // namespace
 
 Result<Outcome> perform(const GlobalOptions& global, const PauseCommand& command) {
-  auto paused = pause_container(global, command.id);
-  if (!paused.ok()) return named("pause", command.id, paused.error());
+  TRY(pause_container(global, command.id));
   return Outcome{};
 }
 
 Result<Outcome> perform(const GlobalOptions& global, const ResumeCommand& command) {
-  auto resumed = resume_container(global, command.id);
-  if (!resumed.ok()) return named("resume", command.id, resumed.error());
+  TRY(resume_container(global, command.id));
   return Outcome{};
 }
 

@@ -52,9 +52,7 @@ Result<std::string> list(const GlobalOptions& global, const PsCommand& command) 
 }  // namespace
 
 Result<Outcome> perform(const GlobalOptions& global, const PsCommand& command) {
-  auto text = list(global, command);
-  if (!text.ok()) return named("ps", command.id, text.error());
-  return Outcome{0, std::move(text).value(), "", {}};
+  return Outcome{0, TRY(list(global, command))};
 }
 
 }  // namespace minirun

@@ -216,9 +216,7 @@ static void warn_of_ignored_options(const RestoreCommand& command) {
 
 Result<Outcome> perform(const GlobalOptions& global, const RestoreCommand& command) {
   warn_of_ignored_options(command);
-  auto outcome = restore(global, command);
-  if (!outcome.ok()) return wrap(outcome.error(), "restore " + command.id);
-  return outcome;
+  return restore(global, command);
 }
 
 }  // namespace minirun

@@ -22,6 +22,7 @@
 #include "runtime/launch/rootless.h"
 #include "runtime/supervise/supervisor.h"
 #include "runtime/text/log.h"
+#include "runtime/text/output.h"
 #include "runtime/text/random_id.h"
 
 namespace minirun {
@@ -61,8 +62,7 @@ class Run {
 };
 
 Result<Outcome> Run::perform() {
-  auto failure = TRY(creation_.launch(!detach_));
-  if (failure) return Outcome{failure->exit_status, "", "", wrap(failure->error, "run " + prepared_.id)};
+  TRY(creation_.launch(!detach_));
   if (!detach_) return supervise();
   creation_.keep();
   lives_on_ = true;
@@ -75,10 +75,7 @@ Result<Outcome> Run::await_notification() {
   creation_.state().unlock();
   NotifyRelay& relay = *creation_.notify();
   const Child& child = creation_.launched().child();
-  std::string command = "run " + prepared_.id;
-  Outcome outcome = TRY(wait_for_ready(relay, command, child.pid, child.pidfd.get(), creation_.supervisor().signals()));
-  if (outcome.error) outcome.error = wrap(*outcome.error, command);
-  return outcome;
+  return wait_for_ready(relay, "run " + prepared_.id, child.pid, child.pidfd.get(), creation_.supervisor().signals());
 }
 
 Result<Outcome> Run::supervise() {
@@ -86,19 +83,18 @@ Result<Outcome> Run::supervise() {
   if (creation_.notify()) creation_.supervisor().attach_notify(std::move(*creation_.notify()));
   creation_.state().unlock();  // others may kill and delete it while it runs
   Ended ended = TRY(creation_.supervisor().run(child.pid, child.pidfd.get(), child.control.get()));
-  if (ended.init_failed) {
-    Report report = child.memory.report();
-    return Outcome{1, "", "", wrap(step_error(prepared_.compiled.plan, report), "run " + prepared_.id)};
-  }
+  if (ended.init_failed) return step_error(prepared_.compiled.plan, child.memory.report());
   creation_.launched().let_go();
   int status = shell_status(ended.wait_status);
   log_progress("{}: ended with status {}", prepared_.id, status);
   creation_.record().exit_status = status;
-  Outcome outcome{status, "", why_it_ended(ended), {}};
-  if (ended.output_error != 0 && ended.output_error != EPIPE)  // EPIPE is how `| head` ends
-    outcome.error = fail(ended.output_error, "run {}: copy the terminal's output to stdout", prepared_.id);
+  Outcome outcome{status, "", why_it_ended(ended)};
   auto cleaned = clean_up();
-  if (!cleaned.ok()) outcome.error = wrap(cleaned.error(), "clean up after " + prepared_.id);
+  // Whatever fails from here on, the workload has ended as it did.
+  if (!cleaned.ok())
+    report_error(wrap(cleaned.error(), "clean up after " + prepared_.id));
+  else if (ended.output_error != 0 && ended.output_error != EPIPE)  // EPIPE is how `| head` ends
+    report_error(fail(ended.output_error, "run {}: copy the terminal's output to stdout", prepared_.id));
   if (cleaned.ok() && !keep_) log_progress("{}: nothing is left", prepared_.id);
   return outcome;
 }
@@ -184,9 +180,14 @@ Result<Outcome> perform(const GlobalOptions& global, const RunCommand& command) 
                     cgroup_driver(global));
   Run run(prepared, creation, command.detach, command.keep);
   auto outcome = run.perform();
-  if (!outcome.ok()) return wrap(outcome.error(), "run " + prepared.id);
   // Never one that the caller has given: engines read what a runtime prints.
-  if (run.lives_on() && !command.id) outcome->out = prepared.id + "\n";
+  std::string made_up = run.lives_on() && !command.id ? prepared.id + "\n" : "";
+  if (!outcome.ok()) {
+    auto written = made_up.empty() ? Result<void>() : write_output(made_up);
+    if (!written.ok()) report_error(written.error());
+    return wrap(outcome.error(), "run " + prepared.id);
+  }
+  outcome->out = made_up;
   return outcome;
 }
 

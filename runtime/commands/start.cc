@@ -51,8 +51,7 @@ Error why_silent(const Container& container, const Error& error) {
 }
 
 // From the container that waits to its running workload. hook_failed: a hook did, and the container has to go.
-Result<std::optional<LaunchFailure>> let_go(Container& container, const oci::Spec& spec, Signals& signals,
-                                            bool* hook_failed) {
+Result<void> let_go(Container& container, const oci::Spec& spec, Signals& signals, bool* hook_failed) {
   bool none = container.record.cgroup.path.empty();
   Cgroup cgroup = none ? Cgroup::none() : TRY(open_cgroup(container.record));
   std::optional<SeccompAgent> agent;  // before the workload starts: without an agent, start can be repeated
@@ -80,18 +79,17 @@ Result<std::optional<LaunchFailure>> let_go(Container& container, const oci::Spe
   TRY(run_start_container_hooks(context));
   *hook_failed = false;
   TRY(release(launched.child().control.get()));
-  std::optional<LaunchFailure> failure;
+  Result<void> awaited;
   for (;;) {
     LaunchEvents events;
-    failure = await_start(launched, *spec.process, container.record.resident_init, cgroup, signals, &events);
-    if (failure || events.gate != Gate::listener || !agent) break;
+    awaited = await_start(launched, *spec.process, container.record.resident_init, cgroup, signals, &events);
+    if (!awaited.ok() || events.gate != Gate::listener || !agent) break;
     TRY(agent->serve(launched.child(), container.record, container.status, container.record.init.pid, signals));
   }
   remove_start_socket(container.state.fd());
-  if (failure) return failure;
+  TRY(awaited);
   *hook_failed = true;
-  TRY(run_poststart_hooks(context));
-  return std::optional<LaunchFailure>();
+  return run_poststart_hooks(context);
 }
 
 // The socket that the workload's notifications come through, where it was made with one and a service manager listens.
@@ -115,14 +113,13 @@ Result<Outcome> start(Container container) {
   Signals signals = TRY(Signals::block());
   auto relay = TRY(make_relay(container));
   bool hook_failed = false;
-  auto failure = let_go(container, config.spec, signals, &hook_failed);
-  if (!failure.ok() && hook_failed) {  // runtime.md, "Lifecycle": as if it had been deleted
+  auto started = let_go(container, config.spec, signals, &hook_failed);
+  if (!started.ok() && hook_failed) {  // runtime.md, "Lifecycle": as if it had been deleted
     auto removed = remove_container(container);
     if (!removed.ok())
       report_line(fmt::format("minirun: warning: {}: {}", container.record.id, removed.error().text()));
   }
-  if (!failure.ok()) return failure.error();
-  if (*failure) return Outcome{(*failure)->exit_status, "", "", (*failure)->error};
+  TRY(started);
   if (!relay) return Outcome{};
   container.state.unlock();
   const ContainerRecord& record = container.record;
@@ -132,12 +129,7 @@ Result<Outcome> start(Container container) {
 }  // namespace
 
 Result<Outcome> perform(const GlobalOptions& global, const StartCommand& command) {
-  auto container = find_locked(global.root, command.id);
-  if (!container.ok()) return named("start", command.id, container.error());
-  auto outcome = start(std::move(container).value());
-  if (!outcome.ok()) return wrap(outcome.error(), "start " + command.id);
-  if (outcome->error) outcome->error = wrap(*outcome->error, "start " + command.id);
-  return outcome;
+  return start(TRY(find_locked(global.root, command.id)));
 }
 
 }  // namespace minirun

@@ -93,7 +93,9 @@ void remember(const Container& found) {
                             remembered.error().text()));
 }
 
-Result<Outcome> stop(const GlobalOptions& global, const StopCommand& command) {
+}  // namespace
+
+Result<Outcome> perform(const GlobalOptions& global, const StopCommand& command) {
   Container found = TRY(find_settled(global, command.id));
   Request request = TRY(read_request(command, found.record));
   if (!found.init) return fail(ErrorKind::state, "container not running");
@@ -110,15 +112,7 @@ Result<Outcome> stop(const GlobalOptions& global, const StopCommand& command) {
   std::string why = found.status == "created"
                         ? "it was not started"
                         : fmt::format("it did not end within {} of {}", command.timeout, request.signal_name);
-  return Outcome{kKilled, "", fmt::format("minirun: stop {}: killed: {}", command.id, why), {}};
-}
-
-}  // namespace
-
-Result<Outcome> perform(const GlobalOptions& global, const StopCommand& command) {
-  auto outcome = stop(global, command);
-  if (!outcome.ok()) return named("stop", command.id, outcome.error());
-  return outcome;
+  return Outcome{kKilled, "", fmt::format("minirun: stop {}: killed: {}", command.id, why)};
 }
 
 }  // namespace minirun

@@ -114,9 +114,7 @@ Result<std::string> update(const GlobalOptions& global, const UpdateCommand& com
 }  // namespace
 
 Result<Outcome> perform(const GlobalOptions& global, const UpdateCommand& command) {
-  auto updated = update(global, command);
-  if (!updated.ok()) return named("update", command.id, updated.error());
-  return Outcome{0, "", std::move(updated).value(), {}};
+  return Outcome{0, "", TRY(update(global, command))};
 }
 
 }  // namespace minirun

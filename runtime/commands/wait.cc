@@ -10,11 +10,9 @@
 #include "runtime/text/log.h"
 
 namespace minirun {
-namespace {
-
-Result<Outcome> wait_for(const GlobalOptions& global, const std::string& id) {
-  Container found = TRY(find_container(global.root, id));
-  if (found.record.exit_status) return Outcome{*found.record.exit_status, "", "", {}};
+Result<Outcome> perform(const GlobalOptions& global, const WaitCommand& command) {
+  Container found = TRY(find_container(global.root, command.id));
+  if (found.record.exit_status) return Outcome{*found.record.exit_status};
   if (!found.init) {
     auto zombie = open_init_or_zombie(found.record);
     if (!zombie.ok() && zombie.error().code != ENOENT) return zombie.error();
@@ -31,16 +29,9 @@ Result<Outcome> wait_for(const GlobalOptions& global, const std::string& id) {
   int exit_status = shell_status(*status);
   auto remembered = remember_exit(found, exit_status);
   if (!remembered.ok())
-    report_line(fmt::format("minirun: warning: wait {}: record the exit status: {}", id, remembered.error().text()));
-  return Outcome{exit_status, "", "", {}};
-}
-
-}  // namespace
-
-Result<Outcome> perform(const GlobalOptions& global, const WaitCommand& command) {
-  auto outcome = wait_for(global, command.id);
-  if (!outcome.ok()) return named("wait", command.id, outcome.error());
-  return outcome;
+    report_line(
+        fmt::format("minirun: warning: wait {}: record the exit status: {}", command.id, remembered.error().text()));
+  return Outcome{exit_status};
 }
 
 }  // namespace minirun

@@ -166,10 +166,6 @@ Result<std::optional<Cgroup>> find_cgroup(const Container& container) {
   return cgroup.error();
 }
 
-Error named(const char* command, const std::string& id, Error error) {
-  return wrap(std::move(error), fmt::format("{} {}", command, id));
-}
-
 std::string owner_name() {
   return geteuid() == 0 ? "root" : std::to_string(geteuid());
 }

@@ -68,9 +68,6 @@ Result<std::optional<Cgroup>> find_cgroup(const Container& container);
 // The same of a container whose init lives; else "container not running".
 Result<Cgroup> open_running_cgroup(const Container& container);
 
-// "COMMAND ID: why".
-Error named(const char* command, const std::string& id, Error error);
-
 // runtime-spec runtime.md, "State": as one JSON object.
 void append_state(JsonWriter& json, const ContainerRecord& record, const std::string& status, pid_t pid);
 

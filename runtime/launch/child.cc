@@ -159,16 +159,21 @@ ExecFailure exec_of(const oci::Process& process, int root_fd) {
   return failure;
 }
 
-LaunchFailure explain(Launched& launched, const FailedStep& failed, const oci::Process* process) {
-  if (process == nullptr) return {failed.error};
+Error as_error(const ExecDiagnosis& diagnosis) {
+  Error error = fail(ErrorKind::exec, "{}", diagnosis.message);
+  error.exit_status = diagnosis.exit_status;
+  return error;
+}
+
+Error explain(Launched& launched, const FailedStep& failed, const oci::Process* process) {
+  if (process == nullptr) return failed.error;
   int code = launched.child().memory.report().error;
-  if (auto label = label_error(*process, failed.told, code)) return {*label};
-  if (failed.op != Op::execute) return {failed.error};
+  if (auto label = label_error(*process, failed.told, code)) return *label;
+  if (failed.op != Op::execute) return failed.error;
   UniqueFd root = open_container_root(launched.child().pid);
   ExecFailure failure = exec_of(*process, launched.root() >= 0 ? launched.root() : root.get());
   failure.code = code;
-  ExecDiagnosis diagnosis = diagnose_exec(failure);
-  return {fail(0, "{}", diagnosis.message), diagnosis.exit_status};
+  return as_error(diagnose_exec(failure));
 }
 
 size_t bytes_of(const oci::Strings& strings) {
@@ -178,15 +183,12 @@ size_t bytes_of(const oci::Strings& strings) {
 }
 
 // What failed, with the cause beyond the kernel's word, if that is known.
-LaunchFailure with_cause(LaunchFailure failure, const FailedStep& failed, const Report& report,
-                         const oci::Process* process, const Compiled* compiled, const Cgroup& cgroup) {
+Error with_cause(const Error& error, const FailedStep& failed, const Report& report, const oci::Process* process,
+                 const Compiled* compiled, const Cgroup& cgroup) {
   std::string lack = may_be_lack_of_memory(report.error) ? lack_of_memory(cgroup) : "";
-  if (!lack.empty()) {
-    failure.error = fail(0, "{} ({})", failure.error.text(), lack);
-    return failure;
-  }
-  bool has_hint = failure.error.message.ends_with(')');
-  if (!failed.op || has_hint) return failure;
+  if (!lack.empty()) return with_hint(error, lack);
+  bool has_hint = error.message.ends_with(')');
+  if (!failed.op || has_hint) return error;
   FailureFacts facts = facts_of(op_name(*failed.op), Error{report.error, failed.told}, compiled, cgroup);
   facts.call = call_name(report.syscall);
   auto most = *failed.op == Op::rlimit ? read_file(AT_FDCWD, "/proc/sys/fs/nr_open") : Result<std::string>("");
@@ -197,16 +199,15 @@ LaunchFailure with_cause(LaunchFailure failure, const FailedStep& failed, const 
     facts.exec_bytes = bytes_of(process->args) + bytes_of(process->env);
     facts.exec_strings = process->args.size() + process->env.size();
   }
-  failure.error = with_remedy(failure.error, facts);
-  return failure;
+  return with_remedy(error, facts);
 }
 
 // The init is gone without a message: the memory limit, or a signal.
-LaunchFailure died_early(Launched& launched, const Cgroup& cgroup) {
+Error died_early(Launched& launched, const Cgroup& cgroup) {
   const Child& child = launched.child();
   auto ended = await_end(child.pidfd.get(), std::chrono::steady_clock::now() + kRemovalTime);
   if (!ended.ok() || !*ended)
-    return {fail(ErrorKind::setup, "the container's first process says nothing and does not end")};
+    return fail(ErrorKind::setup, "the container's first process says nothing and does not end");
   auto status = status_of_ended(child.pidfd.get(), child.pid);
   reap_ended(child.pidfd.get());
   launched.let_go();
@@ -215,7 +216,7 @@ LaunchFailure died_early(Launched& launched, const Cgroup& cgroup) {
                                            : fmt::format("exit status {}", WEXITSTATUS(*status));
   std::string lack = lack_of_memory(cgroup);
   if (!lack.empty()) how = "killed by the memory limit: " + lack;
-  return {fail(ErrorKind::setup, "the container ended before the workload started: {}", how)};
+  return fail(ErrorKind::setup, "the container ended before the workload started: {}", how);
 }
 
 // How long a signal to give up waits for an exec that is on its way.
@@ -310,30 +311,26 @@ Result<void> await_exec(Child* child, Signals& signals) {
 
 // resident: an init stays and says when the workload runs. Without one the socket closes with exec, and says nothing
 // more.
-std::optional<LaunchFailure> await_messages(Launched& launched, bool resident, const oci::Process* process,
-                                            const Compiled* compiled, const Cgroup& cgroup, Signals& signals,
-                                            LaunchEvents* events, const std::function<FailedStep()>& failed) {
+Result<void> await_messages(Launched& launched, bool resident, const oci::Process* process, const Compiled* compiled,
+                            const Cgroup& cgroup, Signals& signals, LaunchEvents* events,
+                            const std::function<FailedStep()>& failed) {
   Child& child = launched.child();
-  auto ending = read_messages(launched, signals, compiled, cgroup, events);
-  if (!ending.ok()) return LaunchFailure{ending.error(), ending.error().exit_status};
-  if (*ending == Milestone::closed && child.waits_for_commit) {
-    auto there = await_number(&child, signals);
-    if (!there.ok()) return LaunchFailure{there.error(), there.error().exit_status};
-    if (*there) events->gate = Gate::commit;
-    if (*there) return std::nullopt;
+  Milestone ending = TRY(read_messages(launched, signals, compiled, cgroup, events));
+  if (ending == Milestone::closed && child.waits_for_commit && TRY(await_number(&child, signals))) {
+    events->gate = Gate::commit;
+    return {};
   }
-  if (*ending == Milestone::closed) {
-    auto arrived = await_arrival(&child, signals);
-    if (arrived.ok()) arrived = await_exec(&child, signals);
-    if (!arrived.ok()) return LaunchFailure{arrived.error(), arrived.error().exit_status};
+  if (ending == Milestone::closed) {
+    TRY(await_arrival(&child, signals));
+    TRY(await_exec(&child, signals));
   }
   Report report = child.memory.report();
-  if (*ending == Milestone::failed || (*ending == Milestone::closed && report.state == kFailed)) {
+  if (ending == Milestone::failed || (ending == Milestone::closed && report.state == kFailed)) {
     FailedStep step = failed();
     return with_cause(explain(launched, step, process), step, report, process, compiled, cgroup);
   }
-  if (*ending != Milestone::closed) return std::nullopt;
-  if (report.state == kExecuting && !resident) return std::nullopt;
+  if (ending != Milestone::closed) return {};
+  if (report.state == kExecuting && !resident) return {};
   return died_early(launched, cgroup);
 }
 
@@ -357,22 +354,22 @@ UniqueFd open_container_root(pid_t pid) {
   return UniqueFd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
-std::optional<LaunchFailure> foresee_start(Launched& launched, const oci::Process& process) {
+Result<void> foresee_start(Launched& launched, const oci::Process& process) {
   UniqueFd root = open_container_root(launched.child().pid);
-  if (!root) return std::nullopt;
+  if (!root) return {};
   auto diagnosis = foresee_exec(exec_of(process, root.get()));
-  if (!diagnosis) return std::nullopt;
-  return LaunchFailure{fail(0, "{}", diagnosis->message), diagnosis->exit_status};
+  if (!diagnosis) return {};
+  return as_error(*diagnosis);
 }
 
-std::optional<LaunchFailure> await_launch(Launched& launched, const Compiled& compiled, const oci::Process* process,
-                                          const Cgroup& cgroup, Signals& signals, LaunchEvents* events) {
+Result<void> await_launch(Launched& launched, const Compiled& compiled, const oci::Process* process,
+                          const Cgroup& cgroup, Signals& signals, LaunchEvents* events) {
   return await_messages(launched, compiled.init, process, &compiled, cgroup, signals, events,
                         [&] { return failed_step(launched.child().memory.report(), compiled.plan); });
 }
 
-std::optional<LaunchFailure> await_start(Launched& launched, const oci::Process& process, bool resident_init,
-                                         const Cgroup& cgroup, Signals& signals, LaunchEvents* events) {
+Result<void> await_start(Launched& launched, const oci::Process& process, bool resident_init, const Cgroup& cgroup,
+                         Signals& signals, LaunchEvents* events) {
   return await_messages(launched, resident_init, &process, nullptr, cgroup, signals, events,
                         [&] { return failed_step(launched.child().memory); });
 }

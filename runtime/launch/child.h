@@ -65,30 +65,25 @@ class Launched {
   std::optional<SourceTurns> turns_;
 };
 
-// Why the workload does not run.
-struct LaunchFailure {
-  Error error;
-  int exit_status = 1;  // 126 and 127 for an exec that failed, 128 + signal when a signal ended the launch
-};
-
 // What the container sends while it is being set up.
 struct LaunchEvents {
   UniqueFd terminal;         // of Message::terminal
   std::optional<Gate> gate;  // where it waits
 };
 
-// Waits until the container is at a gate (events.gate), waits for start, or runs its workload: nothing; or until it is
-// clear that it never will: why. Call again after the gate was opened. process: nullptr without one to execute.
-std::optional<LaunchFailure> await_launch(Launched& launched, const Compiled& compiled, const oci::Process* process,
-                                          const Cgroup& cgroup, Signals& signals, LaunchEvents* events);
+// Waits until the container is at a gate (events.gate), waits for start, or runs its workload; an error when it never
+// will. Its exit status is 126 or 127 for an exec that failed (ErrorKind::exec), 128 + signal when minirun was asked to
+// give up. Call again after the gate was opened. process: nullptr without one to execute.
+Result<void> await_launch(Launched& launched, const Compiled& compiled, const oci::Process* process,
+                          const Cgroup& cgroup, Signals& signals, LaunchEvents* events);
 
 // The failure that start is sure to end in, of a container that waits for it: engines take what `create` says for the
 // reason why a container cannot run, and what `start` says for a failure of the runtime.
-std::optional<LaunchFailure> foresee_start(Launched& launched, const oci::Process& process);
+Result<void> foresee_start(Launched& launched, const oci::Process& process);
 
 // The same of a container that start has let go: until it is at a gate or its workload runs.
-std::optional<LaunchFailure> await_start(Launched& launched, const oci::Process& process, bool resident_init,
-                                         const Cgroup& cgroup, Signals& signals, LaunchEvents* events);
+Result<void> await_start(Launched& launched, const oci::Process& process, bool resident_init, const Cgroup& cgroup,
+                         Signals& signals, LaunchEvents* events);
 
 // The container as its own processes see it, for as long as that one is there. Empty: it is gone.
 UniqueFd open_container_root(pid_t pid);

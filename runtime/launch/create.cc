@@ -80,7 +80,7 @@ void Creation::keep() {
   state_.keep();
 }
 
-Result<std::optional<LaunchFailure>> Creation::launch(bool guarded) {
+Result<void> Creation::launch(bool guarded) {
   TRY(make_ready(guarded));
   launched_.emplace(TRY(spawn()));
   log_progress("{}: first process is {}, at work on {} steps", prepared_.id, launched_->child().pid,
@@ -89,7 +89,7 @@ Result<std::optional<LaunchFailure>> Creation::launch(bool guarded) {
   if (scope_) TRY(scope_->release(cgroup_->cgroup(), prepared_.compiled));
   auto launched = launch_to_the_end();
   // A pid that may be reused soon.
-  if (pid_told_ && (!launched.ok() || *launched)) remove_pid_file(options_.pid_file);
+  if (pid_told_ && !launched.ok()) remove_pid_file(options_.pid_file);
   return launched;
 }
 
@@ -136,14 +136,12 @@ Result<void> Creation::run_restore_hooks(pid_t pid) {
   return minirun::run_restore_hooks(hook_context());
 }
 
-Result<std::optional<LaunchFailure>> Creation::launch_to_the_end() {
-  auto failure = TRY(await());
+Result<void> Creation::launch_to_the_end() {
+  TRY(await());
   const auto& process = prepared_.bundle.spec.process;
-  if (!failure && prepared_.compiled.start_socket && process) return foresee_start(*launched_, *process);
-  if (failure || prepared_.compiled.start_socket) return failure;
+  if (prepared_.compiled.start_socket) return process ? foresee_start(*launched_, *process) : Result<void>();
   hooked_ = true;  // it has run
-  TRY(run_poststart_hooks(hook_context()));
-  return failure;
+  return run_poststart_hooks(hook_context());
 }
 
 Result<void> Creation::record_intent() {
@@ -235,13 +233,12 @@ Result<void> Creation::commit() {
   return state_.write(record_);
 }
 
-Result<std::optional<LaunchFailure>> Creation::await() {
+Result<void> Creation::await() {
   const auto& process = prepared_.bundle.spec.process;
   for (;;) {
     LaunchEvents events;
-    auto failure = await_launch(*launched_, prepared_.compiled, process ? &*process : nullptr, cgroup_->cgroup(),
-                                supervisor_.signals(), &events);
-    if (failure) return failure;
+    TRY(await_launch(*launched_, prepared_.compiled, process ? &*process : nullptr, cgroup_->cgroup(),
+                     supervisor_.signals(), &events));
     TRY(hand_over_terminal(&events));
     if (!events.gate) break;
     if (*events.gate == Gate::listener) {
@@ -265,7 +262,7 @@ Result<std::optional<LaunchFailure>> Creation::await() {
   TRY(unfinished_->finish(state_.fd()));
   TRY(tell_pid());
   log_progress("{}: {}", prepared_.id, prepared_.compiled.start_socket ? "waits for start" : "the workload runs");
-  return std::optional<LaunchFailure>{};
+  return {};
 }
 
 // A process outside of the container's pid namespace has stood in so far: see namespaces/spawn.h.

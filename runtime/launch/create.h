@@ -32,7 +32,7 @@ class Creation {
 
   // Until the container waits for start (a plan of `create`) or its workload runs. guarded: it is to end with this
   // process.
-  Result<std::optional<LaunchFailure>> launch(bool guarded);
+  Result<void> launch(bool guarded);
   // The same for a process that comes into being otherwise, and runs at once: `start` makes it in cgroup().
   struct Started {
     Launched launched;
@@ -63,10 +63,10 @@ class Creation {
   Result<void> make_cgroup();
   Result<void> make_ready(bool guarded);
   Result<Launched> spawn();
-  Result<std::optional<LaunchFailure>> await();
+  Result<void> await();
   Result<void> at_gate(Gate gate);
   Result<void> delegate_cgroup();
-  Result<std::optional<LaunchFailure>> launch_to_the_end();
+  Result<void> launch_to_the_end();
   HookContext hook_context();
   Result<void> serve_listener(Child& child);
   Result<void> hand_over_terminal(LaunchEvents* events);

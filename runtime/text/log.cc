@@ -107,6 +107,10 @@ void report_error(std::string_view text) {
   write_stderr(fmt::format("minirun: {}\n", text));
 }
 
+void report_error(const Error& error) {
+  report_error(error.text());
+}
+
 void report_line(std::string_view line) {
   write_stderr(fmt::format("{}\n", line));
 }

@@ -60,8 +60,8 @@ class InitMessages : public testing::Test {
     const Cgroup cgroup = Cgroup::none();
     for (int i = 0; i < calls; ++i) {
       LaunchEvents events;
-      auto failure = await_launch(launched, compiled, nullptr, cgroup, *signals, &events);
-      if (failure) return failure->error.text();
+      auto awaited = await_launch(launched, compiled, nullptr, cgroup, *signals, &events);
+      if (!awaited.ok()) return awaited.error().text();
     }
     return "no failure";
   }
