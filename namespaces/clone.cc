@@ -74,7 +74,9 @@ Result<Born> clone_child(const Plan& plan, int cgroup, ChildStart* start) {
   long pid = clone_into(&arguments, sizeof arguments, child_entry, start);
   if (pid < 0) {
     std::string made = namespaces == 0 ? "" : " with new namespaces: " + namespace_names(namespaces);
-    return fail(static_cast<int>(-pid), "clone3{}", made);
+    Error error = fail(static_cast<int>(-pid), "clone3{}", made);
+    error.change_details().call = "clone3";
+    return error;
   }
   return Born{static_cast<pid_t>(pid), UniqueFd(pidfd)};
 }

@@ -125,7 +125,9 @@ std::string serialize(const Plan& plan, const std::vector<int>& descriptors, int
 // What a step does, for a person: "mount tmpfs on /dev/shm (nosuid,noexec,nodev,size=65536k)".
 std::string describe(const Plan& plan, uint32_t step);
 std::string describe(const Source& source);
-// The same with where it comes from: "/mounts/3: mount tmpfs on ...".
+// What the step is about: a path of the container, or below /proc. "" where it is about none.
+std::string path_of(const Plan& plan, uint32_t step);
+// The step with where it comes from: "/mounts/3: mount tmpfs on ...".
 std::string told_step(const Plan& plan, uint32_t step);
 std::string_view op_name(Op op);
 

@@ -129,25 +129,35 @@ Report PlanMemory::report() const {
   return copy;
 }
 
-static std::string why_step_failed(const Report& report) {
-  std::string why = report.detail[0] != '\0' ? filesystem_words(report.detail) : call_name(report.syscall);
-  return why + ": " + errno_text(report.error);
-}
-
+// told: "" for a failure before the first step.
 static Error step_error(const Report& report, const std::string& told, size_t count) {
-  if (told.empty()) return fail(0, "start the init program: {}", why_step_failed(report));
-  return fail(0, "{}: {} [step {} of {}]", told, why_step_failed(report), report.step + 1, count);
+  std::string call = call_name(report.syscall);
+  std::string why = report.detail[0] != '\0' ? filesystem_words(report.detail) : call;
+  Error error = fail(ErrorKind::setup, report.error, "{}: {}", told.empty() ? "start the init program" : told, why);
+  ErrorDetail& detail = error.change_details();
+  detail.call = call;
+  if (told.empty()) return error;
+  detail.step = report.step + 1;
+  detail.steps = static_cast<uint32_t>(count);
+  return error;
 }
 
 Error step_error(const Plan& plan, const Report& report) {
-  bool known = report.step < plan.steps.size();
-  return step_error(report, known ? told_step(plan, report.step) : "", plan.steps.size());
+  if (report.step >= plan.steps.size()) return step_error(report, "", 0);
+  Error error = step_error(report, told_step(plan, report.step), plan.steps.size());
+  ErrorDetail& detail = error.change_details();
+  detail.pointer = plan.origins[report.step];
+  detail.path = path_of(plan, report.step);
+  return error;
 }
 
 Error step_error(const PlanMemory& memory) {
   Report report = memory.report();
-  auto told = memory.told(report.step);
-  return step_error(report, told.value_or(""), memory.step_count());
+  std::string told = memory.told(report.step).value_or("");
+  Error error = step_error(report, told, memory.step_count());
+  // All that was sent of the step is its text, which begins with its pointer: told_step().
+  if (told.starts_with('/')) error.change_details().pointer = told.substr(0, told.find(": "));
+  return error;
 }
 
 }  // namespace minirun

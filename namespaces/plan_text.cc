@@ -234,6 +234,33 @@ std::string describe(const Plan& plan, uint32_t index) {
   return out;
 }
 
+std::string path_of(const Plan& plan, uint32_t index) {
+  const Step& step = plan.steps[index];
+  auto text = [&](size_t number) { return std::string(data_at(plan, step.arg[number])); };
+  switch (step.op) {
+    case Op::mount_new:
+    case Op::mount_proc:
+    case Op::attach:
+    case Op::bind_own:
+    case Op::place_root:
+    case Op::symlink:
+      return text(1);
+    case Op::hide:
+    case Op::set_attributes:
+    case Op::reconfigure:
+    case Op::device:
+    case Op::mask:
+    case Op::make_readonly:
+    case Op::bind_console:
+    case Op::working_directory:
+      return text(0);
+    case Op::write_proc:
+      return "/proc/" + text(0);
+    default:
+      return "";
+  }
+}
+
 // "uids 0-100000-65536,..., gids ..."
 static std::string id_map_names(const MountIdMap& map) {
   if (!map.user_namespace.empty()) return "as in " + map.user_namespace;

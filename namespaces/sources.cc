@@ -22,6 +22,11 @@
 namespace minirun {
 namespace {
 
+Error of_call(const char* call, Error error) {
+  error.change_details().call = call;
+  return error;
+}
+
 int open_tree(int dirfd, const char* path, unsigned flags) {
   return static_cast<int>(syscall(SYS_open_tree, dirfd, path, flags | abi::kCloexec));
 }
@@ -33,7 +38,7 @@ unsigned tree_flags(const Source& source) {
 
 Result<UniqueFd> open_tree_source(const Source& source) {
   UniqueFd fd(open_tree(AT_FDCWD, source.path.c_str(), tree_flags(source)));
-  if (!fd) return fail(errno, "source {}", source.path);
+  if (!fd) return of_call("open_tree", fail(errno, "source {}", source.path));
   return fd;
 }
 
@@ -48,7 +53,7 @@ Result<UniqueFd> reopen_rootfs(const Source& source, int rootfs_fd) {
 Result<UniqueFd> open_rootfs(const Source& source, int rootfs_fd) {
   unsigned way = source.kind == SourceKind::rootfs_namespace ? abi::kOpenTreeNamespace : abi::kOpenTreeClone;
   UniqueFd fd(open_tree(rootfs_fd, "", way | abi::kAtEmptyPath | abi::kAtRecursive));
-  if (!fd) return fail(errno, "open_tree {}", source.path);
+  if (!fd) return of_call("open_tree", fail(errno, "open_tree {}", source.path));
   return fd;
 }
 
@@ -77,7 +82,7 @@ bool is_own_mount_namespace(int fd) {
 Result<UniqueFd> open_namespace(const std::string& path, uint64_t wanted) {
   // O_NONBLOCK: the path may name a FIFO by mistake, and opening one must not hang.
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  if (!fd) return fail(errno, "open {}", path);
+  if (!fd) return of_call("open", fail(errno, "open {}", path));
   int type = ioctl(fd.get(), NS_GET_NSTYPE);  // Linux 4.11
   if (type < 0) return fail(EINVAL, "{} is not a namespace", path);
   if (static_cast<uint64_t>(type) != wanted) {
@@ -95,7 +100,7 @@ namespace {
 // (CVE-2025-31133).
 Result<UniqueFd> open_null_device() {
   UniqueFd fd(open_tree(AT_FDCWD, "/dev/null", abi::kOpenTreeClone | abi::kAtSymlinkNofollow));
-  if (!fd) return fail(errno, "open_tree /dev/null");
+  if (!fd) return of_call("open_tree", fail(errno, "open_tree /dev/null"));
   struct stat facts {};
   if (fstat(fd.get(), &facts) < 0) return fail(errno, "stat /dev/null");
   if (!S_ISCHR(facts.st_mode) || facts.st_rdev != makedev(1, 3))
@@ -104,7 +109,7 @@ Result<UniqueFd> open_null_device() {
   abi::MountAttributes attributes{abi::kMountAttrReadonly | abi::kMountAttrNosuid | abi::kMountAttrNoexec, 0,
                                   abi::kMsPrivate, 0};
   if (syscall(SYS_mount_setattr, fd.get(), "", abi::kAtEmptyPath, &attributes, sizeof attributes) < 0)
-    return fail(errno, "mount_setattr /dev/null");
+    return of_call("mount_setattr", fail(errno, "mount_setattr /dev/null"));
   return fd;
 }
 
@@ -118,7 +123,7 @@ std::string filesystem_says(int context) {
 // Made here, since the device or the path that it needs is the host's.
 Result<UniqueFd> open_filesystem(const Source& source) {
   UniqueFd context(static_cast<int>(syscall(SYS_fsopen, source.type.c_str(), abi::kFsopenCloexec)));
-  if (!context) return fail(errno, "fsopen {}", source.type);
+  if (!context) return of_call("fsopen", fail(errno, "fsopen {}", source.type));
   auto configure = [&](unsigned command, const char* key, const char* value) {
     return syscall(SYS_fsconfig, context.get(), command, key, value, 0);
   };
@@ -127,14 +132,16 @@ Result<UniqueFd> open_filesystem(const Source& source) {
     unsigned command = flag ? abi::kFsconfigSetFlag : abi::kFsconfigSetString;
     if (configure(command, key.c_str(), flag ? nullptr : value.c_str() + 1) < 0) {
       int code = errno;
-      return fail(code, "mount {}: option {}{}{}", source.type, key, value, filesystem_says(context.get()));
+      return of_call("fsconfig",
+                     fail(code, "mount {}: option {}{}{}", source.type, key, value, filesystem_says(context.get())));
     }
   }
   long rc = configure(abi::kFsconfigCreate, nullptr, nullptr);
+  const char* call = rc >= 0 ? "fsmount" : "fsconfig";
   if (rc >= 0) rc = syscall(SYS_fsmount, context.get(), abi::kFsmountCloexec, source.detail);
   if (rc < 0) {
     int code = errno;
-    return fail(code, "mount {} from {}{}", source.type, source.path, filesystem_says(context.get()));
+    return of_call(call, fail(code, "mount {} from {}{}", source.type, source.path, filesystem_says(context.get())));
   }
   return UniqueFd(static_cast<int>(rc));
 }
@@ -213,8 +220,11 @@ Result<void> prepare_source(int mount, const Source& source, const HostDescripto
   return source.peers == Peers::stay ? Result<void>() : leave_peers(mount, source, host.peers);
 }
 
-Error with_origin(const Error& error, const Source& source) {
-  return source.origin.empty() ? error : wrap(error, source.origin);
+Error with_origin(Error error, const Source& source) {
+  ErrorDetail& detail = error.change_details();
+  detail.pointer = source.origin;
+  if (detail.path.empty() && source.path.starts_with('/')) detail.path = source.path;
+  return source.origin.empty() ? error : wrap(std::move(error), source.origin);
 }
 
 Result<UniqueFd> reopen_without_namespaces(const Source& source, const HostDescriptors& host) {

@@ -67,14 +67,24 @@ Result<void> check_labels(const oci::Process& process, const SecurityModules& mo
   return {};
 }
 
+static Error refused_label(const char* pointer, const std::string& label, const std::string& reason,
+                           const std::string& file) {
+  Error error = fail(ErrorKind::setup, "{}: {}: {}: write to `{}`", pointer, quoted(label), reason, file);
+  ErrorDetail& detail = error.change_details();
+  detail.pointer = pointer;
+  detail.call = "write";
+  detail.path = file;
+  return error;
+}
+
 std::optional<Error> label_error(const oci::Process& process, const std::string& told, int code) {
   auto is_of = [&](const char* pointer) { return told.starts_with(fmt::format("{}: ", pointer)); };
   if (is_of(kAppArmorPointer))
-    return fail(0, "{}: {}: {}: write to `/proc/{}`", kAppArmorPointer, quoted(process.apparmor_profile),
-                apparmor_reason(code), kAppArmorExec);
+    return refused_label(kAppArmorPointer, process.apparmor_profile, apparmor_reason(code),
+                         std::string("/proc/") + kAppArmorExec);
   if (is_of(kSelinuxPointer))
-    return fail(0, "{}: {}: {}: write to `/proc/{}`", kSelinuxPointer, quoted(process.selinux_label),
-                selinux_reason(code), kSelinuxExec);
+    return refused_label(kSelinuxPointer, process.selinux_label, selinux_reason(code),
+                         std::string("/proc/") + kSelinuxExec);
   return std::nullopt;
 }
 

@@ -111,28 +111,34 @@ int exit_status_for(int code) {
   return code == ENOENT || code == ENOTDIR ? 127 : 126;
 }
 
-std::string bracketed(const std::string& hint) {
-  return hint.empty() ? "" : " (" + hint + ")";
+Error exec_error(int code, int exit_status, const std::string& path, const std::string& message) {
+  Error error = fail(ErrorKind::exec, code, "{}", message);
+  error.exit_status = exit_status;
+  ErrorDetail& detail = error.change_details();
+  detail.pointer = "/process/args";
+  detail.call = "execve";
+  detail.path = path;
+  return error;
 }
 
 // `name` is shown, `path` opened.
-ExecDiagnosis diagnose_path(const ExecFailure& failure, const std::string& name, const std::string& path) {
+Error diagnose_path(const ExecFailure& failure, const std::string& name, const std::string& path) {
   auto found = find_in_root(failure.root_fd, path);
   std::string hint;
   if (!found) hint = failure.code == ENOENT ? missing_hint(failure.root_fd, path) : "";
   if (found) hint = Examiner(failure).examine(*found);
-  std::string reason = errno_text(failure.code);
-  if (found && failure.code == EACCES && S_ISDIR(found->status.st_mode)) {
-    reason = errno_text(EISDIR);
+  int code = failure.code;
+  if (found && code == EACCES && S_ISDIR(found->status.st_mode)) {
+    code = EISDIR;
     hint.clear();
   }
-  if (found && failure.code == EACCES && hint.empty() && reason != errno_text(EISDIR))
+  if (found && code == EACCES && hint.empty())
     hint = fmt::format("mode {:04o}, owner {}:{}: {}", found->status.st_mode & 07777, found->status.st_uid,
                        found->status.st_gid,
                        (found->status.st_mode & 0111) == 0111
                            ? "so a directory above it, a seccomp filter or a security module forbids it"
                            : "not for the user of the process, or a directory above it is not");
-  return {fmt::format("exec {}: {}{}", printable(name), reason, bracketed(hint)), exit_status_for(failure.code)};
+  return with_hint(exec_error(code, exit_status_for(failure.code), name, "exec " + printable(name)), hint);
 }
 
 // What argv0 may mean along PATH.
@@ -171,17 +177,18 @@ int surely_fails(int root_fd, const std::string& path) {
 
 }  // namespace
 
-ExecDiagnosis diagnose_exec(const ExecFailure& failure) {
+Error diagnose_exec(const ExecFailure& failure) {
   if (failure.argv0.find('/') != std::string::npos)
     return diagnose_path(failure, failure.argv0, absolute(failure.cwd, failure.argv0));
   auto found = search(failure);
   if (found) return diagnose_path(failure, *found, *found);
   const std::string where =
       failure.search_path.empty() ? "PATH is not set" : fmt::format("PATH is {}", printable(failure.search_path));
-  return {fmt::format("exec: \"{}\": executable file not found in $PATH ({})", printable(failure.argv0), where), 127};
+  std::string message = fmt::format("exec: \"{}\": executable file not found in $PATH", printable(failure.argv0));
+  return with_hint(exec_error(0, 127, failure.argv0, message), where);
 }
 
-std::optional<ExecDiagnosis> foresee_exec(const ExecFailure& failure) {
+std::optional<Error> foresee_exec(const ExecFailure& failure) {
   ExecFailure foreseen = failure;
   foreseen.code = ENOENT;
   const bool is_path = failure.argv0.find('/') != std::string::npos;

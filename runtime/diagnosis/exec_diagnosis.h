@@ -9,6 +9,8 @@
 #include <optional>
 #include <string>
 
+#include "sys/result.h"
+
 namespace minirun {
 
 struct ExecFailure {
@@ -19,19 +21,14 @@ struct ExecFailure {
   int code = 0;             // errno of execve, or of the last one tried along PATH
 };
 
-struct ExecDiagnosis {
-  // The words that container engines match come first and are as runc writes them ("exec /app: no such file or
-  // directory", `exec: "app": executable file not found in $PATH`); a hint may follow in brackets.
-  std::string message;
-  // As shells do: 127 when execve said that something is not there (also an interpreter), 126 for every other reason.
-  int exit_status = 126;
-};
-
+// As an ErrorKind::exec. The words that container engines match come first and are as runc writes them ("exec /app: no
+// such file or directory", `exec: "app": executable file not found in $PATH`); a hint may follow. The exit status is as
+// shells have it: 127 when execve said that something is not there (also an interpreter), 126 for every other reason.
 // Never fails: what cannot be found out is left out of the hint.
-ExecDiagnosis diagnose_exec(const ExecFailure& failure);
+Error diagnose_exec(const ExecFailure& failure);
 
 // What execve will surely say, before it is called: no file has this name, or no user may execute
 // it. Nothing: it may work. failure.code is not looked at.
-std::optional<ExecDiagnosis> foresee_exec(const ExecFailure& failure);
+std::optional<Error> foresee_exec(const ExecFailure& failure);
 
 }  // namespace minirun

@@ -130,8 +130,11 @@ Result<void> Runner::run(size_t index) const {
     run.serve_listener = context_.serve_listener;
   }
   auto ran = run_hook(run, context_.signals);
-  bool told = ran.ok() || ran.error().message.starts_with(call.pointer);  // a step of the plan says where it is from
-  return told ? ran : wrap(ran.error(), call.pointer);
+  // A step of the plan says where it is from.
+  if (ran.ok() || ran.error().details().pointer.starts_with(call.pointer)) return ran;
+  Error error = wrap(ran.error(), call.pointer);
+  error.change_details().pointer = call.pointer;
+  return error;
 }
 
 Result<void> run_all(const HookContext& context, const Point& point) {

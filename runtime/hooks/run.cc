@@ -183,6 +183,10 @@ Result<std::optional<Error>> Running::reap() {
   if (stopped_) {
     Error error = fail(stopped_->kind, "{}{}", stopped_->text(), told());
     error.exit_status = stopped_->exit_status;
+    ErrorDetail& detail = error.change_details();
+    detail = stopped_->details();
+    detail.step = 0;  // of the hook's own plan, and in the text already
+    detail.hints.clear();
     return std::optional(std::move(error));
   }
   return std::optional(fail(ErrorKind::setup, "{}: {} {}{}", hook_.path,

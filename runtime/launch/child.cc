@@ -66,12 +66,12 @@ FailureFacts facts_of(std::string_view what, const Error& error, const Compiled*
   return facts;
 }
 
-Error explained(const Error& error, const Compiled& compiled, const Cgroup& cgroup) {
+// Of a clone into the cgroup. A step says itself what failed in it.
+Error explained(const Error& error, const Cgroup& cgroup) {
+  if (error.kind == ErrorKind::setup) return error;
   std::string reason = cgroup.explain_join(error.code);
   if (reason.empty() && may_be_lack_of_memory(error.code)) reason = lack_of_memory(cgroup);
-  if (!reason.empty()) return fail(0, "{} ({})", error.text(), reason);
-  if (!error.message.starts_with("clone3")) return error;
-  return with_remedy(error, facts_of(kClone, error, &compiled, cgroup));
+  return with_hint(error, reason);
 }
 
 }  // namespace
@@ -84,7 +84,7 @@ Result<Launched> Launched::start(const Compiled& compiled, HostDescriptors host,
   std::vector<UniqueFd> contexts;
   if (compiled.proc_loan) {
     auto lent = borrow_proc(*compiled.proc_loan, request.init_program.get(), cgroup.fd());
-    if (!lent.ok()) return explained(lent.error(), compiled, cgroup);
+    if (!lent.ok()) return explained(lent.error(), cgroup);
     contexts = std::move(lent).value();
   }
   for (const UniqueFd& context : contexts) host.proc.push_back(context.get());
@@ -95,7 +95,9 @@ Result<Launched> Launched::start(const Compiled& compiled, HostDescriptors host,
   request.sources = std::move(sources).value();
   auto child = spawn(std::move(request));
   if (child.ok()) return Launched(std::move(child).value(), std::move(turns));
-  return explained(child.error(), compiled, cgroup);
+  Error error = explained(child.error(), cgroup);
+  bool of_clone = error.details().call == "clone3" && error.details().hints.empty();
+  return of_clone ? with_remedy(error, facts_of(kClone, error, &compiled, cgroup)) : error;
 }
 
 Launched::Launched(Launched&& other) noexcept
@@ -159,12 +161,6 @@ ExecFailure exec_of(const oci::Process& process, int root_fd) {
   return failure;
 }
 
-Error as_error(const ExecDiagnosis& diagnosis) {
-  Error error = fail(ErrorKind::exec, "{}", diagnosis.message);
-  error.exit_status = diagnosis.exit_status;
-  return error;
-}
-
 Error explain(Launched& launched, const FailedStep& failed, const oci::Process* process) {
   if (process == nullptr) return failed.error;
   int code = launched.child().memory.report().error;
@@ -173,7 +169,7 @@ Error explain(Launched& launched, const FailedStep& failed, const oci::Process* 
   UniqueFd root = open_container_root(launched.child().pid);
   ExecFailure failure = exec_of(*process, launched.root() >= 0 ? launched.root() : root.get());
   failure.code = code;
-  return as_error(diagnose_exec(failure));
+  return diagnose_exec(failure);
 }
 
 size_t bytes_of(const oci::Strings& strings) {
@@ -187,8 +183,7 @@ Error with_cause(const Error& error, const FailedStep& failed, const Report& rep
                  const Compiled* compiled, const Cgroup& cgroup) {
   std::string lack = may_be_lack_of_memory(report.error) ? lack_of_memory(cgroup) : "";
   if (!lack.empty()) return with_hint(error, lack);
-  bool has_hint = error.message.ends_with(')');
-  if (!failed.op || has_hint) return error;
+  if (!failed.op || !error.details().hints.empty()) return error;
   FailureFacts facts = facts_of(op_name(*failed.op), Error{report.error, failed.told}, compiled, cgroup);
   facts.call = call_name(report.syscall);
   auto most = *failed.op == Op::rlimit ? read_file(AT_FDCWD, "/proc/sys/fs/nr_open") : Result<std::string>("");
@@ -359,7 +354,7 @@ Result<void> foresee_start(Launched& launched, const oci::Process& process) {
   if (!root) return {};
   auto diagnosis = foresee_exec(exec_of(process, root.get()));
   if (!diagnosis) return {};
-  return as_error(*diagnosis);
+  return *diagnosis;
 }
 
 Result<void> await_launch(Launched& launched, const Compiled& compiled, const oci::Process* process,

@@ -22,8 +22,8 @@ struct Bundle {
   Problems warnings;
 };
 
-// Reads and validates path/config.json. What is wrong inside it is one Error of code 0 with a line for each problem, in
-// the order of the file:
+// Reads and validates path/config.json. What is wrong inside it is one error of
+// ErrorKind::config with a line for each problem, in the order of the file:
 //   config.json: /process/cwd: must be an absolute path: found "tmp"
 // A config.json that is not a regular file, or of more than kMaxJsonBytes, is refused without being read.
 Result<Bundle> load_bundle(const std::string& path);

@@ -75,10 +75,10 @@ class DiagnoseExec : public ::testing::Test {
     root_.make_directory("bin");
     root_.make_directory("app");
   }
-  ExecDiagnosis diagnose(const std::string& argv0, int code, const std::string& path = "/sbin:/bin") const {
+  Error diagnose(const std::string& argv0, int code, const std::string& path = "/sbin:/bin") const {
     return diagnose_exec({root_.fd(), argv0, "/app", path, code});
   }
-  std::string message(const std::string& argv0, int code) const { return diagnose(argv0, code).message; }
+  std::string message(const std::string& argv0, int code) const { return diagnose(argv0, code).text(); }
   // For a file of this content.
   std::string of_content(const std::string& content, int code = ENOEXEC) const {
     root_.write("bin/x", content, 0755);
@@ -88,30 +88,29 @@ class DiagnoseExec : public ::testing::Test {
 };
 
 TEST_F(DiagnoseExec, SaysWhatIsNotThere) {
-  const ExecDiagnosis diagnosis = diagnose("/bin/none", ENOENT);
-  EXPECT_EQ(diagnosis.message, "exec /bin/none: no such file or directory");
+  const Error diagnosis = diagnose("/bin/none", ENOENT);
+  EXPECT_EQ(diagnosis.text(), "exec /bin/none: no such file or directory");
   EXPECT_EQ(diagnosis.exit_status, 127);
 }
 
 TEST_F(DiagnoseExec, SaysWhatIsNotInPath) {
-  EXPECT_EQ(diagnose("none", ENOENT).message,
-            "exec: \"none\": executable file not found in $PATH (PATH is /sbin:/bin)");
+  EXPECT_EQ(diagnose("none", ENOENT).text(), "exec: \"none\": executable file not found in $PATH (PATH is /sbin:/bin)");
   EXPECT_EQ(diagnose("none", ENOENT).exit_status, 127);
-  EXPECT_EQ(diagnose("none", ENOENT, "").message,
+  EXPECT_EQ(diagnose("none", ENOENT, "").text(),
             "exec: \"none\": executable file not found in $PATH (PATH is not set)");
-  EXPECT_EQ(diagnose("", ENOENT).message, "exec: \"\": executable file not found in $PATH (PATH is /sbin:/bin)");
+  EXPECT_EQ(diagnose("", ENOENT).text(), "exec: \"\": executable file not found in $PATH (PATH is /sbin:/bin)");
   EXPECT_EQ(diagnose("none", ENOTDIR).exit_status, 127);
 }
 
 TEST_F(DiagnoseExec, NamesAMissingElfInterpreter) {
   root_.write("bin/app", program("/lib64/ld-linux-x86-64.so.2"), 0755);
-  const ExecDiagnosis diagnosis = diagnose("/bin/app", ENOENT);
+  const Error diagnosis = diagnose("/bin/app", ENOENT);
   EXPECT_EQ(
-      diagnosis.message,
+      diagnosis.text(),
       "exec /bin/app: no such file or directory (its ELF interpreter /lib64/ld-linux-x86-64.so.2 does not exist in "
       "the rootfs)");
   EXPECT_EQ(diagnosis.exit_status, 127);
-  EXPECT_EQ(diagnose("app", ENOENT).message, diagnosis.message) << "found along PATH";
+  EXPECT_EQ(diagnose("app", ENOENT).text(), diagnosis.text()) << "found along PATH";
 }
 
 TEST_F(DiagnoseExec, NamesAMissingScriptInterpreter) {
@@ -150,11 +149,11 @@ TEST_F(DiagnoseExec, SeesACarriageReturnAfterTheInterpreter) {
 }
 
 TEST_F(DiagnoseExec, SaysWhichMachineAProgramIsFor) {
-  const ExecDiagnosis diagnosis = [&] {
+  const Error diagnosis = [&] {
     root_.write("bin/x", program("", kOther), 0755);
     return diagnose("/bin/x", ENOEXEC);
   }();
-  EXPECT_EQ(diagnosis.message, std::string("exec /bin/x: exec format error (") + kWrongMachine + ")");
+  EXPECT_EQ(diagnosis.text(), std::string("exec /bin/x: exec format error (") + kWrongMachine + ")");
   EXPECT_EQ(diagnosis.exit_status, 126);
   EXPECT_NE(of_content(elf<Elf32_Ehdr, Elf32_Phdr>(ELFCLASS32, EM_MIPS, "")).find("it is a program for MIPS, and"),
             std::string::npos);
@@ -179,10 +178,15 @@ TEST_F(DiagnoseExec, SaysThatAThirtyTwoBitProgramNeedsAKernelForIt) {
 
 TEST_F(DiagnoseExec, SeesAFileWithoutExecutePermission) {
   root_.write("bin/x", program(), 0644);
-  const ExecDiagnosis diagnosis = diagnose("/bin/x", EACCES);
-  EXPECT_EQ(diagnosis.message, "exec /bin/x: permission denied (it has no execute permission: mode 0644)");
+  const Error diagnosis = diagnose("/bin/x", EACCES);
+  EXPECT_EQ(diagnosis.text(), "exec /bin/x: permission denied (it has no execute permission: mode 0644)");
   EXPECT_EQ(diagnosis.exit_status, 126);
-  EXPECT_EQ(diagnose("x", EACCES).message, diagnosis.message) << "found along PATH";
+  EXPECT_EQ(diagnosis.kind, ErrorKind::exec);
+  EXPECT_EQ(diagnosis.code, EACCES);
+  EXPECT_EQ(diagnosis.details().call, "execve");
+  EXPECT_EQ(diagnosis.details().path, "/bin/x");
+  EXPECT_EQ(diagnosis.details().hints, std::vector<std::string>{"it has no execute permission: mode 0644"});
+  EXPECT_EQ(diagnose("x", EACCES).text(), diagnosis.text()) << "found along PATH";
 }
 
 TEST_F(DiagnoseExec, NamesTheOwnerWhereOnlyOthersMayExecute) {
@@ -221,8 +225,8 @@ TEST_F(DiagnoseExec, SeesAFileSystemMountedNoexec) {
         mount(nullptr, app.c_str(), nullptr, MS_BIND | MS_REMOUNT | MS_NOEXEC, nullptr) < 0)
       _exit(kNoNamespace);
     const UniqueFd root(open(root_.path().c_str(), O_PATH | O_CLOEXEC));
-    const ExecDiagnosis diagnosis = diagnose_exec({root.get(), "/app/x", "/", "", EACCES});
-    _exit(diagnosis.message == "exec /app/x: permission denied (it is on a file system mounted noexec)" ? 0 : 1);
+    const Error diagnosis = diagnose_exec({root.get(), "/app/x", "/", "", EACCES});
+    _exit(diagnosis.text() == "exec /app/x: permission denied (it is on a file system mounted noexec)" ? 0 : 1);
   }
   int status = 0;
   ASSERT_EQ(waitpid(pid, &status, 0), pid);
@@ -297,7 +301,7 @@ TEST_F(DiagnoseExec, DoesNotFollowMagicLinks) {
 TEST_F(DiagnoseExec, StartsARelativePathAtTheWorkingDirectory) {
   root_.write("app/run", program(), 0600);
   EXPECT_EQ(message("./run", EACCES), "exec ./run: permission denied (it has no execute permission: mode 0600)");
-  EXPECT_EQ(diagnose("run", EACCES, ":/bin").message,
+  EXPECT_EQ(diagnose("run", EACCES, ":/bin").text(),
             "exec /app//run: permission denied (it has no execute permission: mode 0600)");
 }
 
@@ -313,7 +317,7 @@ TEST_F(DiagnoseExec, PrefersAnExecutableFileAlongPath) {
 
 TEST_F(DiagnoseExec, ShowsNoControlCharactersOfAnImage) {
   EXPECT_NE(of_content("#!/bin/\x1B[31mred\n", ENOENT).find("/bin/\\x1b[31mred"), std::string::npos);
-  EXPECT_EQ(diagnose("/a\nb", ENOENT).message, "exec /a\\x0ab: no such file or directory");
+  EXPECT_EQ(diagnose("/a\nb", ENOENT).text(), "exec /a\\x0ab: no such file or directory");
 }
 
 TEST_F(DiagnoseExec, HasTheErrnosWordsForTheRest) {

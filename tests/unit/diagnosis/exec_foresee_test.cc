@@ -25,7 +25,7 @@ TEST(ForeseeExec, RefusesOnlyWhatSurelyFails) {
     failure.argv0 = argv0;
     failure.search_path = search_path;
     auto diagnosis = foresee_exec(failure);
-    return diagnosis ? fmt::format("{} {}", diagnosis->exit_status, diagnosis->message) : "";
+    return diagnosis ? fmt::format("{} {}", diagnosis->exit_status, diagnosis->text()) : "";
   };
   EXPECT_EQ(foreseen("/bin/good"), "");
   EXPECT_EQ(foreseen("good"), "");

@@ -127,5 +127,52 @@ TEST_F(InitMessages, AGateThatThereIsNotIsRefused) {
   }
 }
 
+// What a program can know of a failed launch without reading its text.
+TEST(FailedLaunch, SaysWhatAndWhereAndWhatToDo) {
+  PlanBuilder builder;
+  uint32_t slot = builder.slot({SourceKind::tree, "/host/file", false, 0, "/mounts/3"});
+  builder.add(Op::die_with_parent, "");
+  builder.add(Op::attach, "/mounts/3", {slot, builder.text("/data")});
+  Compiled compiled;
+  compiled.plan = builder.finish();
+  auto memory = PlanMemory::create(serialize(compiled.plan, {-1}, -1));
+  ASSERT_TRUE(memory.ok()) << memory.error().text();
+  memory->header()->report = {kFailed, 1, EISDIR, SYS_move_mount, ""};
+  int ends[2] = {-1, -1};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+  UniqueFd near(ends[0]), far(ends[1]);
+  rig::Init{far.get(), -1, -1}.send(Message::failed);
+  pid_t child = fork();
+  if (child == 0) {
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) pause();
+  }
+  sigset_t before;
+  pthread_sigmask(SIG_SETMASK, nullptr, &before);
+  auto signals = Signals::block();
+  ASSERT_TRUE(signals.ok());
+  LaunchEvents events;
+  Result<void> awaited;
+  {
+    Launched launched = Launched::take(Child{child, rig::pidfd_of(child), std::move(near), std::move(*memory)});
+    awaited = await_launch(launched, compiled, nullptr, Cgroup::none(), *signals, &events);
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  ASSERT_FALSE(awaited.ok());
+  const Error& error = awaited.error();
+  EXPECT_EQ(error.kind, ErrorKind::setup);
+  EXPECT_EQ(error.exit_status, 1);
+  EXPECT_EQ(error.code, EISDIR);
+  const ErrorDetail& detail = error.details();
+  EXPECT_EQ(detail.step, 2U);
+  EXPECT_EQ(detail.steps, 2U);
+  EXPECT_EQ(detail.pointer, "/mounts/3");
+  EXPECT_EQ(detail.call, "move_mount");
+  EXPECT_EQ(detail.path, "/data");
+  ASSERT_EQ(detail.hints.size(), 1U);
+  EXPECT_EQ(error.text(),
+            "/mounts/3: bind /host/file on /data: move_mount: is a directory [step 2 of 2] (" + detail.hints[0] + ")");
+}
+
 }  // namespace
 }  // namespace minirun

@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
+#include "namespaces/sources.h"
 #include "namespaces/spawn.h"
 #include "sys/file.h"
 #include "tests/unit/compile/compile_fixture.h"
@@ -49,6 +51,53 @@ TEST_F(SentPlan, TellsItsSteps) {
   EXPECT_FALSE(memory->executes(0));
   EXPECT_FALSE(memory->told(memory->step_count()).has_value());
   EXPECT_FALSE(memory->told(0).has_value()) << "a step before the wait";
+}
+
+// Of a step before the wait only its maker knows more than the number.
+TEST_F(SentPlan, AFailedStepSaysWhatAndWhere) {
+  auto last = static_cast<uint32_t>(compiled.plan.steps.size() - 1);
+  header->report = {kFailed, last, ENOENT, SYS_execve, "/bin/none"};
+  auto memory = map();
+  ASSERT_TRUE(memory.ok()) << memory.error().text();
+  for (const Error& error : {step_error(*memory), step_error(compiled.plan, memory->report())}) {
+    EXPECT_EQ(error.kind, ErrorKind::setup);
+    EXPECT_EQ(error.code, ENOENT);
+    EXPECT_EQ(error.details().step, last + 1);
+    EXPECT_EQ(error.details().steps, last + 1);
+    EXPECT_EQ(error.details().pointer, "/process/args");
+    EXPECT_EQ(error.details().call, "exec");
+    EXPECT_EQ(error.text(), fmt::format("{}: /bin/none: no such file or directory [step {} of {}]",
+                                        told_step(compiled.plan, last), last + 1, last + 1));
+  }
+  Error before = step_error(compiled.plan, Report{kFailed, kNoStep, EIO, SYS_read, ""});
+  EXPECT_EQ(before.text(), "start the init program: read: input/output error");
+  EXPECT_EQ(before.details().step, 0U);
+}
+
+TEST(StepPath, IsTheContainersOrBelowProc) {
+  PlanBuilder builder;
+  uint32_t slot = builder.slot({SourceKind::tree, "/host", false, 0, "/mounts/0"});
+  builder.add(Op::attach, "/mounts/0", {slot, builder.text("/data")});
+  builder.add(Op::mask, "", {builder.text("/proc/keys")});
+  builder.add(Op::write_proc, "", {builder.text("sys/kernel/msgmax"), builder.text("1")});
+  builder.add(Op::loopback, "");
+  Plan plan = builder.finish();
+  const char* paths[] = {"/data", "/proc/keys", "/proc/sys/kernel/msgmax", ""};
+  for (uint32_t i = 0; i < 4; i++) EXPECT_EQ(path_of(plan, i), paths[i]);
+}
+
+TEST(OpenSources, AMissingOneSaysWhatAndWhere) {
+  PlanBuilder builder;
+  builder.slot({SourceKind::namespace_file, "/not/there", false, 0, "/linux/namespaces/2"});
+  auto opened = open_sources(builder.finish(), {});
+  ASSERT_FALSE(opened.ok());
+  const Error& error = opened.error();
+  EXPECT_EQ(error.text(), "/linux/namespaces/2: open /not/there: no such file or directory");
+  EXPECT_EQ(error.kind, ErrorKind::host);
+  EXPECT_EQ(error.code, ENOENT);
+  EXPECT_EQ(error.details().pointer, "/linux/namespaces/2");
+  EXPECT_EQ(error.details().call, "open");
+  EXPECT_EQ(error.details().path, "/not/there");
 }
 
 TEST_F(SentPlan, ThatCouldBecomeShorterIsRefused) {

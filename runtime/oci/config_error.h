@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// An error about one property of config.json, found when its whole has been judged already.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "runtime/oci/problem.h"
+
+namespace minirun {
+
+// "config.json: /process: is required to run a container". kind: host where the property is right and the host lacks
+// what it asks for.
+inline Error config_error(std::string pointer, std::string message, ErrorKind kind = ErrorKind::config) {
+  Error error = fail(kind, "config.json: {}: {}", pointer, message);
+  ErrorDetail& detail = error.change_details();
+  detail.pointer = pointer;
+  detail.problems.push_back({std::move(pointer), std::move(message)});
+  return error;
+}
+
+}  // namespace minirun
