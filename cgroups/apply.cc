@@ -61,8 +61,13 @@ std::string why_refused(const std::string& file, const std::string& value, int c
 
 Error refused(const Write& write, const std::string& path, const std::string& file, const std::string& value,
               int code) {
-  return fail(code, "{}: write \"{}\" to {} of cgroup {}{}", write.origin, value, file, path,
-              why_refused(file, value, code));
+  Error error = fail(code, "{}: write \"{}\" to {} of cgroup {}{}", write.origin, value, file, path,
+                     why_refused(file, value, code));
+  ErrorDetail& detail = error.change_details();
+  detail.pointer = write.origin;
+  detail.call = "write";
+  detail.path = path + "/" + file;
+  return error;
 }
 
 // cgroup v2 meets a limit below what is in use by killing; check_before_update asks for a refusal, as v1 did.

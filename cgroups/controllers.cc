@@ -34,16 +34,21 @@ const char* why_not_enabled(int code, std::string_view controller) {
 
 Error cannot_enable(const ControllerNeed& need, const std::string& cgroup, int code) {
   const char* reason = why_not_enabled(code, need.controller);
-  return fail(code, "{} needs the {} controller, which cannot be enabled below cgroup {}{}{}{}", need.origin,
-              need.controller, cgroup, reason != nullptr ? " (" : "", reason != nullptr ? reason : "",
-              reason != nullptr ? ")" : "");
+  Error error = fail(code, "{} needs the {} controller, which cannot be enabled below cgroup {}{}{}{}", need.origin,
+                     need.controller, cgroup, reason != nullptr ? " (" : "", reason != nullptr ? reason : "",
+                     reason != nullptr ? ")" : "");
+  error.change_details().pointer = need.origin;
+  error.change_details().path = cgroup;
+  return error;
 }
 
 Error not_offered(const ControllerNeed& need) {
   auto text = read_file(AT_FDCWD, "/proc/cgroups");  // left out of kernels without any cgroup v1
   std::string why =
       why_controller_missing(need.controller, text ? parse_proc_cgroups(*text) : std::vector<ControllerState>());
-  return fail(ErrorKind::host, "{} needs the {} controller, {}", need.origin, need.controller, why);
+  Error error = fail(ErrorKind::host, "{} needs the {} controller, {}", need.origin, need.controller, why);
+  error.change_details().pointer = need.origin;
+  return error;
 }
 
 // The kernel passes cpu, cpuset and pids on from a cgroup with processes too, which makes it the root of a threaded

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "runtime/oci/config_error.h"
 #include "runtime/text/json.h"
 #include "sys/file.h"
 
@@ -59,11 +60,11 @@ Result<void> check_labels(const oci::Process& process) {
 
 Result<void> check_labels(const oci::Process& process, const SecurityModules& modules) {
   if (!process.apparmor_profile.empty() && !modules.apparmor)
-    return fail(ErrorKind::host, "config.json: {}: {}: AppArmor is not enabled on this host", kAppArmorPointer,
-                quoted(process.apparmor_profile));
+    return config_error(kAppArmorPointer, quoted(process.apparmor_profile) + ": AppArmor is not enabled on this host",
+                        ErrorKind::host);
   if (!process.selinux_label.empty() && !modules.selinux)
-    return fail(ErrorKind::host, "config.json: {}: {}: SELinux is not enabled on this host", kSelinuxPointer,
-                quoted(process.selinux_label));
+    return config_error(kSelinuxPointer, quoted(process.selinux_label) + ": SELinux is not enabled on this host",
+                        ErrorKind::host);
   return {};
 }
 

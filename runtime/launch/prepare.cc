@@ -20,6 +20,7 @@
 #include "runtime/compile/mount_links.h"
 #include "runtime/container/state_directory.h"
 #include "runtime/oci/annotations.h"
+#include "runtime/oci/config_error.h"
 #include "runtime/oci/mount_id_maps.h"
 #include "runtime/oci/mount_options.h"
 #include "runtime/oci/sysctl.h"
@@ -76,8 +77,8 @@ Result<void> check_joined(const oci::Spec& spec, uint32_t type, const std::strin
     if (joined.type != type || joined.path.empty()) continue;
     for (const auto& [own_type, own_path] : kOwn) {
       if (own_type == type && TRY(same_file(joined.path, own_path)))
-        return fail(ErrorKind::config, "config.json: {}: {} is the host's own {} namespace", pointer, joined.path,
-                    namespace_names(type));
+        return config_error(pointer,
+                            fmt::format("{} is the host's own {} namespace", joined.path, namespace_names(type)));
     }
   }
   return {};
@@ -155,9 +156,8 @@ Result<bool> take_joined_mappings(oci::Spec* spec) {
                  {"/linux/gidMappings", &spec->linux_.gid_mappings, found->gids}};
     for (const auto& [pointer, given, there] : kBoth) {
       if (!given->empty() && !same_maps(to_id_maps(*given), there))
-        return fail(ErrorKind::config,
-                    "config.json: {}: must be those of the user namespace {}, or left out: it has {}", pointer,
-                    user.path, map_list(there));
+        return config_error(pointer, fmt::format("must be those of the user namespace {}, or left out: it has {}",
+                                                 user.path, map_list(there)));
       if (given->empty())
         for (const IdMap& map : there) given->push_back({map.container_id, map.host_id, map.size});
     }
@@ -196,7 +196,7 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
   oci::Spec& spec = prepared.bundle.spec;
   bool waits = options.create;
   if (waits && asks_for_init(spec.annotations)) options.init = true;
-  if (!spec.process && !waits) return fail(ErrorKind::config, "config.json: /process: is required to run a container");
+  if (!spec.process && !waits) return config_error("/process", "is required to run a container");
   if (spec.process && spec.process->terminal && !options.detach && !waits) take_window_size(&*spec.process);
   TRY(check_joined_namespaces(spec));
   if (state_root >= 0 && !options.entered && meets_others(spec)) TRY(reexec_sealed());

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "runtime/oci/problem.h"
+#include "sys/result.h"
 
 namespace minirun {
 

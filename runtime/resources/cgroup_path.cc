@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <vector>
 
+#include "runtime/oci/config_error.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -28,12 +29,12 @@ std::vector<std::string> candidates(const std::string& own) {
 
 Result<std::string> without_cgroup(const Compiled& compiled, const std::string& why) {
   if (!compiled.limits.writes.empty() || !compiled.limits.needed.empty())
-    return fail(ErrorKind::host, "config.json: /linux/resources: limits need a cgroup, and {}", why);
+    return config_error("/linux/resources", "limits need a cgroup, and " + why, ErrorKind::host);
   if ((compiled.plan.clone_flags & CLONE_NEWPID) == 0) {
-    return fail(ErrorKind::config,
-                "config.json: /linux/namespaces: must have a new pid namespace where the container cannot have a "
-                "cgroup ({}): its processes could not be found",
-                why);
+    return config_error("/linux/namespaces",
+                        fmt::format("must have a new pid namespace where the container cannot have a cgroup ({}): its "
+                                    "processes could not be found",
+                                    why));
   }
   return std::string();
 }

@@ -12,6 +12,7 @@
 #include "cgroups/systemd/property_text.h"
 #include "cgroups/systemd/unit_name.h"
 #include "runtime/oci/annotations.h"
+#include "runtime/oci/config_error.h"
 #include "runtime/supervise/self_program.h"
 #include "runtime/text/random_id.h"
 #include "sys/file.h"
@@ -65,8 +66,7 @@ Result<systemd::Properties> annotated_properties(const oci::StringMap& annotatio
   for (const auto& [name, value] : systemd_properties(annotations)) {
     auto property = systemd::property_of_text(name, value);
     if (!property.ok())
-      return fail(0, "config.json: {}{}: {}", annotation_pointer(Annotation::systemd_property), name,
-                  property.error().message);
+      return config_error(annotation_pointer(Annotation::systemd_property) + name, property.error().message);
     properties.push_back(std::move(property).value());
   }
   return properties;
@@ -114,7 +114,7 @@ Result<void> move_near(const Hierarchy& hierarchy, const std::string& path, syst
 
 Result<systemd::ScopeName> scope_name(const oci::Spec& spec, const std::string& id, bool user) {
   auto name = systemd::parse_scope_name(spec.linux_.cgroups_path, id, user);
-  if (!name.ok()) return fail(ErrorKind::config, "config.json: /linux/cgroupsPath: {}", name.error().message);
+  if (!name.ok()) return config_error("/linux/cgroupsPath", name.error().message);
   return name;
 }
 

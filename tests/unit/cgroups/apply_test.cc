@@ -94,6 +94,11 @@ TEST_F(CgroupApply, ApplySaysWhichLimitAndWhy) {
   EXPECT_EQ(error({.file = "cgroup.max.depth", .value = "x", .origin = "unified.cgroup.max.depth"}),
             "unified.cgroup.max.depth: write \"x\" to cgroup.max.depth of cgroup " + base_ +
                 "/a (the kernel does not take this value): invalid argument");
+  const Error refused = cgroup->apply({{.file = "cgroup.max.depth", .value = "x", .origin = "/x"}}).error();
+  EXPECT_EQ(refused.kind, ErrorKind::host);
+  EXPECT_EQ(refused.details().pointer, "/x");
+  EXPECT_EQ(refused.details().call, "write");
+  EXPECT_EQ(refused.details().path, base_ + "/a/cgroup.max.depth");
   EXPECT_TRUE(cgroup->apply({{.file = "x.max", .value = "max", .origin = "x", .may_be_missing = true}}).ok());
   EXPECT_TRUE(cgroup
                   ->apply({{.file = "x.max",

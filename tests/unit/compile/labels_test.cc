@@ -42,8 +42,12 @@ TEST_F(Labels, AHostWithoutTheModuleIsAnErrorAndNoLabelIsNot) {
   oci::Process process;
   EXPECT_TRUE(check_labels(process, {}).ok());
   process.apparmor_profile = "web";
-  EXPECT_EQ(check_labels(process, {false, true}).error().text(),
-            "config.json: /process/apparmorProfile: \"web\": AppArmor is not enabled on this host");
+  const Error error = check_labels(process, {false, true}).error();
+  EXPECT_EQ(error.text(), "config.json: /process/apparmorProfile: \"web\": AppArmor is not enabled on this host");
+  EXPECT_EQ(error.kind, ErrorKind::host);
+  EXPECT_EQ(error.details().pointer, "/process/apparmorProfile");
+  ASSERT_EQ(error.details().problems.size(), 1U);
+  EXPECT_EQ(error.details().problems[0].message, "\"web\": AppArmor is not enabled on this host");
   EXPECT_TRUE(check_labels(process, {true, false}).ok());
   process = {};
   process.selinux_label = "a:b:c";
