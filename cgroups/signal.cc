@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cgroups/signal.h"
 
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstdlib>
 #include <set>
 #include <string>
@@ -14,6 +10,7 @@
 #include "cgroups/walk.h"
 #include "sys/fd.h"
 #include "sys/file.h"
+#include "sys/pidfd.h"
 
 namespace minirun {
 namespace {
@@ -51,8 +48,8 @@ class Sender {
     std::vector<std::pair<pid_t, UniqueFd>> held;
     for (pid_t pid : TRY(read_pids(cgroup_fd))) {
       if (pid == spared_ || done_.contains(pid)) continue;
-      UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-      if (pidfd) held.emplace_back(pid, std::move(pidfd));
+      auto pidfd = open_pidfd(pid);
+      if (pidfd.ok()) held.emplace_back(pid, std::move(pidfd).value());
       if (held.size() == kBatch) TRY(deliver(cgroup_fd, &held));
     }
     return deliver(cgroup_fd, &held);
@@ -67,10 +64,9 @@ class Sender {
     std::set<pid_t> inside = TRY(read_pids(cgroup_fd));
     for (const auto& [pid, pidfd] : *held) {
       if (!inside.contains(pid)) continue;
-      if (syscall(SYS_pidfd_send_signal, pidfd.get(), signal_, nullptr, 0) == 0)
-        done_.insert(pid);
-      else if (errno != ESRCH)
-        return fail(errno, "send signal {} to process {}", signal_, pid);
+      auto sent = send_signal(pidfd.get(), signal_);
+      if (!sent.ok()) return fail(sent.error().code, "send signal {} to process {}", signal_, pid);
+      if (*sent) done_.insert(pid);
     }
     held->clear();
     return {};

@@ -21,6 +21,11 @@ Result<UniqueFd> open_pidfd(pid_t pid) {
   return pidfd;
 }
 
+Result<bool> send_signal(int pidfd, int signal, siginfo_t* info) {
+  if (syscall(SYS_pidfd_send_signal, pidfd, signal, info, 0) == 0) return true;
+  return errno == ESRCH ? Result<bool>(false) : fail(errno, "send signal {}", signal);
+}
+
 Result<bool> await_end(int pidfd, std::chrono::steady_clock::time_point deadline) {
   using std::chrono::nanoseconds, std::chrono::seconds;
   for (;;) {

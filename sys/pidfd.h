@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <csignal>
 #include <vector>
 
 #include "sys/fd.h"
@@ -15,6 +16,11 @@ namespace minirun {
 // Of a process whose number cannot be another's yet: a child of the caller's, or one just reported. ESRCH:
 // no such process.
 Result<UniqueFd> open_pidfd(pid_t pid);
+
+// pidfd_send_signal(2), Linux 5.1: true when the process was there to get the signal, also one that has ended and waits
+// to be reaped; false when it is gone (ESRCH). signal: 0 only asks. info: what sigqueue(3) would send; null: as of
+// kill(2). Errors: EPERM; EAGAIN where the queue of the receiver is full.
+Result<bool> send_signal(int pidfd, int signal, siginfo_t* info = nullptr);
 
 // Whether the process has ended by the deadline; it may still wait to be reaped.
 Result<bool> await_end(int pidfd, std::chrono::steady_clock::time_point deadline);

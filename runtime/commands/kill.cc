@@ -2,10 +2,7 @@
 // `minirun kill`: a signal to a container's first process, or to all of them.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
@@ -18,6 +15,7 @@
 #include "runtime/container/pid_namespace.h"
 #include "runtime/container/start_socket.h"
 #include "sys/file.h"
+#include "sys/pidfd.h"
 
 namespace minirun {
 namespace {
@@ -28,10 +26,9 @@ Result<bool> signal_members(const Container& container, int signal, pid_t spared
   bool any = false;
   for (const PidNamespaceMember& member : TRY(pid_namespace_members(container.record.init.pid, container.init.get()))) {
     if (member.pid == spared) continue;
-    if (syscall(SYS_pidfd_send_signal, member.pidfd.get(), signal, nullptr, 0) == 0)
-      any = true;
-    else if (errno != ESRCH)
-      return fail(errno, "send signal {} to pid {}", signal, member.pid);
+    auto sent = send_signal(member.pidfd.get(), signal);
+    if (!sent.ok()) return fail(sent.error().code, "send signal {} to pid {}", signal, member.pid);
+    any = any || *sent;
   }
   return any;
 }
@@ -49,9 +46,7 @@ Result<bool> signal_all(const Container& container, int signal, pid_t spared) {
 }
 
 Result<bool> signal_init(const Container& container, int signal) {
-  if (!container.init) return false;
-  if (syscall(SYS_pidfd_send_signal, container.init.get(), signal, nullptr, 0) == 0) return true;
-  return errno == ESRCH ? Result<bool>(false) : Result<bool>(fail(errno, "send signal {}", signal));
+  return container.init ? send_signal(container.init.get(), signal) : Result<bool>(false);
 }
 
 // Two signals say nothing to minirun's init that it could hand on: what it would do with them concerns itself.

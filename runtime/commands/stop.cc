@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `minirun stop`: asks a container to end, and ends it when it does not.
 #include <fmt/format.h>
-#include <poll.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 #include <optional>
 
@@ -69,8 +65,8 @@ Result<void> kill_all(const Container& found, const std::optional<Cgroup>& cgrou
 Result<bool> ask(const Container& found, const std::optional<Cgroup>& cgroup, const Request& request) {
   if (found.status == "created") return false;  // no workload yet that could receive it
   auto deadline = Clock::now() + std::min<std::chrono::nanoseconds>(request.timeout, std::chrono::hours(24 * 365));
-  if (syscall(SYS_pidfd_send_signal, found.init.get(), request.signal, nullptr, 0) < 0 && errno != ESRCH)
-    return fail(errno, "send {} to the container's first process", request.signal_name);
+  auto sent = send_signal(found.init.get(), request.signal);
+  if (!sent.ok()) return fail(sent.error().code, "send {} to the container's first process", request.signal_name);
   if (cgroup) TRY(thaw(*cgroup));
   return await_end(found.init.get(), deadline);
 }

@@ -2,8 +2,6 @@
 #include "runtime/container/pid_namespace.h"
 
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <optional>
@@ -35,8 +33,8 @@ Result<std::vector<PidNamespaceMember>> pid_namespace_members(pid_t init, int in
   std::vector<PidNamespaceMember> members;
   for (pid_t pid : TRY(all_pids())) {
     if (pid_namespace_of(pid) != wanted) continue;
-    UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-    if (pidfd && pid_namespace_of(pid) == wanted) members.push_back({pid, std::move(pidfd)});
+    auto pidfd = open_pidfd(pid);
+    if (pidfd.ok() && pid_namespace_of(pid) == wanted) members.push_back({pid, std::move(pidfd).value()});
   }
   return members;
 }

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cerrno>
@@ -13,6 +12,7 @@
 
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
+#include "sys/pidfd.h"
 
 namespace minirun {
 namespace {
@@ -32,7 +32,8 @@ std::optional<int> status_of_zombie(int pidfd, pid_t pid) {
   size_t at = stat.ok() ? stat->rfind(' ') : std::string::npos;  // exit_code is the last field
   if (at == std::string::npos) return std::nullopt;
   // Still there: what was read was its own.
-  if (syscall(SYS_pidfd_send_signal, pidfd, 0, nullptr, 0) < 0) return std::nullopt;
+  auto there = send_signal(pidfd, 0);
+  if (!there.ok() || !*there) return std::nullopt;
   return static_cast<int>(strtol(stat->c_str() + at, nullptr, 10));
 }
 

@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cerrno>
@@ -114,10 +113,10 @@ Launched::~Launched() {
 bool Launched::end() {
   if (!std::exchange(owned_, false)) return true;
   // SIGKILL to the init of a pid namespace ends all of it; without one the cgroup's removal sees to the rest.
-  (void)syscall(SYS_pidfd_send_signal, child_.pidfd.get(), SIGKILL, nullptr, 0);  // ESRCH: it has ended by itself
+  (void)send_signal(child_.pidfd.get(), SIGKILL);  // it may have ended by itself
   auto ended = await_end(child_.pidfd.get(), std::chrono::steady_clock::now() + kRemovalTime);
   if (child_.outer >= 0) {
-    (void)syscall(SYS_pidfd_send_signal, child_.outer_pidfd.get(), SIGKILL, nullptr, 0);
+    (void)send_signal(child_.outer_pidfd.get(), SIGKILL);
     (void)await_outer(&child_, static_cast<int>(std::chrono::milliseconds(kRemovalTime).count()));
   }
   if (child_.stands_in && ended.ok() && *ended) {

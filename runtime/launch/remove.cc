@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/launch/remove.h"
 
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <set>
@@ -41,9 +37,9 @@ std::string who_stays(const Container& container, const Cgroup* cgroup) {
 }  // namespace
 
 Result<void> end_processes(const Container& container, const Cgroup* cgroup) {
-  // ESRCH: it has ended since; the wait finds out. In a pid namespace its end ends all.
-  if (syscall(SYS_pidfd_send_signal, container.init.get(), SIGKILL, nullptr, 0) < 0 && errno != ESRCH)
-    return fail(errno, "kill the container's first process");
+  // It may have ended since; the wait finds out. In a pid namespace its end ends all.
+  auto sent = send_signal(container.init.get(), SIGKILL);
+  if (!sent.ok()) return fail(sent.error().code, "kill the container's first process");
   // cgroup.kill also ends the outer process of an exec. Frozen with the cgroup, that one would keep minirun from
   // reaping the process that it has cloned into the pid namespace, and the namespace from ending. If the cgroup has
   // gone, its removal says so.

@@ -11,6 +11,8 @@
 #include <csignal>
 #include <cstring>
 
+#include "sys/pidfd.h"
+
 namespace minirun {
 namespace {
 
@@ -80,7 +82,9 @@ int pass_on(int pidfd, const Signal& signal) {
   info.si_uid = signal.sender_uid;
   std::memcpy(&info.si_value, &signal.value, sizeof info.si_value);
   siginfo_t* queued = signal.code == SI_QUEUE ? &info : nullptr;
-  return syscall(SYS_pidfd_send_signal, pidfd, signal.number, queued, 0) < 0 ? errno : 0;
+  auto sent = send_signal(pidfd, signal.number, queued);
+  if (!sent.ok()) return sent.error().code;
+  return *sent ? 0 : ESRCH;
 }
 
 }  // namespace minirun
