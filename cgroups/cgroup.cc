@@ -145,7 +145,7 @@ Result<void> check_unused(int leaf_fd, const struct stat& info, const std::strin
 }
 
 Result<UniqueFd> duplicate(const Hierarchy& hierarchy) {
-  UniqueFd fd(fcntl(hierarchy.root.get(), F_DUPFD_CLOEXEC, 0));
+  UniqueFd fd = UniqueFd::duplicate(hierarchy.root.get());
   if (!fd) return fail(errno, "duplicate the descriptor of {}", hierarchy.mount_point);
   return fd;
 }

@@ -17,7 +17,9 @@
 #include "namespaces/kernel.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
+#include "sys/memory_file.h"
 #include "sys/pidfd.h"
+#include "sys/pipe.h"
 
 namespace minirun {
 
@@ -145,8 +147,7 @@ std::string printed(int fd) {
 // name: newuidmap or newgidmap. /etc/subuid and /etc/subgid say what they may map.
 Result<void> map_with_program(const char* name, pid_t pid, const IdMaps& maps) {
   std::string path = TRY(find_program(name));
-  UniqueFd errors(static_cast<int>(syscall(SYS_memfd_create, "errors", abi::kMfdCloexec)));
-  if (!errors) return fail(errno, "memfd_create");
+  UniqueFd errors = TRY(memory_file("errors"));
   std::vector<std::string> arguments{name, std::to_string(pid)};
   for (const IdMap& map : maps)
     for (uint32_t value : {map.container_id, map.host_id, map.size}) arguments.push_back(std::to_string(value));
@@ -220,11 +221,8 @@ class Holder {
 
   // No SIGCHLD at its end: no other code may see it.
   Result<pid_t> start() {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0) return fail(errno, "pipe2");
-    lifeline_ = UniqueFd(ends[0]);
-    our_end_ = UniqueFd(ends[1]);
-    helper_ = {ends[0], ends[1]};
+    lifeline_ = TRY(make_pipe());
+    helper_ = {lifeline_.reader.get(), lifeline_.writer.get()};
     abi::CloneArguments arguments{};
     arguments.flags = CLONE_NEWUSER | CLONE_VM;
     arguments.stack = reinterpret_cast<uint64_t>(stack_);
@@ -238,7 +236,7 @@ class Holder {
 
  private:
   pid_t pid_ = -1;
-  UniqueFd lifeline_, our_end_;
+  Pipe lifeline_;
   Helper helper_{};
   alignas(16) char stack_[8192];
 };

@@ -14,6 +14,7 @@
 
 #include "namespaces/id_map.h"
 #include "sys/file.h"
+#include "sys/pipe.h"
 
 namespace minirun {
 namespace {
@@ -41,9 +42,7 @@ class Visitor {
 
   // A fork(2) without SIGCHLD at its end: no other code may see it.
   Result<pid_t> start(int user_namespace) {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0) return fail(errno, "pipe2");
-    UniqueFd ours(ends[0]), theirs(ends[1]);
+    auto [ours, theirs] = TRY(make_pipe());
     pid_t self = getpid();
     pid_ = static_cast<pid_t>(syscall(SYS_clone, 0, 0, 0, 0, 0));
     if (pid_ < 0) return fail(errno, "clone");

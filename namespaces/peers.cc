@@ -40,8 +40,8 @@ Result<bool> remember(int tree, const std::string& below, const std::string& pat
   abi::OpenHow how{O_PATH | O_CLOEXEC | O_NOFOLLOW, 0, abi::kResolveNoSymlinks | abi::kResolveNoMagiclinks};
   PeerMount peer;
   peer.path = path;
-  peer.mount.reset(below.empty() ? fcntl(tree, F_DUPFD_CLOEXEC, 3)
-                                 : static_cast<int>(syscall(SYS_openat2, tree, below.c_str(), &how, sizeof how)));
+  peer.mount = below.empty() ? UniqueFd::duplicate(tree)
+                             : UniqueFd(static_cast<int>(syscall(SYS_openat2, tree, below.c_str(), &how, sizeof how)));
   if (!peer.mount && is_out_of_reach(errno, below)) return false;
   if (!peer.mount) return fail(errno, "look for {} in its copy", path);
   unsigned flags = abi::kOpenTreeClone | abi::kCloexec | (no_follow ? abi::kAtSymlinkNofollow : 0);

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,7 +11,7 @@
 #include <cstring>
 
 #include "namespaces/filesystem_log.h"
-#include "sys/kernel_abi.h"
+#include "sys/memory_file.h"
 
 namespace minirun {
 
@@ -62,12 +61,7 @@ std::optional<PlanPlaces> find_places(const char* image, size_t bytes, uint32_t 
 }
 
 Result<PlanMemory> PlanMemory::create(const std::string& image) {
-  // A host may refuse memfds that do not promise never to be executed (vm.memfd_noexec=2).
-  int number = static_cast<int>(syscall(SYS_memfd_create, "minirun-plan", abi::kMfdCloexec | abi::kMfdNoexecSeal));
-  if (number < 0 && errno == EINVAL)  // before Linux 6.3
-    number = static_cast<int>(syscall(SYS_memfd_create, "minirun-plan", abi::kMfdCloexec | abi::kMfdAllowSealing));
-  UniqueFd fd(number);
-  if (!fd) return fail(errno, "memfd_create");
+  UniqueFd fd = TRY(memory_file("minirun-plan"));
   if (write(fd.get(), image.data(), image.size()) != static_cast<ssize_t>(image.size()))
     return fail(errno, "write the plan ({} bytes)", image.size());
   // No process can make it shorter under those who map it.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "namespaces/proc_loan.h"
 
-#include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <sys/syscall.h>
@@ -54,7 +53,7 @@ Result<std::vector<UniqueFd>> borrow_proc(const Plan& plan, int init_program, in
   SpawnRequest request;
   request.plan = &plan;
   request.sources = TRY(open_sources(plan, {}));
-  request.init_program.reset(fcntl(init_program, F_DUPFD_CLOEXEC, 3));
+  request.init_program = UniqueFd::duplicate(init_program);
   if (!request.init_program) return fail(errno, "duplicate a descriptor");
   request.cgroup_fd = cgroup;
   Child child = TRY(spawn(std::move(request)));

@@ -172,7 +172,7 @@ Result<void> copy_from_image(const Source& source, int mount_fd, int rootfs_fd) 
 }
 
 Result<UniqueFd> duplicate(int fd, const std::string& name) {
-  UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  UniqueFd copy = UniqueFd::duplicate(fd);
   if (!copy) return fail(errno, "duplicate {}", name);
   return copy;
 }

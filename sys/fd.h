@@ -3,6 +3,7 @@
 // a plain `int fd` parameter is borrowed.
 #pragma once
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <utility>
@@ -21,6 +22,10 @@ class UniqueFd {
   UniqueFd(const UniqueFd&) = delete;
   UniqueFd& operator=(const UniqueFd&) = delete;
   ~UniqueFd() { reset(); }
+
+  // A copy of a borrowed descriptor (fcntl(2), F_DUPFD_CLOEXEC) with the lowest free number from `lowest` on: by
+  // default never a standard stream's, which the caller may have left closed. Invalid: errno says why (EBADF, EMFILE).
+  static UniqueFd duplicate(int fd, int lowest = 3) { return UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, lowest)); }
 
   int get() const { return fd_; }
   explicit operator bool() const { return fd_ >= 0; }

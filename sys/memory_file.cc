@@ -13,12 +13,21 @@ namespace minirun {
 
 static constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 
-Result<UniqueFd> executable_memory_file(const char* name) {
+static Result<UniqueFd> create(const char* name, unsigned whether_executable) {
   constexpr unsigned kFlags = abi::kMfdCloexec | abi::kMfdAllowSealing;
-  int number = static_cast<int>(syscall(SYS_memfd_create, name, kFlags | abi::kMfdExec));
-  if (number < 0 && errno == EINVAL)  // before Linux 6.3
-    number = static_cast<int>(syscall(SYS_memfd_create, name, kFlags));
-  return number < 0 ? Result<UniqueFd>(fail(errno, "memfd_create")) : UniqueFd(number);
+  UniqueFd fd(static_cast<int>(syscall(SYS_memfd_create, name, kFlags | whether_executable)));
+  if (!fd && errno == EINVAL)  // before Linux 6.3
+    fd.reset(static_cast<int>(syscall(SYS_memfd_create, name, kFlags)));
+  if (!fd) return fail(errno, "memfd_create");
+  return fd;
+}
+
+Result<UniqueFd> memory_file(const char* name) {
+  return create(name, abi::kMfdNoexecSeal);
+}
+
+Result<UniqueFd> executable_memory_file(const char* name) {
+  return create(name, abi::kMfdExec);
 }
 
 Result<void> seal_memory_file(int fd) {

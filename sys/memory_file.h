@@ -7,7 +7,13 @@
 
 namespace minirun {
 
-// One that may be executed and sealed. name: for /proc/PID/fd alone. EACCES: the host allows none (vm.memfd_noexec=2).
+// name: for /proc/PID/fd alone, at most 249 bytes. Both may be sealed and are O_CLOEXEC.
+
+// One that holds data. It can never be executed, and says so: a host may refuse all others (vm.memfd_noexec=2, Linux
+// 6.3). Errors: EMFILE, ENFILE, ENOMEM.
+Result<UniqueFd> memory_file(const char* name);
+
+// One that may be executed. EACCES: the host allows none (vm.memfd_noexec=2).
 Result<UniqueFd> executable_memory_file(const char* name);
 
 // No process can change it from here on.

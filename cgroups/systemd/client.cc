@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "sys/file.h"
+#include "sys/pipe.h"
 
 namespace minirun::systemd {
 namespace {
@@ -66,13 +67,11 @@ Result<int> read_report(int fd) {
 
 Result<Client> Client::start(const std::string& program, const std::vector<std::string>& environment,
                              const TimeLimits& limits) {
-  int pair[2], report_pipe[2], errors_pipe[2];
+  int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return fail(errno, "socketpair");
   UniqueFd ours(pair[0]), theirs(pair[1]);
-  if (pipe2(report_pipe, O_CLOEXEC) < 0) return fail(errno, "pipe2");
-  UniqueFd report(report_pipe[0]), told(report_pipe[1]);
-  if (pipe2(errors_pipe, O_CLOEXEC | O_NONBLOCK) < 0) return fail(errno, "pipe2");
-  UniqueFd errors(errors_pipe[0]), their_errors(errors_pipe[1]);
+  auto [report, told] = TRY(make_pipe());
+  auto [errors, their_errors] = TRY(make_pipe(O_NONBLOCK));
   UniqueFd null = TRY(open_at(AT_FDCWD, "/dev/null", O_WRONLY));
   const std::vector<std::string> arguments{"minirun-systemd"};
   ChildFacts facts{program.c_str(),    pointers(arguments), pointers(environment), theirs.get(), null.get(),

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,7 +15,8 @@
 #include <optional>
 
 #include "runtime/text/json.h"
-#include "sys/fd.h"
+#include "sys/memory_file.h"
+#include "sys/pipe.h"
 
 namespace minirun {
 namespace {
@@ -83,17 +83,13 @@ int spawn_ps(const std::vector<std::string>& arguments, int output, int errors, 
 }
 
 Result<Ps> Ps::start(const std::vector<std::string>& arguments) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) < 0) return fail(errno, "make a pipe");
-  UniqueFd read_end(ends[0]);
-  UniqueFd write_end(ends[1]);
-  UniqueFd errors(memfd_create("ps-stderr", MFD_CLOEXEC));
-  if (!errors) return fail(errno, "memfd_create");
+  Pipe output = TRY(make_pipe());
+  UniqueFd errors = TRY(memory_file("ps-stderr"));
   pid_t pid = -1;
-  int code = spawn_ps(arguments, write_end.get(), errors.get(), &pid);
+  int code = spawn_ps(arguments, output.writer.get(), errors.get(), &pid);
   if (code == ENOENT) return fail(ErrorKind::host, "ps(1) is not in PATH: no such file or directory");
   if (code != 0) return fail(code, "run ps(1)");
-  return Ps(pid, std::move(read_end), std::move(errors));
+  return Ps(pid, std::move(output.reader), std::move(errors));
 }
 
 Result<std::string> Ps::read_output() {

@@ -63,7 +63,7 @@ class Restoration {
 
 // Under a number of its own, which is how criu distinguishes its copies.
 Result<void> Restoration::give(int fd, const std::string& name) {
-  UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, kFirstGiven));
+  UniqueFd copy = UniqueFd::duplicate(fd, kFirstGiven);
   if (!copy) return fail(errno, "give descriptor {} to the container", fd);
   facts_.inherited.push_back({copy.get(), name});
   given_.push_back(std::move(copy));

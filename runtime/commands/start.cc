@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // `minirun start`: the workload of a created container. It reports itself when the workload cannot be executed.
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -60,7 +59,7 @@ Result<void> let_go(Container& container, const oci::Spec& spec, Signals& signal
   auto connected = connect_for_start(container.state.fd(), container.record.made_by);
   if (!connected.ok()) return why_silent(container, connected.error());
   StartConnection connection = std::move(connected).value();
-  UniqueFd pidfd(fcntl(container.init.get(), F_DUPFD_CLOEXEC, 3));
+  UniqueFd pidfd = UniqueFd::duplicate(container.init.get());
   if (!pidfd) return fail(errno, "duplicate a descriptor");
   Launched launched = Launched::adopt(
       Child{container.record.init.pid, std::move(pidfd), std::move(connection.control), std::move(connection.memory)});

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -20,6 +19,7 @@
 #include "sys/directory.h"
 #include "sys/file.h"
 #include "sys/passing_error.h"
+#include "sys/pidfd.h"
 #include "sys/process_stat.h"
 #include "sys/tree.h"
 
@@ -47,7 +47,7 @@ Result<uint64_t> read_pidfd_inode(int pidfd) {
 }
 
 Result<UniqueFd> duplicate(int fd) {
-  UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  UniqueFd copy = UniqueFd::duplicate(fd);
   if (!copy) return fail(errno, "duplicate a descriptor");
   return copy;
 }
@@ -237,8 +237,9 @@ Result<std::vector<std::string>> list_ids(int root_fd) {
 Result<UniqueFd> open_init_or_zombie(const ContainerRecord& record) {
   const ProcessIdentity& wanted = record.init;
   if (wanted.pid <= 1 || record.boot_id != TRY(current_boot_id())) return fail(ENOENT, "no process");
-  UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, wanted.pid, 0)));
-  if (!pidfd) return fail(errno == ESRCH ? ENOENT : errno, "pidfd_open {}", wanted.pid);
+  auto opened = open_pidfd(wanted.pid);
+  if (!opened.ok() && opened.error().code == ESRCH) return fail(ENOENT, "pidfd_open {}", wanted.pid);
+  UniqueFd pidfd = TRY(std::move(opened));
   auto found = ProcessIdentity::of(wanted.pid, pidfd.get());
   // Reaped since it was opened.
   if (!found.ok() && (found.error().code == ENOENT || found.error().code == ESRCH)) return fail(ENOENT, "no process");
@@ -250,8 +251,7 @@ Result<UniqueFd> open_init_or_zombie(const ContainerRecord& record) {
 
 Result<UniqueFd> open_init(const ContainerRecord& record) {
   UniqueFd pidfd = TRY(open_init_or_zombie(record));
-  pollfd ended{pidfd.get(), POLLIN, 0};  // readable: it has ended, and waits to be reaped at most
-  if (poll(&ended, 1, 0) != 0) return fail(ENOENT, "no process");
+  if (TRY(has_ended(pidfd.get()))) return fail(ENOENT, "no process");  // it waits to be reaped at most
   return pidfd;
 }
 

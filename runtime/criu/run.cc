@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -28,6 +27,7 @@
 #include "sys/kernel_abi.h"
 #include "sys/memory_file.h"
 #include "sys/pidfd.h"
+#include "sys/pipe.h"
 
 namespace minirun {
 namespace {
@@ -178,18 +178,13 @@ class Rendezvous {
  public:
   static Result<Rendezvous> make() {
     Rendezvous made;
-    int word[2], answer[2];
-    if (pipe2(word, O_CLOEXEC) < 0) return fail(errno, "pipe");
-    made.word_.reset(word[0]);
-    made.their_word_.reset(word[1]);
-    if (pipe2(answer, O_CLOEXEC) < 0) return fail(errno, "pipe");
-    made.their_answer_.reset(answer[0]);
-    made.answer_.reset(answer[1]);
+    made.word_ = TRY(make_pipe());
+    made.answer_ = TRY(make_pipe());
     // criu closes all descriptors of those that it starts: they find these as minirun's.
     std::string script = fmt::format(
         "#!/bin/sh\n[ \"$CRTOOLS_SCRIPT_ACTION\" != setup-namespaces ] || {{\n"
         "echo \"$CRTOOLS_INIT_PID\" > {} && read -r answer < {} && [ \"$answer\" = go ]\n}}\n",
-        own_file(word[1]), own_file(answer[0]));
+        own_file(made.word_.writer.get()), own_file(made.answer_.reader.get()));
     made.script_ = TRY(executable_memory_file("restore"));
     TRY(write_all(made.script_.get(), script, "a script for criu"));
     TRY(seal_memory_file(made.script_.get()));
@@ -200,12 +195,12 @@ class Rendezvous {
   std::string script() const { return own_file(script_.get()); }
 
   // Readable when criu has said it. Borrowed.
-  int word() const { return word_.get(); }
+  int word() const { return word_.reader.get(); }
 
   // It has an answer in any case: with one of no it ends the restore itself.
   Result<void> answer(const std::function<Result<void>(pid_t)>& namespaces_made) {
     auto done = hear(namespaces_made);
-    auto answered = write_all(answer_.get(), done.ok() ? "go\n" : "no\n", "the answer to criu");
+    auto answered = write_all(answer_.writer.get(), done.ok() ? "go\n" : "no\n", "the answer to criu");
     return done.ok() ? answered : done;
   }
 
@@ -216,14 +211,15 @@ class Rendezvous {
 
   Result<void> hear(const std::function<Result<void>(pid_t)>& namespaces_made) {
     char text[32];
-    ssize_t n = read(word_.get(), text, sizeof text - 1);
+    ssize_t n = read(word_.reader.get(), text, sizeof text - 1);
     text[n < 0 ? 0 : n] = '\0';
     long pid = strtol(text, nullptr, 10);
     if (pid <= 1) return fail(ErrorKind::setup, "criu says that the container's first process is \"{}\"", text);
     return namespaces_made(static_cast<pid_t>(pid));
   }
 
-  UniqueFd word_, their_word_, their_answer_, answer_, script_;
+  Pipe word_, answer_;  // criu opens its ends by their names in /proc
+  UniqueFd script_;
 };
 
 // Until criu has ended. The answer no makes it end the restore itself.
@@ -269,12 +265,8 @@ Result<int> wait_for(const CriuRun& run, const Process& criu, Rendezvous* rendez
 
 Result<void> run_criu(const CriuRun& run) {
   UniqueFd null = TRY(open_at(AT_FDCWD, "/dev/null", O_RDWR));
-  UniqueFd errors(memfd_create("criu-stderr", MFD_CLOEXEC));
-  if (!errors) return fail(errno, "memfd_create");
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) < 0) return fail(errno, "pipe");
-  UniqueFd report(ends[0]);
-  UniqueFd theirs(ends[1]);
+  UniqueFd errors = TRY(memory_file("criu-stderr"));
+  Pipe report = TRY(make_pipe());
   (void)unlink(run.log.c_str());  // errors of an earlier run must not be reported again
   std::vector<std::string> words = run.arguments;
   words.insert(words.begin(), run.program);
@@ -284,19 +276,19 @@ Result<void> run_criu(const CriuRun& run) {
     words.insert(words.end(), {"--action-script", rendezvous->script()});
   }
   std::vector<std::string> variables = environment();
-  ChildFacts facts{run, pointers(words), pointers(variables), null.get(), errors.get(), theirs.get()};
+  ChildFacts facts{run, pointers(words), pointers(variables), null.get(), errors.get(), report.writer.get()};
   std::optional<Subreaper> subreaper;
   if (run.signals != nullptr) subreaper.emplace();
   if (subreaper) TRY(subreaper->ready());
   Process criu = TRY(fork_into(run.cgroup_fd));
   if (criu.pid == 0) be_criu(facts);
-  theirs.reset();
+  report.writer.reset();
   auto status = wait_for(run, criu, rendezvous ? &*rendezvous : nullptr, subreaper ? &*subreaper : nullptr);
   if (!status.ok()) return status.error();
   Failure failure{};
   ssize_t n = 0;
   do {
-    n = read(report.get(), &failure, sizeof failure);  // end of file: criu was executed
+    n = read(report.reader.get(), &failure, sizeof failure);  // end of file: criu was executed
   } while (n < 0 && errno == EINTR);
   if (n == static_cast<ssize_t>(sizeof failure)) return fail(failure.code, "{}", describe(failure.stage));
   return judge(run, *status, errors.get());

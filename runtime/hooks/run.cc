@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,8 +22,9 @@
 #include "runtime/supervise/subreaper.h"
 #include "runtime/text/shown.h"
 #include "sys/file.h"
-#include "sys/kernel_abi.h"
+#include "sys/memory_file.h"
 #include "sys/pidfd.h"
+#include "sys/pipe.h"
 
 namespace minirun {
 namespace {
@@ -34,11 +34,7 @@ constexpr std::chrono::seconds kKillTime{10};
 constexpr size_t kMaxTold = 4096;
 
 Result<UniqueFd> file_with(const std::string& text) {
-  int number = static_cast<int>(syscall(SYS_memfd_create, "state", abi::kMfdCloexec | abi::kMfdNoexecSeal));
-  if (number < 0 && errno == EINVAL)  // before Linux 6.3
-    number = static_cast<int>(syscall(SYS_memfd_create, "state", abi::kMfdCloexec));
-  UniqueFd fd(number);
-  if (!fd) return fail(errno, "memfd_create");
+  UniqueFd fd = TRY(memory_file("state"));
   if (write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
       lseek(fd.get(), 0, SEEK_SET) != 0)
     return fail(errno, "write the state for a hook");
@@ -59,17 +55,15 @@ struct Stdio {
   static Result<Stdio> make(const HookRun& hook) {
     Stdio made;
     made.in = TRY(file_with(hook.state));
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0) return fail(errno, "pipe");
-    made.reader.reset(ends[0]);
-    UniqueFd writer(ends[1]);
+    Pipe pipe = TRY(make_pipe());
+    made.reader = std::move(pipe.reader);
     if (fcntl(made.reader.get(), F_SETFL, O_NONBLOCK) < 0) return fail(errno, "set up a pipe");
     for (auto [file, fd] : {std::pair(&hook.stdout_file, &made.out), std::pair(&hook.stderr_file, &made.error)}) {
       if (!file->empty()) {
         *fd = TRY(open_output(*file));
         continue;
       }
-      fd->reset(fcntl(writer.get(), F_DUPFD_CLOEXEC, 3));
+      *fd = UniqueFd::duplicate(pipe.writer.get());
       if (!*fd) return fail(errno, "duplicate a descriptor");
     }
     return made;

@@ -14,6 +14,7 @@
 #include "runtime/oci/bundle.h"
 #include "runtime/oci/mount_id_maps.h"
 #include "sys/file.h"
+#include "sys/pipe.h"
 
 namespace minirun {
 namespace {
@@ -40,23 +41,20 @@ class MapWriter {
   ~MapWriter() { end(); }
 
   Result<void> start(const IdMaps& uids, const IdMaps& gids) {
-    int go[2], said[2];
-    if (pipe2(go, O_CLOEXEC) < 0) return fail(errno, "pipe2");
-    UniqueFd theirs_go(go[0]);
-    go_.reset(go[1]);
-    if (pipe2(said, O_CLOEXEC) < 0) return fail(errno, "pipe2");
-    said_.reset(said[0]);
-    UniqueFd theirs_said(said[1]);
+    Pipe go = TRY(make_pipe());
+    go_ = std::move(go.writer);
+    Pipe said = TRY(make_pipe());
+    said_ = std::move(said.reader);
     pid_t target = getpid();
     pid_ = fork();
     if (pid_ < 0) return fail(errno, "fork");
     if (pid_ > 0) return {};
     go_.reset();
     char byte = 0;
-    if (read(theirs_go.get(), &byte, 1) != 1) _exit(0);  // given up
+    if (read(go.reader.get(), &byte, 1) != 1) _exit(0);  // given up
     auto written = write_id_maps(target, uids, gids);
     std::string text = written.ok() ? "" : written.error().text();
-    (void)!write(theirs_said.get(), text.data(), text.size());
+    (void)!write(said.writer.get(), text.data(), text.size());
     _exit(written.ok() ? 0 : 1);
   }
 

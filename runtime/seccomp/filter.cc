@@ -5,7 +5,6 @@
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
@@ -21,6 +20,7 @@
 #include "runtime/seccomp/join.h"
 #include "runtime/seccomp/ranges.h"
 #include "sys/file.h"
+#include "sys/memory_file.h"
 
 namespace minirun {
 namespace {
@@ -221,8 +221,7 @@ Result<std::string> export_bpf(void* context) {
   if (rc < 0) return fail(-rc, "compile the seccomp filter");
   return bytes;
 #else
-  UniqueFd memory(memfd_create("seccomp", MFD_CLOEXEC));
-  if (!memory) return fail(errno, "memfd_create");
+  UniqueFd memory = TRY(memory_file("seccomp"));
   const int rc = seccomp_export_bpf(context, memory.get());
   if (rc < 0) return fail(-rc, "compile the seccomp filter");
   if (lseek(memory.get(), 0, SEEK_SET) < 0) return fail(errno, "lseek the seccomp filter");

@@ -23,6 +23,7 @@
 #include "runtime/text/unix_socket.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
+#include "sys/pipe.h"
 
 namespace minirun {
 namespace {
@@ -227,10 +228,9 @@ Result<bool> NotifyRelay::flush() {
 
 // A barrier of minirun's own for the host; the read end hangs up when the host is past it.
 Result<UniqueFd> NotifyRelay::send_barrier() {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) < 0) return fail(errno, "pipe");
-  pending_ = Datagram{kBarrier, UniqueFd(ends[1])};
-  return UniqueFd(ends[0]);
+  Pipe barrier = TRY(make_pipe());
+  pending_ = Datagram{kBarrier, std::move(barrier.writer)};
+  return std::move(barrier.reader);
 }
 
 // False: nothing more, or it has to wait. A sender waits behind a barrier until its datagram is taken.

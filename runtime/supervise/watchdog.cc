@@ -13,6 +13,8 @@
 #include <csignal>
 #include <utility>
 
+#include "sys/pipe.h"
+
 namespace minirun {
 namespace {
 
@@ -58,12 +60,11 @@ void close_others(const std::array<int, 3>& kept) {
 }  // namespace
 
 Result<Watchdog> Watchdog::start(int terminal, const termios& saved, int cgroup_kill) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) < 0) return fail(errno, "pipe");
-  UniqueFd reader(ends[0]);
+  Pipe pipe = TRY(make_pipe());
   Watchdog watchdog;
-  watchdog.pipe_.reset(ends[1]);
-  GuardTask task{reader.get(), terminal, cgroup_kill, &saved, {reader.get(), terminal, cgroup_kill}};
+  watchdog.pipe_ = std::move(pipe.writer);
+  int reader = pipe.reader.get();
+  GuardTask task{reader, terminal, cgroup_kill, &saved, {reader, terminal, cgroup_kill}};
   std::sort(task.kept.begin(), task.kept.end());
   pid_t pid = fork();
   if (pid < 0) return fail(errno, "fork the watchdog");

@@ -78,6 +78,31 @@ TEST_F(Fallback, InitRunsFromAMemfdOtherwise) {
   EXPECT_EQ(container.finish().code, 5);
 }
 
+// What minirun keeps in memory for itself is data, and says so.
+TEST_F(Fallback, FilterIsMadeWhereMemfdsMustNotBeExecuted) {
+  Bundle bundle;
+  bundle.payload({"true"});
+  bundle.config["linux"]["seccomp"] = {{"defaultAction", "SCMP_ACT_ALLOW"},
+                                       {"syscalls", {{{"names", {"swapoff"}}, {"action", "SCMP_ACT_ERRNO"}}}}};
+  StartOptions options;
+  options.in_child = forbid_executable_memfds;
+  Outcome outcome = run(bundle, {}, options);
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+}
+
+TEST_F(Fallback, PsTableIsPrintedWhereMemfdsMustNotBeExecuted) {
+  Bundle bundle;
+  bundle.payload({"pause"});
+  ASSERT_EQ(detach(bundle).code, 0);
+  write_new_file(bundle.path() + "/ps", "#!/bin/sh\necho PID; echo 1\n", 0755);
+  StartOptions options;
+  options.in_child = forbid_executable_memfds;
+  options.env = {"PATH=" + bundle.path() + ":/usr/bin:/bin"};
+  Outcome outcome = call({"ps", id()}, options);
+  EXPECT_EQ(outcome.out, "PID\n") << describe(outcome);
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+}
+
 // A run that joins a pid namespace where others are at work does so from where minirun's file cannot be written to.
 class OwnProgram : public Fallback {
  protected:

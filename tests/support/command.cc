@@ -14,6 +14,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "sys/pidfd.h"
+#include "sys/pipe.h"
 #include "sys/result.h"
 #include "tests/support/world.h"
 
@@ -27,16 +29,12 @@ using Clock = std::chrono::steady_clock;
   abort();
 }
 
-struct Pipe {
-  UniqueFd read;
-  UniqueFd write;
-};
-
-Pipe make_pipe() {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) give_up("pipe2");
-  if (fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0) give_up("fcntl");
-  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+// What is read never waits; the program that writes does.
+Pipe output_pipe() {
+  auto pipe = make_pipe();
+  if (!pipe.ok()) give_up("pipe2");
+  if (fcntl(pipe->reader.get(), F_SETFL, O_NONBLOCK) != 0) give_up("fcntl");
+  return std::move(pipe).value();
 }
 
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
@@ -77,15 +75,15 @@ std::string describe(const Outcome& outcome) {
 }
 
 Running::Running(const std::vector<std::string>& argv, const StartOptions& options) {
-  Pipe out = make_pipe();
-  Pipe err = make_pipe();
+  Pipe out = output_pipe();
+  Pipe err = output_pipe();
   pid_ = fork();
   if (pid_ < 0) give_up("fork");
-  if (pid_ == 0) become(argv, options, out.write.get(), err.write.get());
+  if (pid_ == 0) become(argv, options, out.writer.get(), err.writer.get());
   pidfd_ = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
   if (!pidfd_) give_up("pidfd_open");
-  out_ = std::move(out.read);
-  err_ = std::move(err.read);
+  out_ = std::move(out.reader);
+  err_ = std::move(err.reader);
 }
 
 Running::~Running() {
@@ -95,7 +93,7 @@ Running::~Running() {
 }
 
 void Running::send(int signal) const {
-  (void)syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0);  // it may have ended: finish() tells
+  (void)send_signal(pidfd_.get(), signal);  // it may have ended: finish() tells
 }
 
 void Running::drain() {

@@ -23,19 +23,19 @@
 
 #include "runtime/supervise/init_channel.h"
 #include "runtime/supervise/supervisor.h"
+#include "sys/pipe.h"
 
 namespace minirun::rig {
 
 constexpr int kTimeoutMs = 20000;  // of a test that fails; a machine under load may take its time
 
-struct Pipe {
-  UniqueFd reader, writer;
-};
+using minirun::Pipe;
 
+// An invalid one fails the test.
 inline Pipe make_pipe() {
-  int ends[2] = {-1, -1};
-  EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
-  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+  auto made = minirun::make_pipe();
+  EXPECT_TRUE(made.ok()) << made.error().text();
+  return made.ok() ? std::move(made).value() : Pipe();
 }
 
 struct Pty {
