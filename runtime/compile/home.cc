@@ -12,7 +12,7 @@
 
 #include "sys/fd.h"
 #include "sys/image_path.h"
-#include "sys/passing_error.h"
+#include "sys/transient_error.h"
 
 namespace minirun {
 
@@ -55,7 +55,7 @@ Result<std::string> home_of(int rootfs_fd, uint32_t uid) {
   // O_NONBLOCK: a FIFO of the image must not hold minirun up.
   UniqueFd fd = open_in_image(rootfs_fd, "etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY);
   struct stat facts {};
-  if (!fd && is_passing(errno)) return fail(errno, "open /etc/passwd of the image");
+  if (!fd && is_transient(errno)) return fail(errno, "open /etc/passwd of the image");
   if (!fd) return std::string("/");
   if (fstat(fd.get(), &facts) < 0) return fail(errno, "stat /etc/passwd of the image");
   if (!S_ISREG(facts.st_mode)) return std::string("/");
@@ -75,7 +75,7 @@ Result<std::string> home_of(int rootfs_fd, uint32_t uid) {
 Result<std::string> home_in_container(pid_t pid, const oci::Strings& env, uint32_t uid) {
   if (has_home(env)) return std::string("/");  // not used
   UniqueFd root(open(fmt::format("/proc/{}/root", pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!root && is_passing(errno)) return fail(errno, "open the container's root");
+  if (!root && is_transient(errno)) return fail(errno, "open the container's root");
   if (!root) return std::string("/");
   return home_of(root.get(), uid);
 }

@@ -17,7 +17,7 @@ constexpr size_t kMaxPasswdBytes = 1 << 20;
 
 // The home directory of the first entry with this uid (passwd(5)), else "/". The file belongs to the
 // image: it is opened under the rootfs only (openat2(2)), must be a regular file, and kMaxPasswdBytes of it are read as
-// data; whatever else is found counts as no entry. An error only when the answer is unknown (sys/passing_error.h).
+// data; whatever else is found counts as no entry. Errors: transient ones alone (sys/transient_error.h).
 Result<std::string> home_of(int rootfs_fd, uint32_t uid);
 
 // Whether an environment has one already: then the image is not read.

@@ -17,7 +17,7 @@
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
 #include "sys/mountinfo.h"
-#include "sys/passing_error.h"
+#include "sys/transient_error.h"
 
 namespace minirun {
 
@@ -64,7 +64,7 @@ static Result<bool> is_initramfs_root() {
 static Result<bool> has_selinux() {
   struct statfs facts {};
   if (statfs("/sys/fs/selinux", &facts) == 0) return static_cast<uint32_t>(facts.f_type) == SELINUX_MAGIC;
-  return is_passing(errno) ? Result<bool>(fail(errno, "statfs /sys/fs/selinux")) : Result<bool>(false);
+  return is_transient(errno) ? Result<bool>(fail(errno, "statfs /sys/fs/selinux")) : Result<bool>(false);
 }
 
 // Not by its mappings: one that maps all ids onto themselves, as systemd's PrivateUsers=full makes, is none of the
@@ -73,7 +73,7 @@ Result<bool> is_in_user_namespace() {
   constexpr ino_t kFirst = 0xEFFFFFFD;  // PROC_USER_INIT_INO in include/linux/proc_ns.h, since Linux 3.8
   struct stat own {};
   if (stat("/proc/self/ns/user", &own) == 0) return own.st_ino != kFirst;
-  if (is_passing(errno)) return fail(errno, "stat /proc/self/ns/user");
+  if (is_transient(errno)) return fail(errno, "stat /proc/self/ns/user");
   return false;  // a kernel without user namespaces
 }
 
@@ -83,7 +83,7 @@ Result<HostFacts> probe_host() {
   facts.in_user_namespace = TRY(is_in_user_namespace());
   if (facts.in_user_namespace) {
     auto setgroups = read_file(AT_FDCWD, "/proc/self/setgroups");
-    if (!setgroups.ok() && is_passing(setgroups.error().code)) return setgroups.error();
+    if (!setgroups.ok() && is_transient(setgroups.error().code)) return setgroups.error();
     facts.setgroups_denied = setgroups.ok() && setgroups->starts_with("deny");
   }
   facts.open_tree_namespace = knows_open_tree_namespace();

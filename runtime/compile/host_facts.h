@@ -35,8 +35,8 @@ struct HostFacts {
   bool setgroups_denied = false;  // in it (user_namespaces(7))
 };
 
-// Whether this process is in another user namespace than the host's. An error only for want of an answer
-// (sys/passing_error.h).
+// Whether this process is in another user namespace than the host's. Errors: transient ones alone
+// (sys/transient_error.h).
 Result<bool> is_in_user_namespace();
 
 // Takes a few system calls; a file is read only where "/" is in memory, and then only its beginning. Errors as above.

@@ -12,8 +12,8 @@
 
 #include "runtime/compile/host_facts.h"
 #include "sys/file.h"
-#include "sys/passing_error.h"
 #include "sys/pidfd.h"
+#include "sys/transient_error.h"
 
 namespace minirun {
 namespace {
@@ -37,7 +37,7 @@ Result<ExecFacts> read_facts(pid_t pid) {
   }
   if ((facts.namespaces & CLONE_NEWUSER) == 0) return facts;
   auto setgroups = read_file(AT_FDCWD, fmt::format("/proc/{}/setgroups", pid));
-  if (!setgroups.ok() && is_passing(setgroups.error().code)) return setgroups.error();
+  if (!setgroups.ok() && is_transient(setgroups.error().code)) return setgroups.error();
   facts.setgroups_denied = setgroups.ok() && setgroups->starts_with("deny");
   return facts;
 }

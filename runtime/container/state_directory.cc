@@ -18,9 +18,9 @@
 #include "runtime/container/record.h"
 #include "sys/directory.h"
 #include "sys/file.h"
-#include "sys/passing_error.h"
 #include "sys/pidfd.h"
 #include "sys/process_stat.h"
+#include "sys/transient_error.h"
 #include "sys/tree.h"
 
 namespace minirun {
@@ -61,7 +61,7 @@ Result<ProcessIdentity> ProcessIdentity::of(pid_t pid, int pidfd) {
 bool is_exiting(pid_t pid) {
   constexpr uint64_t kExiting = 4;  // PF_EXITING in include/linux/sched.h
   auto flags = read_stat_field(pid, kStatFlags);
-  return flags.ok() ? (*flags & kExiting) != 0 : !is_passing(flags.error().code);
+  return flags.ok() ? (*flags & kExiting) != 0 : !is_transient(flags.error().code);
 }
 
 Result<void> check_id(const std::string& id) {

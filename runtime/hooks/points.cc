@@ -20,7 +20,7 @@
 #include "runtime/seccomp/cache.h"
 #include "runtime/text/log.h"
 #include "sys/file.h"
-#include "sys/passing_error.h"
+#include "sys/transient_error.h"
 
 namespace minirun {
 namespace {
@@ -100,7 +100,7 @@ UniqueFd Runner::state_root() const {
 
 std::string Runner::working_directory() const {
   bool there = point_.side != HookSide::start_container &&
-               (access(context_.record.bundle.c_str(), X_OK) == 0 || is_passing(errno));
+               (access(context_.record.bundle.c_str(), X_OK) == 0 || is_transient(errno));
   return there ? context_.record.bundle : "/";
 }
 

@@ -32,7 +32,7 @@
 #include "runtime/text/json.h"
 #include "runtime/text/log.h"
 #include "sys/kernel_abi.h"
-#include "sys/passing_error.h"
+#include "sys/transient_error.h"
 
 namespace minirun {
 namespace {
@@ -64,7 +64,7 @@ Result<bool> same_file(const std::string& one, const char* other) {
   struct stat a {
   }, b{};
   if (stat(one.c_str(), &a) < 0)
-    return is_passing(errno) ? Result<bool>(fail(errno, "stat {}", one)) : Result<bool>(false);
+    return is_transient(errno) ? Result<bool>(fail(errno, "stat {}", one)) : Result<bool>(false);
   if (stat(other, &b) < 0) return fail(errno, "stat {}", other);
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
@@ -144,7 +144,7 @@ Result<bool> take_joined_mappings(oci::Spec* spec) {
     const oci::Namespace& user = spec->linux_.namespaces[i];
     if (user.type != CLONE_NEWUSER || user.path.empty()) continue;
     UniqueFd file = open_file(user.path);
-    if (!file && is_passing(errno)) return fail(errno, "open {}", user.path);
+    if (!file && is_transient(errno)) return fail(errno, "open {}", user.path);
     if (!file) return false;  // reported when it is joined
     auto found = read_id_maps(file.get());
     if (!found.ok()) return wrap(found.error(), fmt::format("config.json: /linux/namespaces/{}: {}", i, user.path));

@@ -10,9 +10,9 @@
 #include <chrono>
 #include <csignal>
 
-#include "sys/passing_error.h"
 #include "sys/pidfd.h"
 #include "sys/process_stat.h"
+#include "sys/transient_error.h"
 
 namespace minirun {
 namespace {
@@ -25,7 +25,7 @@ Result<std::vector<pid_t>> own_children() {
   std::vector<pid_t> children;
   for (pid_t pid : TRY(all_pids())) {
     auto stat = read_stat(pid);
-    if (!stat.ok() && is_passing(stat.error().code)) return stat.error();
+    if (!stat.ok() && is_transient(stat.error().code)) return stat.error();
     if (!stat.ok()) continue;  // gone meanwhile
     if (stat_field(*stat, kStatParent) == static_cast<uint64_t>(getpid())) children.push_back(pid);
   }

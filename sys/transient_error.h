@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Errors of the moment: they say that the host was short of something or that a disk failed, and nothing of what was
-// asked about. A question that ends so has no answer: it must not count as "it is not there".
+// Transient errors: the host ran short of something or a disk failed. They say nothing of what was asked, so a question
+// that ends with one has no answer: never read it as "not found".
 #pragma once
 
 #include <cerrno>
 
 namespace minirun {
 
-inline bool is_passing(int code) {
+// code: an errno value (errno(3)).
+inline bool is_transient(int code) {
   switch (code) {
     case EIO:
     case ENOSPC:
