@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,10 +14,9 @@
 #include <cstdlib>
 
 #include "namespaces/kernel.h"
+#include "sys/child_program.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
-#include "sys/memory_file.h"
-#include "sys/pidfd.h"
 #include "sys/pipe.h"
 
 namespace minirun {
@@ -64,102 +62,28 @@ namespace {
 
 constexpr std::chrono::seconds kProgramTime{10};
 
-// newuidmap(1) as a process. Killed and waited for on destruction, unless it has ended.
-class Program {
- public:
-  static Result<Program> start(const std::string& path, const std::vector<std::string>& arguments, int errors);
-  Program(Program&& other) noexcept : pid_(std::exchange(other.pid_, -1)) {}
-  Program& operator=(Program&&) = delete;
-  ~Program() {
-    if (pid_ < 0) return;
-    (void)kill(pid_, SIGKILL);  // not waited for yet: the number is still its own
-    (void)wait();
-  }
-
-  // The wait status; ETIMEDOUT when it does not end in time.
-  Result<int> finish() {
-    UniqueFd pidfd = TRY(open_pidfd(pid_));
-    if (!TRY(await_end(pidfd.get(), std::chrono::steady_clock::now() + kProgramTime)))
-      return fail(ErrorKind::host, "did not end within {} seconds", kProgramTime.count());
-    return wait();
-  }
-
- private:
-  explicit Program(pid_t pid) : pid_(pid) {}
-  int wait() {
-    int status = 0;
-    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-    }
-    pid_ = -1;
-    return status;
-  }
-  pid_t pid_;
-};
-
-Result<Program> Program::start(const std::string& path, const std::vector<std::string>& arguments, int errors) {
-  std::vector<char*> argv;
-  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t files;
-  posix_spawnattr_t attributes;
-  posix_spawn_file_actions_init(&files);
-  posix_spawnattr_init(&attributes);
-  posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDWR, 0);
-  posix_spawn_file_actions_adddup2(&files, errors, 2);
-  posix_spawn_file_actions_adddup2(&files, 0, 1);
-  posix_spawn_file_actions_addclosefrom_np(&files, 3);  // those of --preserve-fds
-  sigset_t none;
-  sigemptyset(&none);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-  char* const environment[] = {nullptr};
-  pid_t pid = -1;
-  int code = posix_spawn(&pid, path.c_str(), &files, &attributes, argv.data(), environment);
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&files);
-  if (code != 0) return fail(code, "execute {}", path);
-  return Program(pid);
-}
-
-Result<std::string> find_program(const std::string& name) {
-  const char* variable = getenv("PATH");
-  std::string path = variable != nullptr ? variable : "/usr/local/bin:/usr/bin:/bin";
-  for (size_t start = 0; start <= path.size();) {
-    size_t end = std::min(path.find(':', start), path.size());
-    std::string candidate = path.substr(start, end - start) + "/" + name;
-    if (candidate[0] == '/' && access(candidate.c_str(), X_OK) == 0) return candidate;
-    start = end + 1;
-  }
-  return fail(ErrorKind::host,
-              "{} is not in PATH: without it ordinary users can map only their own id (Debian: package uidmap)", name);
-}
-
-// The first bytes of what a program left in the file, on one line.
-std::string printed(int fd) {
-  char text[1024];
-  ssize_t n = pread(fd, text, sizeof text, 0);
-  std::string said(text, n > 0 ? static_cast<size_t>(n) : 0);
-  while (!said.empty() && said.back() == '\n') said.pop_back();
-  std::replace(said.begin(), said.end(), '\n', ' ');
-  return said;
-}
-
 // name: newuidmap or newgidmap. /etc/subuid and /etc/subgid say what they may map.
 Result<void> map_with_program(const char* name, pid_t pid, const IdMaps& maps) {
-  std::string path = TRY(find_program(name));
-  UniqueFd errors = TRY(memory_file("errors"));
-  std::vector<std::string> arguments{name, std::to_string(pid)};
+  const char* directories = getenv("PATH");
+  ProgramStart program;
+  program.path = find_program(name, directories != nullptr ? directories : "/usr/local/bin:/usr/bin:/bin");
+  if (program.path.empty())
+    return fail(ErrorKind::host,
+                "{} is not in PATH: without it ordinary users can map only their own id (Debian: package uidmap)",
+                name);
+  program.arguments = {name, std::to_string(pid)};
   for (const IdMap& map : maps)
-    for (uint32_t value : {map.container_id, map.host_id, map.size}) arguments.push_back(std::to_string(value));
-  Program program = TRY(Program::start(path, arguments, errors.get()));
-  auto status = program.finish();
-  if (!status.ok()) return wrap(status.error(), path);
-  if (WIFEXITED(*status) && WEXITSTATUS(*status) == 0) return {};
-  std::string said = printed(errors.get());
+    for (uint32_t value : {map.container_id, map.host_id, map.size}) program.arguments.push_back(std::to_string(value));
+  auto ended = run_program(program, kProgramTime);
+  if (!ended.ok() && ended.error().code == ETIMEDOUT)
+    return fail(ErrorKind::host, "{}: did not end within {} seconds", program.path, kProgramTime.count());
+  if (!ended.ok()) return ended.error();
+  if (WIFEXITED(ended->status) && WEXITSTATUS(ended->status) == 0) return {};
+  std::string said = on_one_line(ended->errors);
   if (said.empty())
-    said = WIFSIGNALED(*status) ? fmt::format("killed by signal {}", WTERMSIG(*status))
-                                : fmt::format("exit status {}", WEXITSTATUS(*status));
-  return fail(ErrorKind::host, "{}: {}", path, said);
+    said = WIFSIGNALED(ended->status) ? fmt::format("killed by signal {}", WTERMSIG(ended->status))
+                                      : fmt::format("exit status {}", WEXITSTATUS(ended->status));
+  return fail(ErrorKind::host, "{}: {}", program.path, said);
 }
 
 Result<void> write_map(int proc, const char* file, const IdMaps& maps) {

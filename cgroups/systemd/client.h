@@ -2,13 +2,12 @@
 // minirun's end of protocol.h: starts the helper, and asks it.
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <string>
 #include <vector>
 
 #include "cgroups/systemd/protocol.h"
+#include "sys/child_program.h"
 #include "sys/fd.h"
 #include "sys/result.h"
 
@@ -20,35 +19,27 @@ struct TimeLimits {
   std::chrono::milliseconds whole{60000};
 };
 
+// Owns the helper, whose end is also that of its placeholder.
 class Client {
  public:
   // program: a path. environment: all that the helper has ("NAME=VALUE"). ENOENT and the like: it cannot be executed.
   static Result<Client> start(const std::string& program, const std::vector<std::string>& environment,
                               const TimeLimits& limits = {});
-  Client(Client&& other) noexcept;
-  Client& operator=(Client&&) = delete;
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
-  // Ends the helper, and its placeholder with it.
-  ~Client();
-
   // Errors: systemd's own words, with the errno of a Reply; ETIMEDOUT; the helper has ended, with what it wrote last.
   Result<Reply> ask(const Request& request);
 
  private:
   using Deadline = std::chrono::steady_clock::time_point;
-  Client(UniqueFd socket, UniqueFd errors, pid_t pid, const TimeLimits& limits)
+  Client(UniqueFd socket, ChildProgram program, const TimeLimits& limits)
       : socket_(std::move(socket)),
-        errors_(std::move(errors)),
-        pid_(pid),
+        program_(std::move(program)),
         call_limit_(limits.call),
         end_(std::chrono::steady_clock::now() + limits.whole) {}
   Result<std::string> receive(Deadline deadline);
   Error ended();
 
   UniqueFd socket_;
-  UniqueFd errors_;  // what it writes to stderr
-  pid_t pid_;
+  ChildProgram program_;
   std::chrono::milliseconds call_limit_;
   Deadline end_;
 };

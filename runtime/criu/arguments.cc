@@ -2,7 +2,6 @@
 #include "runtime/criu/arguments.h"
 
 #include <sched.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -14,25 +13,12 @@
 #include "runtime/criu/config_file.h"
 #include "runtime/oci/container_path.h"
 #include "runtime/oci/mount_options.h"
+#include "sys/child_program.h"
 
 namespace minirun {
 namespace {
 
 constexpr std::string_view kUsualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-std::string find_program(const std::string& program) {
-  std::string path = criu_search_path();
-  for (size_t start = 0; start <= path.size();) {
-    size_t end = std::min(path.find(':', start), path.size());
-    std::string candidate = path.substr(start, end - start);
-    candidate.append("/").append(program);
-    // A relative directory of PATH would make root run what another user put there.
-    if (candidate[0] == '/' && candidate.size() > program.size() + 1 && access(candidate.c_str(), X_OK) == 0)
-      return candidate;
-    start = end + 1;
-  }
-  return "";
-}
 
 struct NamespaceName {
   uint32_t type;
@@ -145,11 +131,11 @@ std::string criu_search_path() {
 }
 
 bool in_search_path(const std::string& program) {
-  return !find_program(program).empty();
+  return !find_program(program, criu_search_path()).empty();
 }
 
 Result<std::string> find_criu() {
-  std::string path = find_program("criu");
+  std::string path = find_program("criu", criu_search_path());
   if (path.empty()) return fail(ErrorKind::host, "criu is not installed: it is nowhere in {}", criu_search_path());
   return path;
 }
