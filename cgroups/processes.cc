@@ -11,6 +11,7 @@
 #include "cgroups/walk.h"
 #include "sys/directory.h"
 #include "sys/file.h"
+#include "sys/process_stat.h"
 
 namespace minirun {
 namespace {
@@ -57,10 +58,8 @@ std::string proc_text(const std::string& pid, const char* file) {
 }
 
 std::string tracer_of(const std::string& pid) {
-  constexpr std::string_view kField = "\nTracerPid:\t";
-  std::string status = proc_text(pid, "status");
-  size_t at = status.find(kField);
-  long tracer = at == status.npos ? 0 : strtol(status.c_str() + at + kField.size(), nullptr, 10);
+  auto field = status_field(proc_text(pid, "status"), "TracerPid");
+  long tracer = field ? strtol(field->c_str(), nullptr, 10) : 0;
   return tracer > 0 ? fmt::format(" traced by pid {}", tracer) : "";
 }
 

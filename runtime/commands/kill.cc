@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // `minirun kill`: a signal to a container's first process, or to all of them.
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <csignal>
-#include <cstdint>
 #include <cstdlib>
 #include <optional>
-#include <string_view>
 
 #include "cgroups/signal.h"
 #include "runtime/commands/command.h"
 #include "runtime/container/container.h"
 #include "runtime/container/pid_namespace.h"
 #include "runtime/container/start_socket.h"
-#include "sys/file.h"
 #include "sys/pidfd.h"
+#include "sys/process_stat.h"
 
 namespace minirun {
 namespace {
@@ -62,12 +59,9 @@ bool ends_a_created_one(const Container& container, int signal) {
 
 // What an older minirun has created has these signals blocked, and no handler (proc_pid_status(5), SigBlk).
 bool is_deaf_to(const Container& container, int signal) {
-  auto status = read_file(AT_FDCWD, fmt::format("/proc/{}/status", container.record.init.pid));
-  constexpr std::string_view kField = "\nSigBlk:\t";
-  size_t at = status.ok() ? status->find(kField) : std::string::npos;
-  if (at == std::string::npos) return false;
-  uint64_t blocked = strtoull(status->c_str() + at + kField.size(), nullptr, 16);
-  return (blocked >> (signal - 1) & 1) != 0;
+  auto status = read_status(container.record.init.pid);
+  auto blocked = status.ok() ? status_field(*status, "SigBlk") : std::nullopt;
+  return blocked && (strtoull(blocked->c_str(), nullptr, 16) >> (signal - 1) & 1) != 0;
 }
 
 Result<bool> deliver(const Container& container, int signal, bool all) {

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/diagnosis/exit_status.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 
 #include <cerrno>
-#include <cstdlib>
-#include <string>
 
-#include "sys/file.h"
 #include "sys/kernel_abi.h"
 #include "sys/pidfd.h"
+#include "sys/process_stat.h"
 
 namespace minirun {
 namespace {
@@ -28,13 +25,12 @@ std::optional<int> status_of_pidfd(int pidfd) {
 
 // Of a process that has not been reaped yet.
 std::optional<int> status_of_zombie(int pidfd, pid_t pid) {
-  auto stat = read_file(AT_FDCWD, "/proc/" + std::to_string(pid) + "/stat", 8192);
-  size_t at = stat.ok() ? stat->rfind(' ') : std::string::npos;  // exit_code is the last field
-  if (at == std::string::npos) return std::nullopt;
+  auto stat = read_stat(pid);
+  auto status = stat.ok() ? stat_field(*stat, kStatExitCode) : std::nullopt;
+  if (!status) return std::nullopt;
   // Still there: what was read was its own.
   auto there = send_signal(pidfd, 0);
-  if (!there.ok() || !*there) return std::nullopt;
-  return static_cast<int>(strtol(stat->c_str() + at, nullptr, 10));
+  return there.ok() && *there ? std::optional(static_cast<int>(*status)) : std::nullopt;
 }
 
 }  // namespace

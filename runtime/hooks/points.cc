@@ -20,6 +20,7 @@
 #include "runtime/seccomp/cache.h"
 #include "runtime/text/log.h"
 #include "sys/file.h"
+#include "sys/process_stat.h"
 #include "sys/transient_error.h"
 
 namespace minirun {
@@ -27,14 +28,9 @@ namespace {
 
 // The last number of NSpid: as the innermost pid namespace of the process has it (proc_pid_status(5)).
 Result<pid_t> innermost_pid(pid_t pid) {
-  std::string path = fmt::format("/proc/{}/status", pid);
-  std::string status = TRY(read_file(AT_FDCWD, path));
-  constexpr std::string_view kField = "\nNSpid:";
-  size_t at = status.find(kField);
-  size_t end = at == std::string::npos ? at : status.find('\n', at + 1);
-  size_t last = end == std::string::npos ? end : status.find_last_of("\t ", end);
-  if (last == std::string::npos || last < at) return fail(EINVAL, "read {}", path);
-  return static_cast<pid_t>(strtol(status.c_str() + last, nullptr, 10));
+  auto pids = status_field(TRY(read_status(pid)), "NSpid");
+  if (!pids) return fail(EINVAL, "read /proc/{}/status", pid);
+  return static_cast<pid_t>(strtol(pids->c_str() + pids->find_last_of('\t') + 1, nullptr, 10));
 }
 
 // For hooks that config.json gives no environment: without the variables of sockets that are minirun's alone.

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/launch/source_turns.h"
 
-#include <sys/socket.h>
-
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "namespaces/mount_copy.h"
 #include "runtime/text/log.h"
+#include "sys/socket_message.h"
 
 namespace minirun {
 
@@ -26,24 +24,9 @@ MoreOpenFiles::~MoreOpenFiles() {
 // A container's side that is gone is no error here: the wait for its next message says why.
 static Result<void> send_sources(int control, const std::vector<int>& descriptors) {
   Envelope envelope{Message::sources, 0};
-  iovec part{&envelope, sizeof envelope};
-  alignas(cmsghdr) char rights[CMSG_SPACE(kSourcesOfATurn * sizeof(int))] = {};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  header.msg_control = rights;
-  header.msg_controllen = CMSG_SPACE(descriptors.size() * sizeof(int));
-  cmsghdr* first = CMSG_FIRSTHDR(&header);
-  first->cmsg_level = SOL_SOCKET;
-  first->cmsg_type = SCM_RIGHTS;
-  first->cmsg_len = CMSG_LEN(descriptors.size() * sizeof(int));
-  std::memcpy(CMSG_DATA(first), descriptors.data(), descriptors.size() * sizeof(int));
-  ssize_t n = -1;
-  do {
-    n = sendmsg(control, &header, MSG_NOSIGNAL);
-  } while (n < 0 && errno == EINTR);
-  if (n >= 0 || errno == EPIPE || errno == ECONNRESET) return {};
-  return fail(errno, "send the sources of mounts to the container's side");
+  auto sent = send_message(control, {reinterpret_cast<const char*>(&envelope), sizeof envelope}, descriptors);
+  if (sent.ok() || sent.error().code == EPIPE || sent.error().code == ECONNRESET) return {};
+  return fail(sent.error().code, "send the sources of mounts to the container's side");
 }
 
 Result<std::vector<UniqueFd>> SourceTurns::open(uint32_t turn) {

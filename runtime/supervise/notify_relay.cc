@@ -24,6 +24,7 @@
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
 #include "sys/pipe.h"
+#include "sys/socket_message.h"
 
 namespace minirun {
 namespace {
@@ -80,28 +81,6 @@ std::string_view next_line(std::string_view* rest) {
 bool is_barrier(std::string_view datagram) {
   if (datagram.ends_with('\n')) datagram.remove_suffix(1);
   return datagram == kBarrier;
-}
-
-// A datagram with at most one descriptor. Returns an errno value, or 0.
-int send_datagram(int socket, std::string_view text, int descriptor) {
-  iovec part{const_cast<char*>(text.data()), text.size()};
-  alignas(cmsghdr) char rights[CMSG_SPACE(sizeof(int))] = {};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  if (descriptor >= 0) {
-    header.msg_control = rights;
-    header.msg_controllen = sizeof rights;
-    cmsghdr* first = CMSG_FIRSTHDR(&header);
-    first->cmsg_level = SOL_SOCKET;
-    first->cmsg_type = SCM_RIGHTS;
-    first->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(first), &descriptor, sizeof descriptor);
-  }
-  for (;;) {
-    if (sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return 0;
-    if (errno != EINTR) return errno;
-  }
 }
 
 struct Taken {
@@ -217,11 +196,12 @@ int NotifyRelay::patience_ms() const {
 // False while the host's socket is full.
 Result<bool> NotifyRelay::flush() {
   if (!pending_) return true;
-  int code = send_datagram(host_.get(), pending_->text, pending_->descriptor.get());
-  if (code == EAGAIN) return false;
+  int descriptor = pending_->descriptor.get();
+  auto sent = send_message(host_.get(), pending_->text, {&descriptor, descriptor >= 0 ? 1U : 0U}, MSG_DONTWAIT);
+  if (!sent.ok() && sent.error().code == EAGAIN) return false;
   bool tells_ready = pending_->text.starts_with("READY=1");
   pending_.reset();
-  if (code != 0) return fail(code, "send to NOTIFY_SOCKET");
+  if (!sent.ok()) return fail(sent.error().code, "send to NOTIFY_SOCKET");
   ready_ = ready_ || tells_ready;
   return true;
 }

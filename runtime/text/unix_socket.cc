@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "sys/file.h"
+#include "sys/socket_message.h"
 
 namespace minirun {
 
@@ -56,24 +57,9 @@ Result<UniqueFd> connect_stream(const std::string& path, std::string_view purpos
 }
 
 Result<void> send_descriptor(int socket, std::string_view text, int fd) {
-  iovec part{const_cast<char*>(text.data()), text.size()};
-  alignas(cmsghdr) char rights[CMSG_SPACE(sizeof(int))] = {};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  header.msg_control = rights;
-  header.msg_controllen = sizeof rights;
-  cmsghdr* first = CMSG_FIRSTHDR(&header);
-  first->cmsg_level = SOL_SOCKET;
-  first->cmsg_type = SCM_RIGHTS;
-  first->cmsg_len = CMSG_LEN(sizeof(int));
-  std::memcpy(CMSG_DATA(first), &fd, sizeof fd);
-  ssize_t n = -1;
-  do {
-    n = sendmsg(socket, &header, MSG_NOSIGNAL);
-  } while (n < 0 && errno == EINTR);
-  if (n < 0) return fail(errno == EAGAIN ? ETIMEDOUT : errno, "sendmsg");
-  if (static_cast<size_t>(n) != text.size()) return fail(EMSGSIZE, "sendmsg");
+  auto sent = send_message(socket, text, {&fd, 1});
+  if (!sent.ok()) return fail(sent.error().code == EAGAIN ? ETIMEDOUT : sent.error().code, "sendmsg");
+  if (*sent != text.size()) return fail(EMSGSIZE, "sendmsg");
   return {};
 }
 

@@ -14,6 +14,7 @@
 #include "namespaces/spawn.h"
 #include "runtime/compile/compile.h"
 #include "runtime/supervise/init_channel.h"
+#include "sys/socket_message.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace minirun {
@@ -27,24 +28,7 @@ int next_descriptor() {
 }
 
 void send_with_descriptors(int socket, std::string_view bytes, size_t count) {
-  iovec part{const_cast<char*>(bytes.data()), bytes.size()};
-  alignas(cmsghdr) char rights[CMSG_SPACE(8 * sizeof(int))] = {};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  if (count > 0) {
-    header.msg_control = rights;
-    header.msg_controllen = CMSG_SPACE(count * sizeof(int));
-    cmsghdr* first = CMSG_FIRSTHDR(&header);
-    first->cmsg_level = SOL_SOCKET;
-    first->cmsg_type = SCM_RIGHTS;
-    first->cmsg_len = CMSG_LEN(count * sizeof(int));
-    for (size_t i = 0; i < count; ++i) {
-      int fd = STDERR_FILENO;
-      std::memcpy(CMSG_DATA(first) + i * sizeof(int), &fd, sizeof fd);
-    }
-  }
-  (void)!sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+  (void)send_message(socket, bytes, std::vector<int>(count, STDERR_FILENO), MSG_DONTWAIT);
 }
 
 void check_message(std::string_view bytes, size_t descriptors) {

@@ -14,6 +14,7 @@
 
 #include "runtime/text/version.h"
 #include "sys/file.h"
+#include "sys/socket_message.h"
 #include "tests/support/temporary_directory.h"
 
 namespace minirun {
@@ -44,20 +45,8 @@ class StartSocketAnswer : public ::testing::Test {
     EXPECT_EQ(write(plan.get(), image->data(), image->size()), static_cast<ssize_t>(image->size()));
     EXPECT_EQ(fcntl(plan.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), 0);
     Envelope envelope{Message::plan, format};
-    iovec part{&envelope, sizeof envelope};
-    alignas(cmsghdr) char rights[CMSG_SPACE(sizeof(int))] = {};
-    msghdr header{};
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    header.msg_control = rights;
-    header.msg_controllen = sizeof rights;
-    cmsghdr* first = CMSG_FIRSTHDR(&header);
-    first->cmsg_level = SOL_SOCKET;
-    first->cmsg_type = SCM_RIGHTS;
-    first->cmsg_len = CMSG_LEN(sizeof(int));
     int fd = plan.get();
-    memcpy(CMSG_DATA(first), &fd, sizeof fd);
-    EXPECT_EQ(sendmsg(connection, &header, MSG_NOSIGNAL), static_cast<ssize_t>(sizeof envelope));
+    EXPECT_TRUE(send_message(connection, {reinterpret_cast<const char*>(&envelope), sizeof envelope}, {&fd, 1}).ok());
   }
 };
 

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "runtime/launch/child.h"
+#include "sys/socket_message.h"
 #include "tests/unit/supervise/foreground_rig.h"
 
 namespace minirun {
@@ -69,19 +70,7 @@ class InitMessages : public testing::Test {
 
 void send_terminal(int control, int terminal) {
   Envelope envelope{Message::terminal, 0};
-  iovec part{&envelope, sizeof envelope};
-  alignas(cmsghdr) char rights[CMSG_SPACE(sizeof(int))] = {};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  header.msg_control = rights;
-  header.msg_controllen = sizeof rights;
-  cmsghdr* first = CMSG_FIRSTHDR(&header);
-  first->cmsg_level = SOL_SOCKET;
-  first->cmsg_type = SCM_RIGHTS;
-  first->cmsg_len = CMSG_LEN(sizeof(int));
-  std::memcpy(CMSG_DATA(first), &terminal, sizeof terminal);
-  (void)!sendmsg(control, &header, MSG_NOSIGNAL);
+  (void)send_message(control, {reinterpret_cast<const char*>(&envelope), sizeof envelope}, {&terminal, 1});
 }
 
 TEST_F(InitMessages, TerminalsWithoutEndAreRefused) {

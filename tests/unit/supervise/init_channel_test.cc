@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/supervise/init_channel.h"
 
+#include "sys/socket_message.h"
 #include "tests/unit/supervise/foreground_rig.h"
 
 namespace minirun {
@@ -18,21 +19,7 @@ Ends make_ends() {
 
 void send(int socket, Message message, int status, const std::vector<int>& fds) {
   Envelope envelope{message, status};
-  iovec part{&envelope, sizeof envelope};
-  alignas(cmsghdr) char rights[CMSG_SPACE(4 * sizeof(int))] = {};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  if (!fds.empty()) {
-    header.msg_control = rights;
-    header.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
-    cmsghdr* first = CMSG_FIRSTHDR(&header);
-    first->cmsg_level = SOL_SOCKET;
-    first->cmsg_type = SCM_RIGHTS;
-    first->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
-    std::memcpy(CMSG_DATA(first), fds.data(), fds.size() * sizeof(int));
-  }
-  EXPECT_EQ(sendmsg(socket, &header, 0), static_cast<ssize_t>(sizeof envelope));
+  EXPECT_EQ(*send_message(socket, {reinterpret_cast<const char*>(&envelope), sizeof envelope}, fds), sizeof envelope);
 }
 
 int open_descriptors() {
