@@ -11,6 +11,7 @@
 #include "sys/fd.h"
 #include "sys/file.h"
 #include "sys/pidfd.h"
+#include "sys/transient_error.h"
 
 namespace minirun {
 namespace {
@@ -49,6 +50,7 @@ class Sender {
     for (pid_t pid : TRY(read_pids(cgroup_fd))) {
       if (pid == spared_ || done_.contains(pid)) continue;
       auto pidfd = open_pidfd(pid);
+      if (!pidfd.ok() && is_transient(pidfd.error().code)) return pidfd.error();
       if (pidfd.ok()) held.emplace_back(pid, std::move(pidfd).value());
       if (held.size() == kBatch) TRY(deliver(cgroup_fd, &held));
     }

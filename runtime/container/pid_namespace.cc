@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "sys/pidfd.h"
+#include "sys/transient_error.h"
 
 namespace minirun {
 namespace {
@@ -34,6 +35,7 @@ Result<std::vector<PidNamespaceMember>> pid_namespace_members(pid_t init, int in
   for (pid_t pid : TRY(all_pids())) {
     if (pid_namespace_of(pid) != wanted) continue;
     auto pidfd = open_pidfd(pid);
+    if (!pidfd.ok() && is_transient(pidfd.error().code)) return pidfd.error();
     if (pidfd.ok() && pid_namespace_of(pid) == wanted) members.push_back({pid, std::move(pidfd).value()});
   }
   return members;

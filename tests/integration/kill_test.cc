@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // minirun kill: to the first process, to all of them, and to a container that is not there.
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -87,6 +88,33 @@ TEST_F(Kill, AllReachesEachProcessOnce) {
     EXPECT_EQ(call({"kill", id(), "15"}).code, 0);
     EXPECT_EQ(container.finish().out, "ready\ngot 10\ngot 35\ngot 15\n");
   }
+}
+
+// It holds a descriptor for each process. One that it could not open was left out, and the rest was success.
+TEST_F(Kill, AllIsAllOrAnError) {
+  Bundle bundle;
+  bundle.payload({"pause"});
+  bundle.write();
+  std::vector<std::string> args = {"--cgroup-manager", "disabled", "run", "--detach", "--bundle", bundle.path(), id()};
+  UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  StartOptions options;
+  options.stdout_fd = nowhere.get();
+  Outcome started = call(args, options);
+  ASSERT_EQ(started.code, 0) << describe(started);
+  for (int i = 0; i < 24; ++i) ASSERT_EQ(call({"exec", "--detach", id(), "/bin/payload", "pause"}, options).code, 0);
+  rlim_t descriptors = 4;
+  StartOptions few;
+  few.in_child = [&descriptors] {
+    const rlimit limit{descriptors, descriptors};
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) _exit(97);
+  };
+  while (descriptors < 100 && call({"kill", "--all", id(), "0"}, few).code != 0) ++descriptors;
+  Outcome killed = call({"kill", "--all", id(), "TERM"}, few);
+  EXPECT_EQ(killed.code, 0) << describe(killed);
+  auto left = [&] { return json::parse(call({"ps", "--format", "json", id()}).out).size(); };
+  EXPECT_TRUE(eventually([&] { return left() <= 2; }))
+      << left() << " with " << descriptors << " descriptors: " << describe(killed);
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
 }
 
 TEST_F(Kill, AllWorksWhenTheFirstProcessIsDead) {
