@@ -15,7 +15,6 @@
 #include "runtime/commands/command.h"
 #include "runtime/commands/options.h"
 #include "runtime/compile/socket_activation.h"
-#include "runtime/supervise/self_program.h"
 #include "runtime/text/log.h"
 #include "runtime/text/output.h"
 
@@ -87,7 +86,6 @@ int minirun_main(int argc, char** argv) {
     report_error("refusing to run setuid or with file capabilities");
     return 1;
   }
-  remember_arguments(argv);
   Invocation invocation = parse_command_line(argc, argv);
   auto kept_out = keep_from_container(meant_for_container(invocation));
   if (!kept_out.ok()) {

@@ -34,7 +34,6 @@
 #include "runtime/seccomp/cache.h"
 #include "runtime/supervise/console.h"
 #include "runtime/supervise/init_channel.h"
-#include "runtime/supervise/self_program.h"
 #include "runtime/text/log.h"
 #include "sys/file.h"
 #include "sys/pidfd.h"
@@ -273,8 +272,6 @@ Result<Outcome> exec(const GlobalOptions& global, const ExecCommand& command) {
   LaunchOptions options;
   options.preserve_fds = command.preserve_fds;
   TRY(check_launch_options(options));
-  // Root goes in by its init program alone (Birth in namespaces/plan.h).
-  if (geteuid() != 0) TRY(reexec_sealed());
   Supervisor supervisor = TRY(Supervisor::begin());
   TRY(check_id(command.id));
   UniqueFd state_root = TRY(open_existing_root(global.root));

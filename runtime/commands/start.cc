@@ -17,7 +17,6 @@
 #include "runtime/launch/seccomp_agent.h"
 #include "runtime/oci/bundle.h"
 #include "runtime/supervise/init_channel.h"
-#include "runtime/supervise/self_program.h"
 #include "runtime/text/log.h"
 #include "sys/pidfd.h"
 
@@ -106,9 +105,6 @@ Result<Outcome> start(Container container) {
   Bundle config = TRY(parse_config(text));
   if (!config.spec.process)
     return fail(ErrorKind::config, "config.json has no /process, so the container has no program to start");
-  // Each is the image's, and may leave a process that waits for the next.
-  // Root joins for them by its init program alone (Birth in namespaces/plan.h).
-  if (geteuid() != 0 && !config.spec.hooks.start_container.empty()) TRY(reexec_sealed());
   Signals signals = TRY(Signals::block());
   auto relay = TRY(make_relay(container));
   bool hook_failed = false;

@@ -28,7 +28,6 @@
 #include "runtime/seccomp/cache.h"
 #include "runtime/supervise/console.h"
 #include "runtime/supervise/notify_relay.h"
-#include "runtime/supervise/self_program.h"
 #include "runtime/text/json.h"
 #include "runtime/text/log.h"
 #include "sys/kernel_abi.h"
@@ -180,14 +179,6 @@ RunOptions with_gates(RunOptions options, const oci::Spec& spec) {
   return options;
 }
 
-// Whether a process of minirun's will be in a pid namespace where others may be at work.
-bool meets_others(const oci::Spec& spec) {
-  // Root joins for its hooks by the init program alone (Birth in namespaces/plan.h).
-  return (geteuid() != 0 && !spec.hooks.start_container.empty()) ||
-         std::any_of(spec.linux_.namespaces.begin(), spec.linux_.namespaces.end(),
-                     [](const oci::Namespace& n) { return n.type == CLONE_NEWPID && !n.path.empty(); });
-}
-
 Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, RunOptions options, int state_root) {
   Prepared prepared;
   prepared.id = id;
@@ -199,7 +190,6 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
   if (!spec.process && !waits) return config_error("/process", "is required to run a container");
   if (spec.process && spec.process->terminal && !options.detach && !waits) take_window_size(&*spec.process);
   TRY(check_joined_namespaces(spec));
-  if (state_root >= 0 && !options.entered && meets_others(spec)) TRY(reexec_sealed());
   HostFacts host = TRY(probe_host());
   if (shares_a_bind(spec)) host.rejoins_peers = can_rejoin_peers();
   if (options.no_pivot || host.root_needs_move) host.kernel_views = TRY(kernel_views_of_host());

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 
 #include "cgroups/systemd/limit_properties.h"
@@ -13,7 +15,6 @@
 #include "cgroups/systemd/unit_name.h"
 #include "runtime/oci/annotations.h"
 #include "runtime/oci/config_error.h"
-#include "runtime/supervise/self_program.h"
 #include "runtime/text/random_id.h"
 #include "sys/file.h"
 
@@ -130,7 +131,9 @@ std::string scope_subgroup(const oci::StringMap& annotations, const std::string&
 }
 
 Result<std::string> find_systemd_helper() {
-  std::string path = own_program_path();
+  std::array<char, PATH_MAX> own{};
+  ssize_t n = readlink("/proc/self/exe", own.data(), own.size());
+  std::string path(own.data(), n < 0 ? 0 : static_cast<size_t>(n));
   std::string folder = path.substr(0, path.rfind('/') == path.npos ? 0 : path.rfind('/'));
   const std::string candidates[] = {
       fmt::format("{}/{}", folder, kHelper), fmt::format("{}/../libexec/minirun/{}", folder, kHelper),

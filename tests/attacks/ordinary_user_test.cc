@@ -56,6 +56,33 @@ TEST_F(RootlessTracer, FindsNothingOfExec) {
   }
 }
 
+// CVE-2019-5736, where the program is the user's own to write to: none of minirun's processes is in there, the init is.
+TEST_F(RootlessTracer, WritesNoProgramOfTheUser) {
+  ASSERT_EQ(chown(kProgram.c_str(), kUser, kGroup), 0);
+  const std::string before = content(kProgram);
+  Bundle bundle;
+  make_rootless(bundle, {"overwrite"});
+  bundle.add_capability("CAP_SYS_PTRACE");
+  bundle.config["hooks"]["startContainer"] = {{{"path", "/bin/payload"}, {"args", {"payload", "true"}}}};
+  UniqueFd file(open(kSaid, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  bundle.write();
+  StartOptions options = user_options();
+  options.stdout_fd = file.get();
+  Outcome started = Running({kProgram, "run", "--detach", "--bundle", bundle.path(), "mine"}, options).finish();
+  ASSERT_EQ(started.code, 0) << describe(started);
+  for (int i = 0; i < 100; ++i) {
+    Outcome outcome = user_minirun({"exec", "mine", "/bin/payload", "true"});
+    EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  }
+  EXPECT_EQ(user_minirun({"kill", "mine", "TERM"}).code, 0);
+  EXPECT_TRUE(eventually([] { return content(kSaid).find("opened") != std::string::npos; })) << content(kSaid);
+  EXPECT_NE(content(kSaid).find("written 0"), std::string::npos) << content(kSaid);
+  EXPECT_EQ(content(kSaid).find("opened 0 "), std::string::npos) << "nothing was tried: " << content(kSaid);
+  EXPECT_TRUE(content(kProgram) == before) << "the program was changed";
+  EXPECT_EQ(user_minirun({"delete", "--force", "mine"}).code, 0);
+  EXPECT_EQ(unlink(kSaid), 0);
+}
+
 constexpr const char* kDenied = "procfs 1\nsysfs 1\n";  // EPERM, as in no_pivot_test.cc
 
 // /dev of the image is a link into a volume, and nothing is mounted on it.

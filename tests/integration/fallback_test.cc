@@ -20,22 +20,6 @@ namespace {
 
 class Fallback : public MinirunTest {};
 
-// As where a seccomp filter or an LSM keeps minirun from making a mount of its own program: the flags are those of no
-// other open_tree(2) here.
-void forbid_mounts_of_programs() {
-  constexpr uint32_t kClone = 1;
-  sock_filter filter[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_open_tree, 0, 3),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args) + 2 * sizeof(uint64_t)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kClone | O_CLOEXEC, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  sock_fprog program{sizeof filter / sizeof filter[0], filter};
-  if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0) _exit(97);
-}
-
 // As on a host with vm.memfd_noexec=2: memfds that may be executed are refused, and where the kernel knows the flags
 // (6.3) so are those that do not say.
 void forbid_executable_memfds() {
@@ -101,60 +85,6 @@ TEST_F(Fallback, PsTableIsPrintedWhereMemfdsMustNotBeExecuted) {
   Outcome outcome = call({"ps", id()}, options);
   EXPECT_EQ(outcome.out, "PID\n") << describe(outcome);
   EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
-}
-
-// A run that joins a pid namespace where others are at work does so from where minirun's file cannot be written to.
-class OwnProgram : public Fallback {
- protected:
-  void SetUp() override {
-    Fallback::SetUp();
-    others_.payload({"pause"});
-    ASSERT_EQ(detach(others_, {"--pid-file", kPidFile}).code, 0);
-    joining_.payload({"exit-on", std::to_string(SIGTERM), "5"});
-    joining_.join_namespace("pid", "/proc/" + std::to_string(container_pid()) + "/ns/pid");
-    joining_.write();
-  }
-  void TearDown() override {
-    EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
-    Fallback::TearDown();
-  }
-  std::vector<std::string> join() const { return minirun({"run", "--bundle", joining_.path(), "joining"}); }
-  Bundle others_, joining_;
-};
-
-TEST_F(OwnProgram, IsAReadOnlyMountOfItsOwn) {
-  Running run(join(), {});
-  ASSERT_TRUE(run.wait_for("ready")) << run.err();
-  std::string program = "/proc/" + std::to_string(run.pid()) + "/exe";
-  EXPECT_EQ(link_target(program), "/");
-  // Not even once nobody runs it any more (ETXTBSY before).
-  UniqueFd held(open(program.c_str(), O_PATH | O_CLOEXEC));
-  ASSERT_TRUE(held);
-  run.send(SIGTERM);
-  EXPECT_EQ(run.finish().code, 5) << run.err();
-  EXPECT_LT(open(("/proc/self/fd/" + std::to_string(held.get())).c_str(), O_WRONLY | O_CLOEXEC), 0);
-  EXPECT_EQ(errno, EROFS);
-}
-
-TEST_F(OwnProgram, IsASealedCopyWhereThereCanBeNoMount) {
-  StartOptions options;
-  options.in_child = forbid_mounts_of_programs;
-  Running run(join(), options);
-  ASSERT_TRUE(run.wait_for("ready")) << run.err();
-  expect_sealed_copy(run.pid());
-  // The same program with the same arguments: it does what was asked for.
-  run.send(SIGTERM);
-  EXPECT_EQ(run.finish().code, 5) << run.err();
-}
-
-TEST_F(OwnProgram, WithNeitherTheRunIsRefused) {
-  StartOptions options;
-  options.in_child = [] {
-    forbid_mounts_of_programs();
-    forbid_executable_memfds();
-  };
-  Outcome outcome = Running(join(), options).finish();
-  expect_refused(outcome, {"memfd_create", "permission denied"});
 }
 
 // Each exec has a file of its own: others may be at it at the same time, and one that was killed leaves its file.

@@ -354,20 +354,5 @@ TEST_F(Rootless, JoinsUserAndPidNamespaceOfItsPod) {
   for (const char* id : {"other", "mine"}) EXPECT_EQ(user_minirun({"delete", "--force", id}).code, 0);
 }
 
-// Which the user may write to, but not through what a container can come to see of it.
-TEST_F(Rootless, ExecOfOnesOwnProgramIsFromASealedCopy) {
-  ASSERT_EQ(chown(kProgram.c_str(), kUser, kGroup), 0);
-  Bundle bundle;
-  make_rootless(bundle, {"pause"});
-  ASSERT_EQ(user_run(bundle, {"--detach"}).code, 0);
-  Running exec({kProgram, "exec", "mine", "/bin/payload", "pause"}, user_options());
-  ASSERT_TRUE(exec.wait_for("ready")) << exec.err();
-  expect_sealed_copy(exec.pid());
-  // The same program with the same arguments: it does what was asked for.
-  exec.send(SIGTERM);
-  EXPECT_EQ(exec.finish().code, 128 + SIGTERM) << exec.err();
-  EXPECT_EQ(user_minirun({"delete", "--force", "mine"}).code, 0);
-}
-
 }  // namespace
 }  // namespace minirun::testing

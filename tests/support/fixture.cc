@@ -144,15 +144,6 @@ void MinirunTest::TearDown() {
   alarm(0);
 }
 
-void MinirunTest::expect_sealed_copy(pid_t minirun) {
-  std::string process = "/proc/" + std::to_string(minirun);
-  EXPECT_EQ(link_target(process + "/exe"), "/memfd:minirun (deleted)");
-  EXPECT_EQ(content(process + "/comm"), "minirun");
-  UniqueFd copy(open((process + "/exe").c_str(), O_RDONLY | O_CLOEXEC));
-  constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-  EXPECT_EQ(fcntl(copy.get(), F_GET_SEALS) & kSeals, kSeals);
-}
-
 void MinirunTest::expect_as_before(const Traces& before, const std::string& after) {
   Traces now;
   bool clean = eventually([&] { return (now = take_traces()) == before; }, 3000);

@@ -45,9 +45,6 @@ class MinirunTest : public ::testing::Test {
   // with every one of the texts.
   static void expect_refused(const Outcome& outcome, const std::vector<std::string>& texts);
 
-  // Fails unless minirun itself runs from a copy of its program that nobody can write to, under its own name.
-  static void expect_sealed_copy(pid_t minirun);
-
   // Fails, with what there is and was not before, unless all is as it was: within some seconds, as what was killed may
   // not be reaped yet.
   static void expect_as_before(const Traces& before, const std::string& after);
