@@ -182,7 +182,7 @@ Result<int> ChildProgram::wait(Clock::time_point deadline) {
   int status = 0;
   pid_t reaped = waitpid(pid_, &status, WNOHANG);
   if (reaped < 0) return fail(errno, "wait for {}", name_);
-  if (reaped == 0) return fail(0, "wait for {}: another process traces it", name_);
+  if (reaped == 0) return fail(ErrorKind::host, "wait for {}: another process traces it", name_);
   return status;
 }
 
