@@ -22,6 +22,16 @@ class Stop : public MinirunTest {
  protected:
   std::string cgroup() const { return "/sys/fs/cgroup/minirun-" + id(); }
   std::string status() const { return json::parse(call({"state", id()}).out)["status"]; }
+  // A workload that hears signals, which it does some time after its exec, when run --detach has returned.
+  void detach_until_ready(const Bundle& bundle) {
+    constexpr const char* kSaid = "/run/tests/said";
+    UniqueFd file(open(kSaid, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    StartOptions options;
+    options.stdout_fd = file.get();
+    ASSERT_EQ(run(bundle, {"--detach"}, options).code, 0);
+    ASSERT_TRUE(eventually([] { return content(kSaid).find("ready") != std::string::npos; })) << content(kSaid);
+    ASSERT_EQ(unlink(kSaid), 0);
+  }
   void expect_ended_by_itself(const Outcome& outcome) {
     EXPECT_EQ(outcome.code, 0) << describe(outcome);
     EXPECT_EQ(outcome.out + outcome.err, "");
@@ -91,7 +101,7 @@ TEST_F(Stop, KillsWhatDoesNotEndInTimeAndSaysSo) {
 TEST_F(Stop, TimeoutOfZeroKillsAtOnce) {
   Bundle bundle;
   bundle.payload({"signals", "64"});
-  ASSERT_EQ(detach(bundle).code, 0);
+  ASSERT_NO_FATAL_FAILURE(detach_until_ready(bundle));
   expect_killed(call({"stop", "-t", "0", id()}));
   EXPECT_EQ(status(), "stopped");
   EXPECT_EQ(call({"delete", id()}).code, 0);
@@ -188,7 +198,7 @@ TEST_F(Wait, AfterAStopReturnsTheStatusToo) {
   for (const char* signal : {"TERM", "KILL"}) {
     Bundle bundle;
     bundle.payload({"exit-on", std::to_string(SIGTERM), "6"});
-    ASSERT_EQ(detach(bundle).code, 0);
+    ASSERT_NO_FATAL_FAILURE(detach_until_ready(bundle));
     EXPECT_EQ(call({"stop", "--signal", signal, id()}).code, 0);
     expect_status(call({"wait", id()}), std::string(signal) == "TERM" ? 6 : 128 + SIGKILL, "was not recorded");
     EXPECT_EQ(call({"delete", id()}).code, 0);
