@@ -224,8 +224,12 @@ TEST_F(StateRootFaults, ReadOnlyAtTheEndOfARunIsTold) {
   Running container(
       {program("MINIRUN", "minirun"), "--root", SmallRoot::kPath, "run", "--bundle", bundle_.path(), id()}, {});
   ASSERT_TRUE(container.wait_for("ready")) << container.err();
-  // Nothing of it is open for writing by now: the whole filesystem can be changed.
-  ASSERT_EQ(mount(nullptr, SmallRoot::kPath, nullptr, MS_REMOUNT | MS_RDONLY, "size=1m"), 0) << strerror(errno);
+  // Once minirun has written that the workload runs, none of its files is open for writing, and the whole filesystem
+  // can be changed.
+  auto make_read_only = [] {
+    return mount(nullptr, SmallRoot::kPath, nullptr, MS_REMOUNT | MS_RDONLY, "size=1m") == 0;
+  };
+  ASSERT_TRUE(eventually(make_read_only)) << strerror(errno);
   container.send(SIGTERM);
   Outcome outcome = container.finish();
   EXPECT_EQ(outcome.code, 128 + SIGTERM) << describe(outcome);
