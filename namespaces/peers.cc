@@ -10,6 +10,7 @@
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
 #include "sys/mountinfo.h"
+#include "sys/transient_error.h"
 
 namespace minirun {
 namespace {
@@ -104,8 +105,10 @@ Result<void> rejoin_peers(const PeerMount& mount) {
 }
 
 // The flags are looked at before the descriptors.
-bool can_rejoin_peers() {
-  return move_to_group(-1, -1) < 0 && errno == EBADF;
+Result<bool> can_rejoin_peers() {
+  int code = move_to_group(-1, -1) < 0 ? errno : 0;
+  if (is_transient(code)) return fail(code, "move_mount with MOVE_MOUNT_SET_GROUP");
+  return code == EBADF;
 }
 
 }  // namespace minirun

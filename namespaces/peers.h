@@ -28,7 +28,7 @@ Result<void> leave_peers(int tree, const Source& source, std::vector<PeerMount>*
 // From here on what is mounted on it appears on the host, and the other way round. Linux 5.15.
 Result<void> rejoin_peers(const PeerMount& mount);
 
-// Whether the kernel can.
-bool can_rejoin_peers();
+// Whether the kernel can. Errors: those that say nothing of the kernel (sys/transient_error.h).
+Result<bool> can_rejoin_peers();
 
 }  // namespace minirun

@@ -191,7 +191,7 @@ Result<Prepared> prepare(const std::string& bundle_path, const std::string& id, 
   if (spec.process && spec.process->terminal && !options.detach && !waits) take_window_size(&*spec.process);
   TRY(check_joined_namespaces(spec));
   HostFacts host = TRY(probe_host());
-  if (shares_a_bind(spec)) host.rejoins_peers = can_rejoin_peers();
+  if (shares_a_bind(spec)) host.rejoins_peers = TRY(can_rejoin_peers());
   if (options.no_pivot || host.root_needs_move) host.kernel_views = TRY(kernel_views_of_host());
   if (!options.entered && TRY(take_joined_mappings(&spec))) host.setgroups_denied = true;
   if (spec.process) TRY(check_labels(*spec.process));
