@@ -143,7 +143,7 @@ TEST_F(Programs, ThatPrintsTooMuchIsKilled) {
 
 TEST_F(Programs, ThatIgnoresTheDeadlineIsKilled) {
   for (const char* script : {"trap '' TERM INT HUP; exec sleep 100", "exec sleep 100 >&-"}) {
-    for (size_t most : {0, 100}) {
+    for (size_t most : {size_t{0}, size_t{100}}) {
       ProgramStart start = shell(script);
       start.name = "it";
       auto begun = Clock::now();

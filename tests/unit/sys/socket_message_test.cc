@@ -53,7 +53,7 @@ Got receive(int socket) {
 }
 
 TEST(SendMessage, BringsBytesAndDescriptors) {
-  for (size_t count : {0, 1, 2, 253}) {
+  for (size_t count : {size_t{0}, size_t{1}, size_t{2}, size_t{253}}) {
     Ends ends = connected(SOCK_SEQPACKET);
     auto sent = send_message(ends.near.get(), "hello", std::vector<int>(count, ends.near.get()));
     ASSERT_TRUE(sent.ok()) << sent.error().text();
