@@ -11,6 +11,8 @@
 #include <climits>
 #include <cstdio>
 
+#include "sys/transient_error.h"
+
 namespace minirun {
 
 Result<UniqueFd> open_at(int dirfd, const std::string& path, int flags, unsigned mode) {
@@ -34,11 +36,13 @@ Result<std::string> name_of_descriptor(int fd) {
   return std::string(name, static_cast<size_t>(n));
 }
 
-bool is_locked(int dirfd, const std::string& name) {
+Result<bool> is_locked(int dirfd, const std::string& name) {
   auto file = open_at(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!file.ok() && is_transient(file.error().code)) return file.error();
   if (!file.ok()) return false;
   // A lock that is had goes with the descriptor.
-  return syscall(SYS_flock, file->get(), LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+  if (syscall(SYS_flock, file->get(), LOCK_SH | LOCK_NB) == 0) return false;
+  return errno == EWOULDBLOCK ? Result<bool>(true) : fail(errno, "flock {}", name);
 }
 
 Result<std::string> read_all(int fd, size_t max_bytes, std::string_view name) {

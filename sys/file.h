@@ -20,8 +20,9 @@ Result<bool> is_same_file(int one, int other);
 // (proc_pid_fd(5)).
 Result<std::string> name_of_descriptor(int fd);
 
-// Whether an exclusive flock(2) is held on the file by another open of it. False where the file is not there.
-bool is_locked(int dirfd, const std::string& name);
+// Whether an exclusive flock(2) is held on the file by another open of it. False where the file is not there. Errors:
+// those that say nothing of it (sys/transient_error.h), and flock(2)'s.
+Result<bool> is_locked(int dirfd, const std::string& name);
 
 // Reads to the end of the file from where the descriptor stands. More than max_bytes is an error with code EFBIG:
 // nothing that minirun reads is unbounded. `name` is for the message only.

@@ -52,9 +52,9 @@ bool is_for_workload(const ContainerRecord& record, int signal) {
 }
 
 // A signal that asks what waits for `start` to end.
-bool ends_a_created_one(const Container& container, int signal) {
+Result<bool> ends_a_created_one(const Container& container, int signal) {
   bool asks = signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGQUIT;
-  return asks && container.init && waits_for_start(container.state.fd());
+  return asks && container.init ? waits_for_start(container.state.fd()) : Result<bool>(false);
 }
 
 // What an older minirun has created has these signals blocked, and no handler (proc_pid_status(5), SigBlk).
@@ -66,7 +66,7 @@ bool is_deaf_to(const Container& container, int signal) {
 
 Result<bool> deliver(const Container& container, int signal, bool all) {
   const ContainerRecord& record = container.record;
-  bool ends = ends_a_created_one(container, signal);
+  bool ends = TRY(ends_a_created_one(container, signal));
   if (ends && !record.resident_init && is_deaf_to(container, signal)) signal = SIGKILL;
   bool shared_pids_end = signal == SIGKILL && !record.own_pid_namespace;
   if (!all && !shared_pids_end && !is_for_workload(record, signal)) return signal_init(container, signal);

@@ -67,12 +67,12 @@ Result<Container> inspect(StateDirectory state, ContainerRecord record) {
   Container found = TRY(with_init(std::move(state), std::move(record)));
   if (!found.init)
     found.status = found.record.init.pid == 0 ? "creating" : "stopped";  // creating, or minirun was killed on the way
-  else if (is_unfinished(found.state.fd()))
+  else if (TRY(is_unfinished(found.state.fd())))
     found.status = "creating";
   else if (is_paused(found.record))
     found.status = "paused";
   else
-    found.status = waits_for_start(found.state.fd()) ? "created" : "running";
+    found.status = TRY(waits_for_start(found.state.fd())) ? "created" : "running";
   // Killed before anybody let it go: the gate opens a little before its end can be seen.
   if (found.status == "running" && has_start_socket(found.state.fd()) && is_exiting(found.record.init.pid)) {
     found.status = "stopped";

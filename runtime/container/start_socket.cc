@@ -65,7 +65,7 @@ Result<StartSocket> make_start_socket(int state_fd) {
   return made;
 }
 
-bool waits_for_start(int state_fd) {
+Result<bool> waits_for_start(int state_fd) {
   return is_locked(state_fd, kGateName);
 }
 

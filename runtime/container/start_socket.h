@@ -21,7 +21,7 @@ struct StartSocket {
 Result<StartSocket> make_start_socket(int state_fd);
 
 // Whether a process holds the gate: a container without one was never to wait. One open(2) and a flock(2).
-bool waits_for_start(int state_fd);
+Result<bool> waits_for_start(int state_fd);
 
 // The connection to a container that waits, and the memory of its plan.
 struct StartConnection {

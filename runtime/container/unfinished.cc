@@ -25,7 +25,7 @@ Result<void> Unfinished::finish(int state_fd) {
   return {};
 }
 
-bool is_unfinished(int state_fd) {
+Result<bool> is_unfinished(int state_fd) {
   return is_locked(state_fd, kUnfinishedName);
 }
 

@@ -21,6 +21,6 @@ class Unfinished {
   UniqueFd lock_;
 };
 
-bool is_unfinished(int state_fd);
+Result<bool> is_unfinished(int state_fd);
 
 }  // namespace minirun
