@@ -37,8 +37,9 @@ Error cannot_enable(const ControllerNeed& need, const std::string& cgroup, int c
   Error error = fail(code, "{} needs the {} controller, which cannot be enabled below cgroup {}{}{}{}", need.origin,
                      need.controller, cgroup, reason != nullptr ? " (" : "", reason != nullptr ? reason : "",
                      reason != nullptr ? ")" : "");
-  error.change_details().pointer = need.origin;
-  error.change_details().path = cgroup;
+  ErrorDetail& detail = error.change_details();
+  detail.pointer = need.origin;
+  detail.path = cgroup;
   return error;
 }
 
