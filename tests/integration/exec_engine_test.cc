@@ -6,8 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
-
 #include "tests/support/descriptors.h"
 #include "tests/support/exec_fixture.h"
 #include "tests/support/input.h"
@@ -77,14 +75,7 @@ TEST_F(ExecEngine, ConsoleSocketReceivesTheMaster) {
     ASSERT_EQ(outcome.code, 0) << describe(outcome);
     UniqueFd terminal = receive_descriptor(listener.get());
     EXPECT_EQ(isatty(terminal.get()), 1);
-    ASSERT_EQ(fcntl(terminal.get(), F_SETFL, O_NONBLOCK), 0);
-    std::string shown;
-    EXPECT_TRUE(eventually([&] {
-      std::array<char, 4096> block;
-      ssize_t n = read(terminal.get(), block.data(), block.size());
-      if (n > 0) shown.append(block.data(), static_cast<size_t>(n));
-      return shown.find("tty ") != std::string::npos;
-    })) << shown;
+    expect_shown(terminal.get(), "tty ");
   }
   end();
   EXPECT_EQ(unlink(kSocket), 0);

@@ -186,14 +186,7 @@ TEST_F(Terminal, ConsoleSocketReceivesTheMaster) {
   termios settings{};
   ASSERT_EQ(tcgetattr(terminal.get(), &settings), 0);
   EXPECT_NE(settings.c_oflag & static_cast<tcflag_t>(ONLCR), 0U) << "it is the engine's to set up";
-  ASSERT_EQ(fcntl(terminal.get(), F_SETFL, O_NONBLOCK), 0);
-  std::string shown;
-  EXPECT_TRUE(eventually([&] {
-    std::array<char, 4096> block;
-    ssize_t n = read(terminal.get(), block.data(), block.size());
-    if (n > 0) shown.append(block.data(), static_cast<size_t>(n));
-    return shown.find("tty 21 51") != std::string::npos;
-  })) << shown;
+  expect_shown(terminal.get(), "tty 21 51");
   EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
   remove_tree(folder);
 }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -12,6 +13,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+
+#include "tests/support/command.h"
 
 namespace minirun::testing {
 
@@ -69,6 +72,17 @@ UniqueFd receive_descriptor(int listener) {
   EXPECT_LT(message.text.size(), 4096u);
   EXPECT_EQ(message.descriptors.size(), 1u);
   return message.descriptors.empty() ? UniqueFd() : std::move(message.descriptors[0]);
+}
+
+void expect_shown(int terminal, const std::string& text) {
+  std::string shown;
+  EXPECT_EQ(fcntl(terminal, F_SETFL, O_NONBLOCK), 0);
+  EXPECT_TRUE(eventually([&] {
+    std::array<char, 4096> block;
+    ssize_t n = read(terminal, block.data(), block.size());
+    if (n > 0) shown.append(block.data(), static_cast<size_t>(n));
+    return shown.find(text) != std::string::npos;
+  })) << shown;
 }
 
 }  // namespace minirun::testing

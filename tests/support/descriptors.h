@@ -25,4 +25,8 @@ Message receive_message(int socket);
 // descriptor. It has to be there already. A failed test and none otherwise.
 UniqueFd receive_descriptor(int listener);
 
+// Reads from the terminal, without waiting for more than it has, until all that it has shown holds the text. A failed
+// test when it does not in time (eventually()).
+void expect_shown(int terminal, const std::string& text);
+
 }  // namespace minirun::testing
