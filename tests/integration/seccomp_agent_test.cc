@@ -278,24 +278,31 @@ TEST_F(SeccompAgent, GetsTheListenerOfAStartContainerHook) {
   (void)unlink(output.c_str());
 }
 
-// A created container's plan can be written to by who traces its first process.
+// A process that traces the first one of a created container can write its plan, and races the container's own word.
 TEST_F(SeccompAgent, IsSentNothingButAListener) {
+  constexpr int kRounds = 50;
   bundle_.payload({"pause"});
   bundle_.add_capability("CAP_SYS_PTRACE");
   bundle_.write();
   StartOptions quiet;
   UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
   quiet.stdout_fd = quiet.stderr_fd = null.get();
-  ASSERT_EQ(call({"create", "--bundle", bundle_.path(), id()}, quiet).code, 0);
-  Agent agent(2);
   const std::string offset = std::to_string(offsetof(PlanHeader, listener));
-  Running scribbler(minirun({"exec", id(), "/bin/payload", "scribble", offset, std::to_string(kListenerOffered + 1)}),
-                    {});
-  ASSERT_TRUE(scribbler.wait_for("scribbled")) << scribbler.err();
-  Outcome outcome = call({"start", id()});
-  EXPECT_NE(outcome.code, 0);
-  EXPECT_NE(outcome.err.find("the container offers "), std::string::npos) << describe(outcome);
-  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  bool refused = false;
+  for (int round = 0; round < kRounds && !refused; ++round) {
+    ASSERT_EQ(call({"create", "--bundle", bundle_.path(), id()}, quiet).code, 0);
+    Agent agent(2);
+    Running scribbler(minirun({"exec", id(), "/bin/payload", "scribble", offset, std::to_string(kListenerOffered + 1)}),
+                      {});
+    ASSERT_TRUE(scribbler.wait_for("scribbled")) << scribbler.err();
+    Outcome outcome = call({"start", id()});
+    refused = outcome.code != 0;
+    if (refused) {
+      EXPECT_NE(outcome.err.find("the container offers "), std::string::npos) << describe(outcome);
+    }
+    EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  }
+  EXPECT_TRUE(refused) << "the container's own word won each of " << kRounds << " rounds";
 }
 
 TEST_F(SeccompAgent, IsNamedWhenItIsNotThere) {
