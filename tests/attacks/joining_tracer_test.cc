@@ -98,6 +98,18 @@ TEST_F(JoiningTracer, FindsNothingOfARun) {
   }
 }
 
+// Who joins a time namespace goes on in it at once, and only its children are in a new one (time_namespaces(7)).
+TEST_F(JoiningTracer, FindsNothingOfARunThatJoinsATimeNamespace) {
+  Bundle pod, other;
+  pod.config["linux"]["namespaces"].push_back({{"type", "time"}});
+  start_tracer(pod);
+  other.join_namespace("time", "/proc/" + std::to_string(container_pid()) + "/ns/time");
+  write_other(other, pod, false);
+  std::string said = trace_runs(other);
+  EXPECT_NE(said.find("findings 0"), std::string::npos) << said;
+  EXPECT_EQ(said.find(" before 0 "), std::string::npos) << "nothing was caught between birth and exec: " << said;
+}
+
 // It waits for start with what that takes: docs/security.md has it.
 TEST_F(JoiningTracer, FindsOfACreatedContainerNoMoreThanItsWaitTakes) {
   for (bool filtered : {false, true}) {

@@ -51,7 +51,7 @@ const std::vector<CallFacts>& table() {
       {SYS_chroot, "chroot", {EIO, ENOMEM}},
       {SYS_lseek, "lseek", {}},
       {SYS_flock, "flock", {ENOMEM, EAGAIN, EINTR}},
-      {SYS_fcntl, "fcntl", {EMFILE}},
+      {SYS_fcntl, "fcntl", {EMFILE}},  // F_SETFD: EPERM, as a filter around minirun refuses
       {SYS_dup, "dup", {EMFILE}},
       {SYS_dup2, "dup2", {}},
       {SYS_dup3, "dup3", {}},
@@ -217,7 +217,10 @@ const CallFacts& call_of(long number) {
 
 std::vector<int> errors_of(long number, const uint64_t* arguments) {
   std::vector<int> errors = call_of(number).errors;
-  if (number == SYS_fcntl && !makes_descriptor(arguments)) errors.clear();
+  if (number == SYS_fcntl && arguments[1] == F_SETFD)
+    errors = {EPERM};
+  else if (number == SYS_fcntl && !makes_descriptor(arguments))
+    errors.clear();
   if ((number == SYS_wait4 && (arguments[2] & WNOHANG) != 0) || (number == SYS_waitid && (arguments[3] & WNOHANG) != 0))
     errors.clear();  // waits for nothing
   if (number == SYS_openat && (arguments[2] & O_CREAT) == 0) std::erase(errors, ENOSPC);
