@@ -2,6 +2,7 @@
 #include "runtime/oci/mount_options.h"
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
 #include <string_view>
 #include <utility>
@@ -98,12 +99,18 @@ struct Found {
   bool recursive = false;
 };
 
+// Sizes first: every mount of every launch comes here with each of its options, several times.
+bool equal(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
 // "ro" is looked for before "r" + "o": no name of the table is another one's recursive form.
 Found find(std::string_view name) {
+  const bool may_recur = name.size() > 1 && name[0] == 'r';
+  const std::string_view rest = name.substr(may_recur ? 1 : 0);
   for (const Option& option : kOptions) {
-    if (option.name == name) return {&option, false};
-    if (option.has_recursive && name.size() > 1 && name[0] == 'r' && name.substr(1) == option.name)
-      return {&option, true};
+    if (equal(option.name, name)) return {&option, false};
+    if (may_recur && option.has_recursive && equal(option.name, rest)) return {&option, true};
   }
   return {};
 }
@@ -192,8 +199,10 @@ MountOptions parse_mount_options(const oci::Strings& options) {
     std::string_view name = text.substr(0, text.find('='));
     // "mode=755" is a parameter whatever the table says of "mode"; "idmap=..." is a mapping of a mount.
     Found found = find(text);
-    if (found.option == nullptr && find(name).option != nullptr && find(name).option->effect == Effect::id_map)
-      found = find(name);
+    if (found.option == nullptr && name.size() < text.size()) {
+      Found named = find(name);
+      if (named.option != nullptr && named.option->effect == Effect::id_map) found = named;
+    }
     if (found.option == nullptr) {
       if (out.parameters.empty()) out.first_parameter = i;
       out.parameters.emplace_back(name, text.substr(name.size()));
