@@ -6,19 +6,19 @@ def fixed($digits): pow(10; $digits) as $p | (. * $p | round) as $v | ($v / $p |
   ($v % $p | tostring | if length < $digits then "0" * ($digits - length) + . else . end);
 def ms: if . == null then "-" else . / 1000 | fixed(2) end;
 def times($a; $b): if $a == null or $b == null then "-" else $a / $b | fixed(2) end;
-def row($title; $values): ($title | pad(40)) + ($values | map(lpad(9)) | add);
-def programs: ["floor", "minirun", "crun", "runc"];
+def row($title; $values): ($title | pad(40)) + ($values | map(lpad(12)) | add);
+def programs: ["floor", "minirun", "crun-static", "crun", "runc", "bwrap"];
+def others: programs - ["minirun"];
 def launch_row($title; $cell):
-  [programs[] as $p | $cell[$p].median_us?] as $m |
-  row($title; ($m | map(ms)) + [times($m[1]; $m[0]), times($m[1]; $m[2]), times($m[1]; $m[3])]);
-def header($title): row($title; programs + ["/floor", "/crun", "/runc"]);
+  row($title; [programs[] | $cell[.].median_us? | ms] + [others[] | times($cell.minirun.median_us?; $cell[.].median_us?)]);
+def header($title): row($title; programs + [others[] | "/" + sub("crun-static"; "static")]);
 def operation_names: [
   {key: "create", title: "create"}, {key: "start", title: "start"}, {key: "exec", title: "exec of /bin/true"},
   {key: "exec_seccomp", title: "exec with a seccomp profile"}, {key: "state", title: "state"},
   {key: "kill", title: "kill with KILL"}, {key: "delete", title: "delete"},
   {key: "cycle", title: "create, start, kill, delete"}];
 (if .host then
-  "\(.machine.processors) x \(.machine.processor), kernel \(.machine.kernel); crun \(.machine.crun), runc \(.machine.runc); \(.host.default.minirun.runs // 0) runs each",
+  "\(.machine.processors) x \(.machine.processor), kernel \(.machine.kernel); crun \(.machine.crun) and \(.machine["crun-static"]) (static), runc \(.machine.runc), bubblewrap \(.machine.bwrap); \(.host.default.minirun.runs // 0) runs each",
   header("median, ms"),
   launch_row("run of the default bundle"; .host.default),
   launch_row("with a seccomp profile of 400 calls"; .host.seccomp),
@@ -28,10 +28,12 @@ def operation_names: [
   ""
 else empty end),
 (if .operations then
-  "minirun \(.machine.minirun) beside crun \(.machine.crun), each operation alone: \(.operations.create.minirun.runs) runs each",
-  row("median, ms"; ["minirun", "crun", "/crun", "goal", "of mins"]),
+  "minirun \(.machine.minirun) beside crun \(.machine["crun-static"]) (static) and \(.machine.crun), each operation alone: \(.operations.create.minirun.runs) runs each",
+  row("median, ms"; ["minirun", "static", "crun", "/static", "/crun", "goal", "of mins"]),
   (.operations as $o | operation_names[] | .title as $title | $o[.key].minirun as $own | $o[.key].crun as $crun |
-    row($title; [($own.median_us | ms), ($crun.median_us | ms), times($own.median_us; $crun.median_us),
+    $o[.key]["crun-static"] as $static |
+    row($title; [($own.median_us | ms), ($static.median_us | ms), ($crun.median_us | ms),
+      times($own.median_us; $static.median_us), times($own.median_us; $crun.median_us),
       (if $own.median_us <= $crun.median_us * 0.5 then "met" else "missed" end), times($own.min_us; $crun.min_us)])),
   ""
 else empty end),
@@ -41,7 +43,7 @@ else empty end),
   launch_row("run of the default bundle"; .guest.few_mounts),
   launch_row("with 3,000 mounts"; .guest.many_mounts),
   (.guest.memory_floor_kib as $m | row("smallest memory.max that works, KiB";
-    [programs[] | $m[.] // "-"] + ["", times($m.minirun; $m.crun), times($m.minirun; $m.runc)])),
+    [programs[] | $m[.] // "-"] + [others[] | times($m.minirun; $m[.])])),
   ""
 else empty end),
 (.goals[] | select(.met != null) | "\(if .met then "met   " else "missed" end)  \(.name | pad(46)) \(.measured | fixed(3)) (at most \(.limit))")
