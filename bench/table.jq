@@ -37,6 +37,13 @@ else empty end),
       (if $own.median_us <= $crun.median_us * 0.5 then "met" else "missed" end), times($own.min_us; $crun.min_us)])),
   ""
 else empty end),
+(if .throughput then
+  row("containers a second"; ["floor", "minirun", "static", "bwrap", "/floor", "/static", "/bwrap"]),
+  (.throughput | to_entries[] | .value as $r |
+    row("\(.key) at work at once"; [($r.floor, $r.minirun, $r["crun-static"], $r.bwrap | round),
+      times($r.minirun; $r.floor), times($r.minirun; $r["crun-static"]), times($r.minirun; $r.bwrap)])),
+  ""
+else empty end),
 (if .guest then
   "guest: kernel \(.guest.kernel)",
   header("median, ms"),
