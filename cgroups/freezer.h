@@ -2,12 +2,16 @@
 // Stopping all processes of a cgroup, and letting them go on. Documentation/admin-guide/cgroup-v2.rst, "cgroup.freeze"
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "cgroups/cgroup.h"
 #include "sys/result.h"
 
 namespace minirun {
+
+// What pause and resume wait at most.
+inline constexpr std::chrono::seconds kFreezeTime{10};
 
 // Whether the cgroup at path (relative to dirfd, "." for dirfd itself) was asked to freeze. A frozen cgroup above
 // freezes it without that.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun state` and `minirun list`: what is known of containers.
+// `minirun list`: what is known of all containers.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -76,13 +76,6 @@ std::string json_of(const std::vector<Listed>& all) {
 }
 
 }  // namespace
-
-Result<Outcome> perform(const GlobalOptions& global, const StateCommand& command) {
-  Container found = TRY(find_container(global.root, command.id));
-  JsonWriter json(2);
-  append_state(json, found.record, found.status, found.init ? found.record.init.pid : 0);
-  return Outcome{0, json.take() + "\n"};
-}
 
 Result<Outcome> perform(const GlobalOptions& global, const ListCommand& command) {
   std::vector<Listed> all = TRY(list_containers(global));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun pause` and `minirun resume`.
+// `minirun pause`: stops all processes of a container.
 #include <poll.h>
+
+#include <chrono>
 
 #include "cgroups/freezer.h"
 #include "runtime/commands/command.h"
@@ -9,38 +11,22 @@
 namespace minirun {
 namespace {
 
-constexpr std::chrono::seconds kFreezeTime{10};
-
-Cgroup::Deadline deadline() {
-  return std::chrono::steady_clock::now() + kFreezeTime;
-}
-
 Result<void> pause_container(const GlobalOptions& global, const std::string& id) {
   Container container = TRY(find_locked(global.root, id));
   if (container.status == "paused") return fail(ErrorKind::state, "container not running: it is paused already");
   Cgroup cgroup = TRY(open_running_cgroup(container));
-  TRY(freeze(cgroup, deadline()));
+  TRY(freeze(cgroup, std::chrono::steady_clock::now() + kFreezeTime));
   pollfd ended{container.init.get(), POLLIN, 0};
   if (poll(&ended, 1, 0) == 0) return {};
-  TRY(thaw(cgroup, deadline()));  // what is left of it is to be found as at any other end
+  TRY(thaw(cgroup,
+           std::chrono::steady_clock::now() + kFreezeTime));  // what is left of it is to be found as at any other end
   return fail(ErrorKind::state, "container not running: it has just ended");
-}
-
-Result<void> resume_container(const GlobalOptions& global, const std::string& id) {
-  Container container = TRY(find_locked(global.root, id));
-  if (container.status != "paused") return fail(ErrorKind::state, "container not paused: {}", container.status);
-  return thaw(TRY(open_running_cgroup(container)), deadline());
 }
 
 }  // namespace
 
 Result<Outcome> perform(const GlobalOptions& global, const PauseCommand& command) {
   TRY(pause_container(global, command.id));
-  return Outcome{};
-}
-
-Result<Outcome> perform(const GlobalOptions& global, const ResumeCommand& command) {
-  TRY(resume_container(global, command.id));
   return Outcome{};
 }
 
