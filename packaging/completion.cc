@@ -136,7 +136,8 @@ std::string zsh_completion(const CommandTable& program) {
   std::string globals, descriptions, cases;
   for (const OptionEntry& option : program.options) globals += zsh_option(option);
   for (const CommandEntry& command : program.commands) {
-    fmt::format_to(std::back_inserter(descriptions), "        {}\n", quoted(command.name + ":" + command.text));
+    fmt::format_to(std::back_inserter(descriptions), "        {}\n",
+                   quoted(fmt::format("{}:{}", command.name, command.manual.summary)));
     std::string arguments;
     for (const OptionEntry& option : command.options) arguments += zsh_option(option);
     if (command.takes_bundle) arguments += " \\\n        '1:bundle:_files -/'";
@@ -174,7 +175,7 @@ std::string fish_completion(const CommandTable& program) {
   for (const OptionEntry& option : program.options) text += fish_option("__fish_use_subcommand", option);
   for (const CommandEntry& command : program.commands) {
     fmt::format_to(std::back_inserter(text), "complete -c minirun -n '__fish_use_subcommand' -a {} -d {}\n",
-                   command.name, quoted(command.text));
+                   command.name, quoted(command.manual.summary));
     std::string condition = "__fish_seen_subcommand_from " + command.name;
     for (const OptionEntry& option : command.options) text += fish_option(condition, option);
     std::string_view arguments = command.takes_bundle ? "(__fish_complete_directories)"

@@ -2,10 +2,7 @@
 // Manual pages in man(7)'s macros.
 #include <fmt/format.h>
 
-#include <stdexcept>
-
 #include "packaging/pages.h"
-#include "runtime/commands/command_text.h"
 #include "runtime/oci/annotations.h"
 
 namespace minirun::packaging {
@@ -48,19 +45,19 @@ std::string options_section(const std::vector<OptionEntry>& options) {
         if (!spellings.empty()) spellings += ", ";
         fmt::format_to(std::back_inserter(spellings), "\\fB{}\\fR", roff(spelling));
       }
-      if (!option.value.empty()) spellings += " \\fI" + roff(value_text(option)) + "\\fR";
+      if (!option.value.empty()) spellings += " \\fI" + roff(option.value) + "\\fR";
       fmt::format_to(std::back_inserter(page), ".TP\n{}\n{}.\n", spellings, roff(option.text));
     }
   }
   return page;
 }
 
-std::string examples_and_statuses(const CommandText& text) {
+std::string examples_and_statuses(const Manual& manual) {
   std::string page = ".SH EXAMPLES\n";
-  for (const Example& example : text.examples)
+  for (const Example& example : manual.examples)
     fmt::format_to(std::back_inserter(page), ".TP\n\\fB{}\\fR\n{}.\n", roff(example.line), roff(example.text));
   page += ".SH EXIT STATUS\n";
-  for (const ExitStatus& status : text.exit_statuses)
+  for (const ExitStatus& status : manual.exit_statuses)
     fmt::format_to(std::back_inserter(page), ".TP\n{}\n{}.\n", roff(status.status), roff(status.text));
   return page;
 }
@@ -82,16 +79,16 @@ std::string annotations_section() {
 }
 
 std::string program_page(const CommandTable& program, const std::string& version) {
-  const CommandText& text = program_text();
+  const Manual& manual = program.manual;
   std::string page = title("minirun", version);
   page += ".SH NAME\nminirun \\- OCI container runtime\n";
-  page += fmt::format(".SH SYNOPSIS\n\\fBminirun\\fR [\\fIOPTIONS\\fR] \\fI{}\\fR\n", roff(text.arguments));
-  page += ".SH DESCRIPTION\n" + paragraphs(text.description);
+  page += fmt::format(".SH SYNOPSIS\n\\fBminirun\\fR [\\fIOPTIONS\\fR] \\fI{}\\fR\n", roff(manual.arguments));
+  page += ".SH DESCRIPTION\n" + paragraphs(manual.description);
   page += ".SH COMMANDS\n";
   for (const CommandEntry& command : program.commands)
     fmt::format_to(std::back_inserter(page), ".TP\n\\fB{}\\fR\n{}: \\fBminirun\\-{}\\fR(8).\n", roff(command.name),
-                   roff(command.text), roff(command.name));
-  page += options_section(program.options) + annotations_section() + examples_and_statuses(text);
+                   roff(command.manual.summary), roff(command.name));
+  page += options_section(program.options) + annotations_section() + examples_and_statuses(manual);
   page +=
       ".SH FILES\n.TP\n\\fI/run/minirun\\fR\nThe state of root's containers.\n.TP\n\\fI$XDG_RUNTIME_DIR/minirun\\fR, "
       "\\fI/tmp/minirun\\-UID\\fR\n"
@@ -104,16 +101,14 @@ std::string program_page(const CommandTable& program, const std::string& version
 
 std::string manual_page(const CommandTable& program, const CommandEntry* command, const std::string& version) {
   if (command == nullptr) return program_page(program, version);
-  const CommandText* text = text_of(command->name);
-  if (text == nullptr)
-    throw std::runtime_error("runtime/commands/command_text.cc: nothing on the command " + command->name);
+  const Manual& manual = command->manual;
   std::string name = "minirun-" + command->name;
   std::string page = title(name, version);
-  page += fmt::format(".SH NAME\n{} \\- {}\n", roff(name), roff(command->text));
+  page += fmt::format(".SH NAME\n{} \\- {}\n", roff(name), roff(manual.summary));
   page += fmt::format(".SH SYNOPSIS\n\\fBminirun {}\\fR [\\fIOPTIONS\\fR] \\fI{}\\fR\n", command->name,
-                      roff(text->arguments));
-  page += ".SH DESCRIPTION\n" + paragraphs(text->description);
-  page += options_section(command->options) + examples_and_statuses(*text);
+                      roff(manual.arguments));
+  page += ".SH DESCRIPTION\n" + paragraphs(manual.description);
+  page += options_section(command->options) + examples_and_statuses(manual);
   page += ".SH SEE ALSO\n\\fBminirun\\fR(8)\n";
   return page;
 }

@@ -9,12 +9,12 @@
 #include <cerrno>
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <string_view>
-#include <type_traits>
 
 #include "runtime/commands/command.h"
-#include "runtime/commands/options.h"
-#include "runtime/compile/socket_activation.h"
+#include "runtime/commands/command_line.h"
+#include "runtime/commands/global_options.h"
 #include "runtime/text/log.h"
 #include "runtime/text/output.h"
 
@@ -26,21 +26,6 @@ namespace {
 void open_missing_stdio() {
   for (int fd = 0; fd < 3; fd++)
     if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) (void)open("/dev/null", O_RDWR);  // takes the lowest: fd
-}
-
-// How many descriptors after stdio the caller means for the container.
-uint64_t meant_for_container(const Invocation& invocation) {
-  auto count = [](const auto& command) -> uint64_t {
-    using Type = std::decay_t<decltype(command)>;
-    if constexpr (std::is_same_v<Type, ExecCommand>)
-      return command.preserve_fds;
-    else if constexpr (std::is_same_v<Type, RunCommand> || std::is_same_v<Type, CreateCommand> ||
-                       std::is_same_v<Type, RestoreCommand>)
-      return uint64_t{own_listen_fds().count} + command.launch.preserve_fds;
-    else
-      return 0;
-  };
-  return std::visit(count, invocation.command);
 }
 
 // The caller's other descriptors end with minirun. Its own init, which waits in a created container until start, would
@@ -55,26 +40,16 @@ Result<void> keep_from_container(uint64_t meant) {
   return {};
 }
 
-int print(const PrintAndExit& text) {
-  auto written = write_output(text.out);
+int report(const Error& error) {
+  report_error(error);
+  return error.exit_status;
+}
+
+int print(const Outcome& outcome) {
+  auto written = write_output(outcome.out);
   if (!written.ok()) report_error(written.error());
-  if (!text.error.empty()) report_error(text.error);
-  return written.ok() || text.status != 0 ? text.status : 1;
-}
-
-Result<Outcome> perform(const GlobalOptions&, const PrintAndExit& text) {
-  return Outcome{print(text)};
-}
-
-// An error with its command and its container in front: "create web1: ...".
-Result<Outcome> dispatch(const Invocation& invocation) {
-  auto named = [&](const auto& command) -> Result<Outcome> {
-    auto outcome = perform(invocation.global, command);
-    if constexpr (requires { command.kErrorsOf; })
-      if (!outcome.ok()) return wrap(outcome.error(), fmt::format("{} {}", command.kErrorsOf, command.id));
-    return outcome;
-  };
-  return std::visit(named, invocation.command);
+  if (!outcome.note.empty()) report_line(outcome.note);
+  return written.ok() || outcome.status != 0 ? outcome.status : 1;
 }
 
 }  // namespace
@@ -87,24 +62,16 @@ int minirun_main(int argc, char** argv) {
     return 1;
   }
   Invocation invocation = parse_command_line(argc, argv);
-  auto kept_out = keep_from_container(meant_for_container(invocation));
-  if (!kept_out.ok()) {
-    report_error(kept_out.error());
-    return 1;
-  }
-  auto logs = set_log_options({invocation.global.debug, invocation.global.log_format == "json", invocation.global.log});
-  if (!logs.ok()) {
-    report_error(logs.error());
-    return 1;
-  }
-  auto outcome = dispatch(invocation);
-  if (!outcome.ok()) {
-    report_error(outcome.error());
-    return outcome.error().exit_status;
-  }
-  int status = print({outcome->out, "", outcome->status});
-  if (!outcome->note.empty()) report_line(outcome->note);
-  return status;
+  const GlobalOptions& global = invocation.global;
+  auto kept_out = keep_from_container(invocation.command.ok() ? invocation.command->descriptors() : 0);
+  if (!kept_out.ok()) return report(kept_out.error());
+  auto logs = set_log_options({wants_debug(global), global.log_format == "json", global.log});
+  if (!logs.ok()) return report(logs.error());
+  if (!invocation.command.ok()) return report(invocation.command.error());
+  auto outcome = invocation.command->perform(global);
+  if (outcome.ok()) return print(*outcome);
+  const std::string& container = invocation.errors_of;
+  return report(container.empty() ? outcome.error() : wrap(outcome.error(), container));
 }
 
 }  // namespace minirun

@@ -24,6 +24,39 @@
 namespace minirun {
 namespace {
 
+constexpr ExitStatus kCheckpointStatuses[] = {
+    {"0", "done"},
+    {"1", "failed, or criu is not installed (also for --help); one line on stderr says why"},
+};
+
+struct CheckpointCommand : DumpOptions {
+  std::string id;
+};
+
+void describe(Options& options, CheckpointCommand& command) {
+  options.value("--image-path", "DIR", command.image_path, "write the images here (default: checkpoint)");
+  options.value("--work-path", "DIR", command.work_path, "write criu's log and work files here");
+  options.flag("--leave-running", command.leave_running, "let the container continue");
+  options.group("What criu may save");
+  options.flag("--tcp-established", command.tcp_established, "open TCP connections");
+  options.flag("--tcp-skip-in-flight", command.tcp_skip_in_flight, "skip TCP connections in flight");
+  options.flag("--link-remap", command.link_remap, "open files that were unlinked");
+  options.flag("--ext-unix-sk", command.ext_unix_sk, "open Unix sockets whose peer is outside");
+  options.flag("--shell-job", command.shell_job, "the job of a shell");
+  options.flag("--file-locks", command.file_locks, "file locks");
+  options.values("--empty-ns", "NAMESPACE", command.empty_ns, "restore makes this namespace new and empty: network");
+  options.value("--manage-cgroups-mode", "MODE", command.manage_cgroups_mode, "soft, full, strict or ignore");
+  options.group("Memory in several steps");
+  options.flag("--pre-dump", command.pre_dump, "save memory only; the container continues");
+  options.value("--parent-path", "DIR", command.parent_path,
+                "images of an earlier --pre-dump, relative to --image-path");
+  options.flag("--auto-dedup", command.auto_dedup, "drop from the parent images what is saved again");
+  options.flag("--lazy-pages", command.lazy_pages, "leave memory here until restore asks for it");
+  options.value("--page-server", "ADDRESS:PORT", command.page_server, "send memory to criu's page server");
+  options.value("--status-fd", "FD", command.status_fd, "criu writes a NUL when lazy pages can be served");
+  options.id(command.id);
+}
+
 Result<void> check_container(const Container& container) {
   if (container.status != "running" && container.status != "paused")
     return fail(ErrorKind::state, "container not running: {}", container.status);
@@ -114,11 +147,28 @@ Result<void> checkpoint(const GlobalOptions& global, const CheckpointCommand& co
   return remove_container(stopped);
 }
 
-}  // namespace
-
 Result<Outcome> perform(const GlobalOptions& global, const CheckpointCommand& command) {
   TRY(checkpoint(global, command));
   return Outcome{};
+}
+
+}  // namespace
+
+// Engines ask for the help of checkpoint to learn whether containers can be checkpointed: only its status counts.
+Command checkpoint_command() {
+  Command command = Command::of<CheckpointCommand, describe, perform>({
+      .summary = "save a running container, through criu",
+      .arguments = "ID",
+      .description =
+          "Saves the container's processes to --image-path through criu(8), then ends them unless --leave-running is "
+          "given.",
+      .examples = {{{"minirun checkpoint --image-path web1.images web1", "save web1 and end it"},
+                    {"minirun checkpoint --leave-running --image-path web1.images web1",
+                     "save web1, which continues"}}},
+      .exit_statuses = kCheckpointStatuses,
+  });
+  command.needs = find_criu;
+  return command;
 }
 
 }  // namespace minirun

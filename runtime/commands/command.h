@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands: each takes its part of the command line, and returns the exit status and what to print.
+// What a command is. The file of each has its options, describe(), perform(), and a function NAME_command() that puts
+// them together with what the manual says; command_table.cc has a row for it.
 #pragma once
 
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 
+#include "runtime/commands/global_options.h"
 #include "runtime/commands/options.h"
 #include "sys/result.h"
 
@@ -15,29 +23,84 @@ struct Outcome {
   std::string note{};  // for stderr as it is: a line that explains an end which is no failure of minirun
 };
 
-// Errors are without the name of the command and the id, which main puts before them; but run, which may make the id
-// up, does that itself.
-// The workload's exit status, 128 + its signal, 127 or 126 when it could not be executed; with --detach 0.
-Result<Outcome> perform(const GlobalOptions& global, const RunCommand& command);
-Result<Outcome> perform(const GlobalOptions& global, const CreateCommand& command);
-Result<Outcome> perform(const GlobalOptions& global, const StartCommand& command);
-// As run; 255 for a failure of minirun itself.
-Result<Outcome> perform(const GlobalOptions& global, const ExecCommand& command);
-Result<Outcome> perform(const GlobalOptions& global, const PlanCommand& command);
-Result<Outcome> perform(const GlobalOptions& global, const DeleteCommand& command);
-Result<Outcome> perform(const GlobalOptions& global, const KillCommand& command);
-Result<Outcome> perform(const GlobalOptions& global, const StopCommand& command);
-Result<Outcome> perform(const GlobalOptions& global, const WaitCommand& command);
-Result<Outcome> perform(const GlobalOptions& global, const StateCommand& command);
-Result<Outcome> perform(const GlobalOptions& global, const ListCommand& command);
-Result<Outcome> perform(const GlobalOptions& global, const PsCommand& command);
-Result<Outcome> perform(const GlobalOptions& global, const PauseCommand& command);
-Result<Outcome> perform(const GlobalOptions& global, const ResumeCommand& command);
-Result<Outcome> perform(const GlobalOptions& global, const UpdateCommand& command);
-Result<Outcome> perform(const GlobalOptions& global, const EventsCommand& command);
-Result<Outcome> perform(const GlobalOptions& global, const SpecCommand& command);
-Result<Outcome> perform(const GlobalOptions& global, const FeaturesCommand& command);
-Result<Outcome> perform(const GlobalOptions& global, const CheckpointCommand& command);
-Result<Outcome> perform(const GlobalOptions& global, const RestoreCommand& command);
+struct Example {
+  std::string_view line;  // a command line of minirun, without quotes
+  std::string_view text;
+};
+
+struct ExitStatus {
+  std::string_view status;
+  std::string_view text;
+};
+
+inline constexpr ExitStatus kOrdinaryStatuses[] = {
+    {"0", "done"},
+    {"1", "failed; one line on stderr says why"},
+};
+
+// What help and manual pages say of a command beside its options.
+struct Manual {
+  std::string_view summary{};      // for a list of commands
+  std::string_view arguments{};    // of the synopsis, after the options
+  std::string_view description{};  // paragraphs, parted by an empty line
+  std::array<Example, 2> examples{};
+  std::span<const ExitStatus> exit_statuses = kOrdinaryStatuses;
+};
+
+// Of commands that stay until the workload ends.
+inline constexpr ExitStatus kWorkloadStatuses[] = {
+    {"N", "the workload's own status; 0 with --detach"},
+    {"128+N", "signal N ended the workload, or the launch was given up for it"},
+    {"127", "the program, or the interpreter that it names, does not exist"},
+    {"126", "the program exists but cannot be executed"},
+    {"1", "minirun failed; one line on stderr says why"},
+};
+
+// Of commands that return once the workload is launched, or is about to be.
+inline constexpr ExitStatus kLaunchStatuses[] = {
+    {"0", "done"},
+    {"128+N", "signal N ended the launch before the workload ran"},
+    {"127", "the program, or the interpreter that it names, does not exist"},
+    {"126", "the program exists but cannot be executed"},
+    {"1", "failed; one line on stderr says why"},
+};
+
+class Command {
+ public:
+  // Own: the struct of the command's options; it has descriptors() where the command hands descriptors on.
+  template <class Own, void (*kDescribe)(Options&, Own&), Result<Outcome> (*kPerform)(const GlobalOptions&, const Own&)>
+  static Command of(const Manual& manual, Own own = {}) {
+    Command command(manual, {new Own(std::move(own)), [](void* object) { delete static_cast<Own*>(object); }});
+    command.describe_ = [](Options& options, void* object) { kDescribe(options, *static_cast<Own*>(object)); };
+    command.perform_ = [](const GlobalOptions& global, const void* object) {
+      return kPerform(global, *static_cast<const Own*>(object));
+    };
+    if constexpr (requires(const Own& options) { options.descriptors(); })
+      command.descriptors_ = [](const void* object) { return static_cast<const Own*>(object)->descriptors(); };
+    return command;
+  }
+
+  void describe(Options& options) { describe_(options, own_.get()); }
+  // Errors are without the command and the id, which main puts before them; but run, which may make the id up, does
+  // that itself.
+  Result<Outcome> perform(const GlobalOptions& global) const { return perform_(global, own_.get()); }
+  // How many descriptors after stdio the caller means for the container.
+  uint64_t descriptors() const { return descriptors_ != nullptr ? descriptors_(own_.get()) : 0; }
+
+  Manual manual;
+  int failure_status = 1;                    // of minirun itself; the workload has the others
+  std::string_view errors_of{};              // stands before the id in errors; "": the command's name
+  Result<std::string> (*needs)() = nullptr;  // looks for a program; without it the command's help fails, for engines
+
+ private:
+  using Object = std::unique_ptr<void, void (*)(void*)>;
+
+  Command(const Manual& about, Object own) : manual(about), own_(std::move(own)) {}
+
+  Object own_;  // the options; only of() knows their type
+  void (*describe_)(Options&, void*) = nullptr;
+  Result<Outcome> (*perform_)(const GlobalOptions&, const void*) = nullptr;
+  uint64_t (*descriptors_)(const void*) = nullptr;
+};
 
 }  // namespace minirun

@@ -1,68 +1,87 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/commands/command_table.h"
 
-#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
 #include <algorithm>
 
-#include "runtime/commands/option_groups.h"
+// Each is NAME_command() in a file of its own.
+#define MINIRUN_COMMANDS(ROW) \
+  ROW(run)                    \
+  ROW(create)                 \
+  ROW(start)                  \
+  ROW(exec)                   \
+  ROW(state)                  \
+  ROW(list)                   \
+  ROW(ps)                     \
+  ROW(kill)                   \
+  ROW(stop)                   \
+  ROW(wait)                   \
+  ROW(delete)                 \
+  ROW(pause)                  \
+  ROW(resume)                 \
+  ROW(update)                 \
+  ROW(events)                 \
+  ROW(plan)                   \
+  ROW(spec)                   \
+  ROW(features)               \
+  ROW(checkpoint)             \
+  ROW(restore)                \
+  ROW(help)
 
 namespace minirun {
-namespace {
 
-// CLI11 has them in the name of the type only: "TEXT:{table,json}".
-std::vector<std::string> choices_of(const CLI::Option& option) {
-  std::string type = option.get_type_name();
-  size_t open = type.find('{'), close = type.rfind('}');
-  if (open == std::string::npos || close == std::string::npos) return {};
-  return CLI::detail::split(type.substr(open + 1, close - open - 1), ',');
+#define MINIRUN_DECLARE(name) Command name##_command();
+MINIRUN_COMMANDS(MINIRUN_DECLARE)
+#undef MINIRUN_DECLARE
+
+std::span<const CommandRow> command_rows() {
+#define MINIRUN_ROW(name) {#name, name##_command},
+  static constexpr CommandRow kRows[] = {MINIRUN_COMMANDS(MINIRUN_ROW)};
+#undef MINIRUN_ROW
+  return kRows;
 }
 
-OptionEntry read_option(const CLI::Option& option) {
-  OptionEntry read;
-  for (const std::string& name : option.get_snames()) read.spellings.push_back("-" + name);
-  for (const std::string& name : option.get_lnames()) read.spellings.push_back("--" + name);
-  read.text = option.get_description();
-  read.group = option.get_group();
-  if (option.get_expected_min() == 0) return read;
-  read.value = option.get_type_name();
-  read.choices = choices_of(option);
-  return read;
+const CommandRow* find_command(std::string_view name) {
+  for (const CommandRow& row : command_rows())
+    if (row.name == name) return &row;
+  return nullptr;
 }
 
-// --help comes last: a reader of the help has found it.
-std::vector<OptionEntry> read_options(const CLI::App& app) {
-  std::vector<OptionEntry> all;
-  for (const CLI::Option* option : app.get_options())
-    if (option->nonpositional() && option != app.get_help_ptr()) all.push_back(read_option(*option));
-  all.push_back(read_option(*app.get_help_ptr()));
-  return all;
+std::string command_names() {
+  std::string names;
+  for (const CommandRow& row : command_rows()) names += (names.empty() ? "" : ", ") + std::string(row.name);
+  return names;
 }
 
-bool has_positional(const CLI::App& app, const std::string& name) {
-  auto options = app.get_options();
-  return std::any_of(options.begin(), options.end(), [&](const CLI::Option* option) {
-    return option->get_positional() && option->get_name(true).find(name) != std::string::npos;
-  });
+Error unknown_command(std::string_view name) {
+  return fail(ErrorKind::usage, "unknown command \"{}\": one of {} (minirun --help)", name, command_names());
 }
 
-}  // namespace
+CommandEntry read_command(const CommandRow& row) {
+  Command command = row.make();
+  Options options;
+  command.describe(options);
+  return {std::string(row.name), command.manual, options.entries(), options.takes_id(), options.takes_bundle()};
+}
 
 CommandTable read_command_table() {
-  CLI::App app("", "minirun");
   GlobalOptions global;
-  CommandOptions options;
-  describe_globals(&app, &global);
-  CommandTable table{read_options(app), {}};
-  for (const CommandDescription& description : command_descriptions()) {
-    CLI::App* described = app.add_subcommand(description.name, description.text);
-    description.describe(described, &options);
-    CommandEntry command{description.name, description.text, read_options(*described), false, false};
-    // exec and ps read their words themselves; a create's id is a new one.
-    command.takes_id = command.name != "create" && command.name != "restore" &&
-                       (has_positional(*described, "ID") || described->get_prefix_command());
-    command.takes_bundle = command.name == "run" || has_positional(*described, "BUNDLE");
-    table.commands.push_back(std::move(command));
-  }
+  Options options;
+  describe(options, global);
+  CommandTable table;
+  table.options = options.entries();
+  table.manual = {
+      .arguments = "COMMAND [OPTIONS] [ARGUMENTS]",
+      .description =
+          "Runs containers from OCI bundles: a directory with a config.json and a root filesystem. People and test "
+          "harnesses use run. Container engines such as podman, docker and containerd call create, start and the other "
+          "commands.\n\n"
+          "An error is one line on stderr that says what failed, where in config.json, and why.",
+      .examples = {{{"minirun run bundle/", "run the bundle in the foreground"},
+                    {"minirun help exec", "print the options, examples and exit statuses of exec"}}},
+  };
+  for (const CommandRow& row : command_rows()) table.commands.push_back(read_command(row));
   return table;
 }
 
@@ -71,11 +90,6 @@ std::vector<std::string> groups_of(const std::vector<OptionEntry>& options) {
   for (const OptionEntry& option : options)
     if (std::find(groups.begin(), groups.end(), option.group) == groups.end()) groups.push_back(option.group);
   return groups;
-}
-
-std::string value_text(const OptionEntry& option) {
-  if (option.choices.empty()) return option.value;
-  return CLI::detail::join(option.choices, "|");
 }
 
 }  // namespace minirun

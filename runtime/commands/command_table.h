@@ -1,31 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands and their options as plain values, read from what CLI11 parses by: --help, the manual pages and the
-// completions are made from them, and tests walk them.
+// The table of commands. The command line, help, manual pages and completions come from it.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "runtime/commands/command.h"
+#include "runtime/commands/options.h"
+#include "sys/result.h"
+
 namespace minirun {
 
-struct OptionEntry {
-  std::vector<std::string> spellings;  // with their hyphens, short ones first
-  std::string value;                   // the name of what it takes, as FILE; "" for a flag
-  std::string text;
-  std::string group;
-  std::vector<std::string> choices;  // that the value must be one of; empty: any
+struct CommandRow {
+  std::string_view name;
+  Command (*make)();
 };
 
+// In the order of the help.
+std::span<const CommandRow> command_rows();
+
+const CommandRow* find_command(std::string_view name);  // nullptr: no such command
+
+std::string command_names();  // "run, create, ..."
+Error unknown_command(std::string_view name);
+
+// A command as it is printed.
 struct CommandEntry {
   std::string name;
-  std::string text;
-  std::vector<OptionEntry> options;
-  bool takes_id = false;
+  Manual manual{};
+  std::vector<OptionEntry> options{};
+  bool takes_id = false;  // of a container that exists
   bool takes_bundle = false;
 };
 
+CommandEntry read_command(const CommandRow& row);
+
 struct CommandTable {
+  Manual manual;                     // of minirun itself
   std::vector<OptionEntry> options;  // before the command
   std::vector<CommandEntry> commands;
 };
@@ -34,8 +47,5 @@ CommandTable read_command_table();
 
 // The titles of the groups of options, in their order.
 std::vector<std::string> groups_of(const std::vector<OptionEntry>& options);
-
-// As a synopsis has it, without hyphens: "FILE", "json|table", "".
-std::string value_text(const OptionEntry& option);
 
 }  // namespace minirun

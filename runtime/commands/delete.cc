@@ -12,6 +12,16 @@
 namespace minirun {
 namespace {
 
+struct DeleteCommand {
+  std::string id;
+  bool force = false;
+};
+
+void describe(Options& options, DeleteCommand& command) {
+  options.flag("-f,--force", command.force, "kill what still runs; accept an unknown ID");
+  options.id(command.id);
+}
+
 // A created container is as good as stopped: nothing of it has run. All runtimes delete it so, and engines rely on it.
 bool may_go(const std::string& status) {
   return status == "stopped" || status == "created";
@@ -49,8 +59,6 @@ Result<void> remove_locked(StateDirectory state, bool force) {
   return remove_unknown(std::move(state), "", force);
 }
 
-}  // namespace
-
 Result<Outcome> perform(const GlobalOptions& global, const DeleteCommand& command) {
   TRY(check_id(command.id));
   auto root = open_existing_root(global.root);
@@ -62,6 +70,21 @@ Result<Outcome> perform(const GlobalOptions& global, const DeleteCommand& comman
   if (!removed.ok() && command.force && is_no_container(removed.error())) return Outcome{};
   TRY(removed);
   return Outcome{};
+}
+
+}  // namespace
+
+Command delete_command() {
+  return Command::of<DeleteCommand, describe, perform>({
+      .summary = "remove an ended container, or with --force any",
+      .arguments = "ID",
+      .description =
+          "Removes what an ended container left: its cgroup, its mounts, the network devices that it was given, its "
+          "state. Then the poststop hooks run. --force kills what still runs first, and removes what a killed minirun "
+          "left behind; an unknown ID is no error then.",
+      .examples = {{{"minirun delete web1", "remove web1, which has ended"},
+                    {"minirun delete --force web1", "kill web1 and remove it"}}},
+  });
 }
 
 }  // namespace minirun

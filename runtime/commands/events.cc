@@ -21,6 +21,18 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
+struct EventsCommand {
+  std::string id;
+  bool stats = false;
+  std::string interval = "5s";
+};
+
+void describe(Options& options, EventsCommand& command) {
+  options.flag("--stats", command.stats, "print the counters once");
+  options.value("--interval", "TIME", command.interval, "time between two prints, such as 500ms or 1m (default: 5s)");
+  options.id(command.id);
+}
+
 bool is_gone(const Error& error) {
   return error.code == ENODEV || error.code == ENOENT;
 }
@@ -97,10 +109,22 @@ Result<std::string> events(const GlobalOptions& global, const EventsCommand& com
   return std::string();
 }
 
-}  // namespace
-
 Result<Outcome> perform(const GlobalOptions& global, const EventsCommand& command) {
   return Outcome{0, TRY(events(global, command))};
+}
+
+}  // namespace
+
+Command events_command() {
+  return Command::of<EventsCommand, describe, perform>({
+      .summary = "print counters and events of a container",
+      .arguments = "ID",
+      .description =
+          "Prints the counters of the container's cgroup as JSON every --interval, and a line whenever the memory "
+          "limit kills a process. With --stats it prints the counters once.",
+      .examples = {{{"minirun events --stats web1", "the counters now"},
+                    {"minirun events --interval 500ms web1", "twice a second until web1 ends"}}},
+  });
 }
 
 }  // namespace minirun

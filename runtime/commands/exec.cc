@@ -18,6 +18,7 @@
 #include "cgroups/stats.h"
 #include "runtime/commands/command.h"
 #include "runtime/commands/exec_process.h"
+#include "runtime/commands/launch_options.h"
 #include "runtime/compile/home.h"
 #include "runtime/compile/join_facts.h"
 #include "runtime/compile/labels.h"
@@ -42,6 +43,43 @@ namespace minirun {
 namespace {
 
 constexpr int kOwnFailure = 255;  // as runc has it: the command's own statuses are below
+
+constexpr ExitStatus kExecStatuses[] = {
+    {"N", "the command's own status; 0 with --detach"},
+    {"128+N", "signal N ended the command"},
+    {"127", "the program, or the interpreter that it names, does not exist"},
+    {"126", "the program exists but cannot be executed"},
+    {"255", "minirun failed; one line on stderr says why"},
+};
+
+struct ExecCommand : ProcessOptions {
+  std::string id;
+  std::vector<std::string> cgroup;
+  std::string pid_file;
+  std::string console_socket;
+  std::string pidfd_socket;
+  uint32_t preserve_fds = 0;
+  bool detach = false;
+  bool ignore_paused = false;
+
+  uint64_t descriptors() const { return preserve_fds; }
+};
+
+void describe(Options& options, ExecCommand& command) {
+  options.flag("-d,--detach", command.detach, "return once the process runs");
+  options.flag("-t,--tty,!--no-tty", command.tty, "give the process a terminal, or none");
+  options.flag("--ignore-paused", command.ignore_paused, "wait for a paused container instead of failing");
+  options.group("The process");
+  describe(options, static_cast<ProcessOptions&>(command));
+  options.values("--cgroup", "PATH", command.cgroup, "join this cgroup below the container's");
+  options.group("Files and descriptors");
+  options.value("--pid-file", "FILE", command.pid_file, "write the pid of the process to this file");
+  options.value("--console-socket", "SOCKET", command.console_socket, "send the terminal to this Unix socket");
+  options.value("--pidfd-socket", "SOCKET", command.pidfd_socket, "send a pidfd of the process to this Unix socket");
+  options.value("--preserve-fds", "N", command.preserve_fds, "hand on N descriptors after stdin, stdout and stderr");
+  options.ignored_flag("--no-subreaper", kNoSubreaperText);
+  options.id_and_rest(command.id, command.arguments);
+}
 
 // Of the process that was asked for, and of a signal that gave the exec up.
 bool has_own_status(const Error& error) {
@@ -280,14 +318,32 @@ Result<Outcome> exec(const GlobalOptions& global, const ExecCommand& command) {
   return exec.perform(state_root.get());
 }
 
-}  // namespace
-
 Result<Outcome> perform(const GlobalOptions& global, const ExecCommand& command) {
   auto outcome = exec(global, command);
   if (outcome.ok()) return outcome;
   Error error = name_as_given(outcome.error(), command);
   if (!has_own_status(error)) error.exit_status = kOwnFailure;
   return error;
+}
+
+}  // namespace
+
+Command exec_command() {
+  Command command = Command::of<ExecCommand, describe, perform>({
+      .summary = "run another process in a container",
+      .arguments = "ID COMMAND [ARGUMENT...]",
+      .description =
+          "Runs another process in a container: in its namespaces and its cgroup, under its restrictions. The settings "
+          "are those of the process in config.json, or with --process FILE those of FILE, changed by the options. "
+          "Everything after ID belongs to the command.",
+      .examples = {{{"minirun exec -t web1 sh", "a shell with a terminal"},
+                    {"minirun exec --user 33:33 --env DEBUG=1 web1 /app/check --all",
+                     "as user 33, with one more variable"}}},
+      .exit_statuses = kExecStatuses,
+  });
+  command.failure_status = kOwnFailure;
+  command.errors_of = "exec failed:";
+  return command;
 }
 
 }  // namespace minirun

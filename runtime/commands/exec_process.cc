@@ -107,17 +107,17 @@ void add_capability(const std::string& name, oci::Process* process) {
                     name, process->user.uid));
 }
 
-Result<void> take_options(const ExecCommand& command, oci::Process* process) {
-  if (!command.cwd.empty()) process->cwd = command.cwd;
-  TRY(take_user(command.user, &process->user));
-  for (const std::string& gid : command.additional_gids)
+Result<void> take_options(const ProcessOptions& options, oci::Process* process) {
+  if (!options.cwd.empty()) process->cwd = options.cwd;
+  TRY(take_user(options.user, &process->user));
+  for (const std::string& gid : options.additional_gids)
     process->user.additional_gids.push_back(TRY(parse_id("--additional-gids", gid)));
-  process->env.insert(process->env.end(), command.env.begin(), command.env.end());
-  for (const std::string& name : command.capabilities) add_capability(name, process);
-  if (!command.apparmor.empty()) process->apparmor_profile = command.apparmor;
-  if (!command.process_label.empty()) process->selinux_label = command.process_label;
-  if (command.no_new_privs) process->no_new_privileges = *command.no_new_privs;
-  if (command.tty) process->terminal = *command.tty;
+  process->env.insert(process->env.end(), options.env.begin(), options.env.end());
+  for (const std::string& name : options.capabilities) add_capability(name, process);
+  if (!options.apparmor.empty()) process->apparmor_profile = options.apparmor;
+  if (!options.process_label.empty()) process->selinux_label = options.process_label;
+  if (options.no_new_privs) process->no_new_privileges = *options.no_new_privs;
+  if (options.tty) process->terminal = *options.tty;
   return {};
 }
 
@@ -131,19 +131,19 @@ oci::Process process_like(const oci::Spec& container, const std::vector<std::str
 }
 
 // One line of an error, which may begin with a pointer to the process of config.json.
-std::string line_as_given(std::string_view line, const ExecCommand& command) {
+std::string line_as_given(std::string_view line, const ProcessOptions& options) {
   constexpr std::string_view kFile = "config.json: ", kProcess = "/process";
   std::string_view rest = line.starts_with(kFile) ? line.substr(kFile.size()) : line;
   if (!rest.starts_with(kProcess)) return std::string(line);
   const std::pair<std::string_view, std::string_view> given[] = {
-      {command.apparmor.empty() ? "" : "/apparmorProfile", "--apparmor"},
-      {command.process_label.empty() ? "" : "/selinuxLabel", "--process-label"},
-      {command.cwd.empty() ? "" : "/cwd", "--cwd"},
-      {command.env.empty() ? "" : "/env", "--env"},
-      {command.additional_gids.empty() ? "" : "/user/additionalGids", "--additional-gids"},
-      {command.user.empty() ? "" : "/user", "--user"},
-      {command.tty.value_or(false) ? "/terminal" : "", "--tty"},
-      {command.process.empty() ? "/args" : "", "the command"},
+      {options.apparmor.empty() ? "" : "/apparmorProfile", "--apparmor"},
+      {options.process_label.empty() ? "" : "/selinuxLabel", "--process-label"},
+      {options.cwd.empty() ? "" : "/cwd", "--cwd"},
+      {options.env.empty() ? "" : "/env", "--env"},
+      {options.additional_gids.empty() ? "" : "/user/additionalGids", "--additional-gids"},
+      {options.user.empty() ? "" : "/user", "--user"},
+      {options.tty.value_or(false) ? "/terminal" : "", "--tty"},
+      {options.process.empty() ? "/args" : "", "the command"},
   };
   std::string_view below = rest.substr(kProcess.size());
   for (const auto& [pointer, option] : given) {
@@ -151,34 +151,46 @@ std::string line_as_given(std::string_view line, const ExecCommand& command) {
     size_t end = below.find(": ");  // behind the index in a list
     return std::string(option) + std::string(below.substr(std::min(end, below.size())));
   }
-  return command.process.empty() ? std::string(line) : fmt::format("{}: {}", command.process, below);
+  return options.process.empty() ? std::string(line) : fmt::format("{}: {}", options.process, below);
 }
 
 }  // namespace
 
-Error name_as_given(Error error, const ExecCommand& command) {
+void describe(Options& options, ProcessOptions& process) {
+  options.value("-p,--process", "FILE", process.process, "take a process object of config.json from this file");
+  options.value("--cwd", "DIR", process.cwd, "working directory, in the container");
+  options.values("-e,--env", "NAME=VALUE", process.env, "set one more variable (may be repeated)");
+  options.value("-u,--user", "UID[:GID]", process.user, "run as this user, in numbers");
+  options.values("-g,--additional-gids", "GID", process.additional_gids, "add a group (may be repeated)");
+  options.values("-c,--cap", "CAPABILITY", process.capabilities, "add a capability (may be repeated)");
+  options.flag("--no-new-privs", process.no_new_privs, "set no_new_privs");
+  options.value("--apparmor", "PROFILE", process.apparmor, "use this AppArmor profile");
+  options.value("--process-label", "LABEL", process.process_label, "use this SELinux label");
+}
+
+Error name_as_given(Error error, const ProcessOptions& options) {
   std::string text;
   std::string_view rest = error.message;
   for (bool more = true; more;) {
     size_t end = rest.find('\n');
     more = end != std::string_view::npos;
-    text += line_as_given(rest.substr(0, end), command) + (more ? "\n" : "");
+    text += line_as_given(rest.substr(0, end), options) + (more ? "\n" : "");
     if (more) rest.remove_prefix(end + 1);
   }
   error.message = std::move(text);
   return error;
 }
 
-Result<oci::Process> exec_process(const ExecCommand& command, const oci::Spec& container) {
-  const std::string& file = command.process;
-  if (file.empty() && command.arguments.empty())
+Result<oci::Process> exec_process(const ProcessOptions& options, const oci::Spec& container) {
+  const std::string& file = options.process;
+  if (file.empty() && options.arguments.empty())
     return fail(ErrorKind::usage, "which command? Give it after the id, or --process FILE");
-  if (!file.empty() && !command.arguments.empty())
+  if (!file.empty() && !options.arguments.empty())
     report_line(fmt::format("minirun: warning: command {} is ignored: --process {} has the one that runs",
-                            quoted(command.arguments[0]), file));
+                            quoted(options.arguments[0]), file));
   oci::Process process =
-      file.empty() ? process_like(container, command.arguments) : TRY(read_process_file(file, container));
-  TRY(take_options(command, &process));
+      file.empty() ? process_like(container, options.arguments) : TRY(read_process_file(file, container));
+  TRY(take_options(options, &process));
   Problems problems = problems_of(container, process);
   if (!problems.empty()) return as_error(problems, "");
   return process;

@@ -2,18 +2,39 @@
 // The process of `minirun exec`: from a file or from the command line.
 #pragma once
 
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "runtime/commands/options.h"
 #include "runtime/oci/spec.h"
 #include "sys/result.h"
 
 namespace minirun {
 
+struct ProcessOptions {
+  std::vector<std::string> arguments;
+  std::string process;  // file with a process object; "": the container's own, changed by the options below
+  std::string cwd;
+  std::vector<std::string> env;
+  std::string user;
+  std::vector<std::string> additional_gids;
+  std::vector<std::string> capabilities;
+  std::string apparmor;
+  std::string process_label;
+  std::optional<bool> tty;
+  std::optional<bool> no_new_privs;
+};
+
+// All but --tty.
+void describe(Options& options, ProcessOptions& process);
+
 // container: the config that the container was made from. With --process the file's process object as it is, with the
-// rules of config.json; else the container's own process with the command's arguments and options. Errors name the
+// rules of config.json; else the container's own process with the arguments and options. Errors name the
 // file and the place in it, or the option.
-Result<oci::Process> exec_process(const ExecCommand& command, const oci::Spec& container);
+Result<oci::Process> exec_process(const ProcessOptions& options, const oci::Spec& container);
 
 // What failed, named by the option or the file that asked for it instead of its place in config.json.
-Error name_as_given(Error error, const ExecCommand& command);
+Error name_as_given(Error error, const ProcessOptions& options);
 
 }  // namespace minirun

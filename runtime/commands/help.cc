@@ -6,9 +6,8 @@
 #include <algorithm>
 
 #include "runtime/commands/command_table.h"
-#include "runtime/commands/command_text.h"
-#include "runtime/commands/options.h"
 #include "runtime/seccomp/filter.h"
+#include "runtime/text/output.h"
 #include "runtime/text/version.h"
 
 namespace minirun {
@@ -48,7 +47,7 @@ std::string option_name(const OptionEntry& option) {
   bool has_short = option.spellings[0].size() == 2;
   std::string name = has_short ? "" : "    ";
   name += fmt::format("{}", fmt::join(option.spellings, ", "));
-  return option.value.empty() ? name : name + " " + value_text(option);
+  return option.value.empty() ? name : name + " " + option.value;
 }
 
 std::string options_text(const std::vector<OptionEntry>& options) {
@@ -71,27 +70,57 @@ std::string paragraphs(std::string_view text) {
   return out;
 }
 
-std::string examples_and_statuses(const CommandText& text) {
+std::string examples_and_statuses(const Manual& manual) {
   std::string out = "\nExamples:\n";
-  for (const Example& example : text.examples)
+  for (const Example& example : manual.examples)
     out += fmt::format("  {}\n      {}", example.line, wrapped(example.text, 6, 6));
   out += "\nExit status:\n";
-  for (const ExitStatus& status : text.exit_statuses) out += entry(status.status, status.text, 12);
+  for (const ExitStatus& status : manual.exit_statuses) out += entry(status.status, status.text, 12);
   return out;
+}
+
+struct HelpCommand {
+  std::string topic;  // a command, or "": minirun itself
+  bool version = false;
+};
+
+void describe(Options& options, HelpCommand& help) {
+  options.word("COMMAND", help.topic);
+}
+
+Result<Outcome> perform(const GlobalOptions&, const HelpCommand& help) {
+  if (help.version) return Outcome{0, version_text()};
+  if (help.topic.empty()) return Outcome{0, program_help()};
+  const CommandRow* row = find_command(help.topic);
+  if (row == nullptr) return unknown_command(help.topic);
+  std::string text = command_help(help.topic);
+  auto needs = row->make().needs;
+  auto found = needs != nullptr ? needs() : Result<std::string>("");
+  if (found.ok()) return Outcome{0, text};
+  TRY(write_output(text));
+  return wrap(found.error(), help.topic);
+}
+
+Command help_with(HelpCommand options) {
+  return Command::of<HelpCommand, describe, perform>(
+      {
+          .summary = "print the help of a command",
+          .arguments = "[COMMAND]",
+          .description = "Prints the help of COMMAND, or that of minirun itself.",
+          .examples = {{{"minirun help", "the commands"}, {"minirun help run", "how to run a container"}}},
+      },
+      std::move(options));
 }
 
 }  // namespace
 
 std::string command_help(std::string_view command) {
-  const CommandText* text = text_of(command);
-  std::string out;
-  for (const CommandEntry& known : read_command_table().commands) {
-    if (text == nullptr || known.name != command) continue;
-    std::string usage = fmt::format("Usage: minirun {} [OPTIONS] {}", command, text->arguments);
-    out = usage.substr(0, usage.find_last_not_of(' ') + 1) + "\n";
-    out += paragraphs(text->description) + options_text(known.options) + examples_and_statuses(*text);
-  }
-  return out;
+  const CommandRow* row = find_command(command);
+  if (row == nullptr) return "";
+  CommandEntry read = read_command(*row);
+  std::string usage = fmt::format("Usage: minirun {} [OPTIONS] {}", command, read.manual.arguments);
+  return usage.substr(0, usage.find_last_not_of(' ') + 1) + "\n" + paragraphs(read.manual.description) +
+         options_text(read.options) + examples_and_statuses(read.manual);
 }
 
 std::string program_help() {
@@ -99,11 +128,10 @@ std::string program_help() {
   auto root = default_root();
   for (OptionEntry& option : table.options)
     if (root.ok() && option.spellings[0] == "--root") option.text += fmt::format(" (default: {})", *root);
-  const CommandText& text = program_text();
-  std::string out = fmt::format("Usage: minirun [OPTIONS] {}\n", text.arguments) + paragraphs(text.description);
-  out += "\nCommands:\n";
-  for (const CommandEntry& command : table.commands) out += entry(command.name, command.text, 14);
-  return out + options_text(table.options) + examples_and_statuses(text);
+  std::string out = fmt::format("Usage: minirun [OPTIONS] {}\n", table.manual.arguments);
+  out += paragraphs(table.manual.description) + "\nCommands:\n";
+  for (const CommandEntry& command : table.commands) out += entry(command.name, command.manual.summary, 14);
+  return out + options_text(table.options) + examples_and_statuses(table.manual);
 }
 
 std::string version_text() {
@@ -111,6 +139,18 @@ std::string version_text() {
   // rest.
   return fmt::format("minirun version {}\ncommit: {}\nspec: 1.3.0\nlibseccomp: {}\n", minirun_version(),
                      minirun_commit(), libseccomp_version());
+}
+
+Command help_on(std::string_view command) {
+  return help_with({.topic = std::string(command)});
+}
+
+Command version_command() {
+  return help_with({.topic = "", .version = true});
+}
+
+Command help_command() {
+  return help_with({});
 }
 
 }  // namespace minirun

@@ -11,11 +11,24 @@
 #include "runtime/container/container.h"
 #include "runtime/container/pid_namespace.h"
 #include "runtime/container/start_socket.h"
+#include "runtime/text/signal_name.h"
 #include "sys/pidfd.h"
 #include "sys/process_stat.h"
 
 namespace minirun {
 namespace {
+
+struct KillCommand {
+  std::string id;
+  std::string signal = "TERM";  // "0": asks whether it is there
+  bool all = false;
+};
+
+void describe(Options& options, KillCommand& command) {
+  options.flag("-a,--all", command.all, "signal every process of the container");
+  options.id(command.id);
+  options.word("SIGNAL", command.signal);
+}
 
 // Of a container without a cgroup.
 Result<bool> signal_members(const Container& container, int signal, pid_t spared) {
@@ -77,13 +90,26 @@ Result<bool> deliver(const Container& container, int signal, bool all) {
   return signal_init(container, signal);  // alone, or its cgroup is out of reach
 }
 
-}  // namespace
-
 Result<Outcome> perform(const GlobalOptions& global, const KillCommand& command) {
+  int signal = command.signal == "0" ? 0 : TRY(parse_signal(command.signal));
   Container found = TRY(find_processes(global.root, command.id));
-  bool sent = TRY(deliver(found, command.signal, command.all));
+  bool sent = TRY(deliver(found, signal, command.all));
   if (!sent) return fail(ErrorKind::state, "container not running: no such process");
   return Outcome{};
+}
+
+}  // namespace
+
+Command kill_command() {
+  return Command::of<KillCommand, describe, perform>({
+      .summary = "send a signal to the container's first process",
+      .arguments = "ID [SIGNAL]",
+      .description =
+          "Sends SIGNAL, TERM by default, to the container's first process, or with --all to every process of the "
+          "container. minirun holds the process by a pidfd, so a reused pid is never signalled.",
+      .examples = {{{"minirun kill web1 HUP", "send SIGHUP"},
+                    {"minirun kill --all web1 KILL", "kill every process of web1"}}},
+  });
 }
 
 }  // namespace minirun

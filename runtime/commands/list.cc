@@ -16,6 +16,16 @@
 namespace minirun {
 namespace {
 
+struct ListCommand {
+  bool quiet = false;
+  std::string format = "table";
+};
+
+void describe(Options& options, ListCommand& command) {
+  options.flag("-q,--quiet", command.quiet, "print only the ids");
+  options.choice("-f,--format", {"table", "json"}, command.format, "how to print the containers (default: table)");
+}
+
 struct Listed {
   ContainerRecord record;
   std::string status;
@@ -75,8 +85,6 @@ std::string json_of(const std::vector<Listed>& all) {
   return json.take() + "\n";
 }
 
-}  // namespace
-
 Result<Outcome> perform(const GlobalOptions& global, const ListCommand& command) {
   std::vector<Listed> all = TRY(list_containers(global));
   if (command.quiet) {
@@ -85,6 +93,17 @@ Result<Outcome> perform(const GlobalOptions& global, const ListCommand& command)
     return Outcome{0, ids};
   }
   return Outcome{0, command.format == "json" ? json_of(all) : table_of(all)};
+}
+
+}  // namespace
+
+Command list_command() {
+  return Command::of<ListCommand, describe, perform>({
+      .summary = "list the containers",
+      .description = "Lists the containers below --root, including those that a killed minirun left half made.",
+      .examples = {{{"minirun list", "a table for people"},
+                    {"minirun list --format json", "an array of states for programs"}}},
+  });
 }
 
 }  // namespace minirun

@@ -2,56 +2,25 @@
 #include "runtime/commands/options.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <cstdlib>
-#include <string_view>
+#include <cstdint>
 #include <utility>
-#include <vector>
-
-#include "runtime/commands/help.h"
-#include "runtime/commands/option_groups.h"
-#include "runtime/compile/host_facts.h"
-#include "runtime/criu/arguments.h"
 
 namespace minirun {
 namespace {
 
-const CommandDescription* find_command(std::string_view name) {
-  for (const CommandDescription& command : command_descriptions())
-    if (command.name == name) return &command;
-  return nullptr;
-}
-
-// Describing a command to CLI11 costs more than reading a config.json: only the one that is named on the command line
-// is described, or all, for help and for the error.
-void add_commands(CLI::App& app, const std::vector<std::string>& arguments, CommandOptions* options) {
-  app.require_subcommand(1);
-  auto named = [&](const char* name) { return std::find(arguments.begin(), arguments.end(), name) != arguments.end(); };
-  const auto& all = command_descriptions();
-  bool any = std::any_of(all.begin(), all.end(), [&](const auto& command) { return named(command.name); });
-  for (const CommandDescription& command : all)
-    if (!any || named(command.name)) command.describe(app.add_subcommand(command.name, command.text), options);
-}
-
-std::string known_commands() {
-  std::string known;
-  for (const CommandDescription& command : command_descriptions())
-    known += (known.empty() ? "" : ", ") + std::string(command.name);
-  return known;
-}
-
-std::string unknown_command(std::string_view name) {
-  return fmt::format("unknown command \"{}\": one of {} (minirun --help)", name, known_commands());
-}
-
-// What CLI11 calls "a subcommand is required".
-std::string no_command(const std::vector<std::string>& arguments) {
-  if (arguments.empty()) return fmt::format("which command? One of {} (minirun --help)", known_commands());
-  if (arguments[0][0] == '-') return "";  // an option that is wrong: CLI11 says how
-  return unknown_command(arguments[0]);
+// "-t,--tty,!--no-tty": each with its hyphens.
+std::vector<std::string> spellings_of(std::string_view names) {
+  std::vector<std::string> spellings;
+  while (!names.empty()) {
+    size_t end = std::min(names.find(','), names.size());
+    std::string_view name = names.substr(0, end);
+    if (name.starts_with('!')) name.remove_prefix(1);
+    spellings.emplace_back(name);
+    names.remove_prefix(std::min(end + 1, names.size()));
+  }
+  return spellings;
 }
 
 const CLI::App* subcommand_of(CLI::App& app, const std::string& name) {
@@ -60,8 +29,7 @@ const CLI::App* subcommand_of(CLI::App& app, const std::string& name) {
   return nullptr;
 }
 
-// Long options may have one hyphen, as Go's flag package has it ("-no-subreaper"). What follows the id of exec and ps
-// is not minirun's to read.
+// What follows the id of exec and ps is not minirun's to read.
 void double_hyphens(CLI::App& app, std::vector<std::string>* arguments) {
   const CLI::App* command = nullptr;
   bool is_value = false;
@@ -84,26 +52,8 @@ void double_hyphens(CLI::App& app, std::vector<std::string>* arguments) {
   }
 }
 
-// Engines ask for the help of checkpoint to learn whether containers can be checkpointed: only its status counts.
-PrintAndExit help(const std::string& command) {
-  if (command.empty()) return PrintAndExit{program_help(), "", 0};
-  if (find_command(command) == nullptr) return PrintAndExit{"", unknown_command(command), 1};
-  bool needs_criu = command == "checkpoint" || command == "restore";
-  auto criu = needs_criu ? find_criu() : Result<std::string>("");
-  if (criu.ok()) return PrintAndExit{command_help(command), "", 0};
-  return PrintAndExit{command_help(command), fmt::format("{}: {}", command, criu.error().text()), 1};
-}
-
-// The command whose help is asked for by --help or `help`; "" for that of the program.
-std::string help_topic(const CLI::App& app, const CommandOptions& options) {
-  auto chosen = app.get_subcommands();
-  if (chosen.empty()) return "";
-  bool by_flag = chosen[0]->get_help_ptr()->count() > 0;
-  return chosen[0]->get_name() == "help" && !by_flag ? options.help_topic : chosen[0]->get_name();
-}
-
 // In the words that podman looks for, of Go's flag packages. "" for another error.
-std::string missing_argument(const CLI::ParseError& error) {
+std::string missing_value(const CLI::ParseError& error) {
   std::string text = error.what();
   size_t colon = text.find(": ");
   bool missing = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ArgumentMismatch) && text[0] == '-' &&
@@ -111,54 +61,152 @@ std::string missing_argument(const CLI::ParseError& error) {
   return missing && colon != std::string::npos ? "flag needs an argument: " + text.substr(0, colon) : "";
 }
 
-PrintAndExit wrong_usage(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
-  auto chosen = app.get_subcommands();
-  std::string text = missing_argument(error);
-  if (text.empty() && chosen.empty()) text = no_command(arguments);
-  if (text.empty() && chosen.empty()) text = fmt::format("{} (minirun --help)", error.what());
-  if (text.empty()) text = fmt::format("{} (minirun help {})", error.what(), chosen[0]->get_name());
-  return PrintAndExit{"", text, !chosen.empty() && chosen[0]->get_name() == "exec" ? 255 : 1};
+std::string error_text(const CLI::ParseError& error, const std::string& command) {
+  std::string missing = missing_value(error);
+  if (!missing.empty()) return missing;
+  return fmt::format("{} (minirun {})", error.what(), command.empty() ? "--help" : "help " + command);
 }
 
 }  // namespace
 
-Result<std::string> default_root() {
-  const char* runtime = secure_getenv("XDG_RUNTIME_DIR");
-  bool known = runtime != nullptr && runtime[0] == '/';
-  if (geteuid() == 0 && (!known || !TRY(is_in_user_namespace()))) return std::string("/run/minirun");
-  if (known) return std::string(runtime) + "/minirun";
-  return fmt::format("/tmp/minirun-{}", geteuid());
+void Options::list(const char* names, std::string value, const char* text, std::vector<std::string> choices) {
+  if (parser_ == nullptr) entries_.push_back({spellings_of(names), std::move(value), text, group_, std::move(choices)});
 }
 
-CgroupDriver cgroup_driver(const GlobalOptions& global) {
-  if (global.systemd_cgroup || global.cgroup_manager == "systemd") return CgroupDriver::systemd;
-  return global.cgroup_manager == "disabled" ? CgroupDriver::disabled : CgroupDriver::cgroupfs;
+std::vector<OptionEntry> Options::entries() const {
+  std::vector<OptionEntry> all = entries_;
+  all.push_back({{"-h", "--help"}, "", "print this help", "Options", {}});  // its reader has found it
+  return all;
 }
 
-Invocation parse_command_line(int argc, char** argv) {
-  Invocation invocation;
-  CommandOptions options;
-  std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
-  auto root = default_root();
-  if (root.ok()) invocation.global.root = *root;
-  CLI::App app("minirun: an OCI container runtime", "minirun");
-  describe_globals(&app, &invocation.global);
-  add_commands(app, arguments, &options);
-  double_hyphens(app, &arguments);
+void Options::flag(const char* names, bool& place, const char* text) {
+  list(names, "", text);
+  if (parser_ != nullptr) parser_->add_flag(names, place);
+}
+
+// CLI11 sets the variable of a flag that is not given too.
+void Options::flag(const char* names, std::optional<bool>& place, const char* text) {
+  list(names, "", text);
+  auto take = [&place](int64_t count) {
+    if (count != 0) place = count > 0;
+  };
+  if (parser_ != nullptr) parser_->add_flag_function(names, take);
+}
+
+void Options::ignored_flag(const char* names, const char* text) {
+  list(names, "", text);
+  if (parser_ != nullptr) parser_->add_flag_function(names, [](int64_t) {});
+}
+
+void Options::version_flag(const char* names, const char* text) {
+  list(names, "", text);
+  if (parser_ != nullptr) parser_->set_version_flag(names, std::string());
+}
+
+template <class T>
+void Options::value(const char* names, const char* value, T& place, const char* text) {
+  list(names, value, text);
+  if (parser_ != nullptr) parser_->add_option(names, place);
+}
+template void Options::value(const char*, const char*, std::string&, const char*);
+template void Options::value(const char*, const char*, uint32_t&, const char*);
+template void Options::value(const char*, const char*, std::optional<std::string>&, const char*);
+template void Options::value(const char*, const char*, std::optional<int>&, const char*);
+template void Options::value(const char*, const char*, std::optional<uint16_t>&, const char*);
+template void Options::value(const char*, const char*, std::optional<int64_t>&, const char*);
+template void Options::value(const char*, const char*, std::optional<uint64_t>&, const char*);
+
+void Options::values(const char* names, const char* value, std::vector<std::string>& place, const char* text) {
+  list(names, value, text);
+  if (parser_ != nullptr) parser_->add_option(names, place)->allow_extra_args(false)->take_all();
+}
+
+void Options::choice(const char* names, std::initializer_list<const char*> words, std::string& place,
+                     const char* text) {
+  std::vector<std::string> choices(words.begin(), words.end());
+  list(names, fmt::format("{}", fmt::join(choices, "|")), text, choices);
+  if (parser_ != nullptr) parser_->add_option(names, place)->check(CLI::IsMember(choices));
+}
+
+void Options::id(std::string& place) {
+  takes_id_ = true;
+  new_id(place);
+}
+
+void Options::new_id(std::string& place) {
+  id_ = &place;
+  if (parser_ != nullptr) parser_->add_option("ID", place)->required();
+}
+
+void Options::id_and_rest(std::string& id, std::vector<std::string>& rest) {
+  takes_id_ = true;
+  id_ = id_before_rest_ = &id;
+  rest_ = &rest;
+  if (parser_ != nullptr) parser_->prefix_command();
+}
+
+void Options::split_rest() const {
+  if (rest_ == nullptr) return;
+  std::vector<std::string> words = parser_->remaining();
+  if (words.empty()) throw CLI::RequiredError("ID");
+  if (words[0].starts_with("-") && words[0].size() > 1) throw CLI::ExtrasError(parser_->get_name(), {words[0]});
+  *id_before_rest_ = words[0];
+  size_t first = words.size() > 1 && words[1] == "--" ? 2 : 1;
+  rest_->assign(words.begin() + static_cast<ptrdiff_t>(first), words.end());
+}
+
+void Options::bundle(std::string& place) {
+  takes_bundle_ = true;
+  if (parser_ != nullptr) parser_->add_option("BUNDLE", place);
+}
+
+void Options::bundle_and_id(std::vector<std::string>& place) {
+  takes_bundle_ = true;
+  if (parser_ != nullptr) parser_->add_option("BUNDLE", place)->expected(0, 2);
+}
+
+void Options::word(const char* name, std::string& place) {
+  if (parser_ != nullptr) parser_->add_option(name, place);
+}
+
+Parser::Parser() : app_(std::make_unique<CLI::App>("", "minirun")), program_(*app_) {
+  app_->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // the commands inherit it
+  app_->require_subcommand(0, 1);
+}
+
+Parser::~Parser() = default;
+
+Options& Parser::program() {
+  return program_;
+}
+
+Options& Parser::command(const std::string& name) {
+  return commands_.try_emplace(name, *app_->add_subcommand(name)).first->second;
+}
+
+Parser::Answer Parser::parse(std::vector<std::string> arguments) {
+  Answer answer;
+  double_hyphens(*app_, &arguments);
+  auto named = [this] {
+    auto commands = app_->get_subcommands();
+    return commands.empty() ? std::string() : commands[0]->get_name();
+  };
   try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 wants them reversed
-    const CLI::App* chosen = app.get_subcommands()[0];
-    invocation.command = find_command(chosen->get_name())->take(*chosen, options);
-    if (invocation.global.root.empty() && !root.ok())
-      invocation.command = PrintAndExit{"", root.error().text(), chosen->get_name() == "exec" ? 255 : 1};
+    app_->parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 wants them reversed
+    if (!named().empty()) commands_.at(named()).split_rest();
   } catch (const CLI::CallForHelp&) {
-    invocation.command = help(help_topic(app, options));
-  } catch (const CLI::CallForVersion& version) {
-    invocation.command = PrintAndExit{version.what(), "", 0};
+    answer.help = true;
+  } catch (const CLI::CallForVersion&) {
+    answer.version = true;
   } catch (const CLI::ParseError& error) {
-    invocation.command = wrong_usage(app, error, arguments);
+    answer.error = error_text(error, named());
   }
-  return invocation;
+  answer.command = named();
+  auto command = commands_.find(answer.command);
+  if (command != commands_.end() && command->second.id_ != nullptr) answer.id = *command->second.id_;
+  std::vector<std::string> rest = app_->remaining();
+  if (answer.command.empty() && !rest.empty() && !rest[0].starts_with('-')) answer.no_command = rest[0];
+  return answer;
 }
 
 }  // namespace minirun

@@ -11,6 +11,14 @@
 namespace minirun {
 namespace {
 
+struct PauseCommand {
+  std::string id;
+};
+
+void describe(Options& options, PauseCommand& command) {
+  options.id(command.id);
+}
+
 Result<void> pause_container(const GlobalOptions& global, const std::string& id) {
   Container container = TRY(find_locked(global.root, id));
   if (container.status == "paused") return fail(ErrorKind::state, "container not running: it is paused already");
@@ -23,11 +31,21 @@ Result<void> pause_container(const GlobalOptions& global, const std::string& id)
   return fail(ErrorKind::state, "container not running: it has just ended");
 }
 
-}  // namespace
-
 Result<Outcome> perform(const GlobalOptions& global, const PauseCommand& command) {
   TRY(pause_container(global, command.id));
   return Outcome{};
+}
+
+}  // namespace
+
+Command pause_command() {
+  return Command::of<PauseCommand, describe, perform>({
+      .summary = "freeze all processes of a container",
+      .arguments = "ID",
+      .description = "Freezes all processes of the container through its cgroup.",
+      .examples = {{{"minirun pause web1", "freeze web1 until resume"},
+                    {"minirun --systemd-cgroup pause web1", "the same; engines pass their options to every command"}}},
+  });
 }
 
 }  // namespace minirun

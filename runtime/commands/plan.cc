@@ -7,6 +7,19 @@
 #include "runtime/resources/systemd_scope.h"
 
 namespace minirun {
+namespace {
+
+struct PlanCommand {
+  std::string bundle = ".";
+  std::string format = "text";
+  bool no_init = false;
+};
+
+void describe(Options& options, PlanCommand& command) {
+  options.flag("--no-init", command.no_init, "plan for run --no-init");
+  options.choice("-f,--format", {"text", "json"}, command.format, "how to print the steps (default: text)");
+  options.bundle(command.bundle);
+}
 
 Result<Outcome> perform(const GlobalOptions& global, const PlanCommand& command) {
   Prepared prepared = TRY(prepare_plan(command.bundle, !command.no_init));
@@ -17,6 +30,20 @@ Result<Outcome> perform(const GlobalOptions& global, const PlanCommand& command)
   Outcome outcome;
   outcome.out = command.format == "json" ? plan_json(prepared.compiled) : plan_text(prepared.compiled);
   return outcome;
+}
+
+}  // namespace
+
+Command plan_command() {
+  return Command::of<PlanCommand, describe, perform>({
+      .summary = "print what run would do, step by step, without doing it",
+      .arguments = "[BUNDLE]",
+      .description =
+          "Prints the steps that run would take for the bundle, each with its place in config.json, without taking "
+          "any. Errors of run name the same step numbers.",
+      .examples = {{{"minirun plan bundle/", "the steps, numbered"},
+                    {"minirun plan --format json bundle/", "the same for programs"}}},
+  });
 }
 
 }  // namespace minirun

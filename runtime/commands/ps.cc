@@ -12,7 +12,18 @@
 namespace minirun {
 namespace {
 
-bool is_gone(const Error& error) {
+struct PsCommand {
+  std::string id;
+  std::string format = "table";
+  std::vector<std::string> arguments;  // for ps(1)
+};
+
+void describe(Options& options, PsCommand& command) {
+  options.choice("-f,--format", {"table", "json"}, command.format, "how to print the processes (default: table)");
+  options.id_and_rest(command.id, command.arguments);
+}
+
+bool is_without_cgroup(const Error& error) {
   return error.code == ENOENT || error.code == ENODEV || error.code == ESTALE;
 }
 
@@ -28,7 +39,7 @@ Result<std::vector<pid_t>> processes_of(const Container& container) {
   }
   auto cgroup = open_cgroup(container.record);
   auto pids = cgroup.ok() ? list_processes(cgroup->fd()) : Result<std::vector<pid_t>>(cgroup.error());
-  bool none = pids.ok() ? pids->empty() && !container.init : is_gone(pids.error());
+  bool none = pids.ok() ? pids->empty() && !container.init : is_without_cgroup(pids.error());
   if (!none) return pids;
   if (container.status != "stopped") return fail(ErrorKind::state, "container not running");
   return std::vector<pid_t>();
@@ -49,10 +60,22 @@ Result<std::string> list(const GlobalOptions& global, const PsCommand& command) 
   return select_processes(TRY(run_ps(arguments)), pids);
 }
 
-}  // namespace
-
 Result<Outcome> perform(const GlobalOptions& global, const PsCommand& command) {
   return Outcome{0, TRY(list(global, command))};
+}
+
+}  // namespace
+
+Command ps_command() {
+  return Command::of<PsCommand, describe, perform>({
+      .summary = "list the processes of a container",
+      .arguments = "ID [PS-ARGUMENT...]",
+      .description =
+          "Lists the processes in the container's cgroup through ps(1), which gets the arguments after the ID. With "
+          "--format json minirun prints only their numbers.",
+      .examples = {{{"minirun ps web1 -o pid,rss,args", "choose the columns of ps(1)"},
+                    {"minirun ps --format json web1", "an array of pids"}}},
+  });
 }
 
 }  // namespace minirun

@@ -14,6 +14,7 @@
 
 #include "cgroups/hierarchy.h"
 #include "namespaces/init_program.h"
+#include "runtime/commands/launch_options.h"
 #include "runtime/commands/run.h"
 #include "runtime/criu/arguments.h"
 #include "runtime/criu/config_file.h"
@@ -31,6 +32,34 @@ namespace {
 
 constexpr const char* kPidFile = "criu.pid";
 constexpr int kFirstGiven = 64;  // criu gets its descriptors behind those that minirun uses itself
+
+struct RestoreCommand : RestoreOptions {
+  LaunchOptions launch;
+  std::string id;
+  bool detach = false;
+
+  uint64_t descriptors() const { return descriptors_of(launch); }
+};
+
+void describe(Options& options, RestoreCommand& command) {
+  options.flag("-d,--detach", command.detach, "return once the container runs");
+  options.value("--image-path", "DIR", command.image_path, "read the images from here (default: checkpoint)");
+  options.value("--work-path", "DIR", command.work_path, "write criu's log and work files here");
+  describe(options, command.launch);
+  options.group("What criu may restore");
+  options.flag("--tcp-established", command.tcp_established, "open TCP connections");
+  options.flag("--ext-unix-sk", command.ext_unix_sk, "open Unix sockets whose peer is outside");
+  options.flag("--shell-job", command.shell_job, "the job of a shell");
+  options.flag("--file-locks", command.file_locks, "file locks");
+  options.values("--empty-ns", "NAMESPACE", command.empty_ns, "make this namespace new and empty: network");
+  options.value("--manage-cgroups-mode", "MODE", command.manage_cgroups_mode, "soft, full, strict or ignore");
+  options.value("--lsm-profile", "TYPE:NAME", command.lsm_profile, "restore with this LSM profile");
+  options.value("--lsm-mount-context", "CONTEXT", command.lsm_mount_context, "restore with this mount context");
+  options.group("Memory in several steps");
+  options.flag("--auto-dedup", command.auto_dedup, "drop from the images what is restored");
+  options.flag("--lazy-pages", command.lazy_pages, "fetch memory when the container touches it");
+  options.new_id(command.id);
+}
 
 // One restore, from the prepared config to a process of this one.
 class Restoration {
@@ -205,10 +234,8 @@ Result<Outcome> restore(const GlobalOptions& global, const RestoreCommand& comma
   return Outcome{};
 }
 
-}  // namespace
-
 // criu puts back what was saved: the root as it is mounted, the keyring as the processes had it.
-static void warn_of_ignored_options(const RestoreCommand& command) {
+void warn_of_ignored_options(const RestoreCommand& command) {
   constexpr const char* kWarning = "minirun: warning: restore {}: {} has no effect: criu restores what was saved";
   if (command.launch.no_pivot) report_line(fmt::format(kWarning, command.id, "--no-pivot"));
   if (command.launch.no_new_keyring) report_line(fmt::format(kWarning, command.id, "--no-new-keyring"));
@@ -217,6 +244,21 @@ static void warn_of_ignored_options(const RestoreCommand& command) {
 Result<Outcome> perform(const GlobalOptions& global, const RestoreCommand& command) {
   warn_of_ignored_options(command);
   return restore(global, command);
+}
+
+}  // namespace
+
+Command restore_command() {
+  Command command = Command::of<RestoreCommand, describe, perform>({
+      .summary = "bring a saved container back, through criu",
+      .arguments = "ID",
+      .description = "Makes a container of --bundle from the processes that checkpoint saved, through criu(8).",
+      .examples = {{{"minirun restore --bundle bundle/ --image-path web1.images web1", "continue in the foreground"},
+                    {"minirun restore -d -b bundle/ --image-path web1.images web1", "continue in the background"}}},
+      .exit_statuses = kWorkloadStatuses,
+  });
+  command.needs = find_criu;
+  return command;
 }
 
 }  // namespace minirun

@@ -7,12 +7,33 @@
 #include "runtime/container/container.h"
 
 namespace minirun {
+namespace {
+
+struct ResumeCommand {
+  std::string id;
+};
+
+void describe(Options& options, ResumeCommand& command) {
+  options.id(command.id);
+}
 
 Result<Outcome> perform(const GlobalOptions& global, const ResumeCommand& command) {
   Container container = TRY(find_locked(global.root, command.id));
   if (container.status != "paused") return fail(ErrorKind::state, "container not paused: {}", container.status);
   TRY(thaw(TRY(open_running_cgroup(container)), std::chrono::steady_clock::now() + kFreezeTime));
   return Outcome{};
+}
+
+}  // namespace
+
+Command resume_command() {
+  return Command::of<ResumeCommand, describe, perform>({
+      .summary = "let a paused container continue",
+      .arguments = "ID",
+      .description = "Lets a paused container continue.",
+      .examples = {{{"minirun resume web1", "continue web1"},
+                    {"minirun --systemd-cgroup resume web1", "the same; engines pass their options to every command"}}},
+  });
 }
 
 }  // namespace minirun

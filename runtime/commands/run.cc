@@ -12,6 +12,7 @@
 
 #include "cgroups/hierarchy.h"
 #include "cgroups/stats.h"
+#include "runtime/commands/launch_options.h"
 #include "runtime/commands/notify_wait.h"
 #include "runtime/compile/compile.h"
 #include "runtime/container/state_directory.h"
@@ -27,6 +28,44 @@
 
 namespace minirun {
 namespace {
+
+struct RunCommand {
+  LaunchOptions launch;
+  std::optional<std::string> bundle;   // that of --bundle
+  std::vector<std::string> arguments;  // [BUNDLE] [ID]
+  std::optional<std::string> id;       // not given: one is made up
+  bool detach = false;
+  bool keep = false;
+  bool no_init = false;
+
+  uint64_t descriptors() const { return descriptors_of(launch); }
+};
+
+void describe(Options& options, RunCommand& command) {
+  options.flag("-d,--detach", command.detach, "return once the workload runs");
+  options.flag("--keep", command.keep, "keep the container's state after its end, for wait and state");
+  options.flag("--no-init", command.no_init, "run the workload as PID 1, without minirun's init");
+  options.value("-b,--bundle", "DIR", command.bundle, kBundleText);
+  describe_without_bundle(options, command.launch);
+  options.bundle_and_id(command.arguments);
+}
+
+// One argument alone is a bundle if it looks like one, as in `minirun run bundle/`; else it is an id, as runc has it.
+RunCommand with_arguments(RunCommand command) {
+  const auto& given = command.arguments;
+  if (command.bundle) {
+    command.launch.bundle = *command.bundle;
+    if (!given.empty()) command.id = given.back();
+    return command;
+  }
+  if (given.empty()) return command;
+  const std::string& first = given[0];
+  bool is_bundle = given.size() == 2 || first.find('/') != std::string::npos || first == "." || first == ".." ||
+                   access((first + "/config.json").c_str(), F_OK) == 0;
+  (is_bundle ? command.launch.bundle : command.id.emplace()) = first;
+  if (given.size() == 2) command.id = given[1];
+  return command;
+}
 
 MemoryFacts memory_facts(const CgroupStats& stats) {
   MemoryFacts facts;
@@ -153,13 +192,8 @@ Result<void> Run::clean_up() {
   return state.write(creation_.record());  // for `wait`: how it ended
 }
 
-}  // namespace
-
-Result<Outcome> supervise_to_end(const Prepared& prepared, Creation& creation, bool keep) {
-  return Run(prepared, creation, false, keep).supervise();
-}
-
-Result<Outcome> perform(const GlobalOptions& global, const RunCommand& command) {
+Result<Outcome> perform(const GlobalOptions& global, const RunCommand& given) {
+  const RunCommand command = with_arguments(given);
   if (command.id) TRY(check_id(*command.id));
   TRY(check_launch_options(command.launch));
   bool entered = TRY(enter_user_namespace(command.launch.bundle));  // before anything is opened
@@ -189,6 +223,34 @@ Result<Outcome> perform(const GlobalOptions& global, const RunCommand& command) 
   }
   outcome->out = made_up;
   return outcome;
+}
+
+}  // namespace
+
+Result<Outcome> supervise_to_end(const Prepared& prepared, Creation& creation, bool keep) {
+  return Run(prepared, creation, false, keep).supervise();
+}
+
+Command run_command() {
+  return Command::of<RunCommand, describe, perform>({
+      .summary = "create and start a container, wait for it, return its exit status",
+      .arguments = "[BUNDLE] [ID]",
+      .description =
+          "Creates the container that BUNDLE/config.json describes, starts it, and stays in the foreground: signals go "
+          "to the workload, the terminal is the workload's, and nothing is left when it ends. One argument is the "
+          "bundle if it contains a slash or is a directory with a config.json; otherwise it is the ID. Without an ID "
+          "minirun makes one of twelve random hexadecimal digits, and with --detach prints it once the workload "
+          "runs.\n\n"
+          "minirun's own init runs as PID 1. It reaps orphans and forwards each signal once. With --no-init the "
+          "workload is PID 1, as systemd and s6 want it. A container that joins a pid namespace by path has no init "
+          "of its own.\n\n"
+          "When the workload is killed, one line on stderr names the cause: the memory limit, a signal, a seccomp "
+          "filter.",
+      .examples = {{{"minirun run bundle/", "run in the foreground; the exit status is the workload's"},
+                    {"minirun run -d --pid-file web.pid bundle/ web1",
+                     "run web1 in the background and write its pid to web.pid"}}},
+      .exit_statuses = kWorkloadStatuses,
+  });
 }
 
 }  // namespace minirun

@@ -12,6 +12,16 @@
 namespace minirun {
 namespace {
 
+struct SpecCommand {
+  std::string bundle = ".";
+  bool rootless = false;
+};
+
+void describe(Options& options, SpecCommand& command) {
+  options.value("-b,--bundle", "DIR", command.bundle, "write config.json here (default: the current directory)");
+  options.flag("--rootless", command.rootless, "write it for a container of the calling user");
+}
+
 Result<void> write_whole(int fd, const std::string& text) {
   for (size_t done = 0; done < text.size();) {
     ssize_t n = write(fd, text.data() + done, text.size() - done);
@@ -33,14 +43,25 @@ Result<void> write_config(const std::string& bundle, const std::string& text) {
   return written;
 }
 
-}  // namespace
-
 Result<Outcome> perform(const GlobalOptions&, const SpecCommand& command) {
   std::optional<RootlessOwner> rootless;
   if (command.rootless) rootless = RootlessOwner{geteuid(), getegid()};
   auto written = write_config(command.bundle, default_spec(rootless));
   if (!written.ok()) return wrap(written.error(), "spec");
   return Outcome{};
+}
+
+}  // namespace
+
+Command spec_command() {
+  return Command::of<SpecCommand, describe, perform>({
+      .summary = "write a config.json to start from",
+      .description =
+          "Writes a config.json with safe defaults, which runs a shell in the directory rootfs beside it. It never "
+          "overwrites a file.",
+      .examples = {{{"minirun spec --bundle bundle/", "write bundle/config.json"},
+                    {"minirun spec --rootless", "for a container that the calling user can run without root"}}},
+  });
 }
 
 }  // namespace minirun

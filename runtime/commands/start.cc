@@ -23,6 +23,14 @@
 namespace minirun {
 namespace {
 
+struct StartCommand {
+  std::string id;
+};
+
+void describe(Options& options, StartCommand& command) {
+  options.id(command.id);
+}
+
 constexpr const char* kStopped = "cannot start a container that has stopped";
 constexpr const char* kStoppedWaiting = "cannot start a container that has stopped: it ended while it waited for start";
 
@@ -121,10 +129,24 @@ Result<Outcome> start(Container container) {
   return wait_for_ready(*relay, "start " + record.id, record.init.pid, container.init.get(), signals);
 }
 
-}  // namespace
-
 Result<Outcome> perform(const GlobalOptions& global, const StartCommand& command) {
   return start(TRY(find_locked(global.root, command.id)));
+}
+
+}  // namespace
+
+Command start_command() {
+  return Command::of<StartCommand, describe, perform>({
+      .summary = "run the workload of a created container",
+      .arguments = "ID",
+      .description =
+          "Runs the workload of a created container and returns once its program is executed. If the program cannot "
+          "be executed, or a startContainer hook fails, start reports it and the container is stopped.",
+      .examples = {{{"minirun start web1", "run the workload of web1"},
+                    {"minirun --log start.json --log-format json start web1",
+                     "the same, with errors as JSON in start.json too"}}},
+      .exit_statuses = kLaunchStatuses,
+  });
 }
 
 }  // namespace minirun

@@ -24,6 +24,26 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kKilled = 137;  // 128 + SIGKILL
 
+constexpr ExitStatus kStopStatuses[] = {
+    {"0", "the container ended within the time"},
+    {"137", "the container had to be killed"},
+    {"1", "minirun failed; one line on stderr says why"},
+};
+
+struct StopCommand {
+  std::string id;
+  std::string signal;  // "": the annotation org.opencontainers.image.stopSignal, else TERM
+  std::string timeout = "10s";
+};
+
+void describe(Options& options, StopCommand& command) {
+  options.value("-s,--signal", "SIGNAL", command.signal,
+                "number or name (default: the image's stop signal, else TERM)");
+  options.value("-t,--timeout", "TIME", command.timeout,
+                "kill what still runs after this time, such as 500ms, 10s or 1m30s (default: 10s)");
+  options.id(command.id);
+}
+
 struct Request {
   int signal = SIGTERM;
   std::string signal_name = "TERM";
@@ -89,8 +109,6 @@ void remember(const Container& found) {
                             remembered.error().text()));
 }
 
-}  // namespace
-
 Result<Outcome> perform(const GlobalOptions& global, const StopCommand& command) {
   Container found = TRY(find_settled(global, command.id));
   Request request = TRY(read_request(command, found.record));
@@ -109,6 +127,22 @@ Result<Outcome> perform(const GlobalOptions& global, const StopCommand& command)
                         ? "it was not started"
                         : fmt::format("it did not end within {} of {}", command.timeout, request.signal_name);
   return Outcome{kKilled, "", fmt::format("minirun: stop {}: killed: {}", command.id, why)};
+}
+
+}  // namespace
+
+Command stop_command() {
+  return Command::of<StopCommand, describe, perform>({
+      .summary = "end a container: its stop signal first, SIGKILL after a time",
+      .arguments = "ID",
+      .description =
+          "Sends the stop signal (--signal, or the image's, or TERM), waits, and kills what still runs after "
+          "--timeout.",
+      .examples = {{{"minirun stop web1", "SIGTERM, then SIGKILL after 10 seconds"},
+                    {"minirun stop --signal QUIT --timeout 1m30s web1",
+                     "SIGQUIT, then SIGKILL after a minute and a half"}}},
+      .exit_statuses = kStopStatuses,
+  });
 }
 
 }  // namespace minirun

@@ -111,10 +111,23 @@ Result<std::string> update(const GlobalOptions& global, const UpdateCommand& com
   return std::string(nothing ? "minirun: warning: update " + command.id + ": no change was requested" : "");
 }
 
-}  // namespace
-
 Result<Outcome> perform(const GlobalOptions& global, const UpdateCommand& command) {
   return Outcome{0, "", TRY(update(global, command))};
+}
+
+}  // namespace
+
+Command update_command() {
+  return Command::of<UpdateCommand, describe, perform>({
+      .summary = "change the limits of a container",
+      .arguments = "ID",
+      .description = "Changes the limits of an existing container. Other limits stay as they are. If the kernel "
+                     "refuses one limit, "
+                     "that is an error and minirun restores those it had changed.\n\n"
+                     "SIZE is a number of bytes, or one with a suffix: 512k, 64M, 1.5g; -1 means no limit.",
+      .examples = {{{"minirun update --memory 64M --pids-limit 100 web1", "at most 64 MiB and 100 processes"},
+                    {"minirun update --cpu-quota 50000 --cpu-period 100000 web1", "half a CPU"}}},
+  });
 }
 
 }  // namespace minirun

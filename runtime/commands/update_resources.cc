@@ -201,6 +201,35 @@ void put_first(std::vector<Write>* writes, std::string_view later, std::string_v
 
 }  // namespace
 
+void describe(Options& options, UpdateCommand& command) {
+  options.value("-r,--resources", "FILE", command.resources, "a resources object as in config.json; - reads stdin");
+  options.group("Memory");
+  options.value("--memory", "SIZE", command.memory, "memory limit, such as 64M; -1: no limit");
+  options.value("--memory-reservation", "SIZE", command.memory_reservation,
+                "memory protected from reclaim, such as 32M");
+  options.value("--memory-swap", "SIZE", command.memory_swap, "memory and swap together, such as 128M; -1: no limit");
+  options.group("CPU");
+  options.value("--cpu-quota", "USEC", command.cpu_quota, "microseconds of CPU time in each period; -1: no limit");
+  options.value("--cpu-period", "USEC", command.cpu_period, "length of the period, 1000 to 1000000");
+  options.value("--cpu-burst", "USEC", command.cpu_burst, "unused quota that may be saved for later");
+  options.value("--cpu-share", "N", command.cpu_share, "weight of its CPU use against other cgroups, 2 to 262144");
+  options.value("--cpu-idle", "0|1", command.cpu_idle, "1: run only when nothing else wants the CPU");
+  options.value("--cpuset-cpus", "LIST", command.cpuset_cpus, "CPUs to run on, such as 0-3,7");
+  options.value("--cpuset-mems", "LIST", command.cpuset_mems, "memory nodes to use, such as 0-1");
+  options.group("Processes and I/O");
+  options.value("--pids-limit", "N", command.pids_limit, "number of processes and threads; -1: no limit");
+  options.value("--blkio-weight", "N", command.blkio_weight, "weight of its I/O against other cgroups, 10 to 1000");
+  options.group("Intel RDT");
+  options.value("--l3-cache-schema", "SCHEMA", command.l3_cache_schema, "cache allocation, such as L3:0=f0");
+  options.value("--mem-bw-schema", "SCHEMA", command.mem_bw_schema, "memory bandwidth, such as MB:0=70");
+  options.group("Only for cgroup v1 (refused unless they ask for nothing)");
+  options.value("--cpu-rt-period", "USEC", command.cpu_rt_period, "period of real-time tasks");
+  options.value("--cpu-rt-runtime", "USEC", command.cpu_rt_runtime, "CPU time of real-time tasks");
+  options.value("--kernel-memory", "SIZE", command.kernel_memory, "kernel memory limit");
+  options.value("--kernel-memory-tcp", "SIZE", command.kernel_memory_tcp, "TCP buffer memory limit");
+  options.id(command.id);
+}
+
 Result<CurrentLimits> read_current_limits(int cgroup_fd) {
   CurrentLimits current;
   current.memory_bytes = TRY(read_limit(cgroup_fd, "memory.max"));

@@ -13,6 +13,32 @@
 
 namespace minirun {
 
+// As runc has them; absent: unchanged.
+struct UpdateCommand {
+  std::string id;
+  std::string resources;  // a file, "-" for stdin; "": none
+  std::optional<uint16_t> blkio_weight;
+  std::optional<uint64_t> cpu_period;
+  std::optional<int64_t> cpu_quota;
+  std::optional<uint64_t> cpu_burst;
+  std::optional<uint64_t> cpu_rt_period;
+  std::optional<int64_t> cpu_rt_runtime;
+  std::optional<uint64_t> cpu_share;
+  std::optional<int64_t> cpu_idle;
+  std::optional<std::string> cpuset_cpus;
+  std::optional<std::string> cpuset_mems;
+  std::optional<std::string> memory;  // bytes, or with a suffix k, m, g; -1: no limit
+  std::optional<std::string> memory_reservation;
+  std::optional<std::string> memory_swap;
+  std::optional<std::string> kernel_memory;
+  std::optional<std::string> kernel_memory_tcp;
+  std::optional<int64_t> pids_limit;
+  std::optional<std::string> l3_cache_schema;
+  std::optional<std::string> mem_bw_schema;
+};
+
+void describe(Options& options, UpdateCommand& command);
+
 // What the cgroup has now, where other values are judged by it. Empty: the controller is not enabled, so it has no
 // limit.
 struct CurrentLimits {

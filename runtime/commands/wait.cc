@@ -10,6 +10,21 @@
 #include "runtime/text/log.h"
 
 namespace minirun {
+namespace {
+
+constexpr ExitStatus kWaitStatuses[] = {
+    {"N", "the workload's own status, or 128+N when signal N ended it"},
+    {"1", "the status is not known, or minirun failed; one line on stderr says why"},
+};
+
+struct WaitCommand {
+  std::string id;
+};
+
+void describe(Options& options, WaitCommand& command) {
+  options.id(command.id);
+}
+
 Result<Outcome> perform(const GlobalOptions& global, const WaitCommand& command) {
   Container found = TRY(find_container(global.root, command.id));
   if (found.record.exit_status) return Outcome{*found.record.exit_status};
@@ -32,6 +47,22 @@ Result<Outcome> perform(const GlobalOptions& global, const WaitCommand& command)
     report_line(
         fmt::format("minirun: warning: wait {}: record the exit status: {}", command.id, remembered.error().text()));
   return Outcome{exit_status};
+}
+
+}  // namespace
+
+Command wait_command() {
+  return Command::of<WaitCommand, describe, perform>({
+      .summary = "wait until a container ends, return its exit status",
+      .arguments = "ID",
+      .description =
+          "Returns when the container ends, with its exit status. The status is known if the kernel reports it (Linux "
+          "6.15 and newer) or if run --keep, stop or an earlier wait recorded it.",
+      .examples = {{{"minirun wait web1", "block until web1 ends"},
+                    {"minirun --root /tmp/state wait web1",
+                     "the same, of a container whose state is below /tmp/state"}}},
+      .exit_statuses = kWaitStatuses,
+  });
 }
 
 }  // namespace minirun

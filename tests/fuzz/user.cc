@@ -44,7 +44,7 @@ void check_user(const oci::User& user, const std::string& text) {
 }
 
 // Only what is sound is refused for nothing.
-bool is_sound(const ExecCommand& command) {
+bool is_sound(const ProcessOptions& command) {
   size_t colon = command.user.find(':');
   bool user = command.user.empty() || (id_of(std::string_view(command.user).substr(0, colon)) &&
                                        (colon == std::string::npos || id_of(command.user.substr(colon + 1))));
@@ -57,7 +57,7 @@ bool is_sound(const ExecCommand& command) {
 
 FUZZ(input) {
   using namespace minirun;
-  ExecCommand command;
+  ProcessOptions command;
   command.arguments = {"/bin/id"};
   command.user = input.part('\n');
   while (!input.empty() && command.additional_gids.size() < 20) command.additional_gids.emplace_back(input.part('\n'));

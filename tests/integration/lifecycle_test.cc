@@ -334,6 +334,7 @@ TEST_F(Lifecycle, PlanPrintsTheStepsAndMakesNothing) {
   Outcome outcome = call({"plan", bundle.path()});
   EXPECT_EQ(outcome.code, 0) << describe(outcome);
   EXPECT_NE(outcome.out.find("/dev/shm"), std::string::npos) << outcome.out;
+  EXPECT_NE(call({"plan", "--no-init", bundle.path()}).out, outcome.out);
   outcome = call({"plan", bundle.path(), "--format", "json"});
   EXPECT_EQ(outcome.code, 0) << describe(outcome);
   EXPECT_TRUE(json::accept(outcome.out)) << outcome.out;

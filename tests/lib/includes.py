@@ -31,8 +31,7 @@ LIBRARIES = {
     "spdlog/": ["runtime/text/log.cc"],
     "seccomp.h": ["runtime/seccomp/filter.cc"],
     "sys/capability.h": ["runtime/compile/capabilities.cc"],
-    "CLI/": ["runtime/commands/options.cc", "runtime/commands/option_groups.cc", "runtime/commands/criu_options.cc",
-             "runtime/commands/describe_options.h", "runtime/commands/command_table.cc"],
+    "CLI/": ["runtime/commands/options.cc"],
     "systemd/": ["cgroups/systemd/helper/bus.cc", "cgroups/systemd/helper/message.cc", "cgroups/systemd/helper/main.cc",
                  "cgroups/systemd/helper/bus.h", "cgroups/systemd/helper/message.h"],
 }

@@ -49,6 +49,13 @@ class Includes(unittest.TestCase):
         found = self.findings(runtime__low__a_cc="#include <nlohmann/json.hpp>\nint low() { return 1; }\n")
         self.assertEqual(found, ["runtime/low/a.cc:1: <nlohmann/json.hpp> is for runtime/text/json.cc only"])
 
+    def test_a_command_knows_the_parser_by_options_alone(self):
+        found = self.findings(runtime__high__b_h="#include <CLI/CLI.hpp>\nint high();\n",
+                              runtime__low__a_cc="#include <CLI/App.hpp>\nint low() { return 1; }\n")
+        self.assertEqual([line.split(": ", 1)[1] for line in found],
+                         ["<CLI/CLI.hpp> is for runtime/commands/options.cc only",
+                          "<CLI/App.hpp> is for runtime/commands/options.cc only"])
+
     def test_an_unused_include_is_found(self):
         found = self.findings(runtime__main_cc='#include "runtime/high/b.h"\nint main() { return 0; }\n')
         self.assertEqual(found, ["runtime/main.cc:1: uses nothing of runtime/high/b.h"])

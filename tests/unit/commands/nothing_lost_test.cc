@@ -11,8 +11,8 @@
 #include <set>
 #include <sstream>
 
+#include "runtime/commands/command_line.h"
 #include "runtime/commands/command_table.h"
-#include "runtime/commands/options.h"
 #include "runtime/compile/compile.h"
 #include "runtime/compile/plan_print.h"
 #include "runtime/oci/annotations.h"
@@ -132,7 +132,6 @@ const std::map<std::string, std::string> kOptions = {
     {"restore --", "CriuArguments.RestoreIsMinirunsChildAndTakesWhatIsOutside"},
     {"restore --no-pivot", "Checkpoint.OptionsThatRestoreCannotHonourAreWarnings"},
     {"restore --no-new-keyring", "Checkpoint.OptionsThatRestoreCannotHonourAreWarnings"},
-    {"plan --no-init", "NothingLost.PlanWithoutTheInitIsAnother"},
     {"help --help", "Help.IsTheSameByAllItsNames"},
 };
 
@@ -281,7 +280,7 @@ TEST(NothingLost, EveryOptionIsGivenByATest) {
     });
   };
   CommandTable table = read_command_table();
-  table.commands.push_back({"", "", table.options, false, false});
+  table.commands.push_back({"", {}, table.options});
   for (const CommandEntry& command : table.commands)
     for (const OptionEntry& option : command.options) {
       bool any = std::any_of(option.spellings.begin(), option.spellings.end(),
@@ -309,14 +308,9 @@ Invocation parse_words(std::vector<std::string> words) {
 }
 
 TEST(NothingLost, DebugStaysBesideALogLevel) {
-  EXPECT_TRUE(parse_words({"minirun", "--debug", "--log-level", "info", "list"}).global.debug);
-  EXPECT_TRUE(parse_words({"minirun", "--log-level", "debug", "list"}).global.debug);
-  EXPECT_FALSE(parse_words({"minirun", "--log-level", "error", "list"}).global.debug);
-}
-
-TEST(NothingLost, PlanWithoutTheInitIsAnother) {
-  EXPECT_FALSE(std::get<PlanCommand>(parse_words({"minirun", "plan", "bundle"}).command).no_init);
-  EXPECT_TRUE(std::get<PlanCommand>(parse_words({"minirun", "plan", "--no-init", "bundle"}).command).no_init);
+  EXPECT_TRUE(wants_debug(parse_words({"minirun", "--debug", "--log-level", "info", "list"}).global));
+  EXPECT_TRUE(wants_debug(parse_words({"minirun", "--log-level", "debug", "list"}).global));
+  EXPECT_FALSE(wants_debug(parse_words({"minirun", "--log-level", "error", "list"}).global));
 }
 
 }  // namespace

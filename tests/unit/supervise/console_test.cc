@@ -14,7 +14,7 @@ namespace {
 
 using rig::Foreground;
 using rig::Init;
-using rig::Options;
+using rig::Setting;
 
 TEST(CheckConsole, KnowsWhichOptionsFitTogether) {
   EXPECT_TRUE(check_console(false, false, "").ok());
@@ -226,8 +226,8 @@ struct GuardedRun {
   termios before = settings_of(caller.slave.get());
   UniqueFd cgroup_kill{open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)};
 
-  Options options(std::function<void()> first = [] {}) {
-    return Options{.init = wait_for_hang_up,
+  Setting options(std::function<void()> first = [] {}) {
+    return Setting{.init = wait_for_hang_up,
                    .terminal = true,
                    .input = caller.slave.get(),
                    .output = caller.slave.get(),
@@ -311,7 +311,7 @@ TEST(Guard, WhoseDeathIsNotMissedLeavesMinirunRunning) {
 
 TEST(Guard, IsNotStartedWithoutAnythingToGuard) {
   EXPECT_EQ(Watchdog().pid(), -1);
-  Foreground run(Options{.init = [](const Init& init) { return rig::read_bytes(init.terminal, 1).empty() ? 1 : 0; },
+  Foreground run(Setting{.init = [](const Init& init) { return rig::read_bytes(init.terminal, 1).empty() ? 1 : 0; },
                          .terminal = true});
   run.await_start();
   EXPECT_EQ(child_of(run.pid(), "minirun-guard"), -1);

@@ -133,7 +133,7 @@ struct Init {
   }
 };
 
-struct Options {
+struct Setting {
   std::function<int(const Init&)> init;  // returns the exit code
   bool terminal = false;
   int input = -1;  // -1: /dev/null
@@ -151,7 +151,7 @@ struct Status {
 
 class Foreground {
  public:
-  explicit Foreground(const Options& options) {
+  explicit Foreground(const Setting& options) {
     Pipe status = make_pipe();
     Pipe records = make_pipe();
     pid_ = fork();
@@ -201,7 +201,7 @@ class Foreground {
   }
 
  private:
-  static int supervise(const Options& options, int status_fd, int records) {
+  static int supervise(const Setting& options, int status_fd, int records) {
     Status status;
     auto done = run(options, status_fd, records, &status);
     status.kind = done.ok() ? Status::Kind::ended : Status::Kind::error;
@@ -209,7 +209,7 @@ class Foreground {
     return write(status_fd, &status, sizeof status) == sizeof status ? 0 : 1;
   }
 
-  static Result<void> run(const Options& options, int status_fd, int records, Status* status) {
+  static Result<void> run(const Setting& options, int status_fd, int records, Status* status) {
     UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
     (void)dup2(options.input < 0 ? null.get() : options.input, 0);
     (void)dup2(options.output < 0 ? null.get() : options.output, 1);

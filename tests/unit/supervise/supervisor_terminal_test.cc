@@ -9,11 +9,11 @@ namespace {
 
 using rig::Foreground;
 using rig::Init;
-using rig::Options;
+using rig::Setting;
 
 TEST(SuperviseTerminal, RelaysBothWays) {
   rig::Pty caller = rig::open_pty();
-  Foreground run(Options{.init =
+  Foreground run(Setting{.init =
                              [](const Init& init) {
                                rig::set_raw(init.terminal);
                                (void)rig::write_bytes(init.terminal, ">");
@@ -38,7 +38,7 @@ TEST(SuperviseTerminal, RelaysBothWays) {
 TEST(SuperviseTerminal, EndOfTheInputLasts) {
   rig::Pipe input = rig::make_pipe();
   input.writer.reset();
-  Foreground run(Options{.init =
+  Foreground run(Setting{.init =
                              [&](const Init& init) {
                                char byte = 0;
                                for (int reads = 0; reads < 3; ++reads)
@@ -58,7 +58,7 @@ TEST(SuperviseTerminal, EndOfTheInputLasts) {
 TEST(SuperviseTerminal, LosesNothingToASlowReader) {
   const std::string sent = rig::pattern(1 << 20);
   rig::Pipe output = rig::make_pipe();
-  Foreground run(Options{.init =
+  Foreground run(Setting{.init =
                              [&](const Init& init) {
                                rig::set_raw(init.terminal);
                                return rig::write_bytes(init.terminal, sent) ? 0 : 1;
@@ -79,7 +79,7 @@ TEST(SuperviseTerminal, LosesNothingToASlowReader) {
 TEST(SuperviseTerminal, HoldsInputBackForASlowWorkload) {
   const std::string sent = rig::pattern(1 << 20);
   rig::Pipe input = rig::make_pipe();
-  Foreground run(Options{.init =
+  Foreground run(Setting{.init =
                              [&](const Init& init) {
                                rig::set_raw(init.terminal);
                                init.record("", 1);
@@ -105,7 +105,7 @@ TEST(SuperviseTerminal, HoldsInputBackForASlowWorkload) {
 
 TEST(SuperviseTerminal, KeepsTheExitCodeWhenNobodyReadsTheOutput) {
   rig::Pipe output = rig::make_pipe();
-  Foreground run(Options{.init =
+  Foreground run(Setting{.init =
                              [](const Init& init) {
                                rig::set_raw(init.terminal);
                                return rig::write_bytes(init.terminal, rig::pattern(1 << 20)) ? 7 : 1;
@@ -126,7 +126,7 @@ TEST(SuperviseTerminal, KeepsTheExitCodeWhenNobodyReadsTheOutput) {
 TEST(SuperviseTerminal, TellsOfAFullDisk) {
   UniqueFd full(open("/dev/full", O_WRONLY | O_CLOEXEC));
   if (!full) GTEST_SKIP() << "no /dev/full";
-  Foreground run(Options{.init =
+  Foreground run(Setting{.init =
                              [](const Init& init) {
                                rig::set_raw(init.terminal);
                                return rig::write_bytes(init.terminal, rig::pattern(100000)) ? 7 : 1;
@@ -142,7 +142,7 @@ TEST(SuperviseTerminal, TellsOfAFullDisk) {
 TEST(SuperviseTerminal, LeavesTheCallersDescriptorsBlocking) {
   rig::Pty caller = rig::open_pty();
   rig::Pipe output = rig::make_pipe();
-  Foreground run(Options{.init =
+  Foreground run(Setting{.init =
                              [](const Init& init) {
                                rig::set_raw(init.terminal);
                                (void)rig::write_bytes(init.terminal, "x");
@@ -163,7 +163,7 @@ TEST(SuperviseTerminal, RelaysThroughSockets) {
   int ends[2];
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
   UniqueFd near(ends[0]), far(ends[1]);
-  Foreground run(Options{.init =
+  Foreground run(Setting{.init =
                              [](const Init& init) {
                                rig::set_raw(init.terminal);
                                (void)rig::write_bytes(init.terminal, "x");
@@ -180,7 +180,7 @@ TEST(SuperviseTerminal, RelaysThroughSockets) {
 
 TEST(SuperviseTerminal, HearsAWorkloadThatClosesItsTerminalAndOpensItAgain) {
   rig::Pipe output = rig::make_pipe();
-  Foreground run(Options{.init =
+  Foreground run(Setting{.init =
                              [](const Init& init) {
                                std::string name = ttyname(init.terminal);
                                (void)close(init.terminal);
@@ -198,7 +198,7 @@ TEST(SuperviseTerminal, HearsAWorkloadThatClosesItsTerminalAndOpensItAgain) {
 // Processes that the init leaves behind, without a pid namespace that would end them, and a reader that is slower.
 TEST(SuperviseTerminal, StopsDrainingWhenSomebodyKeepsWriting) {
   rig::Pipe output = rig::make_pipe();
-  Foreground run(Options{.init =
+  Foreground run(Setting{.init =
                              [](const Init& init) {
                                rig::set_raw(init.terminal);
                                for (int i = 0; i < 4; i++) {
@@ -236,7 +236,7 @@ TEST(SuperviseTerminal, GivesUpAReaderThatStoppedReading) {
   while (write(output.writer.get(), "x", 1) == 1) {
   }
   ASSERT_EQ(fcntl(output.writer.get(), F_SETFL, 0), 0);
-  Foreground run(Options{.init = [](const Init& init) { return rig::write_bytes(init.terminal, "unread") ? 9 : 1; },
+  Foreground run(Setting{.init = [](const Init& init) { return rig::write_bytes(init.terminal, "unread") ? 9 : 1; },
                          .terminal = true,
                          .output = output.writer.get()});
   run.await_start();
@@ -252,7 +252,7 @@ TEST(SuperviseTerminal, FollowsTheWindow) {
   rig::Pty caller = rig::open_pty();
   winsize size = size_of(33, 101);
   ASSERT_EQ(ioctl(caller.master.get(), TIOCSWINSZ, &size), 0);
-  Foreground run(Options{.init =
+  Foreground run(Setting{.init =
                              [](const Init& init) {
                                init.take_terminal();
                                sigset_t mask;
@@ -297,7 +297,7 @@ TEST(SuperviseTerminal, FollowsTheWindow) {
 TEST(SuperviseTerminal, LeavesTheTerminalToTheShellWhileInTheBackground) {
   rig::Pty caller = rig::open_pty();
   rig::Pipe foreground = rig::make_pipe();
-  Foreground run(Options{.init =
+  Foreground run(Setting{.init =
                              [](const Init& init) {
                                rig::set_raw(init.terminal);
                                return rig::read_bytes(init.terminal, 1) == "y" ? 0 : 1;
@@ -333,7 +333,7 @@ TEST(SuperviseTerminal, SetsRawModeAgainWhenContinued) {
   rig::Pty caller = rig::open_pty();
   termios saved{};
   ASSERT_EQ(tcgetattr(caller.slave.get(), &saved), 0);
-  Foreground run(Options{.init =
+  Foreground run(Setting{.init =
                              [](const Init& init) {
                                sigset_t mask;
                                (void)sigemptyset(&mask);

@@ -13,7 +13,7 @@ namespace {
 
 using rig::Foreground;
 using rig::Init;
-using rig::Options;
+using rig::Setting;
 
 struct Record {
   int number;
@@ -42,7 +42,7 @@ void send(pid_t pid, int number) {
 
 // Whoever traces the init can make it say anything for ever.
 TEST(Supervise, SignalsAreHandedOnThoughTheInitSendsWithoutEnd) {
-  Foreground run(Options{.init = [](const Init& init) {
+  Foreground run(Setting{.init = [](const Init& init) {
     pid_t flood = fork();
     if (flood == 0) {
       (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -61,7 +61,7 @@ TEST(Supervise, SignalsAreHandedOnThoughTheInitSendsWithoutEnd) {
 }
 
 TEST(Supervise, HandsEverySignalOnExactlyOnce) {
-  Foreground run(Options{.init = record_signals});
+  Foreground run(Setting{.init = record_signals});
   run.await_start();
   for (int number = 1; number <= kLast; number++) {
     if (number == SIGKILL || number == SIGSTOP || number == SIGCHLD) continue;
@@ -103,13 +103,13 @@ void expect_burst(Foreground& run, int count) {
 }
 
 TEST(Supervise, KeepsTwoThousandQueuedSignalsWithTheirValues) {
-  Foreground run(Options{.init = record_signals});
+  Foreground run(Setting{.init = record_signals});
   run.await_start();
   expect_burst(run, 2000);
 }
 
 TEST(Supervise, WaitsForAReceiverWhoseSignalQueueIsFull) {
-  Foreground run(Options{.init = [](const Init& init) {
+  Foreground run(Setting{.init = [](const Init& init) {
     rlimit limit{64, 64};
     (void)setrlimit(RLIMIT_SIGPENDING, &limit);
     return record_signals(init);
@@ -119,7 +119,7 @@ TEST(Supervise, WaitsForAReceiverWhoseSignalQueueIsFull) {
 }
 
 TEST(Supervise, DoesNotDependOnWhatTheCallerIgnoredOrBlocked) {
-  Foreground run(Options{.init = record_signals, .before = [] {
+  Foreground run(Setting{.init = record_signals, .before = [] {
                            for (int number : {SIGCHLD, SIGINT, SIGTERM, SIGPIPE}) (void)signal(number, SIG_IGN);
                            sigset_t mask;
                            (void)sigemptyset(&mask);
@@ -137,7 +137,7 @@ TEST(Supervise, DoesNotDependOnWhatTheCallerIgnoredOrBlocked) {
 }
 
 TEST(Supervise, ForwardsTerminalStopSignalsWithoutStopping) {
-  Foreground run(Options{.init = record_signals});
+  Foreground run(Setting{.init = record_signals});
   run.await_start();
   for (int number : {SIGTSTP, SIGTTIN, SIGTTOU, kLast}) {
     send(run.pid(), number);
@@ -149,7 +149,7 @@ TEST(Supervise, ForwardsTerminalStopSignalsWithoutStopping) {
 }
 
 TEST(Supervise, TellsTheSignalThatKilledAnInit) {
-  Foreground run(Options{.init = [](const Init&) {
+  Foreground run(Setting{.init = [](const Init&) {
     (void)raise(SIGKILL);
     return 0;
   }});
@@ -158,7 +158,7 @@ TEST(Supervise, TellsTheSignalThatKilledAnInit) {
 }
 
 TEST(Supervise, PrefersTheWaitStatusThatTheInitTells) {
-  Foreground run(Options{.init = [](const Init& init) {
+  Foreground run(Setting{.init = [](const Init& init) {
     init.send(Message::exited, SIGSEGV | 0x80);
     return 128 + SIGSEGV;
   }});
@@ -169,7 +169,7 @@ TEST(Supervise, PrefersTheWaitStatusThatTheInitTells) {
 }
 
 TEST(Supervise, ReturnsWhileAFailedInitWaitsForTheHangUp) {
-  Foreground run(Options{.init = [](const Init& init) {
+  Foreground run(Setting{.init = [](const Init& init) {
     init.send(Message::failed);
     char byte;
     (void)!recv(init.control, &byte, 1, 0);
