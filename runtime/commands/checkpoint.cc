@@ -18,6 +18,7 @@
 #include "runtime/criu/mount_points.h"
 #include "runtime/criu/run.h"
 #include "runtime/launch/remove.h"
+#include "runtime/oci/annotations.h"
 #include "runtime/oci/bundle.h"
 #include "sys/pidfd.h"
 
@@ -168,6 +169,7 @@ Command checkpoint_command() {
       .exit_statuses = kCheckpointStatuses,
   });
   command.needs = find_criu;
+  command.feature = feature_key::kCheckpoint;
   return command;
 }
 

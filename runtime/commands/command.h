@@ -91,6 +91,7 @@ class Command {
   int failure_status = 1;                    // of minirun itself; the workload has the others
   std::string_view errors_of{};              // stands before the id in errors; "": the command's name
   Result<std::string> (*needs)() = nullptr;  // looks for a program; without it the command's help fails, for engines
+  std::string_view feature{};                // the annotation of `features` that says that minirun has the command
 
  private:
   using Object = std::unique_ptr<void, void (*)(void*)>;

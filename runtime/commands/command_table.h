@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table of commands. The command line, help, manual pages and completions come from it.
+// The table of commands. The command line, help, manual pages, completions and `features` come from it.
 #pragma once
 
 #include <span>

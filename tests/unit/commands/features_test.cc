@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/commands/feature_list.h"
+#include "runtime/commands/features.h"
 
 #include <gtest/gtest.h>
 
