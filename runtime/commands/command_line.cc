@@ -48,10 +48,10 @@ Invocation parse_command_line(int argc, char** argv) {
   auto root = default_root();
   GlobalOptions global;
   if (root.ok()) global.root = *root;
-  Parser parser;
+  Parser parser(arguments);
   describe(parser.program(), global);
   Commands commands = list_commands(parser, arguments);
-  Parser::Answer answer = parser.parse(arguments);
+  Parser::Answer answer = parser.parse();
   if (answer.version) return {global, version_command()};
   if (answer.help) return {global, help_on(answer.command)};
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -21,6 +22,14 @@ std::vector<std::string> spellings_of(std::string_view names) {
     names.remove_prefix(std::min(end + 1, names.size()));
   }
   return spellings;
+}
+
+// Whether word could name the option: "--x", "--x=1", "-x" with one hyphen more, or "-axe" for -x.
+bool may_name(std::string_view word, std::string_view option) {
+  if (word.size() < 2 || word[0] != '-') return false;
+  if (option.size() == 2) return word[1] != '-' && word.find(option[1], 1) != word.npos;
+  word.remove_prefix(word[1] == '-' ? 2 : 1);
+  return word.substr(0, word.find('=')) == option.substr(2);
 }
 
 const CLI::App* subcommand_of(CLI::App& app, const std::string& name) {
@@ -73,6 +82,20 @@ void Options::list(const char* names, std::string value, const char* text, std::
   if (parser_ == nullptr) entries_.push_back({spellings_of(names), std::move(value), text, group_, std::move(choices)});
 }
 
+// CLI11 takes microseconds for each option that it knows: it knows those that the command line could name.
+bool Options::parses(std::string_view names) const {
+  if (parser_ == nullptr) return false;
+  for (size_t end = 0; !names.empty(); names.remove_prefix(end)) {
+    end = std::min(names.find(','), names.size());
+    std::string_view name = names.substr(0, end);
+    if (name.starts_with('!')) name.remove_prefix(1);
+    if (std::any_of(words_->begin(), words_->end(), [&](const std::string& word) { return may_name(word, name); }))
+      return true;
+    end = std::min(end + 1, names.size());
+  }
+  return false;
+}
+
 std::vector<OptionEntry> Options::entries() const {
   std::vector<OptionEntry> all = entries_;
   all.push_back({{"-h", "--help"}, "", "print this help", "Options", {}});  // its reader has found it
@@ -81,7 +104,7 @@ std::vector<OptionEntry> Options::entries() const {
 
 void Options::flag(const char* names, bool& place, const char* text) {
   list(names, "", text);
-  if (parser_ != nullptr) parser_->add_flag(names, place);
+  if (parses(names)) parser_->add_flag(names, place);
 }
 
 // CLI11 sets the variable of a flag that is not given too.
@@ -90,23 +113,23 @@ void Options::flag(const char* names, std::optional<bool>& place, const char* te
   auto take = [&place](int64_t count) {
     if (count != 0) place = count > 0;
   };
-  if (parser_ != nullptr) parser_->add_flag_function(names, take);
+  if (parses(names)) parser_->add_flag_function(names, take);
 }
 
 void Options::ignored_flag(const char* names, const char* text) {
   list(names, "", text);
-  if (parser_ != nullptr) parser_->add_flag_function(names, [](int64_t) {});
+  if (parses(names)) parser_->add_flag_function(names, [](int64_t) {});
 }
 
 void Options::version_flag(const char* names, const char* text) {
   list(names, "", text);
-  if (parser_ != nullptr) parser_->set_version_flag(names, std::string());
+  if (parses(names)) parser_->set_version_flag(names, std::string());
 }
 
 template <class T>
 void Options::value(const char* names, const char* value, T& place, const char* text) {
   list(names, value, text);
-  if (parser_ != nullptr) parser_->add_option(names, place);
+  if (parses(names)) parser_->add_option(names, place);
 }
 template void Options::value(const char*, const char*, std::string&, const char*);
 template void Options::value(const char*, const char*, uint32_t&, const char*);
@@ -118,14 +141,14 @@ template void Options::value(const char*, const char*, std::optional<uint64_t>&,
 
 void Options::values(const char* names, const char* value, std::vector<std::string>& place, const char* text) {
   list(names, value, text);
-  if (parser_ != nullptr) parser_->add_option(names, place)->allow_extra_args(false)->take_all();
+  if (parses(names)) parser_->add_option(names, place)->allow_extra_args(false)->take_all();
 }
 
 void Options::choice(const char* names, std::initializer_list<const char*> words, std::string& place,
                      const char* text) {
   std::vector<std::string> choices(words.begin(), words.end());
   list(names, fmt::format("{}", fmt::join(choices, "|")), text, choices);
-  if (parser_ != nullptr) parser_->add_option(names, place)->check(CLI::IsMember(choices));
+  if (parses(names)) parser_->add_option(names, place)->check(CLI::IsMember(choices));
 }
 
 void Options::id(std::string& place) {
@@ -169,7 +192,8 @@ void Options::word(const char* name, std::string& place) {
   if (parser_ != nullptr) parser_->add_option(name, place);
 }
 
-Parser::Parser() : app_(std::make_unique<CLI::App>("", "minirun")), program_(*app_) {
+Parser::Parser(std::vector<std::string> words)
+    : words_(std::move(words)), app_(std::make_unique<CLI::App>("", "minirun")), program_(*app_, words_) {
   app_->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // the commands inherit it
   app_->require_subcommand(0, 1);
 }
@@ -181,11 +205,12 @@ Options& Parser::program() {
 }
 
 Options& Parser::command(const std::string& name) {
-  return commands_.try_emplace(name, *app_->add_subcommand(name)).first->second;
+  return commands_.try_emplace(name, *app_->add_subcommand(name), words_).first->second;
 }
 
-Parser::Answer Parser::parse(std::vector<std::string> arguments) {
+Parser::Answer Parser::parse() {
   Answer answer;
+  std::vector<std::string> arguments = words_;
   double_hyphens(*app_, &arguments);
   auto named = [this] {
     auto commands = app_->get_subcommands();

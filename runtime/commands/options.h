@@ -29,8 +29,9 @@ struct OptionEntry {
 // In all calls, names are those of one option ("-f,--format"), and place gets what the command line gives for it.
 class Options {
  public:
-  Options() = default;                                      // to print
-  explicit Options(CLI::App& parser) : parser_(&parser) {}  // to parse
+  Options() = default;  // to print
+  // To parse words, the command line, which outlives this.
+  Options(CLI::App& parser, const std::vector<std::string>& words) : parser_(&parser), words_(&words) {}
 
   // The options from here on stand below this title.
   void group(const char* title) { group_ = title; }
@@ -65,9 +66,11 @@ class Options {
   friend class Parser;
 
   void list(const char* names, std::string value, const char* text, std::vector<std::string> choices = {});
+  bool parses(std::string_view names) const;
   void split_rest() const;
 
   CLI::App* parser_ = nullptr;
+  const std::vector<std::string>* words_ = nullptr;
   std::string group_ = "Options";
   std::vector<OptionEntry> entries_;
   bool takes_id_ = false;
@@ -89,16 +92,18 @@ class Parser {
     std::string error;  // what else is wrong with the command line; "": nothing
   };
 
-  Parser();
+  // words: the command line without the program's name. Long options may have one hyphen, as Go's flag package has it
+  // ("-no-subreaper").
+  explicit Parser(std::vector<std::string> words);
   ~Parser();
 
   Options& program();  // the options before a command
   Options& command(const std::string& name);
 
-  // Long options may have one hyphen, as Go's flag package has it ("-no-subreaper").
-  Answer parse(std::vector<std::string> arguments);
+  Answer parse();
 
  private:
+  std::vector<std::string> words_;
   std::unique_ptr<CLI::App> app_;
   Options program_;
   std::map<std::string, Options> commands_;

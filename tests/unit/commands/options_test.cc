@@ -41,12 +41,12 @@ struct ParsedLine {
 ParsedLine parse_line(std::vector<std::string> words) {
   ParsedLine parsed;
   std::string root, looked_at;
-  Parser parser;
+  Parser parser(std::move(words));
   parser.program().version_flag("-v,--version", "print the version");
   parser.program().value("--root", "DIR", root, "a directory");
   describe(parser.command("do"), parsed.given);
   parser.command("look").word("WORD", looked_at);
-  parsed.answer = parser.parse(std::move(words));
+  parsed.answer = parser.parse();
   return parsed;
 }
 
@@ -112,6 +112,15 @@ TEST(Options, ReachTheirPlaces) {
   EXPECT_EQ(given.format, "json");
   EXPECT_EQ(given.id, "web1");
   EXPECT_EQ(given.rest, (std::vector<std::string>{"-a", "--", "sh"})) << "it is not minirun's to read";
+}
+
+TEST(Options, ShortFlagsStandTogether) {
+  auto [answer, given] = parse_line({"do", "-at", "web1"});
+  EXPECT_EQ(answer.error, "");
+  EXPECT_TRUE(given.all);
+  EXPECT_EQ(given.terminal, true);
+  EXPECT_EQ(parse_line({"do", "-ate", "A=1", "web1"}).given.env, (std::vector<std::string>{"A=1"}));
+  EXPECT_EQ(wrong_in({"do", "-ax", "web1"}), "The following argument was not expected: -x (minirun help do)");
 }
 
 TEST(Options, ThatAreNotGivenLeaveTheirPlaces) {
