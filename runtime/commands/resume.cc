@@ -20,7 +20,8 @@ void describe(Options& options, ResumeCommand& command) {
 Result<Outcome> perform(const GlobalOptions& global, const ResumeCommand& command) {
   Container container = TRY(find_locked(global.root, command.id));
   if (container.status != "paused") return fail(ErrorKind::state, "container not paused: {}", container.status);
-  TRY(thaw(TRY(open_running_cgroup(container)), std::chrono::steady_clock::now() + kFreezeTime));
+  Cgroup cgroup = TRY(open_running_cgroup(container));
+  TRY(thaw(cgroup, std::chrono::steady_clock::now() + kFreezeTime));
   return Outcome{};
 }
 
