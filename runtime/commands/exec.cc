@@ -1,42 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 // `minirun exec`: one more process in a container. Born in the container's cgroup, it joins the namespaces by the pidfd
 // of the first process; nothing of the host is open in it by then but what it was given as stdio.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <iterator>
 
 #include "cgroups/cpu_list.h"
-#include "cgroups/freezer.h"
-#include "cgroups/hierarchy.h"
 #include "cgroups/stats.h"
 #include "runtime/commands/command.h"
+#include "runtime/commands/exec_cgroup.h"
 #include "runtime/commands/exec_process.h"
 #include "runtime/commands/launch_options.h"
 #include "runtime/compile/home.h"
 #include "runtime/compile/join_facts.h"
 #include "runtime/compile/labels.h"
-#include "runtime/container/container.h"
 #include "runtime/diagnosis/death.h"
 #include "runtime/diagnosis/exit_status.h"
+#include "runtime/launch/announcement.h"
 #include "runtime/launch/child.h"
 #include "runtime/launch/create.h"
+#include "runtime/launch/gates.h"
 #include "runtime/launch/seccomp_agent.h"
-#include "runtime/oci/annotations.h"
 #include "runtime/oci/bundle.h"
 #include "runtime/resources/host_resources.h"
 #include "runtime/resources/systemd_scope.h"
 #include "runtime/seccomp/cache.h"
 #include "runtime/supervise/console.h"
-#include "runtime/supervise/init_channel.h"
+#include "runtime/supervise/supervisor.h"
 #include "runtime/text/log.h"
-#include "sys/file.h"
 #include "sys/pidfd.h"
 
 namespace minirun {
@@ -94,83 +88,56 @@ Result<void> check_status(const Container& container, bool ignore_paused) {
   return {};
 }
 
-// The container's cgroup, or one below it. A cgroup that passes its controllers on (systemd in the container) can hold
-// no process itself: then the one where the container's first process is.
-Result<Cgroup> exec_cgroup(const ContainerRecord& record, const std::vector<std::string>& options) {
-  if (record.cgroup.path.empty() && options.empty()) return Cgroup::none();
-  Cgroup own = TRY(open_cgroup(record));
-  std::string below;
-  if (!options.empty()) {
-    below = options.back();
-    if (options.size() > 1)
-      return fail(ErrorKind::usage, "--cgroup {}: must be given once: cgroup v2 has a single tree", below);
-    if (below.find(':') != std::string::npos)
-      return fail(ErrorKind::usage,
-                  "--cgroup {}: must be a path below the container's cgroup: controllers are for cgroup v1", below);
-    while (below.starts_with('/')) below.erase(0, 1);
-    while (below.ends_with('/')) below.pop_back();
-  } else {
-    auto enabled = read_file(own.fd(), "cgroup.subtree_control");
-    bool leaves_it = delegated_cgroup(record.annotations).has_value();  // so that it may pass them on later
-    if (!enabled.ok() || (enabled->find_first_not_of(" \n") == std::string::npos && !leaves_it)) return own;
-    auto text = read_file(AT_FDCWD, fmt::format("/proc/{}/cgroup", record.init.pid));
-    auto path = text.ok() ? own_cgroup_path(*text) : Result<std::string>(text.error());
-    if (path.ok() && path->starts_with(record.cgroup.path + "/")) below = path->substr(record.cgroup.path.size() + 1);
-  }
-  if (below.empty()) return own;
-  Hierarchy hierarchy = TRY(find_hierarchy());
-  auto opened = Cgroup::open(hierarchy, {record.cgroup.path + "/" + below, 0, 0, 0});
-  if (!opened.ok() && !options.empty()) return wrap(opened.error(), "--cgroup " + options.back());
-  return opened;
-}
-
-// --ignore-paused: until the container goes on; false when it ends. A process that is born frozen would hold minirun in
-// clone3(2), where no signal is heard.
-Result<bool> await_thaw(const Cgroup& cgroup, int init_pidfd, Signals& signals) {
-  constexpr int kLookAgainMs = 200;  // a freeze that is not complete yet ends without an event
-  UniqueFd events = TRY(open_at(cgroup.fd(), "cgroup.events", O_RDONLY));
-  for (;;) {
-    TRY(signals.collect());
-    if (auto signal = signals.abort_request()) return given_up(*signal);
-    char text[256];  // poll(2) waits for what changed since the last read
-    if (pread(events.get(), text, sizeof text, 0) < 0) return fail(errno, "read cgroup.events");
-    if (!TRY(is_frozen(cgroup.fd(), "."))) return true;
-    pollfd polls[] = {{events.get(), POLLPRI, 0}, {init_pidfd, POLLIN, 0}, {signals.fd(), POLLIN, 0}};
-    if (poll(polls, std::size(polls), kLookAgainMs) < 0 && errno != EINTR) return fail(errno, "wait for the container");
-    if (polls[1].revents != 0) return false;
-  }
-}
-
 // One exec, from the container to the end of the process. Destroyed in reverse: what did not come to run is killed.
 class Exec {
  public:
-  Exec(const ExecCommand& command, Container container, Supervisor supervisor)
-      : command_(command), container_(std::move(container)), supervisor_(std::move(supervisor)) {}
-
-  Result<Outcome> perform(int state_root);
+  // The container is found, and signals are held from here on.
+  static Result<Exec> begin(const GlobalOptions& global, const ExecCommand& command);
+  // Until its program runs.
+  Result<void> launch();
+  // Until it ends; with --detach at once.
+  Result<Outcome> supervise();
+  Error explain(const Error& error) const;
 
  private:
-  Result<Outcome> attempt(int state_root);
-  Error explain(const Error& error) const;
-  Result<void> prepare(int state_root);
-  Result<void> launch();
-  Result<void> tell_pid();
-  Result<Outcome> supervise();
+  Exec(const ExecCommand& command, UniqueFd state_root, Container container, Supervisor supervisor)
+      : command_(command),
+        state_root_(std::move(state_root)),
+        container_(std::move(container)),
+        supervisor_(std::move(supervisor)),
+        announcement_(command.pidfd_socket, command.pid_file) {}
+
+  Result<void> prepare();
+  Result<void> start();
+  Result<void> hand_over_terminal(UniqueFd terminal);
+  Result<void> serve_listener();
+  Result<void> announce();
   std::string why_killed(int wait_status) const;
 
   const ExecCommand& command_;
+  UniqueFd state_root_;
   Container container_;
   Supervisor supervisor_;
+  Announcement announcement_;
   oci::Spec spec_;
   Compiled compiled_;
   std::optional<Cgroup> cgroup_;
-  std::optional<Launched> launched_;
-  UniqueFd root_;      // the container's
+  std::optional<OwnedProcess> process_;
   UniqueFd own_root_;  // ExecFacts::root
-  bool pid_told_ = false;
 };
 
-Result<void> Exec::prepare(int state_root) {
+Result<Exec> Exec::begin(const GlobalOptions& global, const ExecCommand& command) {
+  LaunchOptions options;
+  options.preserve_fds = command.preserve_fds;
+  TRY(check_launch_options(options));
+  Supervisor supervisor = TRY(Supervisor::begin());
+  TRY(check_id(command.id));
+  UniqueFd state_root = TRY(open_existing_root(global.root));
+  Container container = TRY(find_made(state_root.get(), command.id));
+  return Exec(command, std::move(state_root), std::move(container), std::move(supervisor));
+}
+
+Result<void> Exec::prepare() {
   std::string text = TRY(container_.state.read_config());
   Bundle config = TRY(parse_config(text));
   spec_ = std::move(config.spec);
@@ -182,7 +149,7 @@ Result<void> Exec::prepare(int state_root) {
   if (process.terminal && !command_.detach && window)
     process.console_size = oci::ConsoleSize{window->ws_row, window->ws_col};
   std::optional<SeccompProgram> seccomp;
-  if (spec_.linux_.seccomp) seccomp = TRY(cached_seccomp(state_root, *spec_.linux_.seccomp));
+  if (spec_.linux_.seccomp) seccomp = TRY(cached_seccomp(state_root_.get(), *spec_.linux_.seccomp));
 
   pid_t pid = container_.record.init.pid;
   RunOptions options;
@@ -212,45 +179,54 @@ Result<void> set_initial_affinity(const oci::Process& process) {
   return {};
 }
 
-Result<void> Exec::launch() {
+// The clone, in the container's cgroup.
+Result<void> Exec::start() {
   bool relays = compiled_.terminal && command_.console_socket.empty();
   if (!command_.detach) TRY(supervisor_.start_watchdog(relays, -1));
   TRY(set_initial_affinity(*spec_.process));
   HostDescriptors host{own_root_.get(), cgroup_->fd(), {container_.init.get()}};
-  launched_.emplace(TRY(Launched::start(compiled_, host, container_.state.fd(), *cgroup_)));
-  // When its exec fails it may be gone before anyone can look. None: the message says less.
-  root_.reset(open(fmt::format("/proc/{}/root", container_.record.init.pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (TRY(has_ended(container_.init.get()))) root_.reset();  // the number may be another process's
-  launched_->look_from(root_.get());
-  TRY(join_host_side(container_.record.rdt, launched_->child().pid));
-  for (;;) {
-    LaunchEvents events;
-    TRY(await_launch(*launched_, compiled_, &*spec_.process, *cgroup_, supervisor_.signals(), &events));
-    if (events.terminal && !command_.console_socket.empty())
-      TRY(send_console(command_.console_socket, events.terminal.get()));
-    else if (events.terminal)
-      TRY(supervisor_.attach_terminal(std::move(events.terminal)));
-    if (!events.gate) break;
-    if (*events.gate == Gate::listener) {
-      SeccompAgent agent = TRY(SeccompAgent::connect(*spec_.linux_.seccomp));
-      TRY(agent.serve(launched_->child(), container_.record, container_.status, launched_->child().pid,
-                      supervisor_.signals()));
-      continue;
-    }
-    TRY(tell_pid());
-    TRY(release(launched_->child().control.get()));
-  }
-  // Cloned by a process that may have been moved only after that.
-  if (compiled_.plan.birth) TRY(join_host_side(container_.record.rdt, launched_->child().pid));
-  if (!pid_told_) TRY(tell_pid());
+  process_.emplace(TRY(start_child(compiled_, host, container_.state.fd(), *cgroup_)).process);
   return {};
 }
 
-Result<void> Exec::tell_pid() {
-  if (!command_.pidfd_socket.empty()) TRY(send_pidfd(command_.pidfd_socket, launched_->child().pidfd.get()));
-  TRY(write_pid_file(command_.pid_file, launched_->child().pid));
-  pid_told_ = true;
-  return {};
+Result<void> Exec::launch() {
+  TRY(check_status(container_, command_.ignore_paused));
+  TRY(prepare());
+  if (container_.status == "paused" && !TRY(await_thaw(container_, supervisor_.signals()))) {
+    container_.init.reset();
+    return check_status(container_, command_.ignore_paused);
+  }
+  TRY(start());
+  Child& child = process_->child();
+  Channel channel{child, supervisor_.signals(), {*cgroup_, &compiled_, &*spec_.process}};
+  channel.root = open_container_root(container_.record.init.pid);
+  if (TRY(has_ended(container_.init.get()))) channel.root.reset();  // the number may be another process's
+  TRY(join_host_side(container_.record.rdt, child.pid));
+  GateHandlers on;
+  on.terminal = [this](UniqueFd terminal) { return hand_over_terminal(std::move(terminal)); };
+  on.gate = [this](Gate) { return announce(); };
+  if (spec_.linux_.seccomp) on.listener = [this] { return serve_listener(); };
+  auto launched = follow(channel, on);
+  // Cloned by a process that may have been moved only after that.
+  if (launched.ok() && compiled_.plan.birth) launched = join_host_side(container_.record.rdt, child.pid);
+  if (launched.ok()) launched = announce();
+  if (!launched.ok()) announcement_.withdraw();
+  return launched;
+}
+
+Result<void> Exec::hand_over_terminal(UniqueFd terminal) {
+  if (!command_.console_socket.empty()) return send_console(command_.console_socket, terminal.get());
+  return supervisor_.attach_terminal(std::move(terminal));
+}
+
+Result<void> Exec::serve_listener() {
+  Child& child = process_->child();
+  SeccompAgent agent = TRY(SeccompAgent::connect(*spec_.linux_.seccomp));
+  return agent.serve(child, container_.record, container_.status, child.pid, supervisor_.signals());
+}
+
+Result<void> Exec::announce() {
+  return announcement_.make(process_->child().pid, process_->child().pidfd.get());
 }
 
 // The counts are those of the container's whole life: they show what may have happened, and the line says so.
@@ -264,9 +240,13 @@ std::string Exec::why_killed(int wait_status) const {
 }
 
 Result<Outcome> Exec::supervise() {
-  Child& child = launched_->child();
+  if (command_.detach) {
+    process_->detach();
+    return Outcome{};
+  }
+  const Child& child = process_->child();
   Ended ended = TRY(supervisor_.run(child.pid, child.pidfd.get(), child.control.get()));
-  launched_->let_go();
+  process_->detach();
   if (ended.output_error != 0 && ended.output_error != EPIPE)
     report_error(fail(ended.output_error, "exec {}: copy the terminal's output to stdout", command_.id));
   return Outcome{shell_status(ended.wait_status), "", why_killed(ended.wait_status)};
@@ -282,48 +262,20 @@ Error Exec::explain(const Error& error) const {
   return fail(ErrorKind::state, "{} ({})", kStopped, error.text());
 }
 
-Result<Outcome> Exec::perform(int state_root) {
-  auto outcome = attempt(state_root);
-  if (outcome.ok()) return outcome;
-  return explain(outcome.error());
-}
-
-Result<Outcome> Exec::attempt(int state_root) {
-  TRY(check_status(container_, command_.ignore_paused));
-  TRY(prepare(state_root));
-  if (container_.status == "paused") {
-    Cgroup frozen = TRY(open_cgroup(container_.record));
-    if (!TRY(await_thaw(frozen, container_.init.get(), supervisor_.signals()))) {
-      container_.init.reset();
-      return check_status(container_, command_.ignore_paused).error();
-    }
-  }
-  auto launched = launch();
-  if (!launched.ok() && pid_told_) remove_pid_file(command_.pid_file);  // the pid may be reused soon
-  TRY(launched);
-  if (!command_.detach) return supervise();
-  launched_->let_go();
-  return Outcome{};
-}
-
-Result<Outcome> exec(const GlobalOptions& global, const ExecCommand& command) {
-  LaunchOptions options;
-  options.preserve_fds = command.preserve_fds;
-  TRY(check_launch_options(options));
-  Supervisor supervisor = TRY(Supervisor::begin());
-  TRY(check_id(command.id));
-  UniqueFd state_root = TRY(open_existing_root(global.root));
-  Container container = TRY(find_made(state_root.get(), command.id));
-  Exec exec(command, std::move(container), std::move(supervisor));
-  return exec.perform(state_root.get());
+Error failure(const Error& error, const ExecCommand& command) {
+  Error named = name_as_given(error, command);
+  if (!has_own_status(named)) named.exit_status = kOwnFailure;
+  return named;
 }
 
 Result<Outcome> perform(const GlobalOptions& global, const ExecCommand& command) {
-  auto outcome = exec(global, command);
-  if (outcome.ok()) return outcome;
-  Error error = name_as_given(outcome.error(), command);
-  if (!has_own_status(error)) error.exit_status = kOwnFailure;
-  return error;
+  auto exec = Exec::begin(global, command);
+  if (!exec.ok()) return failure(exec.error(), command);
+  auto launched = exec->launch();
+  if (!launched.ok()) return failure(exec->explain(launched.error()), command);
+  auto outcome = exec->supervise();
+  if (!outcome.ok()) return failure(exec->explain(outcome.error()), command);
+  return outcome;
 }
 
 }  // namespace

@@ -76,7 +76,7 @@ class Restoration {
   Result<void> give_namespaces();
   Result<void> open_terminal();
   Result<pid_t> run(const std::string& criu, const ImagePaths& paths);
-  Result<Launched> adopt(pid_t pid);
+  Result<OwnedProcess> adopt(pid_t pid);
 
   const RestoreCommand& command_;
   const Prepared& prepared_;
@@ -187,14 +187,14 @@ Result<pid_t> Restoration::run(const std::string& criu, const ImagePaths& paths)
 }
 
 // No plan, and no process at the control socket: as with a workload that has been executed.
-Result<Launched> Restoration::adopt(pid_t pid) {
+Result<OwnedProcess> Restoration::adopt(pid_t pid) {
   UniqueFd pidfd = TRY(open_pidfd(pid));
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return fail(errno, "socketpair");
   UniqueFd ours(ends[0]);
   UniqueFd(ends[1]).reset();
   PlanMemory memory = TRY(PlanMemory::create(std::string(sizeof(PlanHeader), '\0')));
-  return Launched::take(Child{pid, std::move(pidfd), std::move(ours), std::move(memory)});
+  return OwnedProcess(Child{pid, std::move(pidfd), std::move(ours), std::move(memory)});
 }
 
 Result<Creation::Started> Restoration::start(const std::string& criu, const ImagePaths& paths, const SavedInit& init) {
@@ -205,8 +205,7 @@ Result<Creation::Started> Restoration::start(const std::string& criu, const Imag
   pid_t pid = TRY(run(criu, paths));
   // Now, as criu gives the terminal the settings of the saved one.
   if (terminal_ && keeps_line_ends(command_.launch.console_socket)) TRY(keep_line_ends(terminal_.get()));
-  Launched launched = TRY(adopt(pid));
-  return Creation::Started{std::move(launched), std::move(terminal_)};
+  return Creation::Started{TRY(adopt(pid)), std::move(terminal_)};
 }
 
 Result<Outcome> restore(const GlobalOptions& global, const RestoreCommand& command) {

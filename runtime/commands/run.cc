@@ -113,17 +113,17 @@ Result<Outcome> Run::perform() {
 Result<Outcome> Run::await_notification() {
   creation_.state().unlock();
   NotifyRelay& relay = *creation_.notify();
-  const Child& child = creation_.launched().child();
+  const Child& child = creation_.process().child();
   return wait_for_ready(relay, "run " + prepared_.id, child.pid, child.pidfd.get(), creation_.supervisor().signals());
 }
 
 Result<Outcome> Run::supervise() {
-  Child& child = creation_.launched().child();
+  const Child& child = creation_.process().child();
   if (creation_.notify()) creation_.supervisor().attach_notify(std::move(*creation_.notify()));
   creation_.state().unlock();  // others may kill and delete it while it runs
   Ended ended = TRY(creation_.supervisor().run(child.pid, child.pidfd.get(), child.control.get()));
   if (ended.init_failed) return step_error(prepared_.compiled.plan, child.memory.report());
-  creation_.launched().let_go();
+  creation_.process().detach();
   int status = shell_status(ended.wait_status);
   log_progress("{}: ended with status {}", prepared_.id, status);
   creation_.record().exit_status = status;

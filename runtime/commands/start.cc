@@ -12,7 +12,7 @@
 #include "runtime/container/container.h"
 #include "runtime/container/start_socket.h"
 #include "runtime/hooks/points.h"
-#include "runtime/launch/child.h"
+#include "runtime/launch/gates.h"
 #include "runtime/launch/remove.h"
 #include "runtime/launch/seccomp_agent.h"
 #include "runtime/oci/bundle.h"
@@ -56,27 +56,34 @@ Error why_silent(const Container& container, const Error& error) {
   return fail(ErrorKind::host, "the container's init does not answer: {}{}", what, hint);
 }
 
-// From the container that waits to its running workload. hook_failed: a hook did, and the container has to go.
-Result<void> let_go(Container& container, const oci::Spec& spec, Signals& signals, bool* hook_failed) {
-  bool none = container.record.cgroup.path.empty();
-  Cgroup cgroup = none ? Cgroup::none() : TRY(open_cgroup(container.record));
-  std::optional<SeccompAgent> agent;  // before the workload starts: without an agent, start can be repeated
-  if (spec.linux_.seccomp && notifies(*spec.linux_.seccomp))
-    agent.emplace(TRY(SeccompAgent::connect(*spec.linux_.seccomp)));
+// The init that waits, and the memory of its plan.
+Result<Child> connect(const Container& container) {
   auto connected = connect_for_start(container.state.fd(), container.record.made_by);
   if (!connected.ok()) return why_silent(container, connected.error());
-  StartConnection connection = std::move(connected).value();
   UniqueFd pidfd = UniqueFd::duplicate(container.init.get());
   if (!pidfd) return fail(errno, "duplicate a descriptor");
-  Launched launched = Launched::adopt(
-      Child{container.record.init.pid, std::move(pidfd), std::move(connection.control), std::move(connection.memory)});
+  return Child{container.record.init.pid, std::move(pidfd), std::move(connected->control),
+               std::move(connected->memory)};
+}
+
+// From the container that waits to its running workload. hook_failed: a hook did, and the container has to go.
+Result<void> start_workload(Container& container, const oci::Spec& spec, Signals& signals, bool* hook_failed) {
+  bool none = container.record.cgroup.path.empty();
+  Cgroup cgroup = none ? Cgroup::none() : TRY(open_cgroup(container.record));
+  const auto& seccomp = spec.linux_.seccomp;
+  std::optional<SeccompAgent> agent;  // before the workload starts: without an agent, start can be repeated
+  if (seccomp && notifies(*seccomp)) agent.emplace(TRY(SeccompAgent::connect(*seccomp)));
+  Child child = TRY(connect(container));
+  auto serve = [&](Child& process) {
+    return agent->serve(process, container.record, container.status, process.pid, signals);
+  };
   HookContext context{spec, container.record, container.state.fd(), signals, container.init.get(), &cgroup, {}};
   if (agent) {
     // One connection for each process, and one at a time: an agent may serve them in their order.
     context.serve_listener = [&](Child& hook) -> Result<void> {
-      TRY(agent->serve(hook, container.record, container.status, hook.pid, signals));
+      TRY(serve(hook));
       agent.reset();
-      agent.emplace(TRY(SeccompAgent::connect(*spec.linux_.seccomp)));
+      agent.emplace(TRY(SeccompAgent::connect(*seccomp)));
       return {};
     };
   }
@@ -84,16 +91,13 @@ Result<void> let_go(Container& container, const oci::Spec& spec, Signals& signal
   // The init waits at its last gate: this is the place between its release and its exec.
   TRY(run_start_container_hooks(context));
   *hook_failed = false;
-  TRY(release(launched.child().control.get()));
-  Result<void> awaited;
-  for (;;) {
-    LaunchEvents events;
-    awaited = await_start(launched, *spec.process, container.record.resident_init, cgroup, signals, &events);
-    if (!awaited.ok() || events.gate != Gate::listener || !agent) break;
-    TRY(agent->serve(launched.child(), container.record, container.status, container.record.init.pid, signals));
-  }
+  TRY(open_gate(child.control.get()));
+  Channel channel{child, signals, {cgroup, nullptr, &*spec.process}, container.record.resident_init};
+  GateHandlers on;
+  if (agent) on.listener = [&] { return serve(child); };
+  auto launched = follow(channel, on);
   remove_start_socket(container.state.fd());
-  TRY(awaited);
+  TRY(launched);
   *hook_failed = true;
   return run_poststart_hooks(context);
 }
@@ -107,7 +111,8 @@ Result<std::optional<NotifyRelay>> make_relay(const Container& container) {
   return relay;
 }
 
-Result<Outcome> start(Container container) {
+Result<Outcome> perform(const GlobalOptions& global, const StartCommand& command) {
+  Container container = TRY(find_locked(global.root, command.id));
   TRY(check_status(container));
   std::string text = TRY(container.state.read_config());
   Bundle config = TRY(parse_config(text));
@@ -116,7 +121,7 @@ Result<Outcome> start(Container container) {
   Signals signals = TRY(Signals::block());
   auto relay = TRY(make_relay(container));
   bool hook_failed = false;
-  auto started = let_go(container, config.spec, signals, &hook_failed);
+  auto started = start_workload(container, config.spec, signals, &hook_failed);
   if (!started.ok() && hook_failed) {  // runtime.md, "Lifecycle": as if it had been deleted
     auto removed = remove_container(container);
     if (!removed.ok())
@@ -127,10 +132,6 @@ Result<Outcome> start(Container container) {
   container.state.unlock();
   const ContainerRecord& record = container.record;
   return wait_for_ready(*relay, "start " + record.id, record.init.pid, container.init.get(), signals);
-}
-
-Result<Outcome> perform(const GlobalOptions& global, const StartCommand& command) {
-  return start(TRY(find_locked(global.root, command.id)));
 }
 
 }  // namespace

@@ -3,8 +3,6 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,11 +10,13 @@
 #include "runtime/compile/parts.h"
 #include "runtime/compile/socket_activation.h"
 #include "runtime/container/start_socket.h"
+#include "runtime/launch/child.h"
+#include "runtime/launch/failure.h"
+#include "runtime/launch/gates.h"
 #include "runtime/launch/seccomp_agent.h"
 #include "runtime/oci/annotations.h"
 #include "runtime/resources/cgroup_path.h"
 #include "runtime/supervise/console.h"
-#include "runtime/supervise/init_channel.h"
 #include "runtime/text/log.h"
 #include "sys/file.h"
 #include "sys/pidfd.h"
@@ -30,7 +30,10 @@ Creation::Creation(const LaunchOptions& options, const Prepared& prepared, const
       hierarchy_(hierarchy),
       state_(std::move(state)),
       supervisor_(std::move(supervisor)),
-      driver_(driver) {}
+      driver_(driver),
+      announcement_(
+          options.pidfd_socket.empty() ? pidfd_receiver(prepared.bundle.spec.annotations) : options.pidfd_socket,
+          options.pid_file) {}
 
 Creation::~Creation() {
   bool gone = undo();
@@ -48,7 +51,7 @@ Creation::~Creation() {
 // The processes and the cgroup, as far as they are this object's. False: the kernel does not let a process die. Then
 // what is known of it stays, for delete --force.
 bool Creation::undo() {
-  bool ended = !launched_ || launched_->end();
+  bool ended = !process_ || process_->end();
   Result<void> removed;
   if (cgroup_ && cgroup_->is_owned()) removed = cgroup_->remove();
   if (ended && removed.ok()) return true;
@@ -62,7 +65,7 @@ HookContext Creation::hook_context() {
           record_,
           state_.fd(),
           supervisor_.signals(),
-          launched_ ? launched_->child().pidfd.get() : -1,
+          process_ ? process_->child().pidfd.get() : -1,
           cgroup_ ? &cgroup_->cgroup() : nullptr,
           [this](Child& hook) { return serve_listener(hook); }};
 }
@@ -74,7 +77,7 @@ void Creation::run_poststop() {
 
 void Creation::keep() {
   hooked_ = false;
-  launched_->let_go();
+  process_->detach();
   cgroup_->keep();
   host_side_->keep();
   state_.keep();
@@ -82,14 +85,13 @@ void Creation::keep() {
 
 Result<void> Creation::launch(bool guarded) {
   TRY(make_ready(guarded));
-  launched_.emplace(TRY(spawn()));
-  log_progress("{}: first process is {}, at work on {} steps", prepared_.id, launched_->child().pid,
+  TRY(spawn());
+  log_progress("{}: first process is {}, at work on {} steps", prepared_.id, process_->child().pid,
                prepared_.compiled.plan.steps.size());
   TRY(commit());
   if (scope_) TRY(scope_->release(cgroup_->cgroup(), prepared_.compiled));
   auto launched = launch_to_the_end();
-  // A pid that may be reused soon.
-  if (pid_told_ && !launched.ok()) remove_pid_file(options_.pid_file);
+  if (!launched.ok()) announcement_.withdraw();
   return launched;
 }
 
@@ -115,16 +117,14 @@ Result<void> Creation::make_ready(bool guarded) {
 Result<void> Creation::launch_by(bool guarded, const std::function<Result<Started>()>& start) {
   TRY(make_ready(guarded));
   Started started = TRY(start());
-  launched_.emplace(std::move(started.launched));
+  process_.emplace(std::move(started.process));
   TRY(commit());
   if (scope_) TRY(scope_->release(cgroup_->cgroup(), prepared_.compiled));
   hooked_ = true;  // for those that take away: delete's, and at the end of a foreground run
   if (!record_.rdt.group.empty()) TRY(join_host_side(record_.rdt, record_.init.pid));
-  LaunchEvents events;
-  events.terminal = std::move(started.terminal);
-  TRY(hand_over_terminal(&events));
+  if (started.terminal) TRY(hand_over_terminal(std::move(started.terminal)));
   TRY(unfinished_->finish(state_.fd()));
-  return tell_pid();
+  return announce();
 }
 
 Result<void> Creation::run_restore_hooks(pid_t pid) {
@@ -139,7 +139,7 @@ Result<void> Creation::run_restore_hooks(pid_t pid) {
 Result<void> Creation::launch_to_the_end() {
   TRY(await());
   const auto& process = prepared_.bundle.spec.process;
-  if (prepared_.compiled.start_socket) return process ? foresee_start(*launched_, *process) : Result<void>();
+  if (prepared_.compiled.start_socket) return process ? foresee_start(record_.init.pid, *process) : Result<void>();
   hooked_ = true;  // it has run
   return run_poststart_hooks(hook_context());
 }
@@ -198,7 +198,7 @@ Result<void> Creation::make_cgroup() {
   return {};
 }
 
-Result<Launched> Creation::spawn() {
+Result<void> Creation::spawn() {
   HostDescriptors host{prepared_.bundle.rootfs.get(), cgroup_->cgroup().fd(), {}};
   UniqueFd own_cgroup;
   const auto& slots = prepared_.compiled.plan.slots;
@@ -224,52 +224,44 @@ Result<Launched> Creation::spawn() {
     std::string manager = TRY(own_notify_socket());
     if (!prepared_.compiled.start_socket) notify_.emplace(TRY(NotifyRelay::start(state_.fd(), manager)));
   }
-  return Launched::start(prepared_.compiled, host, state_.fd(), cgroup_->cgroup());
+  StartedChild started = TRY(start_child(prepared_.compiled, host, state_.fd(), cgroup_->cgroup()));
+  process_.emplace(std::move(started.process));
+  turns_.emplace(std::move(started.turns));
+  return {};
 }
 
 // Other commands find the container from here on. While this is written, the child is at work on its steps.
 Result<void> Creation::commit() {
-  record_.init = TRY(ProcessIdentity::of(launched_->child().pid, launched_->child().pidfd.get()));
+  record_.init = TRY(ProcessIdentity::of(process_->child().pid, process_->child().pidfd.get()));
   return state_.write(record_);
 }
 
 Result<void> Creation::await() {
   const auto& process = prepared_.bundle.spec.process;
-  for (;;) {
-    LaunchEvents events;
-    TRY(await_launch(*launched_, prepared_.compiled, process ? &*process : nullptr, cgroup_->cgroup(),
-                     supervisor_.signals(), &events));
-    TRY(hand_over_terminal(&events));
-    if (!events.gate) break;
-    if (*events.gate == Gate::listener) {
-      TRY(serve_listener(launched_->child()));
-      continue;
-    }
-    const char* why = *events.gate == Gate::setup   ? "its mounts are there"
-                      : *events.gate == Gate::hooks ? "startContainer hooks are next"
-                                                    : "it is about to outlive minirun";
-    log_progress("{}: waits for minirun: {}", prepared_.id, why);
-    if (launched_->child().pid != record_.init.pid) TRY(take_number());
-    TRY(at_gate(*events.gate));
-    Child& child = launched_->child();
-    if (child.waits_for_commit && !child.stands_in)
-      minirun::commit(&child);
-    else
-      TRY(release(child.control.get()));
-  }
-  launched_->look_from(-1);
-  first_root_.reset();
+  Channel channel{process_->child(),
+                  supervisor_.signals(),
+                  {cgroup_->cgroup(), &prepared_.compiled, process ? &*process : nullptr},
+                  prepared_.compiled.init,
+                  &*turns_};
+  GateHandlers on;
+  on.terminal = [this](UniqueFd terminal) { return hand_over_terminal(std::move(terminal)); };
+  on.gate = [this](Gate gate) { return at_gate(gate); };
+  if (prepared_.bundle.spec.linux_.seccomp) on.listener = [this] { return serve_listener(process_->child()); };
+  TRY(follow(channel, on));
   TRY(unfinished_->finish(state_.fd()));
-  TRY(tell_pid());
+  TRY(announce());
   log_progress("{}: {}", prepared_.id, prepared_.compiled.start_socket ? "waits for start" : "the workload runs");
   return {};
 }
 
-// A process outside of the container's pid namespace has stood in so far: see namespaces/spawn.h.
-Result<void> Creation::take_number() {
-  first_root_ = open_container_root(launched_->child().pid);
-  launched_->look_from(first_root_.get());
-  return commit();
+Result<void> Creation::at_gate(Gate gate) {
+  const char* why = gate == Gate::setup   ? "its mounts are there"
+                    : gate == Gate::hooks ? "startContainer hooks are next"
+                                          : "it is about to outlive minirun";
+  log_progress("{}: waits for minirun: {}", prepared_.id, why);
+  // A process outside of the container's pid namespace has stood in so far: see namespaces/spawn.h.
+  if (process_->child().pid != record_.init.pid) TRY(commit());
+  return do_part(gate);
 }
 
 // All that creating means is done by now (runtime.md, "Lifecycle").
@@ -293,35 +285,29 @@ Result<void> Creation::delegate_cgroup() {
   return moved.ok() ? moved : wrap(moved.error(), "config.json: " + annotation_pointer(Annotation::delegate_cgroup));
 }
 
-Result<void> Creation::at_gate(Gate gate) {
+Result<void> Creation::do_part(Gate gate) {
   const oci::Hooks& hooks = prepared_.bundle.spec.hooks;
   if (gate == Gate::setup) {
     TRY(delegate_cgroup());
     TRY(host_side_->apply(prepared_.bundle.spec, record_.init.pid));
     hooked_ = !hooks.prestart.empty() || !hooks.create_runtime.empty() || !hooks.create_container.empty();
     TRY(run_setup_hooks(hook_context()));
-    return launched_->rejoin_peers();  // after whatever hooks mount in there
+    return turns_->rejoin();  // after whatever hooks mount in there
   }
-  TRY(tell_pid());                                 // engines take it for "created"
+  TRY(announce());                                 // engines take it for "created"
   if (prepared_.compiled.start_socket) return {};  // those are for start
   if (gate == Gate::commit && prepared_.compiled.hooks_gate) return {};
   hooked_ = hooked_ || !hooks.start_container.empty();
   return run_start_container_hooks(hook_context());
 }
 
-Result<void> Creation::tell_pid() {
-  if (pid_told_) return {};
-  std::string receiver = options_.pidfd_socket.empty() ? pidfd_receiver(record_.annotations) : options_.pidfd_socket;
-  if (!receiver.empty()) TRY(send_pidfd(receiver, launched_->child().pidfd.get()));
-  TRY(write_pid_file(options_.pid_file, record_.init.pid));
-  pid_told_ = true;
-  return {};
+Result<void> Creation::announce() {
+  return announcement_.make(record_.init.pid, process_->child().pidfd.get());
 }
 
-Result<void> Creation::hand_over_terminal(LaunchEvents* events) {
-  if (!events->terminal) return {};
-  if (!options_.console_socket.empty()) return send_console(options_.console_socket, events->terminal.get());
-  return supervisor_.attach_terminal(std::move(events->terminal));
+Result<void> Creation::hand_over_terminal(UniqueFd terminal) {
+  if (!options_.console_socket.empty()) return send_console(options_.console_socket, terminal.get());
+  return supervisor_.attach_terminal(std::move(terminal));
 }
 
 Result<void> check_launch_options(const LaunchOptions& options) {
@@ -332,21 +318,6 @@ Result<void> check_launch_options(const LaunchOptions& options) {
     return fail(ErrorKind::usage, "--preserve-fds {}: descriptor {} is not open", options.preserve_fds, 3 + i);
   }
   return {};
-}
-
-Result<void> write_pid_file(const std::string& path, pid_t pid) {
-  if (path.empty()) return {};
-  struct stat info {};
-  if (lstat(path.c_str(), &info) < 0 || S_ISREG(info.st_mode))
-    return replace_file(AT_FDCWD, path, std::to_string(pid), 0644);
-  // A device, a FIFO or a link is what its owner wants to hear of it through.
-  UniqueFd fd = TRY(open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY, 0644));
-  return write_all(fd.get(), std::to_string(pid), path);
-}
-
-void remove_pid_file(const std::string& path) {
-  struct stat info {};
-  if (lstat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode)) (void)unlink(path.c_str());
 }
 
 void report_warnings(const Prepared& prepared) {

@@ -7,11 +7,13 @@
 #include <string>
 
 #include "cgroups/hierarchy.h"
+#include "runtime/container/owned_process.h"
 #include "runtime/container/state_directory.h"
 #include "runtime/container/unfinished.h"
 #include "runtime/hooks/points.h"
-#include "runtime/launch/child.h"
+#include "runtime/launch/announcement.h"
 #include "runtime/launch/prepare.h"
+#include "runtime/launch/source_turns.h"
 #include "runtime/resources/host_resources.h"
 #include "runtime/resources/systemd_scope.h"
 #include "runtime/supervise/notify_relay.h"
@@ -35,7 +37,7 @@ class Creation {
   Result<void> launch(bool guarded);
   // The same for a process that comes into being otherwise, and runs at once: `start` makes it in cgroup().
   struct Started {
-    Launched launched;
+    OwnedProcess process;
     UniqueFd terminal;  // the far end of the container's, where it has one
   };
   Result<void> launch_by(bool guarded, const std::function<Result<Started>()>& start);
@@ -48,7 +50,7 @@ class Creation {
   // The same for the hooks alone.
   void leave_hooks() { hooked_ = false; }
 
-  Launched& launched() { return *launched_; }
+  OwnedProcess& process() { return *process_; }
   LimitedCgroup& cgroup() { return *cgroup_; }
   HostSide& host_side() { return *host_side_; }
   std::optional<NotifyRelay>& notify() { return notify_; }
@@ -62,17 +64,17 @@ class Creation {
   Result<void> place();
   Result<void> make_cgroup();
   Result<void> make_ready(bool guarded);
-  Result<Launched> spawn();
+  Result<void> spawn();
   Result<void> await();
   Result<void> at_gate(Gate gate);
+  Result<void> do_part(Gate gate);
   Result<void> delegate_cgroup();
   Result<void> launch_to_the_end();
   HookContext hook_context();
   Result<void> serve_listener(Child& child);
-  Result<void> hand_over_terminal(LaunchEvents* events);
+  Result<void> hand_over_terminal(UniqueFd terminal);
   Result<void> commit();
-  Result<void> take_number();
-  Result<void> tell_pid();
+  Result<void> announce();
 
   const LaunchOptions& options_;
   const Prepared& prepared_;
@@ -81,28 +83,20 @@ class Creation {
   Supervisor supervisor_;
   ContainerRecord record_;
   CgroupDriver driver_;
+  Announcement announcement_;
   std::string cgroup_path_;  // "": none
   std::optional<Unfinished> unfinished_;
   std::optional<SystemdScope> scope_;
   std::optional<LimitedCgroup> cgroup_;
   std::optional<HostSide> host_side_;
   std::optional<NotifyRelay> notify_;  // of a container that does not wait for start
-  std::optional<Launched> launched_;
-  UniqueFd first_root_;  // for the diagnosis of an exec that fails without waiting for it
-  bool pid_told_ = false;
+  std::optional<OwnedProcess> process_;
+  std::optional<SourceTurns> turns_;
   bool hooked_ = false;  // a hook may have made something that a poststop hook takes away
 };
 
 // What is wrong with the options themselves.
 Result<void> check_launch_options(const LaunchOptions& options);
-
-// Decimal without a newline, complete when it can be seen: go-runc reads it with a bare Atoi, conmon with atoi. "" : no
-// file.
-// A FIFO, a device or a link that is there already is written through instead of being replaced.
-Result<void> write_pid_file(const std::string& path, pid_t pid);
-
-// Removes the pid file of a failed launch: the pid may be reused. Regular files only.
-void remove_pid_file(const std::string& path);
 
 // config.md, "Linux Process": what cannot be granted MUST be logged as a warning.
 void report_warnings(const Prepared& prepared);

@@ -79,7 +79,7 @@ Result<SeccompAgent> SeccompAgent::connect(const oci::Seccomp& seccomp) {
 Result<void> SeccompAgent::serve(Child& child, const ContainerRecord& record, const std::string& status, pid_t pid,
                                  Signals& signals) {
   bool container = pid == record.init.pid;
-  TRY(release(child.control.get()));
+  TRY(open_gate(child.control.get()));
   auto listener = take_listener(child, signals);
   if (listener.ok() && !*listener) return {};
   if (listener.ok() && child.stands_in) {

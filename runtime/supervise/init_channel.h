@@ -34,6 +34,6 @@ Result<std::optional<Received>> try_receive(int control);
 
 // Opens the gate that the init waits at. An init that has died meanwhile (the memory limit, a signal) is no error here:
 // the next receive() finds the end of file, and the one who waits there says why.
-Result<void> release(int control);
+Result<void> open_gate(int control);
 
 }  // namespace minirun

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `exec` with what engines give it: descriptors, sockets, a terminal, a CPU affinity, a cgroup.
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -112,6 +113,25 @@ TEST_F(ExecEngine, PidfdSocketReceivesThePidfd) {
   EXPECT_NE((info + "\n").find("Pid:\t" + content(file) + "\n"), std::string::npos) << info;
   end();
   EXPECT_EQ(unlink(file.c_str()), 0);
+  EXPECT_EQ(unlink(kSocket), 0);
+}
+
+// A receiver takes each pidfd for another process. In the host's pid namespace, with startContainer hooks, the process
+// waits for minirun at two gates.
+TEST_F(ExecEngine, PidfdIsSentOnceByAProcessOfTwoGates) {
+  bundle_.drop_namespace("pid");
+  bundle_.config["hooks"]["startContainer"] = {{{"path", "/bin/payload"}, {"args", {"payload", "true"}}}};
+  start();
+  UniqueFd listener = listen_at(kSocket, SOCK_STREAM);
+  UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  StartOptions options;
+  options.stdout_fd = nowhere.get();
+  Outcome outcome = exec({"-d", "--pidfd-socket", kSocket}, {"/bin/payload", "pause"}, options);
+  ASSERT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_TRUE(receive_descriptor(listener.get()));
+  pollfd second{listener.get(), POLLIN, 0};
+  EXPECT_EQ(poll(&second, 1, 0), 0) << "a second connection";
+  end();
   EXPECT_EQ(unlink(kSocket), 0);
 }
 

@@ -2,7 +2,8 @@
 // What the parent makes of an init that says more than one does: a container that traces it speaks in its name.
 #include <chrono>
 
-#include "runtime/launch/child.h"
+#include "runtime/container/owned_process.h"
+#include "runtime/launch/gates.h"
 #include "sys/socket_message.h"
 #include "tests/unit/supervise/foreground_rig.h"
 
@@ -20,13 +21,21 @@ class InitMessages : public testing::Test {
     steady_clock::duration took;
   };
 
-  // says: runs until it is killed, or returns. calls: how often the parent waits, opening the gate between.
-  static Answer answer_to(const std::function<void(const rig::Init&)>& says, int calls) {
+  static GateHandlers all_handlers() {
+    GateHandlers on;
+    on.terminal = [](UniqueFd) { return Result<void>(); };
+    on.gate = [](Gate) { return Result<void>(); };
+    on.listener = [] { return Result<void>(); };
+    return on;
+  }
+
+  // says: runs until it is killed, or returns.
+  static Answer answer_to(const std::function<void(const rig::Init&)>& says, const GateHandlers& on = all_handlers()) {
     const auto begin = steady_clock::now();
     rig::Pipe told = rig::make_pipe();
     pid_t parent = fork();
     if (parent == 0) {
-      const std::string text = wait_for(says, calls);
+      const std::string text = wait_for(says, on);
       rig::write_bytes(told.writer.get(), text);
       _exit(0);
     }
@@ -38,7 +47,7 @@ class InitMessages : public testing::Test {
   }
 
  private:
-  static std::string wait_for(const std::function<void(const rig::Init&)>& says, int calls) {
+  static std::string wait_for(const std::function<void(const rig::Init&)>& says, const GateHandlers& on) {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     int ends[2] = {-1, -1};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return "socketpair";
@@ -56,14 +65,12 @@ class InitMessages : public testing::Test {
     auto memory = PlanMemory::create(serialize(builder.finish(), {}, -1));
     auto signals = Signals::block();
     if (!memory.ok() || !signals.ok()) return "not set up";
-    Launched launched = Launched::take(Child{init, rig::pidfd_of(init), std::move(near), std::move(*memory)});
-    const Compiled compiled;
+    OwnedProcess process(Child{init, rig::pidfd_of(init), std::move(near), std::move(*memory)});
     const Cgroup cgroup = Cgroup::none();
-    for (int i = 0; i < calls; ++i) {
-      LaunchEvents events;
-      auto awaited = await_launch(launched, compiled, nullptr, cgroup, *signals, &events);
-      if (!awaited.ok()) return awaited.error().text();
-    }
+    const Compiled compiled;
+    Channel channel{process.child(), *signals, {cgroup, &compiled}, compiled.init};
+    auto followed = follow(channel, on);
+    if (!followed.ok()) return followed.error().text();
     return "no failure";
   }
 };
@@ -74,12 +81,10 @@ void send_terminal(int control, int terminal) {
 }
 
 TEST_F(InitMessages, TerminalsWithoutEndAreRefused) {
-  Answer answer = answer_to(
-      [](const rig::Init& init) {
-        UniqueFd master(open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
-        for (;;) send_terminal(init.control, master.get());
-      },
-      1);
+  Answer answer = answer_to([](const rig::Init& init) {
+    UniqueFd master(open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
+    for (;;) send_terminal(init.control, master.get());
+  });
   EXPECT_NE(answer.text.find("for the second time"), std::string::npos) << answer.text;
   EXPECT_LT(answer.took, std::chrono::seconds(15));
 }
@@ -90,7 +95,7 @@ TEST_F(InitMessages, AGateIsPassedOnce) {
     const auto twice = [&](const rig::Init& init) {
       for (int i = 0; i < 2; ++i) init.send(Message::ready, static_cast<int>(gate));
     };
-    Answer answer = answer_to(twice, 2);
+    Answer answer = answer_to(twice);
     EXPECT_NE(answer.text.find("for the second time"), std::string::npos) << answer.text;
   }
   const auto all = [](const rig::Init& init) {
@@ -98,21 +103,29 @@ TEST_F(InitMessages, AGateIsPassedOnce) {
       init.send(Message::ready, static_cast<int>(gate));
     init.send(Message::running);
   };
-  EXPECT_EQ(answer_to(all, 4).text, "no failure");
+  EXPECT_EQ(answer_to(all).text, "no failure");
 }
 
 // Of a process that was given all of them, or asks for another turn than the next.
 TEST_F(InitMessages, SourcesThatThereAreNotAreRefused) {
   for (int turn : {1, 0, -1, INT32_MAX, INT32_MIN}) {
-    Answer answer = answer_to([&](const rig::Init& init) { init.send(Message::sources, turn); }, 1);
+    Answer answer = answer_to([&](const rig::Init& init) { init.send(Message::sources, turn); });
     EXPECT_NE(answer.text.find("of the init"), std::string::npos) << turn << ": " << answer.text;
   }
 }
 
 TEST_F(InitMessages, AGateThatThereIsNotIsRefused) {
   for (int gate : {0, 5, -1, INT32_MAX, INT32_MIN}) {
-    Answer answer = answer_to([&](const rig::Init& init) { init.send(Message::ready, gate); }, 1);
+    Answer answer = answer_to([&](const rig::Init& init) { init.send(Message::ready, gate); });
     EXPECT_NE(answer.text.find("of the init"), std::string::npos) << gate << ": " << answer.text;
+  }
+}
+
+// What waits at a gate that no command opens would wait for ever.
+TEST_F(InitMessages, AGateThatIsNoPartOfTheCommandIsRefused) {
+  for (auto gate : {Gate::setup, Gate::commit, Gate::listener, Gate::hooks}) {
+    const auto waits = [&](const rig::Init& init) { init.send(Message::ready, static_cast<int>(gate)); };
+    EXPECT_NE(answer_to(waits, {}).text.find("of the init"), std::string::npos) << static_cast<int>(gate);
   }
 }
 
@@ -140,15 +153,16 @@ TEST(FailedLaunch, SaysWhatAndWhereAndWhatToDo) {
   pthread_sigmask(SIG_SETMASK, nullptr, &before);
   auto signals = Signals::block();
   ASSERT_TRUE(signals.ok());
-  LaunchEvents events;
-  Result<void> awaited;
+  const Cgroup cgroup = Cgroup::none();
+  Result<void> followed;
   {
-    Launched launched = Launched::take(Child{child, rig::pidfd_of(child), std::move(near), std::move(*memory)});
-    awaited = await_launch(launched, compiled, nullptr, Cgroup::none(), *signals, &events);
+    OwnedProcess process(Child{child, rig::pidfd_of(child), std::move(near), std::move(*memory)});
+    Channel channel{process.child(), *signals, {cgroup, &compiled}};
+    followed = follow(channel, {});
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  ASSERT_FALSE(awaited.ok());
-  const Error& error = awaited.error();
+  ASSERT_FALSE(followed.ok());
+  const Error& error = followed.error();
   EXPECT_EQ(error.kind, ErrorKind::setup);
   EXPECT_EQ(error.exit_status, 1);
   EXPECT_EQ(error.code, EISDIR);

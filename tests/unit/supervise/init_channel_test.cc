@@ -127,17 +127,17 @@ TEST(Receive, SeesTheEndOfAnInitWhoseSocketSomebodyElseHolds) {
 }
 
 // Whoever receives next has the reason: it is gone.
-TEST(Release, IsNoErrorForAnInitThatIsGone) {
+TEST(OpenGate, IsNoErrorForAnInitThatIsGone) {
   Ends ends = make_ends();
-  EXPECT_TRUE(release(ends.near.get()).ok());
+  EXPECT_TRUE(open_gate(ends.near.get()).ok());
   Envelope envelope{};
   ASSERT_EQ(recv(ends.far.get(), &envelope, sizeof envelope, 0), static_cast<ssize_t>(sizeof envelope));
   EXPECT_EQ(envelope.message, Message::release);
-  EXPECT_TRUE(release(ends.near.get()).ok());
+  EXPECT_TRUE(open_gate(ends.near.get()).ok());
   ends.far.reset();  // with a message unread: ECONNRESET
-  EXPECT_TRUE(release(ends.near.get()).ok());
-  EXPECT_TRUE(release(ends.near.get()).ok());
-  EXPECT_FALSE(release(-1).ok());
+  EXPECT_TRUE(open_gate(ends.near.get()).ok());
+  EXPECT_TRUE(open_gate(ends.near.get()).ok());
+  EXPECT_FALSE(open_gate(-1).ok());
 }
 
 TEST(Signals, LeavesOutWhatMinirunBringsUponItself) {

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where `exec` puts its process, and whether one can be put there.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cgroups/cgroup.h"
+#include "runtime/container/container.h"
+#include "runtime/supervise/signals.h"
+#include "sys/result.h"
+
+namespace minirun {
+
+// The container's cgroup, or one below it. options: of --cgroup.
+Result<Cgroup> exec_cgroup(const ContainerRecord& record, const std::vector<std::string>& options);
+
+// --ignore-paused: until the container goes on; false when it ends. A process that is born frozen would hold minirun in
+// clone3(2), where no signal is heard.
+Result<bool> await_thaw(const Container& container, Signals& signals);
+
+}  // namespace minirun

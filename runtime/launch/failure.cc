@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/launch/failure.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+
+#include "cgroups/stats.h"
+#include "runtime/compile/labels.h"
+#include "runtime/diagnosis/death.h"
+#include "runtime/diagnosis/exec_diagnosis.h"
+#include "runtime/diagnosis/exit_status.h"
+#include "runtime/diagnosis/remedy.h"
+#include "runtime/resources/limited_cgroup.h"
+#include "sys/file.h"
+#include "sys/pidfd.h"
+
+namespace minirun {
+namespace {
+
+// When the kernel could not give the cgroup more memory: why the container lacks it; else "". The first processes are
+// so small that the kernel may find none to kill: then a system call fails, or an exec ends in SIGSEGV.
+std::string lack_of_memory(const Cgroup& cgroup) {
+  auto stats = read_stats(cgroup.fd());
+  if (!stats.ok() || (stats->oom_kills.value_or(0) == 0 && stats->oom_events.value_or(0) == 0)) return "";
+  return fmt::format("memory.max {} is too low to start a container", limit_reached(stats->memory_max_bytes));
+}
+
+// The errors of a system call that got no memory: exec says that its arguments are too long (E2BIG), or
+// that they cannot be read (EFAULT).
+bool may_be_lack_of_memory(int code) {
+  return code == ENOMEM || code == E2BIG || code == EFAULT || code == ENOBUFS || code == EAGAIN;
+}
+
+FailureFacts facts_of(std::string_view what, const Error& error, const LaunchFacts& launch) {
+  FailureFacts facts;
+  facts.what = what;
+  facts.code = error.code;
+  facts.text = error.message;
+  if (launch.compiled != nullptr) {
+    const Plan& plan = launch.compiled->plan;
+    facts.new_namespaces = plan.clone_flags;
+    facts.user_namespace = (plan.clone_flags & CLONE_NEWUSER) != 0 || launch.compiled->ordinary_user;
+    for (const Step& step : plan.steps) {
+      if (step.op == Op::birth || step.op == Op::new_namespaces) facts.new_namespaces |= step.arg[0];
+      facts.user_namespace |= step.op == Op::become_root;
+    }
+  }
+  if (error.code == EAGAIN) facts.pids_reached = launch.cgroup.reached_pids_limit();
+  return facts;
+}
+
+// A failed step: its operation and text, and the whole of it as an error.
+struct FailedStep {
+  std::optional<Op> op;
+  std::string told;
+  Error error;
+};
+
+FailedStep failed_step(const Report& report, const Plan& plan) {
+  if (report.step >= plan.steps.size()) return {std::nullopt, "", step_error(plan, report)};
+  return {plan.steps[report.step].op, told_step(plan, report.step), step_error(plan, report)};
+}
+
+FailedStep failed_step(const PlanMemory& memory) {
+  uint32_t step = memory.report().step;
+  // Another minirun's numbers of operations mean nothing here.
+  auto op = memory.executes(step) ? std::optional(Op::execute) : std::nullopt;
+  return {op, memory.told(step).value_or(""), step_error(memory)};
+}
+
+ExecFailure exec_of(const oci::Process& process, int root_fd) {
+  ExecFailure failure;
+  failure.root_fd = root_fd;
+  failure.argv0 = process.args[0];
+  failure.cwd = process.cwd;
+  failure.search_path = search_path_of(process.env);
+  return failure;
+}
+
+size_t bytes_of(const oci::Strings& strings) {
+  size_t bytes = 0;
+  for (const std::string& text : strings) bytes += text.size() + 1 + sizeof(char*);  // as execve(2) counts them
+  return bytes;
+}
+
+// What failed, with the cause beyond the kernel's word, if that is known.
+Error with_cause(const FailedStep& failed, const Report& report, const LaunchFacts& launch) {
+  std::string lack = may_be_lack_of_memory(report.error) ? lack_of_memory(launch.cgroup) : "";
+  if (!lack.empty()) return with_hint(failed.error, lack);
+  if (!failed.op || !failed.error.details().hints.empty()) return failed.error;
+  FailureFacts facts = facts_of(op_name(*failed.op), Error{report.error, failed.told}, launch);
+  facts.call = call_name(report.syscall);
+  auto most = *failed.op == Op::rlimit ? read_file(AT_FDCWD, "/proc/sys/fs/nr_open") : Result<std::string>("");
+  uint64_t files = 0;
+  if (most.ok() && std::from_chars(most->data(), most->data() + most->size(), files).ec == std::errc())
+    facts.most_files = files;
+  if (const oci::Process* process = launch.process) {
+    facts.exec_bytes = bytes_of(process->args) + bytes_of(process->env);
+    facts.exec_strings = process->args.size() + process->env.size();
+  }
+  return with_remedy(failed.error, facts);
+}
+
+}  // namespace
+
+Error explain_join(const Error& error, const Cgroup& cgroup) {
+  if (error.kind == ErrorKind::setup) return error;
+  std::string reason = cgroup.explain_join(error.code);
+  if (reason.empty() && may_be_lack_of_memory(error.code)) reason = lack_of_memory(cgroup);
+  return with_hint(error, reason);
+}
+
+Error explain_clone(const Error& error, const LaunchFacts& facts) {
+  Error explained = explain_join(error, facts.cgroup);
+  bool unexplained = explained.details().call == "clone3" && explained.details().hints.empty();
+  return unexplained ? with_remedy(explained, facts_of(kClone, explained, facts)) : explained;
+}
+
+Error explain_sources(const Error& error, const LaunchFacts& facts) {
+  return with_remedy(error, facts_of(kOpenSource, error, facts));
+}
+
+Error explain_step(const Child& child, const LaunchFacts& facts, int root) {
+  Report report = child.memory.report();
+  FailedStep failed = facts.compiled != nullptr ? failed_step(report, facts.compiled->plan) : failed_step(child.memory);
+  if (facts.process != nullptr) {
+    if (auto label = label_error(*facts.process, failed.told, report.error)) {
+      failed.error = *label;
+    } else if (failed.op == Op::execute) {
+      UniqueFd own = open_container_root(child.pid);
+      ExecFailure failure = exec_of(*facts.process, root >= 0 ? root : own.get());
+      failure.code = report.error;
+      failed.error = diagnose_exec(failure);
+    }
+  }
+  return with_cause(failed, report, facts);
+}
+
+Error explain_death(const Child& child, const Cgroup& cgroup) {
+  auto ended = await_end(child.pidfd.get(), std::chrono::steady_clock::now() + kRemovalTime);
+  if (!ended.ok() || !*ended)
+    return fail(ErrorKind::setup, "the container's first process says nothing and does not end");
+  auto status = status_of_ended(child.pidfd.get(), child.pid);
+  reap_ended(child.pidfd.get());
+  std::string how = !status.ok()           ? "its first process is gone"
+                    : WIFSIGNALED(*status) ? fmt::format("killed by signal {}", WTERMSIG(*status))
+                                           : fmt::format("exit status {}", WEXITSTATUS(*status));
+  std::string lack = lack_of_memory(cgroup);
+  if (!lack.empty()) how = "killed by the memory limit: " + lack;
+  return fail(ErrorKind::setup, "the container ended before the workload started: {}", how);
+}
+
+Result<void> foresee_start(pid_t pid, const oci::Process& process) {
+  UniqueFd root = open_container_root(pid);
+  if (!root) return {};
+  auto diagnosis = foresee_exec(exec_of(process, root.get()));
+  if (!diagnosis) return {};
+  return *diagnosis;
+}
+
+UniqueFd open_container_root(pid_t pid) {
+  std::string path = fmt::format("/proc/{}/root", pid);
+  return UniqueFd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+}  // namespace minirun

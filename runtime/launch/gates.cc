@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/launch/gates.h"
+
+#include <poll.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "runtime/supervise/console.h"
+#include "runtime/supervise/init_channel.h"
+
+namespace minirun {
+namespace {
+
+// How long a signal to give up waits for an exec that is on its way.
+constexpr int kLongestExecMs = 1000;
+
+// The process outside has closed its socket. It ends when the program is executed, or never will be.
+Result<void> await_arrival(Child* child, Signals& signals) {
+  while (child->stands_in) {
+    TRY(signals.collect());
+    auto signal = signals.abort_request();
+    pollfd polls[] = {{child->pidfd.get(), POLLIN, 0}, {signals.fd(), POLLIN, 0}};
+    int n = poll(polls, signal ? 1 : 2, signal ? kLongestExecMs : -1);
+    if (n < 0 && errno != EINTR) return fail(errno, "wait for the process");
+    if (n > 0 && polls[0].revents != 0) {
+      if (!TRY(arrive(child))) return {};
+      continue;
+    }
+    if (signal) return given_up(*signal);
+  }
+  return {};
+}
+
+// What begins in a pid namespace of others is there, and waits for its number to be written: true. Or it never will be.
+Result<bool> await_number(Child* child, Signals& signals) {
+  constexpr int kPauseMs = 1;
+  for (bool ended = false;;) {
+    if (TRY(take_place(child))) return true;
+    if (ended) return false;
+    TRY(signals.collect());
+    if (auto signal = signals.abort_request()) return given_up(*signal);
+    pollfd polls[] = {{child->pidfd.get(), POLLIN, 0}};
+    ended = poll(polls, 1, kPauseMs) > 0;  // what it has cloned it has cloned before
+  }
+}
+
+// The outer process ends with the exec of its child, or with its end.
+Result<void> await_exec(Child* child, Signals& signals) {
+  constexpr int kPauseMs = 50;
+  while (!await_outer(child, kPauseMs)) {
+    TRY(signals.collect());
+    auto signal = signals.abort_request();
+    if (signal && !await_outer(child, kLongestExecMs)) return given_up(*signal);
+  }
+  return {};
+}
+
+Error unexpected(Message message) {
+  return fail(EPROTO, "message {} of the init", static_cast<uint32_t>(message));
+}
+
+// What has been said so far, and the answer to what is said next.
+class Dialogue {
+ public:
+  Dialogue(Channel& channel, const GateHandlers& on) : channel_(channel), on_(on) {}
+
+  // True: it has come to its end, and it is a good one.
+  Result<bool> answer(Received received);
+
+ private:
+  Result<bool> answer_message(const Envelope& envelope, UniqueFd fd);
+  Result<bool> answer_abort(int signal);
+  Result<bool> answer_end();
+  Result<void> once(uint32_t what);
+  Result<void> pass(Gate gate);
+  Result<void> hand_over_terminal();
+
+  Channel& channel_;
+  const GateHandlers& on_;
+  UniqueFd terminal_;
+  uint32_t said_ = 0;
+  bool held_ = false;
+};
+
+// A tracer of the init (a container with CAP_SYS_PTRACE) can make it send without end, and have hooks run again and
+// again: it comes to each gate, and hands over its terminal, once.
+Result<void> Dialogue::once(uint32_t what) {
+  constexpr auto kLastGate = static_cast<uint32_t>(Gate::hooks);
+  if (what > kLastGate) return fail(EPROTO, "gate {} of the init", what);
+  if ((said_ >> what & 1) != 0) return fail(EPROTO, "message {} of the init for the second time", what);
+  said_ |= 1U << what;
+  return {};
+}
+
+Result<void> Dialogue::hand_over_terminal() {
+  if (!terminal_) return {};
+  return on_.terminal ? on_.terminal(std::move(terminal_)) : Result<void>(unexpected(Message::terminal));
+}
+
+Result<void> Dialogue::pass(Gate gate) {
+  TRY(hand_over_terminal());
+  if (gate == Gate::listener) return on_.listener ? on_.listener() : Result<void>(unexpected(Message::ready));
+  if (!on_.gate) return unexpected(Message::ready);
+  TRY(on_.gate(gate));
+  Child& child = channel_.child;
+  if (!child.waits_for_commit || child.stands_in) return open_gate(child.control.get());
+  commit(&child);
+  return {};
+}
+
+Result<bool> Dialogue::answer_message(const Envelope& envelope, UniqueFd fd) {
+  constexpr uint32_t kTerminal = 0;  // among the numbers of gates
+  switch (envelope.message) {
+    case Message::terminal:
+      TRY(once(kTerminal));
+      TRY(check_terminal(fd.get()));
+      terminal_ = std::move(fd);
+      return false;
+    case Message::ready:
+      if (envelope.status == 0) return fail(EPROTO, "gate 0 of the init");
+      TRY(once(static_cast<uint32_t>(envelope.status)));
+      TRY(pass(static_cast<Gate>(envelope.status)));
+      return false;
+    case Message::sources: {
+      if (channel_.turns == nullptr) return unexpected(envelope.message);
+      auto sent = channel_.turns->answer(channel_.child.control.get(), envelope.status);
+      if (!sent.ok()) return explain_sources(sent.error(), channel_.facts);
+      return false;
+    }
+    case Message::created:
+    case Message::running:
+      TRY(hand_over_terminal());
+      return true;
+    case Message::failed:
+      return explain_step(channel_.child, channel_.facts, channel_.root.get());
+    default:
+      return unexpected(envelope.message);
+  }
+}
+
+// The workload may run already and its init be about to say so: then the signal is the workload's.
+Result<bool> Dialogue::answer_abort(int signal) {
+  const Child& child = channel_.child;
+  if (std::exchange(held_, true) || child.memory.report().state != kExecuting) return given_up(signal);
+  pollfd polls[] = {{child.control.get(), POLLIN, 0}, {child.pidfd.get(), POLLIN, 0}};
+  (void)poll(polls, 2, kLongestExecMs);  // receive() says what it was
+  return false;
+}
+
+Result<bool> Dialogue::answer_end() {
+  Child& child = channel_.child;
+  if (child.waits_for_commit && TRY(await_number(&child, channel_.signals))) {
+    channel_.root = open_container_root(child.pid);
+    TRY(pass(Gate::commit));
+    return false;
+  }
+  TRY(await_arrival(&child, channel_.signals));
+  TRY(await_exec(&child, channel_.signals));
+  uint32_t state = child.memory.report().state;
+  if (state == kFailed) return explain_step(child, channel_.facts, channel_.root.get());
+  if (state != kExecuting || channel_.resident_init) return explain_death(child, channel_.facts.cgroup);
+  TRY(hand_over_terminal());
+  return true;
+}
+
+Result<bool> Dialogue::answer(Received received) {
+  switch (received.kind) {
+    case Received::Kind::message:
+      return answer_message(received.envelope, std::move(received.fd));
+    case Received::Kind::aborted:
+      return answer_abort(received.signal);
+    case Received::Kind::end_of_file:
+      return answer_end();
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<void> follow(Channel& channel, const GateHandlers& on) {
+  Dialogue dialogue(channel, on);
+  for (bool done = false; !done;) {
+    Received received = TRY(receive(channel.child.control.get(), channel.child.pidfd.get(), channel.signals));
+    done = TRY(dialogue.answer(std::move(received)));
+  }
+  return {};
+}
+
+}  // namespace minirun
