@@ -117,7 +117,8 @@ void PlanMemory::answer_listener(SeccompListener answer) {
 }
 
 Report PlanMemory::report() const {
-  Report copy;
+  Report copy{};
+  if (base_ == nullptr) return copy;
   memcpy(&copy, base_ + places_.report, sizeof copy);
   copy.detail[kDetailBytes - 1] = '\0';
   return copy;

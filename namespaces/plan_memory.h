@@ -25,6 +25,8 @@ std::optional<PlanPlaces> find_places(const char* image, size_t bytes, uint32_t 
 // The plan's image in memory that the child maps too: its report is read from here. Owns the mapping and the memfd.
 class PlanMemory {
  public:
+  // Of a process that no plan has made: nothing is reported.
+  PlanMemory() = default;
   static Result<PlanMemory> create(const std::string& image);
   // That of a container that waits for start, as its init sends it. EPROTO: it is no plan of this format.
   static Result<PlanMemory> map(UniqueFd fd, uint32_t format = kPlanFormat);
@@ -59,7 +61,7 @@ class PlanMemory {
   UniqueFd fd_;
   char* base_ = nullptr;
   size_t bytes_ = 0;
-  PlanPlaces places_;
+  PlanPlaces places_{};
 };
 
 // The report of a failed step as one line: "/mounts/3: mount tmpfs on /dev/shm (nosuid): fsconfig: tmpfs: Bad value

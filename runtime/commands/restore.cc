@@ -3,8 +3,6 @@
 // any other.
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,7 +10,6 @@
 #include <charconv>
 #include <cstdlib>
 
-#include "cgroups/hierarchy.h"
 #include "namespaces/init_program.h"
 #include "runtime/commands/launch_options.h"
 #include "runtime/commands/run.h"
@@ -21,7 +18,6 @@
 #include "runtime/criu/images.h"
 #include "runtime/criu/mount_points.h"
 #include "runtime/criu/run.h"
-#include "runtime/launch/create.h"
 #include "runtime/supervise/console.h"
 #include "runtime/text/log.h"
 #include "sys/file.h"
@@ -61,13 +57,16 @@ void describe(Options& options, RestoreCommand& command) {
   options.new_id(command.id);
 }
 
-// One restore, from the prepared config to a process of this one.
+// The first process of a container, out of criu's files.
 class Restoration {
  public:
-  Restoration(const RestoreCommand& command, const Prepared& prepared, const Hierarchy& hierarchy, Creation& creation)
-      : command_(command), prepared_(prepared), hierarchy_(hierarchy), creation_(creation) {}
+  Restoration(const RestoreCommand& command, Launch& launch, Container& container)
+      : command_(command), launch_(launch), prepared_(launch.prepared()), container_(container) {}
 
-  Result<Creation::Started> start(const std::string& criu, const ImagePaths& paths, const SavedInit& init);
+  // In the container's cgroup; it runs.
+  Result<OwnedProcess> start(const std::string& criu, const ImagePaths& paths, const SavedInit& init);
+  // minirun's end, if it has one.
+  UniqueFd& terminal() { return terminal_; }
 
  private:
   Result<void> give(int fd, const std::string& name);
@@ -76,16 +75,15 @@ class Restoration {
   Result<void> give_namespaces();
   Result<void> open_terminal();
   Result<pid_t> run(const std::string& criu, const ImagePaths& paths);
-  Result<OwnedProcess> adopt(pid_t pid);
 
   const RestoreCommand& command_;
+  Launch& launch_;
   const Prepared& prepared_;
-  const Hierarchy& hierarchy_;
-  Creation& creation_;
+  Container& container_;
   RestoreFacts facts_;
   std::optional<UniqueFd> criu_config_;
   std::vector<UniqueFd> given_;
-  UniqueFd terminal_;  // minirun's end
+  UniqueFd terminal_;
   UniqueFd slave_;
   std::string console_;
 };
@@ -149,13 +147,14 @@ Result<void> Restoration::open_terminal() {
 
 Result<pid_t> Restoration::run(const std::string& criu, const ImagePaths& paths) {
   const oci::Spec& spec = prepared_.bundle.spec;
-  int state = creation_.state().fd();
+  int state = container_.state.fd();
   facts_.images = paths.images;
   facts_.work = paths.work;
   facts_.rootfs = TRY(name_of_descriptor(prepared_.bundle.rootfs.get()));
   facts_.pid_file = TRY(name_of_descriptor(state)) + "/" + kPidFile;
-  facts_.cgroup_path = creation_.record().cgroup.path;
-  facts_.mounts = criu_mounts(spec, prepared_.bundle.path, hierarchy_.mount_point + facts_.cgroup_path, console_);
+  facts_.cgroup_path = container_.record.cgroup.path;
+  facts_.mounts =
+      criu_mounts(spec, prepared_.bundle.path, launch_.hierarchy().mount_point + facts_.cgroup_path, console_);
   criu_config_ = TRY(open_criu_config(spec, prepared_.bundle.path, facts_.rootfs));
   if (criu_config_) facts_.config_fd = criu_config_->get();
   TRY(make_mount_points(prepared_.bundle.rootfs.get(), spec, facts_.mounts));
@@ -169,14 +168,14 @@ Result<pid_t> Restoration::run(const std::string& criu, const ImagePaths& paths)
   // Otherwise criu itself makes and joins cgroups, as it found them.
   bool ignore = command_.manage_cgroups_mode.empty() || command_.manage_cgroups_mode == "ignore";
   if (ignore) {
-    run.cgroup_fd = creation_.cgroup().cgroup().fd();
+    run.cgroup_fd = container_.cgroup->cgroup().fd();
     const auto& all = spec.linux_.namespaces;
     run.cgroup_namespace = std::any_of(all.begin(), all.end(),
                                        [](const auto& ns) { return ns.type == CLONE_NEWCGROUP && ns.path.empty(); });
   }
   if (!spec.hooks.prestart.empty() || !spec.hooks.create_runtime.empty())
-    run.namespaces_made = [this](pid_t pid) { return creation_.run_restore_hooks(pid); };
-  run.signals = &creation_.supervisor().signals();
+    run.namespaces_made = [this](pid_t pid) { return launch_.run_restore_hooks(container_, pid); };
+  run.signals = &launch_.supervisor().signals();
   TRY(run_criu(run));
   std::string text = TRY(read_file(state, kPidFile));
   (void)unlinkat(state, kPidFile, 0);  // goes with the directory at the latest
@@ -186,51 +185,19 @@ Result<pid_t> Restoration::run(const std::string& criu, const ImagePaths& paths)
   return pid;
 }
 
-// No plan, and no process at the control socket: as with a workload that has been executed.
-Result<OwnedProcess> Restoration::adopt(pid_t pid) {
-  UniqueFd pidfd = TRY(open_pidfd(pid));
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return fail(errno, "socketpair");
-  UniqueFd ours(ends[0]);
-  UniqueFd(ends[1]).reset();
-  PlanMemory memory = TRY(PlanMemory::create(std::string(sizeof(PlanHeader), '\0')));
-  return OwnedProcess(Child{pid, std::move(pidfd), std::move(ours), std::move(memory)});
-}
-
-Result<Creation::Started> Restoration::start(const std::string& criu, const ImagePaths& paths, const SavedInit& init) {
+Result<OwnedProcess> Restoration::start(const std::string& criu, const ImagePaths& paths, const SavedInit& init) {
   TRY(open_terminal());
   TRY(give_descriptors(paths));
   TRY(give_init(init));
   TRY(give_namespaces());
-  pid_t pid = TRY(run(criu, paths));
+  // No plan, and no process at a control socket: as with a workload that has been executed.
+  Child child;
+  child.pid = TRY(run(criu, paths));
+  child.pidfd = TRY(open_pidfd(child.pid));
+  OwnedProcess process(std::move(child));
   // Now, as criu gives the terminal the settings of the saved one.
   if (terminal_ && keeps_line_ends(command_.launch.console_socket)) TRY(keep_line_ends(terminal_.get()));
-  return Creation::Started{TRY(adopt(pid)), std::move(terminal_)};
-}
-
-Result<Outcome> restore(const GlobalOptions& global, const RestoreCommand& command) {
-  TRY(check_id(command.id));
-  TRY(check_launch_options(command.launch));
-  std::string criu = TRY(find_criu());
-  ImagePaths paths = TRY(find_image_paths(command.image_path, command.work_path));
-  Supervisor supervisor = TRY(Supervisor::begin());  // before the first side effect: signals are held from here on
-  UniqueFd state_root = TRY(open_state_root(global.root, true));
-  LaunchRequest request;
-  request.options = command.launch;
-  request.id = command.id;
-  request.detach = command.detach;
-  SavedInit init = TRY(read_init(paths));
-  request.init = !init.name.empty();
-  Prepared prepared = TRY(prepare_launch(request, state_root.get()));
-  Hierarchy hierarchy = TRY(find_hierarchy());
-  StateDirectory state = TRY(StateDirectory::claim(state_root.get(), prepared.id));
-  Creation creation(command.launch, prepared, hierarchy, std::move(state), std::move(supervisor),
-                    cgroup_driver(global));
-  Restoration restoration(command, prepared, hierarchy, creation);
-  TRY(creation.launch_by(!command.detach, [&] { return restoration.start(criu, paths, init); }));
-  if (!command.detach) return supervise_to_end(prepared, creation, false);
-  creation.keep();
-  return Outcome{};
+  return process;
 }
 
 // criu puts back what was saved: the root as it is mounted, the keyring as the processes had it.
@@ -242,7 +209,24 @@ void warn_of_ignored_options(const RestoreCommand& command) {
 
 Result<Outcome> perform(const GlobalOptions& global, const RestoreCommand& command) {
   warn_of_ignored_options(command);
-  return restore(global, command);
+  TRY(check_id(command.id));
+  TRY(check_launch_options(command.launch));
+  std::string criu = TRY(find_criu());
+  ImagePaths paths = TRY(find_image_paths(command.image_path, command.work_path));
+  SavedInit init = TRY(read_init(paths));
+  LaunchRequest request;
+  request.options = command.launch;
+  request.id = command.id;
+  request.detach = command.detach;
+  request.init = !init.name.empty();
+  Launch launch = TRY(Launch::prepare(std::move(request), global.root, cgroup_driver(global)));
+  OwnedContainer container = TRY(launch.begin());
+  Restoration restoration(command, launch, *container);
+  OwnedProcess process = TRY(restoration.start(criu, paths, init));
+  TRY(launch.adopt(*container, std::move(process), std::move(restoration.terminal())));
+  if (!command.detach) return supervise_to_end(launch, *container, false);
+  container->detach();
+  return Outcome{};
 }
 
 }  // namespace

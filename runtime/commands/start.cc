@@ -116,6 +116,7 @@ Result<Outcome> perform(const GlobalOptions& global, const StartCommand& command
   TRY(check_status(container));
   std::string text = TRY(container.state.read_config());
   Bundle config = TRY(parse_config(text));
+  container.config = &config.spec;
   if (!config.spec.process)
     return fail(ErrorKind::config, "config.json has no /process, so the container has no program to start");
   Signals signals = TRY(Signals::block());

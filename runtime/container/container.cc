@@ -36,7 +36,7 @@ bool is_paused(const ContainerRecord& record) {
 }
 
 Result<Container> with_init(StateDirectory state, ContainerRecord record) {
-  Container found{std::move(state), std::move(record), "", UniqueFd()};
+  Container found{std::move(state), std::move(record), ""};
   auto init = open_init(found.record);
   if (init.ok())
     found.init = std::move(init).value();
@@ -52,6 +52,13 @@ Result<ContainerRecord> read_known(const StateDirectory& state) {
 }
 
 }  // namespace
+
+void Container::detach() {
+  if (process) process->detach();
+  if (host_side) host_side->detach();
+  if (cgroup) cgroup->detach();
+  state.detach();
+}
 
 Result<ContainerRecord> read_record(const StateDirectory& state) {
   auto record = state.read();

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// A container that another minirun has made, as a command finds it.
+// A container, as a command has it: found by its id, or of this process's own making.
 #pragma once
 
 #include <optional>
 #include <string>
 
 #include "cgroups/cgroup.h"
+#include "runtime/container/owned_process.h"
 #include "runtime/container/state_directory.h"
+#include "runtime/oci/spec.h"
+#include "runtime/resources/host_resources.h"
+#include "runtime/resources/limited_cgroup.h"
 #include "runtime/text/json_writer.h"
 #include "sys/fd.h"
 #include "sys/result.h"
@@ -17,7 +21,21 @@ struct Container {
   StateDirectory state;
   ContainerRecord record;
   std::string status;  // creating, created, running, paused or stopped, as it is now: never a stored word
-  UniqueFd init;       // pidfd, when it lives
+  UniqueFd init{};     // pidfd, when it lives; of one that was found
+
+  // What this process has made, each the guard of one thing, in the order of the making. One that was found has none;
+  // one of this process's own making has a cgroup from the first, if only LimitedCgroup::none().
+  std::optional<LimitedCgroup> cgroup{};
+  std::optional<HostSide> host_side{};
+  std::optional<OwnedProcess> process{};
+
+  const oci::Spec* config = nullptr;  // where this process has it in memory, borrowed; else state.read_config()
+  bool hooked = true;                 // a hook may have made something that a poststop hook takes away
+
+  // Of its first process. -1: it has none yet, or has ended.
+  int pidfd() const { return process ? process->child().pidfd.get() : init.get(); }
+  // It lives on without this process.
+  void detach();
 };
 
 // The container of an id below a state root. Errors: "container does not exist", an unreadable record.

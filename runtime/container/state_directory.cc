@@ -120,7 +120,7 @@ Result<StateDirectory> StateDirectory::claim(int root_fd, const std::string& id)
     (void)unlinkat(root_fd, id.c_str(), AT_REMOVEDIR);  // made above, empty
     return fd.error();
   }
-  StateDirectory claimed(std::move(root), id, std::move(fd).value(), false);
+  StateDirectory claimed(std::move(root), id, std::move(fd).value(), true);
   TRY(claimed.lock());
   return claimed;
 }
@@ -129,11 +129,14 @@ Result<StateDirectory> StateDirectory::open(int root_fd, const std::string& id) 
   auto fd = open_at(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (!fd.ok() && fd.error().code == ENOENT) return no_container();
   if (!fd.ok()) return fd.error();
-  return StateDirectory(TRY(duplicate(root_fd)), id, std::move(fd).value(), true);
+  return StateDirectory(TRY(duplicate(root_fd)), id, std::move(fd).value(), false);
 }
 
 StateDirectory::StateDirectory(StateDirectory&& other) noexcept
-    : root_(std::move(other.root_)), id_(std::move(other.id_)), fd_(std::move(other.fd_)), kept_(other.kept_) {}
+    : root_(std::move(other.root_)),
+      id_(std::move(other.id_)),
+      fd_(std::move(other.fd_)),
+      owned_(std::exchange(other.owned_, false)) {}
 
 Result<void> StateDirectory::lock(std::chrono::milliseconds longest) const {
   auto deadline = std::chrono::steady_clock::now() + longest;
@@ -153,7 +156,7 @@ void StateDirectory::unlock() const {
 }
 
 StateDirectory::~StateDirectory() {
-  if (fd_ && !kept_) (void)remove();  // on the way out of an error, which is reported
+  if (owned_) (void)remove();  // on the way out of an error, which is reported
 }
 
 Error in_state_directory(int dirfd, Error error) {
@@ -213,6 +216,7 @@ Result<std::string> StateDirectory::mark() const {
 }
 
 Result<void> StateDirectory::remove() {
+  owned_ = false;
   auto removed = remove_below(fd_.get(), kRecordName);
   if (removed.ok()) removed = remove_entry(fd_.get(), kRecordName);
   if (!removed.ok()) return wrap(removed.error(), "remove the state directory of " + id_);

@@ -73,13 +73,13 @@ bool is_no_container(const Error& error);
 
 constexpr std::chrono::seconds kLockTime{10};
 
-// A container's directory. Removes itself, record and all, unless kept.
+// A container's directory. Removes itself, record and all, unless detached.
 class StateDirectory {
  public:
   // Claims the id, and locks it as lock() does: ErrorKind::state, "container with given ID already exists", when it is
   // taken.
   static Result<StateDirectory> claim(int root_fd, const std::string& id);
-  static Result<StateDirectory> open(int root_fd, const std::string& id);  // kept; or is_no_container()
+  static Result<StateDirectory> open(int root_fd, const std::string& id);  // detached; or is_no_container()
 
   StateDirectory(StateDirectory&& other) noexcept;
   StateDirectory& operator=(StateDirectory&&) = delete;
@@ -89,7 +89,10 @@ class StateDirectory {
 
   int fd() const { return fd_.get(); }
   const std::string& id() const { return id_; }
-  void keep() { kept_ = true; }
+  // It stays.
+  void detach() { owned_ = false; }
+  // Whether it removes itself.
+  bool is_owned() const { return owned_; }
 
   // A command that changes a container holds its lock (flock(2) on the directory), so that of two commands at once one
   // comes after the other. Waits for so long at most, then ErrorKind::busy; is_no_container() when it was deleted
@@ -115,13 +118,13 @@ class StateDirectory {
   std::optional<std::string> other_owner(const std::string& cgroup_path) const;
 
  private:
-  StateDirectory(UniqueFd root, std::string id, UniqueFd fd, bool kept)
-      : root_(std::move(root)), id_(std::move(id)), fd_(std::move(fd)), kept_(kept) {}
+  StateDirectory(UniqueFd root, std::string id, UniqueFd fd, bool owned)
+      : root_(std::move(root)), id_(std::move(id)), fd_(std::move(fd)), owned_(owned) {}
 
   UniqueFd root_;
   std::string id_;
   UniqueFd fd_;
-  bool kept_;
+  bool owned_;
 };
 
 // An error of making something in a state directory. It distinguishes a filesystem without inodes from a full one.

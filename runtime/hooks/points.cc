@@ -169,40 +169,46 @@ Result<void> run_poststart_hooks(const HookContext& context) {
   return run_all(context, {"/hooks/poststart", context.spec.hooks.poststart, HookSide::runtime, "running"});
 }
 
-void run_poststop_hooks(const HookContext& context) {
-  const auto& hooks = context.spec.hooks.poststop;
-  if (hooks.empty()) return;
+namespace {
+
+Result<void> run_poststop(const Container& container, const oci::Spec& spec) {
+  const auto& hooks = spec.hooks.poststop;
+  if (hooks.empty()) return {};
+  Signals signals = TRY(Signals::block());
   // Signals for what is no more. One that comes from here on is for the hook.
-  auto collected = context.signals.collect();
-  while (!context.signals.empty()) context.signals.pop();
-  if (!collected.ok()) warn(context.record, collected.error());
-  ContainerRecord stopped = context.record;
+  auto collected = signals.collect();
+  while (!signals.empty()) signals.pop();
+  if (!collected.ok()) warn(container.record, collected.error());
+  ContainerRecord stopped = container.record;
   stopped.init = ProcessIdentity{};  // as in the state of a stopped container
-  HookContext after{context.spec, stopped, context.state_fd, context.signals};
+  HookContext after{spec, stopped, container.state.fd(), signals};
   Point point{"/hooks/poststop", hooks, HookSide::runtime, "stopped"};
   Runner runner(after, point);
   auto prepared = runner.prepare();
-  if (!prepared.ok()) warn(context.record, prepared.error());
+  if (!prepared.ok()) warn(container.record, prepared.error());
   for (size_t i = 0; i < hooks.size(); i++) {
     auto ran = runner.run(i);
-    if (!ran.ok()) warn(context.record, ran.error());
-    while (!context.signals.empty()) context.signals.pop();
+    if (!ran.ok()) warn(container.record, ran.error());
+    while (!signals.empty()) signals.pop();
   }
+  return {};
 }
 
-void run_recorded_poststop_hooks(const StateDirectory& state, const ContainerRecord& record) {
-  auto text = state.read_config();
-  if (!text.ok() && text.error().code == ENOENT) return;  // minirun was killed before there was any of it
-  auto run = [&]() -> Result<void> {
-    std::string json = TRY(std::move(text));
-    Bundle config = TRY(parse_config(json));
-    if (config.spec.hooks.poststop.empty()) return {};
-    Signals signals = TRY(Signals::block());
-    run_poststop_hooks({config.spec, record, state.fd(), signals});
-    return {};
-  };
-  auto ran = run();
-  if (!ran.ok()) warn(record, wrap(ran.error(), "/hooks/poststop"));
+// From the container's copy of its config.json, the only source left.
+Result<void> run_recorded_poststop(const Container& container) {
+  auto text = container.state.read_config();
+  if (!text.ok() && text.error().code == ENOENT) return {};  // minirun was killed before there was any of it
+  std::string json = TRY(std::move(text));
+  Bundle config = TRY(parse_config(json));
+  return run_poststop(container, config.spec);
+}
+
+}  // namespace
+
+void run_poststop_hooks(const Container& container) {
+  auto ran =
+      container.config != nullptr ? run_poststop(container, *container.config) : run_recorded_poststop(container);
+  if (!ran.ok()) warn(container.record, wrap(ran.error(), "/hooks/poststop"));
 }
 
 }  // namespace minirun

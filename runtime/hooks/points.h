@@ -7,7 +7,7 @@
 
 #include "cgroups/cgroup.h"
 #include "namespaces/spawn.h"
-#include "runtime/container/state_directory.h"
+#include "runtime/container/container.h"
 #include "runtime/oci/spec.h"
 #include "runtime/supervise/signals.h"
 #include "sys/result.h"
@@ -35,9 +35,7 @@ Result<void> run_start_container_hooks(const HookContext& context);
 // Once the workload runs.
 Result<void> run_poststart_hooks(const HookContext& context);
 // Once the container is gone, all but its state directory: so the id is not another container's yet. An error is a
-// warning on stderr, and the next hook's turn.
-void run_poststop_hooks(const HookContext& context);
-// The same from the container's copy of its config.json, the only source left. Blocks all signals if it has hooks.
-void run_recorded_poststop_hooks(const StateDirectory& state, const ContainerRecord& record);
+// warning on stderr, and the next hook's turn. Blocks all signals if it has such hooks.
+void run_poststop_hooks(const Container& container);
 
 }  // namespace minirun

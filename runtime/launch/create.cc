@@ -5,7 +5,7 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <utility>
 
 #include "runtime/compile/parts.h"
 #include "runtime/compile/socket_activation.h"
@@ -23,291 +23,282 @@
 
 namespace minirun {
 
-Creation::Creation(const LaunchOptions& options, const Prepared& prepared, const Hierarchy& hierarchy,
-                   StateDirectory state, Supervisor supervisor, CgroupDriver driver)
-    : options_(options),
-      prepared_(prepared),
-      hierarchy_(hierarchy),
-      state_(std::move(state)),
+Launch::Launch(LaunchRequest request, UniqueFd state_root, Supervisor supervisor, Prepared prepared,
+               Hierarchy hierarchy, CgroupDriver driver)
+    : request_(std::move(request)),
+      state_root_(std::move(state_root)),
       supervisor_(std::move(supervisor)),
+      prepared_(std::move(prepared)),
+      hierarchy_(std::move(hierarchy)),
       driver_(driver),
-      announcement_(
-          options.pidfd_socket.empty() ? pidfd_receiver(prepared.bundle.spec.annotations) : options.pidfd_socket,
-          options.pid_file) {}
+      announcement_(request_.options.pidfd_socket.empty() ? pidfd_receiver(prepared_.bundle.spec.annotations)
+                                                          : request_.options.pidfd_socket,
+                    request_.options.pid_file) {}
 
-Creation::~Creation() {
-  bool gone = undo();
-  host_side_.reset();
-  if (!gone) state_.keep();
-  if (!gone || !hooked_) return;
-  auto locked = state_.lock();
-  bool others = !locked.ok() && (locked.error().kind == ErrorKind::busy || is_no_container(locked.error()));
-  if (others)
-    state_.keep();  // another command has it, or has deleted it, hooks and all
-  else
-    run_poststop();
+Result<Launch> Launch::prepare(LaunchRequest request, const std::string& state_root, CgroupDriver driver) {
+  Supervisor supervisor = TRY(Supervisor::begin());  // before the first side effect
+  UniqueFd root = TRY(open_state_root(state_root, true));
+  Prepared prepared = TRY(prepare_launch(request, root.get()));
+  Hierarchy hierarchy = TRY(find_hierarchy());
+  return Launch(std::move(request), std::move(root), std::move(supervisor), std::move(prepared), std::move(hierarchy),
+                driver);
 }
 
-// The processes and the cgroup, as far as they are this object's. False: the kernel does not let a process die. Then
-// what is known of it stays, for delete --force.
-bool Creation::undo() {
-  bool ended = !process_ || process_->end();
-  Result<void> removed;
-  if (cgroup_ && cgroup_->is_owned()) removed = cgroup_->remove();
-  if (ended && removed.ok()) return true;
-  std::string why = removed.ok() ? "its first process does not end after SIGKILL" : removed.error().text();
-  report_line(fmt::format("minirun: warning: {}: {}: delete --force removes what is left", prepared_.id, why));
-  return false;
-}
-
-HookContext Creation::hook_context() {
-  return {prepared_.bundle.spec,
-          record_,
-          state_.fd(),
-          supervisor_.signals(),
-          process_ ? process_->child().pidfd.get() : -1,
-          cgroup_ ? &cgroup_->cgroup() : nullptr,
-          [this](Child& hook) { return serve_listener(hook); }};
-}
-
-void Creation::run_poststop() {
-  hooked_ = false;
-  run_poststop_hooks(hook_context());
-}
-
-void Creation::keep() {
-  hooked_ = false;
-  process_->detach();
-  cgroup_->keep();
-  host_side_->keep();
-  state_.keep();
-}
-
-Result<void> Creation::launch(bool guarded) {
-  TRY(make_ready(guarded));
-  TRY(spawn());
-  log_progress("{}: first process is {}, at work on {} steps", prepared_.id, process_->child().pid,
-               prepared_.compiled.plan.steps.size());
-  TRY(commit());
-  if (scope_) TRY(scope_->release(cgroup_->cgroup(), prepared_.compiled));
-  auto launched = launch_to_the_end();
-  if (!launched.ok()) announcement_.withdraw();
-  return launched;
-}
-
-Result<void> Creation::make_ready(bool guarded) {
-  TRY(record_intent());  // before the first kernel object: see state.h
+Result<OwnedContainer> Launch::begin() {
+  StateDirectory state = TRY(StateDirectory::claim(state_root_.get(), prepared_.id));
+  OwnedContainer made(new Container{std::move(state), {}, "creating"});
+  Container& container = *made;
+  container.cgroup.emplace(LimitedCgroup::none());
+  container.config = &prepared_.bundle.spec;
+  container.hooked = false;
+  TRY(record_intent(container));  // before the first kernel object: see container/state_directory.h
   log_progress("{}: recorded what is about to be made", prepared_.id);
-  TRY(make_cgroup());
-  log_progress("{}: cgroup {} with {} writes of limits", prepared_.id, cgroup_path_.empty() ? "none" : cgroup_path_,
+  TRY(make_cgroup(container));
+  const std::string& path = container.record.cgroup.path;
+  log_progress("{}: cgroup {} with {} writes of limits", prepared_.id, path.empty() ? "none" : path,
                prepared_.compiled.limits.writes.size());
-  host_side_.emplace(TRY(HostSide::make(prepared_.bundle.spec, record_.rdt)));
-  if (guarded) {
-    UniqueFd cgroup_kill;
-    // The end of the init ends all. A workload in its place can refuse to die with minirun, or forgets it by executing
-    // a setuid program (prctl(2), PR_SET_PDEATHSIG).
-    bool kills_all = record_.resident_init && record_.own_pid_namespace;
-    if (!kills_all && !cgroup_path_.empty())
-      cgroup_kill = TRY(open_at(cgroup_->cgroup().fd(), "cgroup.kill", O_WRONLY));
-    TRY(supervisor_.start_watchdog(prepared_.compiled.terminal && options_.console_socket.empty(), cgroup_kill.get()));
-  }
-  return {};
+  container.host_side.emplace(TRY(HostSide::make(prepared_.bundle.spec, container.record.rdt)));
+  if (!request_.create && !request_.detach) TRY(start_watchdog(container));
+  return made;
 }
 
-Result<void> Creation::launch_by(bool guarded, const std::function<Result<Started>()>& start) {
-  TRY(make_ready(guarded));
-  Started started = TRY(start());
-  process_.emplace(std::move(started.process));
-  TRY(commit());
-  if (scope_) TRY(scope_->release(cgroup_->cgroup(), prepared_.compiled));
-  hooked_ = true;  // for those that take away: delete's, and at the end of a foreground run
-  if (!record_.rdt.group.empty()) TRY(join_host_side(record_.rdt, record_.init.pid));
-  if (started.terminal) TRY(hand_over_terminal(std::move(started.terminal)));
-  TRY(unfinished_->finish(state_.fd()));
-  return announce();
+Result<OwnedContainer> Launch::create() {
+  // config.md, "Linux Process": what cannot be granted MUST be logged as a warning.
+  for (const std::string& warning : prepared_.compiled.warnings)
+    report_line("minirun: warning: config.json: " + warning);
+  OwnedContainer container = TRY(begin());
+  TRY(spawn(*container));
+  log_progress("{}: first process is {}, at work on {} steps", prepared_.id, container->process->child().pid,
+               prepared_.compiled.plan.steps.size());
+  TRY(commit(*container));
+  return container;
 }
 
-Result<void> Creation::run_restore_hooks(pid_t pid) {
-  UniqueFd pidfd = TRY(open_pidfd(pid));
-  record_.init = TRY(ProcessIdentity::of(pid, pidfd.get()));
-  TRY(state_.write(record_));
-  const oci::Hooks& hooks = prepared_.bundle.spec.hooks;
-  hooked_ = !hooks.prestart.empty() || !hooks.create_runtime.empty();
-  return minirun::run_restore_hooks(hook_context());
-}
-
-Result<void> Creation::launch_to_the_end() {
-  TRY(await());
+Result<void> Launch::start(Container& container) {
   const auto& process = prepared_.bundle.spec.process;
-  if (prepared_.compiled.start_socket) return process ? foresee_start(record_.init.pid, *process) : Result<void>();
-  hooked_ = true;  // it has run
-  return run_poststart_hooks(hook_context());
-}
-
-Result<void> Creation::record_intent() {
-  const oci::Spec& spec = prepared_.bundle.spec;
-  record_.id = prepared_.id;
-  record_.bundle = prepared_.bundle.path;
-  record_.rootfs = prepared_.rootfs_path;
-  record_.created = now_rfc3339();
-  record_.boot_id = TRY(current_boot_id());
-  TRY(place());
-  record_.rdt = TRY(survey_host_side(spec, prepared_.id));
-  record_.terminal = prepared_.compiled.terminal;
-  record_.annotations = spec.annotations;
-  record_.resident_init = prepared_.compiled.init;
-  record_.own_pid_namespace = (prepared_.compiled.plan.clone_flags & CLONE_NEWPID) != 0;
-  if (!cgroup_path_.empty() && record_.cgroup.made == 0) {
-    // Even if it is empty: the end of its owner kills all processes inside.
-    auto owner = state_.other_owner(record_.cgroup.path);
-    if (owner) return fail(ErrorKind::state, "cgroup {} belongs to container {}", record_.cgroup.path, *owner);
-  }
-  TRY(state_.write_config(prepared_.bundle.text));
-  auto unfinished = Unfinished::begin(state_.fd());
-  if (!unfinished.ok()) return in_state_directory(state_.fd(), unfinished.error());
-  unfinished_.emplace(std::move(*unfinished));
-  return state_.write(record_);
-}
-
-// Where the container's cgroup will be, and what is there.
-Result<void> Creation::place() {
-  const oci::Spec& spec = prepared_.bundle.spec;
-  if (driver_ == CgroupDriver::systemd) {
-    std::string mark = TRY(state_.mark());
-    scope_.emplace(TRY(SystemdScope::survey(hierarchy_, spec, prepared_.compiled, prepared_.id, mark)));
-    record_.systemd = scope_->record();
-    record_.cgroup = scope_->cgroup();
-    cgroup_path_ = record_.cgroup.path;
-    return {};
-  }
-  cgroup_path_ = driver_ == CgroupDriver::disabled ? TRY(place_nowhere(prepared_.compiled))
-                                                   : TRY(place_cgroup(hierarchy_, spec, prepared_.compiled));
-  if (!cgroup_path_.empty()) record_.cgroup = TRY(Cgroup::survey(hierarchy_, cgroup_path_));
-  return {};
-}
-
-Result<void> Creation::make_cgroup() {
-  if (scope_)
-    cgroup_.emplace(TRY(scope_->make(hierarchy_, prepared_.compiled)));
-  else
-    cgroup_.emplace(TRY(LimitedCgroup::make(hierarchy_, prepared_.compiled, cgroup_path_)));
-  record_.cgroup = cgroup_->cgroup().record();
-  std::string mark = TRY(state_.mark());
-  auto marked = cgroup_->cgroup().mark(mark);
-  if (!marked.ok()) log_debug("{}: {}", prepared_.id, marked.error().text());  // a second way to it, no more
-  return {};
-}
-
-Result<void> Creation::spawn() {
-  HostDescriptors host{prepared_.bundle.rootfs.get(), cgroup_->cgroup().fd(), {}};
-  UniqueFd own_cgroup;
-  const auto& slots = prepared_.compiled.plan.slots;
-  bool shown =
-      std::any_of(slots.begin(), slots.end(), [](const Source& s) { return s.kind == SourceKind::cgroup_tree; });
-  if (shown && cgroup_path_.empty()) {
-    own_cgroup = TRY(open_own_cgroup(hierarchy_));
-    host.cgroup = own_cgroup.get();
-  }
-  StartSocket socket;
-  if (prepared_.compiled.start_socket) {
-    auto made = make_start_socket(state_.fd());
-    if (!made.ok()) return in_state_directory(state_.fd(), made.error());
-    socket = std::move(made).value();
-    host.given = {socket.listener.get(), socket.gate.get()};
-  }
-  UniqueFd notify;
-  if (prepared_.compiled.notify) {
-    notify = TRY(make_notify_directory(state_.fd()));
-    host.given.resize(kGivenNotify, -1);
-    host.given.push_back(notify.get());
-    // `start` makes the socket of one that waits for it.
-    std::string manager = TRY(own_notify_socket());
-    if (!prepared_.compiled.start_socket) notify_.emplace(TRY(NotifyRelay::start(state_.fd(), manager)));
-  }
-  StartedChild started = TRY(start_child(prepared_.compiled, host, state_.fd(), cgroup_->cgroup()));
-  process_.emplace(std::move(started.process));
-  turns_.emplace(std::move(started.turns));
-  return {};
-}
-
-// Other commands find the container from here on. While this is written, the child is at work on its steps.
-Result<void> Creation::commit() {
-  record_.init = TRY(ProcessIdentity::of(process_->child().pid, process_->child().pidfd.get()));
-  return state_.write(record_);
-}
-
-Result<void> Creation::await() {
-  const auto& process = prepared_.bundle.spec.process;
-  Channel channel{process_->child(),
+  Child& child = container.process->child();
+  Channel channel{child,
                   supervisor_.signals(),
-                  {cgroup_->cgroup(), &prepared_.compiled, process ? &*process : nullptr},
+                  {container.cgroup->cgroup(), &prepared_.compiled, process ? &*process : nullptr},
                   prepared_.compiled.init,
                   &*turns_};
   GateHandlers on;
   on.terminal = [this](UniqueFd terminal) { return hand_over_terminal(std::move(terminal)); };
-  on.gate = [this](Gate gate) { return at_gate(gate); };
-  if (prepared_.bundle.spec.linux_.seccomp) on.listener = [this] { return serve_listener(process_->child()); };
-  TRY(follow(channel, on));
-  TRY(unfinished_->finish(state_.fd()));
-  TRY(announce());
-  log_progress("{}: {}", prepared_.id, prepared_.compiled.start_socket ? "waits for start" : "the workload runs");
+  on.gate = [&](Gate gate) { return at_gate(container, gate); };
+  if (prepared_.bundle.spec.linux_.seccomp) on.listener = [&] { return serve_listener(container, child); };
+  auto started = follow(channel, on);
+  if (started.ok()) started = at_end(container);
+  if (!started.ok()) announcement_.withdraw();
+  return started;
+}
+
+Result<void> Launch::record_intent(Container& container) {
+  const oci::Spec& spec = prepared_.bundle.spec;
+  ContainerRecord& record = container.record;
+  record.id = prepared_.id;
+  record.bundle = prepared_.bundle.path;
+  record.rootfs = prepared_.rootfs_path;
+  record.created = now_rfc3339();
+  record.boot_id = TRY(current_boot_id());
+  TRY(place(container));
+  record.rdt = TRY(survey_host_side(spec, prepared_.id));
+  record.terminal = prepared_.compiled.terminal;
+  record.annotations = spec.annotations;
+  record.resident_init = prepared_.compiled.init;
+  record.own_pid_namespace = (prepared_.compiled.plan.clone_flags & CLONE_NEWPID) != 0;
+  if (!record.cgroup.path.empty() && record.cgroup.made == 0) {
+    // Even if it is empty: the end of its owner kills all processes inside.
+    auto owner = container.state.other_owner(record.cgroup.path);
+    if (owner) return fail(ErrorKind::state, "cgroup {} belongs to container {}", record.cgroup.path, *owner);
+  }
+  TRY(container.state.write_config(prepared_.bundle.text));
+  auto unfinished = Unfinished::begin(container.state.fd());
+  if (!unfinished.ok()) return in_state_directory(container.state.fd(), unfinished.error());
+  unfinished_.emplace(std::move(*unfinished));
+  return container.state.write(record);
+}
+
+// Where the container's cgroup will be, and what is there.
+Result<void> Launch::place(Container& container) {
+  const oci::Spec& spec = prepared_.bundle.spec;
+  ContainerRecord& record = container.record;
+  if (driver_ == CgroupDriver::systemd) {
+    std::string mark = TRY(container.state.mark());
+    scope_.emplace(TRY(SystemdScope::survey(hierarchy_, spec, prepared_.compiled, prepared_.id, mark)));
+    record.systemd = scope_->record();
+    record.cgroup = scope_->cgroup();
+    return {};
+  }
+  std::string path = driver_ == CgroupDriver::disabled ? TRY(place_nowhere(prepared_.compiled))
+                                                       : TRY(place_cgroup(hierarchy_, spec, prepared_.compiled));
+  if (!path.empty()) record.cgroup = TRY(Cgroup::survey(hierarchy_, path));
   return {};
 }
 
-Result<void> Creation::at_gate(Gate gate) {
+Result<void> Launch::make_cgroup(Container& container) {
+  std::string path = container.record.cgroup.path;
+  if (scope_)
+    container.cgroup.emplace(TRY(scope_->make(hierarchy_, prepared_.compiled)));
+  else
+    container.cgroup.emplace(TRY(LimitedCgroup::make(hierarchy_, prepared_.compiled, path)));
+  Cgroup& cgroup = container.cgroup->cgroup();
+  container.record.cgroup = cgroup.record();
+  std::string mark = TRY(container.state.mark());
+  auto marked = cgroup.mark(mark);
+  if (!marked.ok()) log_debug("{}: {}", prepared_.id, marked.error().text());  // a second way to it, no more
+  return {};
+}
+
+Result<void> Launch::start_watchdog(const Container& container) {
+  UniqueFd cgroup_kill;
+  // The end of the init ends all. A workload in its place can refuse to die with minirun, or forgets it by executing a
+  // setuid program (prctl(2), PR_SET_PDEATHSIG).
+  bool kills_all = container.record.resident_init && container.record.own_pid_namespace;
+  if (!kills_all && !container.record.cgroup.path.empty())
+    cgroup_kill = TRY(open_at(container.cgroup->cgroup().fd(), "cgroup.kill", O_WRONLY));
+  return supervisor_.start_watchdog(prepared_.compiled.terminal && request_.options.console_socket.empty(),
+                                    cgroup_kill.get());
+}
+
+Result<void> Launch::spawn(Container& container) {
+  const Compiled& compiled = prepared_.compiled;
+  const Cgroup& cgroup = container.cgroup->cgroup();
+  int state = container.state.fd();
+  HostDescriptors host{prepared_.bundle.rootfs.get(), cgroup.fd(), {}};
+  UniqueFd own_cgroup;
+  const auto& slots = compiled.plan.slots;
+  bool shown =
+      std::any_of(slots.begin(), slots.end(), [](const Source& s) { return s.kind == SourceKind::cgroup_tree; });
+  if (shown && container.record.cgroup.path.empty()) {
+    own_cgroup = TRY(open_own_cgroup(hierarchy_));
+    host.cgroup = own_cgroup.get();
+  }
+  StartSocket socket;
+  if (compiled.start_socket) {
+    auto made = make_start_socket(state);
+    if (!made.ok()) return in_state_directory(state, made.error());
+    socket = std::move(made).value();
+    host.given = {socket.listener.get(), socket.gate.get()};
+  }
+  UniqueFd notify;
+  if (compiled.notify) {
+    notify = TRY(make_notify_directory(state));
+    host.given.resize(kGivenNotify, -1);
+    host.given.push_back(notify.get());
+    // `start` makes the socket of one that waits for it.
+    std::string manager = TRY(own_notify_socket());
+    if (!compiled.start_socket) notify_.emplace(TRY(NotifyRelay::start(state, manager)));
+  }
+  StartedChild started = TRY(start_child(compiled, host, state, cgroup));
+  container.process.emplace(std::move(started.process));
+  turns_.emplace(std::move(started.turns));
+  return {};
+}
+
+// While this is written, the child is at work on its steps.
+Result<void> Launch::commit(Container& container) {
+  const Child& child = container.process->child();
+  container.record.init = TRY(ProcessIdentity::of(child.pid, child.pidfd.get()));
+  TRY(container.state.write(container.record));
+  if (!scope_) return {};
+  auto ended = scope_->end_sleeper(container.cgroup->cgroup(), prepared_.compiled);
+  scope_.reset();
+  return ended;
+}
+
+Result<void> Launch::at_gate(Container& container, Gate gate) {
   const char* why = gate == Gate::setup   ? "its mounts are there"
                     : gate == Gate::hooks ? "startContainer hooks are next"
                                           : "it is about to outlive minirun";
   log_progress("{}: waits for minirun: {}", prepared_.id, why);
   // A process outside of the container's pid namespace has stood in so far: see namespaces/spawn.h.
-  if (process_->child().pid != record_.init.pid) TRY(commit());
-  return do_part(gate);
+  if (container.process->child().pid != container.record.init.pid) TRY(commit(container));
+  if (gate == Gate::setup) return at_setup(container);
+  TRY(announce(container));                        // engines take it for "created"
+  if (prepared_.compiled.start_socket) return {};  // those are for start
+  if (gate == Gate::commit && prepared_.compiled.hooks_gate) return {};
+  container.hooked = container.hooked || !prepared_.bundle.spec.hooks.start_container.empty();
+  return run_start_container_hooks(hook_context(container));
 }
 
-// All that creating means is done by now (runtime.md, "Lifecycle").
-Result<void> Creation::serve_listener(Child& child) {
-  SeccompAgent agent = TRY(SeccompAgent::connect(*prepared_.bundle.spec.linux_.seccomp));
-  return agent.serve(child, record_, "created", child.pid, supervisor_.signals());
+Result<void> Launch::at_setup(Container& container) {
+  const oci::Hooks& hooks = prepared_.bundle.spec.hooks;
+  TRY(delegate_cgroup(container));
+  TRY(container.host_side->apply(prepared_.bundle.spec, container.record.init.pid));
+  container.hooked = !hooks.prestart.empty() || !hooks.create_runtime.empty() || !hooks.create_container.empty();
+  TRY(run_setup_hooks(hook_context(container)));
+  return turns_->rejoin();  // after whatever hooks mount in there
 }
 
 // Below the container's own, which keeps the limits and is the root of the cgroup namespace that is there by now: a
 // process in it would keep the workload from passing controllers on (cgroup-v2.rst, "No Internal Process Constraint").
-Result<void> Creation::delegate_cgroup() {
+Result<void> Launch::delegate_cgroup(const Container& container) {
   auto name = delegated_cgroup(prepared_.bundle.spec.annotations);
   if (!name) return {};
   auto moved = [&]() -> Result<void> {
-    if (cgroup_path_.empty())
-      return fail(ErrorKind::host, "the container has no cgroup, as this user may not make any");
-    Cgroup delegated = TRY(Cgroup::create(hierarchy_, cgroup_path_ + "/" + *name, {}));
+    const std::string& path = container.record.cgroup.path;
+    if (path.empty()) return fail(ErrorKind::host, "the container has no cgroup, as this user may not make any");
+    Cgroup delegated = TRY(Cgroup::create(hierarchy_, path + "/" + *name, {}));
     if (prepared_.compiled.cgroup_owner) TRY(delegated.give_to(*prepared_.compiled.cgroup_owner));
-    return write_control(delegated.fd(), "cgroup.procs", std::to_string(record_.init.pid));
+    return write_control(delegated.fd(), "cgroup.procs", std::to_string(container.record.init.pid));
   }();
   return moved.ok() ? moved : wrap(moved.error(), "config.json: " + annotation_pointer(Annotation::delegate_cgroup));
 }
 
-Result<void> Creation::do_part(Gate gate) {
+// It waits for start, or its workload runs.
+Result<void> Launch::at_end(Container& container) {
+  TRY(unfinished_->finish(container.state.fd()));
+  TRY(announce(container));
+  bool waits = prepared_.compiled.start_socket;
+  log_progress("{}: {}", prepared_.id, waits ? "waits for start" : "the workload runs");
+  const auto& process = prepared_.bundle.spec.process;
+  if (waits) return process ? foresee_start(container.record.init.pid, *process) : Result<void>();
+  container.hooked = true;  // it has run
+  return run_poststart_hooks(hook_context(container));
+}
+
+Result<void> Launch::run_restore_hooks(Container& container, pid_t pid) {
+  UniqueFd pidfd = TRY(open_pidfd(pid));
+  container.record.init = TRY(ProcessIdentity::of(pid, pidfd.get()));
+  TRY(container.state.write(container.record));
   const oci::Hooks& hooks = prepared_.bundle.spec.hooks;
-  if (gate == Gate::setup) {
-    TRY(delegate_cgroup());
-    TRY(host_side_->apply(prepared_.bundle.spec, record_.init.pid));
-    hooked_ = !hooks.prestart.empty() || !hooks.create_runtime.empty() || !hooks.create_container.empty();
-    TRY(run_setup_hooks(hook_context()));
-    return turns_->rejoin();  // after whatever hooks mount in there
-  }
-  TRY(announce());                                 // engines take it for "created"
-  if (prepared_.compiled.start_socket) return {};  // those are for start
-  if (gate == Gate::commit && prepared_.compiled.hooks_gate) return {};
-  hooked_ = hooked_ || !hooks.start_container.empty();
-  return run_start_container_hooks(hook_context());
+  container.hooked = !hooks.prestart.empty() || !hooks.create_runtime.empty();
+  return minirun::run_restore_hooks(hook_context(container));
 }
 
-Result<void> Creation::announce() {
-  return announcement_.make(record_.init.pid, process_->child().pidfd.get());
+Result<void> Launch::adopt(Container& container, OwnedProcess process, UniqueFd terminal) {
+  container.process.emplace(std::move(process));
+  TRY(commit(container));
+  container.hooked = true;
+  TRY(join_host_side(container.record.rdt, container.record.init.pid));
+  if (terminal) TRY(hand_over_terminal(std::move(terminal)));
+  TRY(unfinished_->finish(container.state.fd()));
+  return announce(container);
 }
 
-Result<void> Creation::hand_over_terminal(UniqueFd terminal) {
-  if (!options_.console_socket.empty()) return send_console(options_.console_socket, terminal.get());
-  return supervisor_.attach_terminal(std::move(terminal));
+Result<void> Launch::hand_over_terminal(UniqueFd terminal) {
+  const std::string& receiver = request_.options.console_socket;
+  return receiver.empty() ? supervisor_.attach_terminal(std::move(terminal)) : send_console(receiver, terminal.get());
+}
+
+// All that creating means is done by now (runtime.md, "Lifecycle").
+Result<void> Launch::serve_listener(const Container& container, Child& child) {
+  SeccompAgent agent = TRY(SeccompAgent::connect(*prepared_.bundle.spec.linux_.seccomp));
+  return agent.serve(child, container.record, "created", child.pid, supervisor_.signals());
+}
+
+Result<void> Launch::announce(const Container& container) {
+  return announcement_.make(container.record.init.pid, container.pidfd());
+}
+
+HookContext Launch::hook_context(const Container& container) {
+  return {prepared_.bundle.spec,
+          container.record,
+          container.state.fd(),
+          supervisor_.signals(),
+          container.pidfd(),
+          &container.cgroup->cgroup(),
+          [&](Child& hook) { return serve_listener(container, hook); }};
 }
 
 Result<void> check_launch_options(const LaunchOptions& options) {
@@ -318,11 +309,6 @@ Result<void> check_launch_options(const LaunchOptions& options) {
     return fail(ErrorKind::usage, "--preserve-fds {}: descriptor {} is not open", options.preserve_fds, 3 + i);
   }
   return {};
-}
-
-void report_warnings(const Prepared& prepared) {
-  for (const std::string& warning : prepared.compiled.warnings)
-    report_line("minirun: warning: config.json: " + warning);
 }
 
 }  // namespace minirun

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/launch/remove.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <csignal>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -10,9 +13,9 @@
 #include "cgroups/processes.h"
 #include "runtime/container/pid_namespace.h"
 #include "runtime/hooks/points.h"
-#include "runtime/launch/child.h"
 #include "runtime/resources/host_resources.h"
 #include "runtime/resources/systemd_scope.h"
+#include "runtime/text/log.h"
 #include "sys/pidfd.h"
 
 namespace minirun {
@@ -55,22 +58,65 @@ Result<void> remove_cgroup(Cgroup& cgroup) {
 
 Result<void> remove_directory(StateDirectory& state) {
   auto removed = state.remove();
+  if (!removed.ok()) removed = state.remove();  // by now the host may have what it lacked: memory, a descriptor
   if (removed.ok()) return removed;
   return with_hint(removed.error(), "nothing else of the container is left");
 }
 
-Result<void> remove_container(Container& container) {
-  auto cgroup = find_cgroup(container);
-  const Cgroup* found = cgroup.ok() && *cgroup ? &**cgroup : nullptr;
-  if (container.init) TRY(end_processes(container, found));
-  if (!cgroup.ok()) return cgroup.error();
-  if (*cgroup) TRY(remove_cgroup(**cgroup));
+namespace {
+
+// One that was found gets guards like those of one that was made. Of another boot nothing is left.
+Result<void> find_guards(Container& container) {
+  if (container.cgroup) return {};
+  std::optional<Cgroup> cgroup = TRY(find_cgroup(container));
+  std::optional<SystemdRecord> scope;
   if (of_this_boot(container.record)) {
-    if (container.record.systemd) TRY(stop_scope(*container.record.systemd));
-    TRY(remove_host_side(container.record.rdt));
+    scope = container.record.systemd;
+    container.host_side.emplace(HostSide::adopt(container.record.rdt));
   }
-  run_recorded_poststop_hooks(container.state, container.record);
+  container.cgroup.emplace(LimitedCgroup::adopt(cgroup ? std::move(*cgroup) : Cgroup::none(),
+                                                [scope] { return scope ? stop_scope(*scope) : Result<void>(); }));
+  return {};
+}
+
+// Its processes and its cgroup. What fails from here on stays: the guards are detached.
+Result<void> end(Container& container) {
+  bool ended = !container.process || container.process->end();
+  container.detach();
+  if (!container.process && container.init)
+    TRY(end_processes(container, container.cgroup ? &container.cgroup->cgroup() : nullptr));
+  if (container.cgroup) TRY(container.cgroup->remove());  // the error names who is left
+  return ended ? Result<void>() : fail(ErrorKind::host, "its first process does not end after SIGKILL");
+}
+
+}  // namespace
+
+Result<void> remove_container(Container& container, Removal removal) {
+  auto found = find_guards(container);
+  TRY(end(container));
+  TRY(found);
+  bool failed = removal == Removal::of_failed;
+  if (container.host_side) TRY(failed ? container.host_side->undo() : container.host_side->remove());
+  if (removal == Removal::but_record) return container.state.write(container.record);
+  if (container.hooked) run_poststop_hooks(container);
   return remove_directory(container.state);
+}
+
+Result<void> remove_own(Container& container, Removal removal) {
+  auto locked = container.state.lock();
+  bool deleted = !locked.ok() && is_no_container(locked.error());
+  bool others = deleted || (!locked.ok() && locked.error().kind == ErrorKind::busy);
+  auto removed = others ? end(container) : remove_container(container, removal);
+  return removed.ok() && !deleted ? locked : removed;
+}
+
+void RemoveFailed::operator()(Container* container) const {
+  std::unique_ptr<Container> owned(container);
+  if (!container->state.is_owned()) return;
+  auto removed = remove_own(*container, Removal::of_failed);
+  if (!removed.ok())
+    report_line(fmt::format("minirun: warning: {}: {}: delete --force removes what is left", container->record.id,
+                            removed.error().text()));
 }
 
 }  // namespace minirun

@@ -47,20 +47,21 @@ static Result<void> take_away(const RdtRecord& record, Result<void> (*remove)(in
   return root ? remove(root.get(), record) : Result<void>();
 }
 
-Result<void> remove_host_side(const RdtRecord& record) {
-  return take_away(record, remove_rdt);
-}
-
 HostSide::HostSide(HostSide&& other) noexcept
     : record_(std::move(other.record_)), owned_(std::exchange(other.owned_, false)) {}
 
 HostSide::~HostSide() {
-  if (owned_) (void)take_away(record_, undo_rdt);  // on the way out of an error, which is reported
+  if (owned_) (void)undo();  // on the way out of an error, which is reported
 }
 
 Result<void> HostSide::remove() {
   owned_ = false;
-  return remove_host_side(record_);
+  return take_away(record_, remove_rdt);
+}
+
+Result<void> HostSide::undo() {
+  owned_ = false;
+  return take_away(record_, undo_rdt);
 }
 
 }  // namespace minirun

@@ -5,7 +5,7 @@
 //   survey_host_side    before the intent record is written, which holds the result
 //   HostSide::make      before clone
 //   HostSide::apply     while the container's first process waits at a gate
-//   HostSide::remove    at the container's end; remove_host_side() for delete
+//   HostSide::remove    at the container's end, or when it is deleted
 #pragma once
 
 #include <sys/types.h>
@@ -29,6 +29,8 @@ Result<RdtRecord> survey_host_side(const oci::Spec& spec, const std::string& id)
 class HostSide {
  public:
   static Result<HostSide> make(const oci::Spec& spec, const RdtRecord& record);
+  // That of a container that another minirun has made.
+  static HostSide adopt(const RdtRecord& record) { return HostSide(record); }
   HostSide(HostSide&& other) noexcept;
   HostSide& operator=(HostSide&&) = delete;
   HostSide(const HostSide&) = delete;
@@ -39,8 +41,11 @@ class HostSide {
   // so that the number cannot be reused. The caller has one thread.
   Result<void> apply(const oci::Spec& spec, pid_t pid) const;
   // It lives on with the container, or another command removes it.
-  void keep() { owned_ = false; }
+  void detach() { owned_ = false; }
+  // What is gone already, be it the resctrl itself, is no error.
   Result<void> remove();
+  // The same after a failed launch, as on destruction: a shared class goes too, where this launch has made it.
+  Result<void> undo();
 
  private:
   explicit HostSide(RdtRecord record) : record_(std::move(record)) {}
@@ -50,8 +55,5 @@ class HostSide {
 
 // A process of exec: into the container's class too, before it runs anything of its own.
 Result<void> join_host_side(const RdtRecord& record, pid_t pid);
-
-// What is gone already, be it the resctrl itself, is no error.
-Result<void> remove_host_side(const RdtRecord& record);
 
 }  // namespace minirun

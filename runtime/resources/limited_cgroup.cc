@@ -10,17 +10,17 @@ namespace minirun {
 
 Result<LimitedCgroup> LimitedCgroup::make(const Hierarchy& hierarchy, const Compiled& compiled,
                                           const std::string& path) {
-  if (path.empty()) return LimitedCgroup(Cgroup::none());
+  if (path.empty()) return none();
   LimitedCgroup made(TRY(Cgroup::create(hierarchy, path, compiled.limits.needed)));
   TRY(made.enable_offered(""));
   TRY(made.limit(compiled, compiled.limits.writes));
   return made;
 }
 
-LimitedCgroup LimitedCgroup::take(Cgroup cgroup, std::function<Result<void>()> last) {
-  LimitedCgroup taken(std::move(cgroup));
-  taken.last_ = std::move(last);
-  return taken;
+LimitedCgroup LimitedCgroup::adopt(Cgroup cgroup, std::function<Result<void>()> last) {
+  LimitedCgroup adopted(std::move(cgroup));
+  adopted.last_ = std::move(last);
+  return adopted;
 }
 
 Result<void> LimitedCgroup::enable_offered(const std::string& top) const {

@@ -18,8 +18,10 @@ class LimitedCgroup {
  public:
   // path: Compiled::cgroup_path, or where else the container's is to be; "": it has none.
   static Result<LimitedCgroup> make(const Hierarchy& hierarchy, const Compiled& compiled, const std::string& path);
-  // One that systemd has made. last: what is to be done once it is removed.
-  static LimitedCgroup take(Cgroup cgroup, std::function<Result<void>()> last);
+  // One that is there already. last: what is to be done once it is removed.
+  static LimitedCgroup adopt(Cgroup cgroup, std::function<Result<void>()> last);
+  // Of a container that has no cgroup, or none yet.
+  static LimitedCgroup none() { return LimitedCgroup(Cgroup::none()); }
   // Passes on to it whatever `top` (see Cgroup) has to offer; what the kernel refuses is a debug line.
   Result<void> enable_offered(const std::string& top) const;
   // Limits, owner and device filter.
@@ -31,10 +33,9 @@ class LimitedCgroup {
   ~LimitedCgroup();
 
   Cgroup& cgroup() { return cgroup_; }
+  const Cgroup& cgroup() const { return cgroup_; }
   // It lives on: a detached container.
-  void keep() { owned_ = false; }
-  // Whether its removal is still to be done, and is this object's to do.
-  bool is_owned() const { return owned_; }
+  void detach() { owned_ = false; }
   // Kills what is left inside and removes it, within kRemovalTime; the error names who would not go.
   Result<void> remove();
 

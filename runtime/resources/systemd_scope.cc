@@ -235,17 +235,17 @@ Result<LimitedCgroup> SystemdScope::make(const Hierarchy& hierarchy, const Compi
     (void)stop();
     return wrap_systemd(adopted.error());
   }
-  LimitedCgroup made = LimitedCgroup::take(std::move(adopted).value(), stop);
+  LimitedCgroup made = LimitedCgroup::adopt(std::move(adopted).value(), stop);
   // Above the scope controllers are systemd's, which enables them for the properties ...Accounting.
   if (!subgroup_.empty()) TRY(made.enable_offered(started->cgroup));
   TRY(made.limit(compiled, with_sleeper(compiled.limits.writes)));
   return made;
 }
 
-Result<void> SystemdScope::release(const Cgroup& cgroup, const Compiled& compiled) {
-  auto released = client_->ask(request_for(systemd::Call::release, record_));
+Result<void> SystemdScope::end_sleeper(const Cgroup& cgroup, const Compiled& compiled) {
+  auto ended = client_->ask(request_for(systemd::Call::release, record_));
   client_.reset();
-  if (!released.ok()) return wrap_systemd(released.error());
+  if (!ended.ok()) return wrap_systemd(ended.error());
   std::vector<Write> last;
   for (const Write& write : compiled.limits.writes)
     if (write.file == "pids.max" && write.value != "max") last.push_back(write);

@@ -40,8 +40,8 @@ class SystemdScope {
 
   Result<LimitedCgroup> make(const Hierarchy& hierarchy, const Compiled& compiled);
 
-  // To be called when the container's first process is there: the sleeper ends, and the helper.
-  Result<void> release(const Cgroup& cgroup, const Compiled& compiled);
+  // To be called when the container's first process is there; the helper ends too.
+  Result<void> end_sleeper(const Cgroup& cgroup, const Compiled& compiled);
 
  private:
   SystemdScope(systemd::Client client, SystemdRecord record) : client_(std::move(client)), record_(std::move(record)) {}

@@ -158,11 +158,12 @@ Result<bool> Supervisor::turn(int pidfd, int control) {
   }
   if (notify_ && polls[1].revents != 0) notify_->set_ended();
   if (polls[3].revents != 0 || polls[1].revents != 0 || (notify_ && notify_->patience_ms() == 0)) relay_notifications();
-  if (polls[2].revents != 0 || polls[1].revents != 0) TRY(read_control(control));
+  if (control_open_ && (polls[2].revents != 0 || polls[1].revents != 0)) TRY(read_control(control));
   return polls[1].revents == 0;
 }
 
 Result<Ended> Supervisor::run(pid_t pid, int pidfd, int control) {
+  control_open_ = control >= 0;
   for (bool alive = true; alive && !ended_.init_failed;) {
     TRY(signals_.collect());
     forward_signals(pidfd);

@@ -52,7 +52,8 @@ class Supervisor {
   void attach_notify(NotifyRelay relay) { notify_.emplace(std::move(relay)); }
 
   // Until the container's init ends: forwards signals to it, each once and with its value; relays the terminal;
-  // follows its size. Reaps the init, which must be a child of this process, and gives the terminal back.
+  // follows its size. Reaps the init, which must be a child of this process, and gives the terminal back. control: -1
+  // for a process that says nothing.
   Result<Ended> run(pid_t pid, int pidfd, int control);
 
  private:
@@ -74,7 +75,7 @@ class Supervisor {
   std::optional<Relay> relay_;
   std::optional<NotifyRelay> notify_;
   Ended ended_;
-  bool control_open_ = true;
+  bool control_open_ = false;
   bool background_ = false;        // the terminal is the shell's at present
   bool receiver_is_full_ = false;  // its queue of signals: try again soon
 };

@@ -278,7 +278,7 @@ TEST_F(State, IsGoneWithItsOwnerUnlessKept) {
   {
     auto claimed = StateDirectory::claim(root_.get(), "x");
     ASSERT_TRUE(claimed->write(example()).ok());
-    claimed->keep();
+    claimed->detach();
   }
   EXPECT_EQ(*list_ids(root_.get()), std::vector<std::string>{"x"});
   auto opened = StateDirectory::open(root_.get(), "x");

@@ -40,6 +40,22 @@ void send(pid_t pid, int number) {
   EXPECT_EQ(syscall(SYS_kill, pid, number), 0) << number;
 }
 
+// What criu has restored has no socket to minirun.
+TEST(Supervise, AProcessThatSaysNothingIsWaitedFor) {
+  pid_t parent = fork();
+  if (parent == 0) {
+    auto supervisor = Supervisor::begin();
+    pid_t pid = fork();
+    if (pid == 0) _exit(7);
+    UniqueFd pidfd = rig::pidfd_of(pid);
+    auto ended = supervisor.ok() ? supervisor->run(pid, pidfd.get(), -1) : Result<Ended>(supervisor.error());
+    _exit(ended.ok() && ended->wait_status == 7 << 8 ? 0 : 1);
+  }
+  int status = -1;
+  EXPECT_EQ(waitpid(parent, &status, 0), parent);
+  EXPECT_EQ(status, 0);
+}
+
 // Whoever traces the init can make it say anything for ever.
 TEST(Supervise, SignalsAreHandedOnThoughTheInitSendsWithoutEnd) {
   Foreground run(Setting{.init = [](const Init& init) {
