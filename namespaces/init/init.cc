@@ -5,12 +5,13 @@
 // A program of its own, not a forked copy of minirun: /proc/1/exe in the container never names a host binary
 // (CVE-2019-5736), it needs a few pages of memory only, and "no libc, no heap" is a property that the build checks.
 // Run as: minirun-init FD, FD being the plan's memfd.
+#include <linux/elf.h>
+
 #include "namespaces/executor.h"
 #include "namespaces/kernel.h"
 
 extern "C" {
-extern const char __executable_start[];  // NOLINT: the linker's names for the one segment
-extern const char _end[];                // NOLINT
+extern const char __executable_start[];  // NOLINT: the linker's name for where the one segment begins
 }
 
 namespace minirun {
@@ -44,17 +45,23 @@ void reset_signals() {
     (void)RawKernel::call(__NR_rt_sigaction, signal, address(&defaults), 0, sizeof(uint64_t));  // KILL and STOP: EINVAL
 }
 
+// Of the segment. The linker's `_end` may be on a page behind it, where a data segment would have begun.
+uint64_t program_bytes() {
+  const auto* file = reinterpret_cast<const Elf64_Ehdr*>(__executable_start);
+  return reinterpret_cast<const Elf64_Phdr*>(__executable_start + file->e_phoff)->p_memsz;
+}
+
 // criu(8) knows a file by its inode alone and cannot save one that is in memory both as a program and as what is mapped
 // of it: so an init that outlives minirun goes on from a copy at the same addresses. mremap(2) puts it in place at
 // once, so that the instruction after the call is that of the copy. Where that is refused (SELinux, execmem) it runs
 // from the file, and cannot be saved.
 void leave_file() {
   constexpr uint64_t kReadWrite = 3, kReadExecute = 5, kPrivateAnonymous = 0x22, kMayMoveFixed = 3, kPage = 4096;
-  const uint64_t size = (address(_end) - address(__executable_start) + kPage - 1) / kPage * kPage;
+  const uint64_t bytes = program_bytes(), size = (bytes + kPage - 1) / kPage * kPage;
   long copy = RawKernel::call(__NR_mmap, 0, size, kReadWrite, kPrivateAnonymous, ~0ULL, 0);
   if (copy < 0) return;
   auto* to = reinterpret_cast<char*>(copy);
-  __builtin_memcpy(to, __executable_start, address(_end) - address(__executable_start));
+  __builtin_memcpy(to, __executable_start, bytes);
   __builtin___clear_cache(to, to + size);
   const auto at = static_cast<uint64_t>(copy);
   long rc = RawKernel::call(__NR_mprotect, at, size, kReadExecute);
