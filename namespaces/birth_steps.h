@@ -28,21 +28,15 @@ class BirthSteps : public StartSteps<Kernel> {
     return rc < 0 ? rc : this->hide_again();
   }
 
-  // From here on only the report speaks for this process.
-  long close_descriptors(uint64_t first) {
-    long rc = this->call(__NR_close_range, first, 0xffffffff, 0);
-    if (rc < 0) return rc;
-    this->control_ = -1;
-    this->forget_descriptors();
-    return 0;
-  }
-
-  // The same for a process that waits, with what it needs for that; keeps_proc: and for its labels.
-  long close_other_descriptors(uint64_t first, long memory, long socket, long gate, bool keeps_proc) {
+  // A workload whose init waits keeps nothing; the members are those of its init.
+  long close_descriptors(const steps::CloseDescriptors& step) {
+    if (step.left_open == LeftOpen::nothing) return close_all(step.first);
+    if (step.left_open == LeftOpen::init) return this->call(__NR_close_range, step.first, 0xffffffff, 0);
     constexpr uint64_t kEnd = 0x100000000;
-    const long proc = keeps_proc ? this->proc_ : -1;
-    const long kept[] = {this->control_, memory, socket, gate, proc};
-    for (uint64_t at = first; at < kEnd;) {
+    const long proc = step.keeps_proc != 0 ? this->proc_ : -1;
+    const long memory = step.socket.index == kNoSlot ? -1 : this->plan_->memory;  // for start, as the socket is
+    const long kept[] = {this->control_, memory, this->slot(step.socket), this->slot(step.gate), proc};
+    for (uint64_t at = step.first; at < kEnd;) {
       uint64_t next = kEnd;
       for (long fd : kept)
         if (fd >= 0 && descriptor(fd) >= at && descriptor(fd) < next) next = descriptor(fd);
@@ -55,24 +49,26 @@ class BirthSteps : public StartSteps<Kernel> {
     return 0;
   }
 
-  // Returns 0 in the new process, and what is left for the outer one in *outer: its exit status. By clone(2), as
-  // profiles forbid clone3(2), whose arguments they cannot see.
-  long birth(uint64_t flags, uint64_t way, bool dies_with_parent, Birth* birth, bool* outer) {
+  // Returns 0 in the new process, and in the outer one, which walks no further. By clone(2), as profiles forbid
+  // clone3(2), whose arguments they cannot see.
+  long birth(const steps::Birth& step) {
     constexpr uint64_t kParent = 0x8000, kParentSetTid = 0x100000, kVfork = 0x4000;
-    uint64_t all = flags | kParent | kParentSetTid | kSigchld;
-    if (way == kBirthLast || way == kBirthHeld) all |= kVfork;
+    Birth* birth = &this->plan_->birth;
+    uint64_t all = step.types.value | kParent | kParentSetTid | kSigchld;
+    if (step.way == BirthWay::last || step.way == BirthWay::held) all |= kVfork;
     this->close_proc();  // it may be the host's
     long pid = this->call(__NR_clone, all, 0, address(&birth->child), 0, 0);
     if (pid < 0) return pid;
     if (pid == 0) return 0;
-    *outer = true;
-    if (way == kBirthLast && dies_with_parent) follow_parent(birth->parent, pid);
+    this->ended_ = true;
+    if (step.way == BirthWay::last && step.dies_with_parent != 0) follow_parent(birth->parent, pid);
     return 0;
   }
 
   // Nothing is executed before other commands can find this process. minirun may have died before die_with_parent: then
   // the parent is another one. Who is no process of this pid namespace has the number 0 here (pid_namespaces(7)).
-  long await_commit(Birth* birth) {
+  long await_commit() {
+    Birth* birth = &this->plan_->birth;
     long parent = this->call(__NR_getppid);
     if (parent < 0) return parent;
     if (parent != 0 && parent != birth->parent) return this->failed(__NR_getppid, -ESRCH);
@@ -80,6 +76,16 @@ class BirthSteps : public StartSteps<Kernel> {
     if (__atomic_compare_exchange_n(&birth->word, &not_born, kBornWaits, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
       set_and_wake(this->kernel_, &birth->word, kBornWaits);
     await_change(this->kernel_, &birth->word, kBornWaits);
+    return 0;
+  }
+
+ protected:
+  // From here on only the report speaks for this process.
+  long close_all(uint64_t first) {
+    long rc = this->call(__NR_close_range, first, 0xffffffff, 0);
+    if (rc < 0) return rc;
+    this->control_ = -1;
+    this->forget_descriptors();
     return 0;
   }
 

@@ -33,15 +33,6 @@ struct FileFacts {
   uint64_t mount_id;                    // of the mount that it is in
 };
 
-struct NewMount {
-  const char* target;
-  uint64_t attributes;
-  const char* parameters;  // pairs of strings, "key" and "=value" or "" (a flag)
-  uint64_t count;
-  uint64_t propagation;
-  unsigned flags;
-};
-
 template <class Kernel>
 class Calls {
  public:
@@ -125,25 +116,6 @@ class Calls {
       if (rc < 0) return rc;
     }
     return call(__NR_fsconfig, descriptor(context), command, 0, 0, 0);
-  }
-
-  // The filesystem's own words for what was wrong ("e tmpfs: Bad value for 'size'"), if it has any.
-  void explain(long context, char* detail) {
-    long n = kernel_.call(__NR_read, descriptor(context), address(detail), kDetailBytes - 1);
-    detail[n > 0 ? n : 0] = '\0';
-  }
-
-  // The report's words for what an error number does not say.
-  template <unsigned kBytes>
-  void say(char* detail, const char (&words)[kBytes]) {
-    static_assert(kBytes <= kDetailBytes);
-    for (unsigned i = 0; i < kBytes; i++) detail[i] = words[i];
-  }
-
-  void say_more(char* detail, const char* text) {
-    unsigned at = text_length(detail);
-    for (; *text != '\0' && at + 1 < kDetailBytes; at++) detail[at] = *text++;
-    detail[at] = '\0';
   }
 
   long prctl(uint64_t option, uint64_t a = 0, uint64_t b = 0) { return call(__NR_prctl, option, a, b); }

@@ -3,7 +3,7 @@
 // rules.
 #pragma once
 
-#include "namespaces/calls.h"
+#include "namespaces/step_fields.h"
 
 namespace minirun {
 
@@ -23,9 +23,9 @@ struct MessageHeader {  // struct msghdr
 };
 
 template <class Kernel>
-class ChannelSteps : public Calls<Kernel> {
+class ChannelSteps : public StepFields<Kernel> {
  public:
-  ChannelSteps(Kernel& kernel, int control) : Calls<Kernel>(kernel), control_(control) {}
+  ChannelSteps(Kernel& kernel, PlanHeader* plan) : StepFields<Kernel>(kernel, plan), control_(plan->control) {}
 
   // Messages go to a parent that may be gone (a detached container's): that is no failure.
   long send(Message message, int32_t status, long fd) {
@@ -43,13 +43,14 @@ class ChannelSteps : public Calls<Kernel> {
   }
 
   // Has minirun open the sources of a turn, and puts their descriptors into the slots that wait for them.
-  long take_sources(uint64_t turn, uint64_t count, int32_t* slots, uint32_t slot_count) {
+  long take_sources(const steps::TakeSources& step) {
     int32_t opened[kSourcesOfATurn];
-    if (count > kSourcesOfATurn) return this->failed(__NR_recvmsg, -EINVAL);
-    long rc = ask(static_cast<int32_t>(turn), opened, static_cast<unsigned>(count));
+    if (step.count > kSourcesOfATurn) return this->failed(__NR_recvmsg, -EINVAL);
+    long rc = ask(static_cast<int32_t>(step.turn), opened, step.count);
+    int32_t* slots = this->slots();
     unsigned next = 0;
-    for (uint32_t i = 0; rc >= 0 && i < slot_count && next < count; i++)
-      if (slots[i] == waiting_slot(static_cast<uint32_t>(turn))) slots[i] = opened[next++];
+    for (uint32_t i = 0; rc >= 0 && i < this->plan_->slot_count && next < step.count; i++)
+      if (slots[i] == waiting_slot(step.turn)) slots[i] = opened[next++];
     return rc < 0 ? rc : 0;
   }
 
@@ -57,11 +58,14 @@ class ChannelSteps : public Calls<Kernel> {
   // namespace into a younger one as a mount that keeps it there (mnt_ns_loop() in fs/namespace.c). mount(2) in a copy
   // of the host's mounts, as other runtimes use it, finds no such mounts: copies are made without them. So minirun
   // opens the source again, in such a copy. One that the kernel takes for younger still comes along.
-  bool reopen(const Step& step, int32_t* slots) {
-    if (this->failed_call() != __NR_move_mount || (step.op != Op::attach && step.op != Op::place_root)) return false;
-    auto slot = static_cast<int32_t>(step.arg[0]);
-    if ((step.flags & kLast) == 0) this->close(slots[slot]);
-    return ask(sources_again(slot), &slots[slot], 1) >= 0;
+  bool reopen(const Step& step) {
+    const auto* attach = get_if<steps::Attach>(step);
+    const auto* root = get_if<steps::PlaceRoot>(step);
+    if (this->failed_call() != __NR_move_mount || (attach == nullptr && root == nullptr)) return false;
+    const uint32_t slot = attach != nullptr ? attach->tree.index : root->tree.index;
+    int32_t* opened = &this->slots()[slot];
+    if (attach == nullptr || (attach->flags & kLast) == 0) this->close(*opened);
+    return ask(sources_again(static_cast<int32_t>(slot)), opened, 1) >= 0;
   }
 
  protected:

@@ -48,15 +48,16 @@ class LendSteps : public BirthSteps<Kernel> {
   using Base = BirthSteps<Kernel>;
   using Base::Base;
 
-  // moves_root: as in HostFacts. The contexts get the first numbers of this table. minirun takes them from here
-  // (pidfd_getfd(2)) and ends this process.
-  long lend_proc(uint64_t count, bool moves_root, uint32_t* word) {
-    long rc = give_up_everything(moves_root);
+  // The contexts get the first numbers of this table. minirun takes them from here (pidfd_getfd(2)) and ends this
+  // process.
+  long lend_proc(const steps::LendProc& step) {
+    uint32_t* word = &this->plan_->birth.word;
+    long rc = give_up_everything(step.moves_root != 0);
     if (rc < 0) return rc;
     long pid = this->call(__NR_clone, kLendFiles | kSigchld, 0, 0, 0, 0);
     if (pid < 0) return pid;
     if (pid == 0) {
-      this->kernel_.exit(open_procs(count));
+      this->kernel_.exit(open_procs(step.count));
       return 0;
     }
     int32_t status = 0;
@@ -77,18 +78,18 @@ class LendSteps : public BirthSteps<Kernel> {
   // fsopen.
   long give_up_everything(bool moves_root) {
     constexpr uint64_t kNewUser = 0x10000000, kNewNs = 0x00020000, kAdmin = uint64_t{1} << 21, kSpecAllow = 4;
-    bool whole = this->new_namespaces(kNewUser | kNewNs) < 0;
-    long rc = whole ? this->new_namespaces(kNewNs) : 0;
+    bool whole = this->new_namespaces({kNewUser | kNewNs}) < 0;
+    long rc = whole ? this->new_namespaces({kNewNs}) : 0;
     if (rc >= 0) rc = this->make_empty_directory();
-    if (rc >= 0) rc = this->place_root(rc, "/", abi::kMsSlave | abi::kMsRecursive);
+    if (rc >= 0) rc = this->place_root_at(rc, "/", abi::kMsSlave | abi::kMsRecursive);
     if (rc >= 0) rc = moves_root ? this->change_root() : this->pivot();
-    if (rc >= 0) rc = this->close_descriptors(0);
-    if (rc >= 0 && whole) rc = this->capabilities(kAdmin, kAdmin, 0, 0);
+    if (rc >= 0) rc = this->close_all(0);
+    if (rc >= 0 && whole) rc = this->capabilities({.effective = kAdmin, .permitted = kAdmin});
     if (rc >= 0) rc = this->prctl(kPrSetDumpable, 0);  // the change of credentials may have undone it
     if (rc >= 0) rc = this->no_new_privileges();
     if (rc < 0) return rc;
     constexpr LendFilter kFilter = make_lend_filter();
-    rc = this->seccomp(&kFilter, kLendFilterLength, kSpecAllow);
+    rc = this->load_filter(&kFilter, kLendFilterLength, kSpecAllow);
     bool no_filters = rc == -ENOSYS || rc == -EINVAL;  // a kernel without CONFIG_SECCOMP_FILTER
     return no_filters ? 0 : rc;
   }

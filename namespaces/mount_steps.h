@@ -16,102 +16,109 @@ class MountSteps : public RootSteps<Kernel> {
   using Base = RootSteps<Kernel>;
   using Base::Base;
 
-  // filesystem: a type of /proc/filesystems.
-  long mount_new(const char* filesystem, const NewMount& wish, char* detail) {
-    long context = this->call(__NR_fsopen, address(filesystem), abi::kFsopenCloexec);
+  long mount_new(const steps::MountNew& step) {
+    long context = this->call(__NR_fsopen, address(this->text(step.filesystem)), abi::kFsopenCloexec);
     if (context < 0) return context;
-    long rc = (wish.flags & kModeOfTarget) != 0 ? copy_mode(context, wish.target) : 0;
-    return mount_context(rc, context, wish, kAnyFilesystem, detail);
+    long rc = (step.mount.flags & kModeOfTarget) != 0 ? copy_mode(context, this->text(step.mount.target)) : 0;
+    return mount_context(rc, context, step.mount, kAnyFilesystem);
   }
 
   // By a context that a process of the pid namespace has opened, or what its tracer has put in its place. So it has to
   // do what of all filesystems only procfs does: refuse this value of the parameter, which those that read their
   // parameters later accept, and take that one.
-  long mount_proc(long context, const NewMount& wish, char* detail) {
+  long mount_proc(const steps::MountProc& step) {
     constexpr char kKey[] = "hidepid";
+    const long context = this->slot(step.context);
     long rc = this->call(__NR_fsconfig, descriptor(context), abi::kFsconfigSetString, address(kKey), address("?"), 0);
-    this->explain(context, detail);
-    detail[0] = '\0';
+    this->explain(context);
+    this->say_nothing();
     rc = rc == -EINVAL
              ? this->call(__NR_fsconfig, descriptor(context), abi::kFsconfigSetString, address(kKey), address("0"), 0)
              : this->failed(__NR_fsconfig, rc < 0 ? rc : -EPERM);
-    return mount_context(rc, context, wish, kProcfs, detail);
+    return mount_context(rc, context, step.mount, kProcfs);
   }
 
-  // set, clear: MOUNT_ATTR_* of the mount itself in the low half, of it and all below it in the high half.
-  // propagation: MS_* with MS_REC to reach those below.
-  long attach(long tree, const char* target, uint64_t set, uint64_t clear, uint64_t propagation, unsigned flags,
-              char* detail) {
-    long rc = this->change(tree, set, clear, propagation);
+  long attach(const steps::Attach& step) {
+    return attach_tree(this->slot(step.tree), this->text(step.target), step.change, step.flags);
+  }
+
+  long attach_tree(long tree, const char* target, const MountChange& change, unsigned flags) {
+    long rc = this->change(tree, change);
     if (rc < 0) return rc;
     FileFacts facts{};
     rc = this->stat(tree, &facts);
-    if (rc >= 0) rc = place_on(tree, target, (facts.mode & kTypeMask) == kDirectoryType, flags, detail);
+    if (rc >= 0) rc = place_on(tree, target, (facts.mode & kTypeMask) == kDirectoryType, flags);
     if ((flags & kLast) != 0) this->close(tree);
     return rc;
   }
 
   // The same for what lies below a mount that an earlier step has placed. The path is config.json's word: no link is
   // followed, as a process that writes to that mount could lead it to what is masked elsewhere, and "" is the mount
-  // itself. step: set, clear and propagation from its third argument on.
-  long bind_own(long mount, const char* path, const char* target, const Step& step, char* detail) {
-    long source = this->openat2(mount, path[0] == '\0' ? "." : path, abi::kOpenPath,
+  // itself.
+  long bind_own(const steps::BindOwn& step) {
+    const char* path = this->text(step.source) + step.below;
+    long source = this->openat2(placed(step.mount), path[0] == '\0' ? "." : path, abi::kOpenPath,
                                 abi::kResolveBeneath | abi::kResolveNoSymlinks);
-    if (source == -ELOOP) this->say(detail, "no symbolic link is followed below an earlier mount");
+    if (source == -ELOOP) this->say("no symbolic link is followed below an earlier mount");
     if (source < 0) return source;
     long tree = this->clone_tree(source, (step.flags & kWithBelow) != 0 ? abi::kAtRecursive : 0);
     this->close(source);
     if (tree < 0) return tree;
     constexpr unsigned kOfTheTarget = kNotProcfs | kTargetItself;
-    long rc = attach(tree, target, step.arg[2], step.arg[3], step.arg[4], step.flags & kOfTheTarget, detail);
+    long rc = attach_tree(tree, this->text(step.target), step.change, step.flags & kOfTheTarget);
     if (rc >= 0 && (step.flags & kKeep) != 0) return keep(tree);
     this->close(tree);
     return rc;
   }
 
-  // The same for a mount that is there. mount: its descriptor; -1: what is at the path now.
-  long set_attributes(const char* path, long mount, uint64_t set, uint64_t clear, uint64_t propagation) {
-    long fd = mount >= 0 ? mount : this->resolve(path, 0);
+  // The same for a mount that is there.
+  long set_attributes(const steps::SetAttributes& step) {
+    const bool known = step.mount.by != PlacedBy::none;
+    long fd = known ? placed(step.mount) : this->resolve(this->text(step.path), 0);
     if (fd < 0) return fd;
-    long rc = this->change(fd, set, clear, propagation);
-    if (mount < 0) this->close(fd);
+    long rc = this->change(fd, step.change);
+    if (!known) this->close(fd);
     return rc;
   }
 
   // Never by a path: in a volume that others write to it could lead to a filesystem of the host by now.
-  long reconfigure(long mount, const char* parameters, uint64_t count, char* detail) {
-    long context = this->call(__NR_fspick, descriptor(mount), address(""), abi::kFspickCloexec | abi::kFspickEmptyPath);
+  long reconfigure(const steps::Reconfigure& step) {
+    long context = this->call(__NR_fspick, descriptor(placed(step.mount)), address(""),
+                              abi::kFspickCloexec | abi::kFspickEmptyPath);
     if (context < 0) return context;
-    long rc = this->configure(context, parameters, count, abi::kFsconfigReconfigure);
-    if (rc < 0) this->explain(context, detail);
+    long rc = this->configure(context, this->text(step.parameters), step.parameters.count, abi::kFsconfigReconfigure);
+    if (rc < 0) this->explain(context);
     this->close(context);
     return rc;
   }
 
   // Directories of the steps that follow (devices, links): made where missing.
-  long directory(const char* path, char* detail) {
+  long directory(const steps::Directory& step) {
     this->close(directory_);
-    directory_ = this->make_own_directory(path, detail);
+    directory_ = this->make_own_directory(this->text(step.path));
     return directory_ < 0 ? directory_ : 0;
   }
 
-  long device(const char* name, uint64_t mode, uint64_t number, uint64_t uid, uint64_t gid) {
-    long rc = this->call(__NR_mknodat, descriptor(directory_), address(name), mode, number);
-    if (rc == -EEXIST) return same_device(name, mode, number);
-    if (rc < 0 || (uid == 0 && gid == 0)) return rc;
-    return this->call(__NR_fchownat, descriptor(directory_), address(name), uid, gid, abi::kAtSymlinkNofollow);
+  long device(const steps::Device& step) {
+    const uint64_t name = address(this->text(step.name)), directory = descriptor(directory_);
+    long rc = this->call(__NR_mknodat, directory, name, step.mode.value, step.number.value);
+    if (rc == -EEXIST) return same_device(this->text(step.name), step.mode.value, step.number.value);
+    if (rc < 0 || (step.uid == 0 && step.gid == 0)) return rc;
+    return this->call(__NR_fchownat, directory, name, step.uid, step.gid, abi::kAtSymlinkNofollow);
   }
 
-  // wanted: what has to be there with kOnlyIfTarget.
-  long symlink(const char* target, const char* name, const char* wanted, unsigned flags) {
-    if ((flags & kOnlyIfTarget) != 0) {
+  long symlink(const steps::Symlink& step) {
+    const char* target = this->text(step.target);
+    const char* name = this->text(step.name);
+    if ((step.flags & kOnlyIfTarget) != 0) {
+      const char* wanted = step.wanted.at == kNoText ? target : this->text(step.wanted);
       long fd = this->openat2(this->root_, wanted, abi::kOpenPath | abi::kOpenNofollow, abi::kResolveInRoot);
       if (fd < 0) return fd == -ENOENT ? 0 : fd;
       this->close(fd);
     }
     long rc = this->call(__NR_symlinkat, address(target), descriptor(directory_), address(name));
     if (rc != -EEXIST) return rc;
-    if ((flags & kReplace) == 0) return 0;  // the image has its own
+    if ((step.flags & kReplace) == 0) return 0;  // the image has its own
     rc = this->call(__NR_unlinkat, descriptor(directory_), address(name), 0);
     if (rc < 0) return rc;
     return this->call(__NR_symlinkat, address(target), descriptor(directory_), address(name));
@@ -119,25 +126,43 @@ class MountSteps : public RootSteps<Kernel> {
 
   // A directory is hidden by an empty read-only one, a file by the host's /dev/null, which the parent has checked
   // (CVE-2025-31133: the container's own may be anything).
-  long mask(const char* path, long null_device, unsigned flags, char* detail) {
-    long target = this->resolve(path, 0);
+  long mask(const steps::Mask& step) { return tolerated(mask_path(step), step.flags); }
+  long make_readonly(const steps::MakeReadonly& step) { return tolerated(protect_path(step), step.flags); }
+
+ private:
+  static constexpr long kAnyFilesystem = 0;
+
+  static long tolerated(long rc, unsigned flags) {
+    bool missing = rc == -ENOENT || rc == -ENOTDIR;
+    return missing && (flags & kTolerateMissing) != 0 ? 0 : rc;
+  }
+
+  // Those that are kept are closed by the exec.
+  long placed(PlacedMount mount) const {
+    if (mount.by == PlacedBy::slot) return this->slot({mount.number});
+    if (mount.by == PlacedBy::none) return -1;
+    return mount.number < kept_count_ ? kept_[mount.number] : -EBADF;
+  }
+
+  long mask_path(const steps::Mask& step) {
+    long target = this->resolve(this->text(step.path), 0);
     if (target < 0) return target;
-    long rc = refuse_procfs(target, flags, detail);
+    long rc = refuse_procfs(target, step.flags);
     FileFacts facts{};
     if (rc >= 0) rc = this->stat(target, &facts);
     if (rc >= 0 && (facts.mode & kTypeMask) == kDirectoryType) {
       rc = this->cover_with_nothing(target);
     } else if (rc >= 0) {
-      rc = this->cover(null_device, &null_device_placed_, target);
+      rc = this->cover(this->slot(step.null_device), &null_device_placed_, target);
     }
     this->close(target);
     return rc;
   }
 
-  long make_readonly(const char* path, unsigned flags, char* detail) {
-    long target = this->resolve(path, 0);
+  long protect_path(const steps::MakeReadonly& step) {
+    long target = this->resolve(this->text(step.path), 0);
     if (target < 0) return target;
-    long rc = refuse_procfs(target, flags, detail);
+    long rc = refuse_procfs(target, step.flags);
     long tree = rc < 0 ? rc : this->clone_tree(target, abi::kAtRecursive);
     rc = tree;
     if (rc >= 0) rc = this->set_mount(tree, abi::kAtRecursive, abi::kMountAttrReadonly, 0, 0);
@@ -147,24 +172,20 @@ class MountSteps : public RootSteps<Kernel> {
     return rc;
   }
 
-  // Closed by the exec.
-  long kept(uint64_t index) const { return index < kept_count_ ? kept_[index] : -EBADF; }
-
- private:
-  static constexpr long kAnyFilesystem = 0;
-
   // rc: of what was done with the context before; closes it.
-  long mount_context(long rc, long context, const NewMount& wish, long magic, char* detail) {
-    if (rc >= 0) rc = this->configure(context, wish.parameters, wish.count, abi::kFsconfigCreate);
+  long mount_context(long rc, long context, const NewMount& wish, long magic) {
+    if (rc >= 0)
+      rc = this->configure(context, this->text(wish.parameters), wish.parameters.count, abi::kFsconfigCreate);
     long mount = rc;
-    if (rc >= 0) mount = this->call(__NR_fsmount, descriptor(context), abi::kFsmountCloexec, wish.attributes);
-    if (mount < 0) this->explain(context, detail);
+    if (rc >= 0) mount = this->call(__NR_fsmount, descriptor(context), abi::kFsmountCloexec, wish.attributes.value);
+    if (mount < 0) this->explain(context);
     this->close(context);
     if (mount < 0) return mount;
     rc = magic == kAnyFilesystem ? magic : this->filesystem_of(mount);
     if (rc >= 0 && rc != magic) rc = this->failed(__NR_fstatfs, -EPERM);
-    if (rc >= 0) rc = this->change(mount, 0, 0, wish.propagation & ~abi::kMsRecursive);  // a new mount has none below
-    if (rc >= 0) rc = place_on(mount, wish.target, true, wish.flags | kOwnMount, detail);
+    constexpr uint64_t kBelow = abi::kMsRecursive;  // a new mount has none below
+    if (rc >= 0) rc = this->change(mount, {.propagation = wish.propagation.value & ~kBelow});
+    if (rc >= 0) rc = place_on(mount, this->text(wish.target), true, wish.flags | kOwnMount);
     if (rc >= 0 && (wish.flags & kKeep) != 0) return keep(mount);
     this->close(mount);
     return rc;
@@ -192,18 +213,18 @@ class MountSteps : public RootSteps<Kernel> {
 
   // Only procfs itself and a few files may be mounted over or inside /proc. The parent has judged the path; a link of
   // the image could lead it there all the same, and what the container's tools take for the kernel's word with it.
-  long refuse_procfs(long target, unsigned flags, char* detail) {
+  long refuse_procfs(long target, unsigned flags) {
     if ((flags & kNotProcfs) == 0) return 0;
     long type = this->filesystem_of(target);
     if (type != kProcfs) return type < 0 ? type : 0;
-    this->say(detail, "a symbolic link of the image leads it into /proc");
+    this->say("a symbolic link of the image leads it into /proc");
     return this->failed(__NR_fstatfs, -EPERM);
   }
 
-  long place_on(long tree, const char* path, bool is_directory, unsigned flags, char* detail) {
-    long target = open_target(path, is_directory, flags, detail);
+  long place_on(long tree, const char* path, bool is_directory, unsigned flags) {
+    long target = open_target(path, is_directory, flags);
     if (target < 0) return target;
-    long rc = refuse_procfs(target, flags, detail);
+    long rc = refuse_procfs(target, flags);
     if (rc >= 0) rc = this->place(tree, target);
     FileFacts facts{};
     if (rc == -EINVAL && !is_directory && this->stat(target, &facts) >= 0 && (facts.mode & kTypeMask) == kDirectoryType)
@@ -212,11 +233,11 @@ class MountSteps : public RootSteps<Kernel> {
     return rc >= 0 && (flags & kOwnMount) != 0 ? this->own(tree) : rc;
   }
 
-  long open_target(const char* path, bool is_directory, unsigned flags, char* detail) {
+  long open_target(const char* path, bool is_directory, unsigned flags) {
     if ((flags & kRealDirectory) != 0) {
       long fd = open_real_directory(path);
       if (fd != -ENOENT) return fd;
-      fd = this->make_directory(path, detail);
+      fd = this->make_directory(path);
       this->close(fd);
       return fd < 0 ? fd : open_real_directory(path);
     }
@@ -224,7 +245,7 @@ class MountSteps : public RootSteps<Kernel> {
       long fd = this->resolve(path, abi::kOpenNofollow);
       if (fd != -ENOENT) return fd;
     }
-    return is_directory ? this->make_directory(path, detail) : this->make_file(path, detail);
+    return is_directory ? this->make_directory(path) : this->make_file(path);
   }
 
   long open_real_directory(const char* path) {

@@ -21,20 +21,20 @@ class PathSteps : public ChannelSteps<Kernel> {
 
   // What a path leads to, made with its parents where missing: a directory, or an empty file to mount on. An O_PATH
   // descriptor or -errno.
-  long make_directory(const char* path, char* detail) {
+  long make_directory(const char* path) {
     long fd = resolve(path, abi::kOpenDirectory);
-    return is_for_walk(fd) ? walk(path, true, false, detail) : fd;
+    return is_for_walk(fd) ? walk(path, true, false) : fd;
   }
-  long make_file(const char* path, char* detail) {
+  long make_file(const char* path) {
     long fd = resolve(path, 0);
-    return is_for_walk(fd) ? walk(path, false, false, detail) : fd;
+    return is_for_walk(fd) ? walk(path, false, false) : fd;
   }
 
   // The same of a directory in which nodes and links are made and replaced: one that is there may be no other's either.
-  long make_own_directory(const char* path, char* detail) {
+  long make_own_directory(const char* path) {
     long fd =
         this->openat2(root_, path, abi::kOpenPath | abi::kOpenDirectory, abi::kResolveInRoot | abi::kResolveNoSymlinks);
-    return is_for_walk(fd) || fd == -ELOOP ? walk(path, true, true, detail) : fd;
+    return is_for_walk(fd) || fd == -ELOOP ? walk(path, true, true) : fd;
   }
 
   // Mounts that are the container's alone: its root, and what minirun has mounted anew.
@@ -69,7 +69,7 @@ class PathSteps : public ChannelSteps<Kernel> {
   // EAGAIN: mounts and renames elsewhere on the host came between each time, which matters to the kernel's "..".
   static bool is_for_walk(long fd) { return fd == -ENOENT || fd == -EAGAIN; }
 
-  long walk(const char* path, bool directory, bool only_own, char* detail) {
+  long walk(const char* path, bool directory, bool only_own) {
     Walk w;
     w.at = root_;
     w.links = w.done_length = 0;
@@ -77,9 +77,9 @@ class PathSteps : public ChannelSteps<Kernel> {
     w.rest = kPathBytes - 1;
     w.pending[w.rest] = '\0';
     long rc = prepend(&w, path);
-    for (unsigned turns = 0; rc == 0; turns++) rc = turns < kMostTurns ? advance(&w, directory, detail) : -ELOOP;
+    for (unsigned turns = 0; rc == 0; turns++) rc = turns < kMostTurns ? advance(&w, directory) : -ELOOP;
     if (rc > 0 && only_own) {
-      long allowed = may_make(&w, rc, detail);
+      long allowed = may_make(&w, rc);
       if (allowed < 0) {
         if (rc != w.at) this->close(rc);
         rc = allowed;
@@ -90,7 +90,7 @@ class PathSteps : public ChannelSteps<Kernel> {
   }
 
   // One component. 0: go on; the descriptor of what the whole path leads to, or -errno.
-  long advance(Walk* w, bool directory, char* detail) {
+  long advance(Walk* w, bool directory) {
     while (w->pending[w->rest] == '/') w->rest++;
     const char* name = w->pending + w->rest;
     if (name[0] == '\0')  // also the root itself
@@ -111,7 +111,7 @@ class PathSteps : public ChannelSteps<Kernel> {
     component[length] = '\0';
     long fd = this->call(__NR_openat, descriptor(w->at), address(component),
                          abi::kOpenPath | abi::kOpenNofollow | abi::kCloexec);
-    if (fd == -ENOENT) return make_missing(w, component, directory || !last, detail);
+    if (fd == -ENOENT) return make_missing(w, component, directory || !last);
     if (fd < 0) return fd;
     FileFacts facts{};
     long rc = this->stat(fd, &facts);
@@ -132,8 +132,8 @@ class PathSteps : public ChannelSteps<Kernel> {
   }
 
   // Looked up again in the next turn: a racer may have put something else there, which is judged like the rest.
-  long make_missing(Walk* w, const char* name, bool directory, char* detail) {
-    long rc = may_make(w, w->at, detail);
+  long make_missing(Walk* w, const char* name, bool directory) {
+    long rc = may_make(w, w->at);
     if (rc < 0) return rc;
     if (directory) {
       rc = this->call(__NR_mkdirat, descriptor(w->at), address(name), 0755);
@@ -203,15 +203,15 @@ class PathSteps : public ChannelSteps<Kernel> {
     return 0;
   }
 
-  long may_make(Walk* w, long directory, char* detail) {
+  long may_make(Walk* w, long directory) {
     if (w->links == 0) return 0;
     FileFacts facts{};
     long rc = this->stat(directory, &facts);
     if (rc < 0) return rc;
     for (unsigned i = 0; i < own_count_; i++)
       if (own_[i] == facts.mount_id) return 0;
-    this->say(detail, "a symbolic link leads it into a mount from outside, where nothing is made: ");
-    this->say_more(detail, w->done);
+    this->say("a symbolic link leads it into a mount from outside, where nothing is made: ");
+    this->say_more(w->done);
     return this->failed(__NR_mkdirat, -EPERM);
   }
 

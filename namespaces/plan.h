@@ -6,127 +6,41 @@
 // parent and in the init program, which map it at different addresses. The child has no heap, no libc and takes no
 // decision about the configuration: whatever depends on config.json is a step, or is not there.
 //
-// This header is shared with the freestanding init program: integers and nothing else.
+// This header is shared with the freestanding init program: integers and nothing else. The steps are in
+// namespaces/steps.h.
 #pragma once
 
-#include <stdint.h>
+#include "namespaces/steps.h"
 
 namespace minirun {
 
-// One line an operation: its name and how a person reads it. The text is made from the arguments themselves, so that
-// what `minirun plan` prints is what the child does. In the text {0} is argument 0; the letter says of which kind:
-//   s string   d decimal   o octal   x hexadecimal   f descriptor slot (its label)   l list of strings
-//   n namespace flags   a mount attributes set   A mount attributes cleared   p propagation   v device number
-// Steps of the child side of clone, in namespaces/executor.h; the manual pages are named there.
-#define MINIRUN_OPS(X)                                          \
-  X(die_with_parent, "be killed when the parent dies")          \
-  X(join_namespace, "join {1n} namespace {0f}")                 \
-  X(new_namespaces, "unshare {0n}")                             \
-  X(become_root, "become root of the user namespace")           \
-  X(await_id_maps, "have the ids of the user namespace mapped") \
-  X(birth, "clone the process{1s} ({0n})")                      \
-  X(await_commit, "wait until minirun knows the process id")    \
-  X(close_descriptors, "close descriptors from {0d} on{1s}")    \
-  X(lend_proc, "open {0d} procfs of its pid namespace")         \
-  X(place_root, "place {0f} on {1s}")                           \
-  X(pivot, "pivot into it")                                     \
-  X(enter, "enter the mount namespace made from {0f}")          \
-  X(cover_root, "move it on top of the host's root")            \
-  X(hide, "hide the host's {0s}")                               \
-  X(take_root, "take {0f} as its root")                         \
-  X(change_root, "change root into it")                         \
-  X(open_root, "look from the root of the container")           \
-  X(open_proc, "open {1s} procfs")                              \
-  X(mount_new, "mount {0s} on {1s} ({2a}{3l}{5p})")             \
-  X(mount_proc, "mount {0f} on {1s} ({2a}{3l}{5p})")            \
-  X(attach, "bind {0f} on {1s} ({2a}{3A}{4p})")                 \
-  X(bind_own, "bind its own {0s} on {1s} ({2a}{3A}{4p})")       \
-  X(take_sources, "have the next {1d} sources opened")          \
-  X(set_attributes, "change {0s} ({1a}{2A}{3p})")               \
-  X(reconfigure, "reconfigure the filesystem of {0s} ({1l})")   \
-  X(directory, "in {0s}:")                                      \
-  X(device, "device {0s} {2v} mode {1o} owner {3d}:{4d}")       \
-  X(symlink, "symlink {1s} -> {0s}")                            \
-  X(mask, "mask {0s}")                                          \
-  X(make_readonly, "make {0s} read-only")                       \
-  X(write_proc, "write {1s} to /proc/{0s}")                     \
-  X(loopback, "bring the loopback interface up")                \
-  X(hostname, "set the hostname to {0s}")                       \
-  X(domainname, "set the domainname to {0s}")                   \
-  X(terminal, "open a terminal in {0s} and send it to minirun") \
-  X(keep_line_ends, "leave its line ends as they are written")  \
-  X(bind_console, "bind the terminal on {0s}")                  \
-  X(take_terminal, "read from and write to the terminal")       \
-  X(own_stdio, "give stdio to uid {0d}")                        \
-  X(raise_limit, "raise {3s} to soft {1d}, hard {2d}")          \
-  X(rlimit, "limit {3s}: soft {1d}, hard {2d}")                 \
-  X(personality, "set the personality to {0x}")                 \
-  X(scheduler, "set the scheduler: {1s}")                       \
-  X(memory_policy, "set the memory policy: {3s}")               \
-  X(io_priority, "set the I/O priority: {1s}")                  \
-  X(umask, "set the umask to {0o}")                             \
-  X(groups, "set the additional groups: {2s}")                  \
-  X(identity, "become uid {0d}, gid {1d}")                      \
-  X(bounding, "keep {1s} in the bounding set")                  \
-  X(capabilities, "set capabilities: {4s}")                     \
-  X(no_new_privileges, "set no_new_privs")                      \
-  X(working_directory, "change directory to {0s}")              \
-  X(seccomp, "load a seccomp filter of {1d} instructions")      \
-  X(gate, "wait for minirun: {0s}")                             \
-  X(outlive, "outlive minirun")                                 \
-  X(heed_signals, "end by SIGHUP, SIGINT, SIGQUIT and SIGTERM") \
-  X(await_start, "wait for start on {0f}")                      \
-  X(redirect, "make {0f} descriptor {1d}")                      \
-  X(keyring, "start the session keyring {0s}")                  \
-  X(cpu_affinity, "run on {2s}")                                \
-  X(supervise, "start the workload; stay as its init")          \
-  X(session, "start a session{0s}")                             \
-  X(close_on_exec, "close descriptors from {0d} on at exec")    \
-  X(own_pid, "give the workload its process id: {2s}")          \
-  X(hold, "wait with the init for start")                       \
-  X(execute, "execute {2s}")
-
-enum class Op : uint16_t {
-#define MINIRUN_OP_ENUM(name, text) name,
-  MINIRUN_OPS(MINIRUN_OP_ENUM)
-#undef MINIRUN_OP_ENUM
-};
-
-constexpr unsigned kStepArguments = 6;
-constexpr uint64_t kNoText = 0;  // offset 0 is the header: "no string"
-constexpr uint32_t kNoSlot = 0xffffffff;
 constexpr uint32_t kNoStep = 0xffffffff;  // a failure before the first step
 
-// What an init waits for before it lets its workload execute: a[4] of supervise.
-enum InitWait : uint64_t { kForNothing = 0, kForStart = 1, kForHooks = 2 };
-
-// The procfs that open_proc opens.
-enum ProcfsKind : uint64_t {
-  kPrivateProcfs = 0,     // a new one of our own
-  kHostsProcfs = 1,       // at /proc of the tree that minirun is in
-  kContainersProcfs = 2,  // at /proc of the container's root
-  kProcessProcfs = 3,     // a new one with the processes alone: proc(5), "subset=pid", Linux 5.8
+// A step in the table: namespaces/steps.h has the types of the fields.
+struct Step {
+  static constexpr unsigned kBytes = 44;  // room for the fields of any of them
+  Op op;
+  alignas(uint32_t) unsigned char fields[kBytes];
 };
 
-// Step flags: which failures the step tolerates. Anything else stops the launch.
-enum StepFlag : uint16_t {
-  kTolerateMissing = 1,  // ENOENT and ENOTDIR: a path that the image or this kernel does not have
-  kOnlyIfTarget = 2,     // symlink: only if what it points to exists (runtime-linux.md, dev symbolic links)
-  kReplace = 4,          // symlink: in place of what is there
-  kRealDirectory = 8,    // mount_new: no symbolic link on the way to the target (CVE-2019-19921: /proc, /sys)
-  kModeOfTarget = 32,    // mount_new: a tmpfs takes on the mode of the directory that it is put on
-  kTargetItself = 64,    // attach: a target that is a symbolic link is covered itself
-  kNotProcfs = 128,      // what is mounted on: a link of the image must not lead it into /proc (CVE-2019-16884)
-  kTolerateDenied = 16,  // working_directory: EACCES and EPERM, to be tried again as the container's user
-  kOwnMount = 1024,      // attach: it is the container's alone; what a link leads into it may be made there
-  kMakeMissing = 256,    // working_directory: made, with what is missing above it
-  kWithBelow = 16384,    // bind_own: with the mounts below the source
-  kKeep = 1024,          // mount_new, mount_proc, bind_own: a later step changes this mount (kOfKept)
-  kOfSlot = 2048,        // set_attributes, reconfigure, bind_own: the mount that an `attach` of this slot has placed
-  kOfKept = 4096,        // the same of the mount_new that was the n-th to have kKeep
-  kLast = 8192,          // attach: no later step asks for its slot, which is closed
-  kAsOwner = 512,        // write_proc: a file of this process that only the owner may write (proc(5), dumpable)
-};
+// The fields of a step; nullptr: it is one of another type.
+template <class Type>
+const Type* get_if(const Step& step) {
+  return step.op == op_of<Type> ? reinterpret_cast<const Type*>(step.fields) : nullptr;
+}
+
+// visitor(steps::Numbered<N>, fields) for the type of the step, whose number is one of this build.
+template <uint32_t kFirst = 0, uint32_t kEnd = steps::kCount, class Visitor>
+auto visit(const Step& step, Visitor&& visitor) {
+  if constexpr (kEnd - kFirst == 1) {
+    using Numbered = steps::Numbered<kFirst>;
+    return visitor(Numbered{}, *reinterpret_cast<const typename Numbered::Fields*>(step.fields));
+  } else {
+    constexpr uint32_t kMiddle = kFirst + (kEnd - kFirst) / 2;
+    return static_cast<uint32_t>(step.op) < kMiddle ? visit<kFirst, kMiddle>(step, visitor)
+                                                    : visit<kMiddle, kEnd>(step, visitor);
+  }
+}
 
 // Where the child waits at a `gate`; the number that comes with Message::ready.
 enum class Gate : uint32_t {
@@ -134,13 +48,6 @@ enum class Gate : uint32_t {
   commit = 2,    // about to outlive minirun: the state must be written first
   listener = 3,  // about to load a filter that notifies: the one that gets the listener must be there (SeccompListener)
   hooks = 4,  // startContainer hooks: the workload's filter is loaded and what was on loan is dropped, where it can be
-};
-
-struct Step {
-  Op op;
-  uint16_t flags;
-  uint32_t pad;
-  uint64_t arg[kStepArguments];
 };
 
 // How the init program and the parent meet. The report is in memory that both map (a memfd), so that a workload's
@@ -225,18 +132,6 @@ struct Report {
 };
 
 enum ReportState : uint32_t { kWalking = 0, kExecuting = 1, kFailed = 2 };
-
-// What joins namespaces is born outside of them, and executes the init program there: its memory then belongs to the
-// outer user namespace, and no tracer of an inner one gets at it (__ptrace_may_access() in the kernel). That outer
-// process joins what is joined and clones the container's process as minirun's child (CLONE_PARENT). Who can be in the
-// pid namespace decides when:
-enum BirthWay : uint32_t {
-  kBirthEarly = 0,  // right after the joins; the child does everything else
-  kBirthLast = 1,   // as the very last act: the child holds nothing of minirun's and executes the program. The outer
-                    // process ends when it has (CLONE_VFORK, without CLONE_VM)
-  kBirthHeld = 2,   // the same of a container's process: it waits until its number is in the state (Birth::word)
-  kBirthAlone = 3,  // the same of one that waits for start then: the outer process ends at once (no CLONE_VFORK)
-};
 
 enum BirthWord : uint32_t { kNotBorn = 0, kBornWaits = 1, kBornCommitted = 2 };
 

@@ -6,56 +6,57 @@
 
 namespace minirun {
 
-uint64_t PlanBuilder::text(std::string_view value) {
-  uint64_t offset = kDataOffset + plan_.data.size();
+// Where the next bytes of the data area will be in the image.
+static uint32_t end_of(const std::string& data) {
+  return static_cast<uint32_t>(kDataOffset + data.size());
+}
+
+Text PlanBuilder::text(std::string_view value) {
+  Text text{end_of(plan_.data)};
   plan_.data.append(value);
   plan_.data.push_back('\0');
-  return offset;
+  return text;
 }
 
-uint64_t PlanBuilder::list(const std::vector<std::string>& values) {
-  uint64_t offset = kDataOffset + plan_.data.size();
+Texts PlanBuilder::list(const std::vector<std::string>& values) {
+  Texts texts{end_of(plan_.data), static_cast<uint32_t>(values.size())};
   for (const std::string& value : values) (void)text(value);
   plan_.data.push_back('\0');  // an empty list is an empty string, not the next thing in the data area
-  return offset;
+  return texts;
 }
 
-uint64_t PlanBuilder::list(const Parameters& parameters) {
+ParameterList PlanBuilder::list(const Parameters& parameters) {
   std::vector<std::string> values;
   for (const auto& [key, value] : parameters) {
     values.push_back(key);
     values.push_back(value);
   }
-  return list(values);
+  return {list(values).at, static_cast<uint32_t>(parameters.size())};
 }
 
-uint64_t PlanBuilder::bytes(const void* data, size_t size) {
-  plan_.data.resize((plan_.data.size() + 7) / 8 * 8);
-  uint64_t offset = kDataOffset + plan_.data.size();
+Bytes PlanBuilder::bytes(const void* data, size_t size) {
+  plan_.data.resize((plan_.data.size() + 7) / 8 * 8);  // tables of 64 bits are aligned
+  Bytes bytes{end_of(plan_.data), static_cast<uint32_t>(size)};
   plan_.data.append(static_cast<const char*>(data), size);
-  return offset;
+  return bytes;
 }
 
-uint64_t PlanBuilder::pointer_table(const std::vector<std::string>& values) {
+PointerTable PlanBuilder::pointer_table(const std::vector<std::string>& values) {
   std::vector<uint64_t> offsets;
   offsets.reserve(values.size() + 1);
-  for (const std::string& value : values) offsets.push_back(text(value));
+  for (const std::string& value : values) offsets.push_back(text(value).at);
   offsets.push_back(0);
-  return bytes(offsets.data(), offsets.size() * sizeof(uint64_t));
+  return {bytes(offsets.data(), offsets.size() * sizeof(uint64_t)).at};
 }
 
-uint32_t PlanBuilder::slot(Source source) {
+Slot PlanBuilder::slot(Source source) {
   plan_.slots.push_back(std::move(source));
-  return static_cast<uint32_t>(plan_.slots.size() - 1);
+  return {static_cast<uint32_t>(plan_.slots.size() - 1)};
 }
 
-uint32_t PlanBuilder::add(Op op, std::string origin, std::vector<uint64_t> arguments, uint16_t flags) {
-  Step step{};
-  step.op = op;
-  step.flags = flags;
-  for (size_t i = 0; i < arguments.size() && i < kStepArguments; i++) step.arg[i] = arguments[i];
+uint32_t PlanBuilder::add_step(const Step& step, std::string_view origin) {
   plan_.steps.push_back(step);
-  plan_.origins.push_back(std::move(origin));
+  plan_.origins.emplace_back(origin);
   return size() - 1;
 }
 
@@ -91,7 +92,7 @@ static uint32_t append_table(const std::vector<T>& table, std::string* image) {
 
 static uint32_t executing_step(const Plan& plan) {
   for (uint32_t i = 0; i < plan.steps.size(); i++)
-    if (plan.steps[i].op == Op::execute) return i;
+    if (get_if<steps::Execute>(plan.steps[i]) != nullptr) return i;
   return kNoStep;
 }
 

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -70,7 +72,7 @@ struct Source {
   std::string like_directory{};  // filesystem: its root has the mode of this directory of the rootfs, if any...
   bool copy_up = false;          // ...and its owner and content (namespaces/copy_up.h)
   Peers peers = Peers::stay;     // tree, cgroup_tree
-  uint32_t turn = 0;             // opened when Op::take_sources asks for this one; 0: before the clone
+  uint32_t turn = 0;             // opened when steps::TakeSources asks for this one; 0: before the clone
 };
 
 struct Plan {
@@ -91,30 +93,47 @@ struct Plan {
 constexpr uint64_t kDataOffset = sizeof(PlanHeader);
 static_assert(kDataOffset % 8 == 0, "tables in the data area are aligned");
 
+template <class Fields>
+Step make_step(const Fields& fields) {
+  static_assert(sizeof fields <= Step::kBytes && alignof(Fields) <= alignof(Step));
+  static_assert(std::is_empty_v<Fields> || std::has_unique_object_representations_v<Fields>,
+                "what lies between two fields would be minirun's memory");
+  Step step{};
+  step.op = op_of<Fields>;
+  if constexpr (!std::is_empty_v<Fields>) std::memcpy(step.fields, &fields, sizeof fields);
+  return step;
+}
+
 class PlanBuilder {
  public:
-  // A NUL-terminated string; returns its offset in the image.
-  uint64_t text(std::string_view value);
-  // The strings one after another, each NUL-terminated; returns the offset of the first.
-  uint64_t list(const std::vector<std::string>& values);
-  // The same for parameters: key and value in turn.
-  uint64_t list(const Parameters& parameters);
-  // Raw bytes, 8-aligned.
-  uint64_t bytes(const void* data, size_t size);
-  // A table for execve(2): offsets of the strings, ended by 0.
-  uint64_t pointer_table(const std::vector<std::string>& values);
-  // Returns the new slot's index.
-  uint32_t slot(Source source);
-  // Returns the new step's index. arguments: as the operation's text in plan.h numbers them.
-  uint32_t add(Op op, std::string origin, std::vector<uint64_t> arguments = {}, uint16_t flags = 0);
+  // Each puts the value into the data area, and returns the field of a step that finds it there.
+  Text text(std::string_view value);
+  Path path(std::string_view value) { return {text(value).at}; }
+  ProcPath proc_path(std::string_view value) { return {text(value).at}; }
+  Texts list(const std::vector<std::string>& values);
+  ParameterList list(const Parameters& parameters);
+  Bytes bytes(const void* data, size_t size);  // 8-aligned
+  PointerTable pointer_table(const std::vector<std::string>& values);
+  Slot slot(Source source);
+  // Returns the new step's index. fields: of namespaces/steps.h. origin: the JSON pointer that it comes from.
+  template <class Fields>
+  uint32_t add(const Fields& fields, std::string_view origin = "") {
+    return add_step(make_step(fields), origin);
+  }
+  // The fields of a step that was added with this type.
+  template <class Fields>
+  Fields& fields(uint32_t step) {
+    return const_cast<Fields&>(*get_if<Fields>(plan_.steps.at(step)));
+  }
 
-  Step& step(uint32_t index) { return plan_.steps[index]; }
   uint32_t size() const { return static_cast<uint32_t>(plan_.steps.size()); }
   Plan& plan() { return plan_; }
   const Plan& plan() const { return plan_; }
   Plan finish(uint32_t first_told = kNoStep);
 
  private:
+  uint32_t add_step(const Step& step, std::string_view origin);
+
   Plan plan_;
 };
 
@@ -125,11 +144,13 @@ std::string serialize(const Plan& plan, const std::vector<int>& descriptors, int
 // What a step does, for a person: "mount tmpfs on /dev/shm (nosuid,noexec,nodev,size=65536k)".
 std::string describe(const Plan& plan, uint32_t step);
 std::string describe(const Source& source);
-// What the step is about: a path of the container, or below /proc. "" where it is about none.
+// What the step is about: a path of the container, or in /proc. "" where it is about none.
 std::string path_of(const Plan& plan, uint32_t step);
 // The step with where it comes from: "/mounts/3: mount tmpfs on ...".
 std::string told_step(const Plan& plan, uint32_t step);
 std::string_view op_name(Op op);
+// Whether it asks for a mount that an earlier step has placed, whose descriptor stays open for it.
+bool asks_for_mount(const Step& step);
 
 // "network" from a CLONE_NEW* bit (several: joined by commas).
 std::string namespace_names(uint64_t flags);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// describe(): a plan for a person, made from the arguments that the child will use.
+// describe(): a plan for a person, made from the fields that the child will use.
 #include <asm/unistd.h>
 #include <fmt/format.h>
 #include <sched.h>
@@ -10,17 +10,6 @@
 
 namespace minirun {
 namespace {
-
-struct OpText {
-  std::string_view name;
-  std::string_view text;
-};
-
-constexpr OpText kOps[] = {
-#define MINIRUN_OP_TEXT(name, text) {#name, text},
-    MINIRUN_OPS(MINIRUN_OP_TEXT)
-#undef MINIRUN_OP_TEXT
-};
 
 struct Name {
   uint64_t value;
@@ -125,79 +114,129 @@ std::string names_of(const Name (&table)[N], uint64_t bits) {
   return out;
 }
 
-const char* data_at(const Plan& plan, uint64_t offset) {
-  return plan.data.c_str() + (offset - kDataOffset);
-}
-
-// A list of filesystem parameters ("key", "=value" or ""), `count` pairs.
-std::string parameters(const Plan& plan, uint64_t offset, uint64_t count) {
-  std::string out;
-  const char* at = data_at(plan, offset);
-  for (uint64_t i = 0; i < count; i++) {
-    std::string_view key = at;
-    at += key.size() + 1;
-    std::string_view value = at;
-    at += value.size() + 1;
-    join(&out, ",", key);
-    out.append(value);
-  }
-  return out;
-}
-
-// "ro,rnosuid": those in the high half are for the mounts below too.
-std::string attributes(uint64_t bits, std::string_view prefix) {
+// "ro,rnosuid": "r" is for the mounts below too.
+std::string attributes(uint32_t own, uint32_t below, std::string_view prefix) {
   std::string out;
   for (const Name& entry : kAttributes)
-    if ((bits & entry.value) != 0) join(&out, ",", fmt::format("{}{}", prefix, entry.name));
+    if ((own & entry.value) != 0) join(&out, ",", fmt::format("{}{}", prefix, entry.name));
   for (const Name& entry : kAttributes)
-    if ((bits >> 32 & entry.value) != 0) join(&out, ",", fmt::format("{}r{}", prefix, entry.name));
+    if ((below & entry.value) != 0) join(&out, ",", fmt::format("{}r{}", prefix, entry.name));
   return out;
 }
 
 // The access time mode is one field, cleared whole to be set: that it was cleared alone says relatime.
-std::string cleared_attributes(uint64_t cleared, uint64_t set) {
-  constexpr uint64_t kMode = abi::kMountAttrAtimeMask;
-  std::string out = attributes(cleared & ~(kMode | kMode << 32), "not ");
-  if ((cleared & kMode) != 0 && (set & kMode) == 0) join(&out, ",", "relatime");
-  if ((cleared >> 32 & kMode) != 0 && (set >> 32 & kMode) == 0) join(&out, ",", "rrelatime");
+std::string cleared_attributes(const MountChange& change) {
+  constexpr uint32_t kMode = abi::kMountAttrAtimeMask;
+  const uint32_t own = change.clear.value, below = change.clear_below.value;
+  std::string out = attributes(own & ~kMode, below & ~kMode, "not ");
+  if ((own & kMode) != 0 && (change.set.value & kMode) == 0) join(&out, ",", "relatime");
+  if ((below & kMode) != 0 && (change.set_below.value & kMode) == 0) join(&out, ",", "rrelatime");
   return out;
 }
 
-std::string argument(const Plan& plan, const Step& step, unsigned index, char kind) {
-  uint64_t value = step.arg[index];
-  switch (kind) {
-    case 's':
-      return value == kNoText ? "" : data_at(plan, value);
-    case 'd':
-      return value == ~0ULL ? "unlimited" : std::to_string(value);
-    case 'o':
-      return fmt::format("{:04o}", value & 07777);
-    case 'x':
-      return fmt::format("{:#x}", value);
-    case 'f':
-      return value < plan.slots.size() ? describe(plan.slots[value]) : "?";
-    case 'l':
-      return parameters(plan, value, step.arg[index + 1]);
-    case 'n':
-      return namespace_names(value);
-    case 'a':
-      return attributes(value, "");
-    case 'A':
-      return cleared_attributes(value, step.arg[index - 1]);
-    case 'p':
-      return (value & abi::kMsRecursive) != 0 ? "r" + names_of(kPropagation, value) : names_of(kPropagation, value);
-    case 'v':
-      return fmt::format("{}:{}", gnu_dev_major(value), gnu_dev_minor(value));
-    default:
-      return "?";
+// How a person reads the words and fields that MINIRUN_STEP lists.
+class Sentence {
+ public:
+  explicit Sentence(const Plan& plan) : plan_(plan) {}
+
+  template <class... Parts>
+  void operator()(const Parts&... parts) {
+    (add(parts), ...);
   }
+  std::string take() { return std::move(out_); }
+  std::string take_path() { return std::move(path_); }
+
+ private:
+  std::string data(uint32_t at) const { return at == kNoText ? "" : plan_.data.c_str() + (at - kDataOffset); }
+
+  void add(const char* words) {
+    for (; *words != '\0'; words++) {
+      if (*words == '(') {
+        in_group_ = true;
+      } else if (*words == ')') {
+        end_group();
+      } else {
+        out_ += *words;
+      }
+    }
+  }
+  void put(std::string_view part) {
+    if (in_group_)
+      join(&group_, ",", part);
+    else
+      out_ += part;
+  }
+  void end_group() {
+    in_group_ = false;
+    if (group_.empty() && out_.ends_with(' ')) out_.pop_back();
+    if (!group_.empty()) out_ += "(" + std::exchange(group_, "") + ")";
+  }
+
+  void add(uint32_t number) { put(std::to_string(number)); }
+  void add(Slot slot) { put(slot.index < plan_.slots.size() ? minirun::describe(plan_.slots[slot.index]) : "?"); }
+  void add(Text text) { put(data(text.at)); }
+  void add(Path path) { put(path_ = data(path.at)); }
+  void add(ProcPath path) { put(path_ = "/proc/" + data(path.at)); }
+  void add(ParameterList list) {
+    const char* at = plan_.data.c_str() + (list.at - kDataOffset);
+    for (uint32_t i = 0; i < list.count; i++) {
+      std::string_view key = at, value = at + key.size() + 1;
+      at = value.data() + value.size() + 1;
+      put(std::string(key) + std::string(value));
+    }
+  }
+  void add(Namespaces types) { put(namespace_names(types.value)); }
+  void add(Attributes set) { put(attributes(set.value, 0, "")); }
+  void add(Propagation propagation) {
+    const char* all = (propagation.value & abi::kMsRecursive) != 0 ? "r" : "";
+    put(all + names_of(kPropagation, propagation.value));
+  }
+  void add(const MountChange& change) {
+    put(attributes(change.set.value, change.set_below.value, ""));
+    put(cleared_attributes(change));
+    add(change.propagation);
+  }
+  void add(Mode mode) { put(fmt::format("{:04o}", mode.value & 07777)); }
+  void add(NodeNumber number) { put(fmt::format("{}:{}", gnu_dev_major(number.value), gnu_dev_minor(number.value))); }
+  void add(Personality personality) { put(fmt::format("{:#x}", personality.value)); }
+  void add(Limit limit) { put(limit.value() == ~0ULL ? "unlimited" : std::to_string(limit.value())); }
+  void add(Procfs which) {
+    constexpr std::string_view kWhich[] = {"a private", "minirun's own", "the container's own",
+                                           "a private (subset=pid)"};
+    put(kWhich[static_cast<size_t>(which)]);
+  }
+  void add(BirthWay way) { put(way == BirthWay::early ? "" : " that executes the program"); }
+  void add(LeftOpen left_open) {
+    constexpr std::string_view kLeft[] = {"", ", but for those of the wait", ", its init's own excepted"};
+    put(kLeft[static_cast<size_t>(left_open)]);
+  }
+
+  const Plan& plan_;
+  std::string out_, group_, path_;
+  bool in_group_ = false;
+};
+
+Sentence sentence_of(const Plan& plan, uint32_t step) {
+  Sentence sentence(plan);
+  visit(plan.steps[step], [&](auto numbered, const auto& fields) { numbered.describe(fields, sentence); });
+  return sentence;
 }
 
 }  // namespace
 
 std::string_view op_name(Op op) {
-  return kOps[static_cast<size_t>(op)].name;
+  return visit(Step{op, {}}, [](auto numbered, const auto&) -> std::string_view { return numbered.kName; });
 }
+
+bool asks_for_mount(const Step& step) {
+  return visit(step, [](auto, const auto& fields) {
+    if constexpr (requires { fields.mount.by; })
+      return fields.mount.by != PlacedBy::none;
+    else
+      return false;
+  });
+}
+
 std::string namespace_names(uint64_t flags) {
   return names_of(kNamespaces, flags);
 }
@@ -208,57 +247,12 @@ std::string call_name(uint32_t number) {
   return "syscall " + std::to_string(number);
 }
 
-std::string describe(const Plan& plan, uint32_t index) {
-  const Step& step = plan.steps[index];
-  std::string_view text = kOps[static_cast<size_t>(step.op)].text;
-  std::string out, group;  // group: what stands in parentheses, its parts joined by commas, left out when empty
-  bool in_group = false;
-  for (size_t i = 0; i < text.size(); i++) {
-    if (text[i] == '{' && i + 3 < text.size() + 1) {
-      std::string part = argument(plan, step, static_cast<unsigned>(text[i + 1] - '0'), text[i + 2]);
-      if (in_group)
-        join(&group, ",", part);
-      else
-        out += part;
-      i += 3;
-    } else if (text[i] == '(') {
-      in_group = true;
-    } else if (text[i] == ')') {
-      in_group = false;
-      if (group.empty() && !out.empty() && out.back() == ' ') out.pop_back();
-      if (!group.empty()) out += "(" + group + ")";
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
+std::string describe(const Plan& plan, uint32_t step) {
+  return sentence_of(plan, step).take();
 }
 
-std::string path_of(const Plan& plan, uint32_t index) {
-  const Step& step = plan.steps[index];
-  auto text = [&](size_t number) { return std::string(data_at(plan, step.arg[number])); };
-  switch (step.op) {
-    case Op::mount_new:
-    case Op::mount_proc:
-    case Op::attach:
-    case Op::bind_own:
-    case Op::place_root:
-    case Op::symlink:
-      return text(1);
-    case Op::hide:
-    case Op::set_attributes:
-    case Op::reconfigure:
-    case Op::device:
-    case Op::mask:
-    case Op::make_readonly:
-    case Op::bind_console:
-    case Op::working_directory:
-      return text(0);
-    case Op::write_proc:
-      return "/proc/" + text(0);
-    default:
-      return "";
-  }
+std::string path_of(const Plan& plan, uint32_t step) {
+  return sentence_of(plan, step).take_path();
 }
 
 // "uids 0-100000-65536,..., gids ..."

@@ -33,14 +33,14 @@ Result<bool> await_contexts(Child& child) {
 }
 
 Result<std::vector<UniqueFd>> take(const Plan& plan, Child& child) {
-  uint64_t count = plan.steps.back().arg[0];
+  const auto* loan = get_if<steps::LendProc>(plan.steps.back());
   if (!TRY(await_contexts(child))) {
     Report report = child.memory.report();
     if (report.state != kFailed) return fail(ErrorKind::setup, "the process that opens it was killed");
     return step_error(plan, report);
   }
   std::vector<UniqueFd> contexts;
-  for (uint64_t number = 0; number < count; number++) {
+  for (uint32_t number = 0; loan != nullptr && number < loan->count; number++) {
     contexts.emplace_back(static_cast<int>(syscall(SYS_pidfd_getfd, child.pidfd.get(), number, 0)));
     if (!contexts.back()) return fail(errno, "take the filesystem context (pidfd_getfd)");
   }

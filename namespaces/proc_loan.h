@@ -10,9 +10,9 @@
 
 namespace minirun {
 
-// By a process of its own, which has ended when this returns. plan: joins, then Op::lend_proc as its last step.
+// By a process of its own, which has ended when this returns. plan: joins, then steps::LendProc as its last step.
 // init_program: borrowed. cgroup: as in SpawnRequest; whatever tracers keep of that process is in there. What comes
-// back may be anything: Op::mount_proc looks at it. Where the pid namespace's tracers hold it up this is an error.
+// back may be anything: steps::MountProc looks at it. Where the pid namespace's tracers hold it up this is an error.
 Result<std::vector<UniqueFd>> borrow_proc(const Plan& plan, int init_program, int cgroup);
 
 }  // namespace minirun

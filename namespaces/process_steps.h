@@ -31,50 +31,53 @@ class ProcessSteps : public TerminalSteps<Kernel> {
   }
 
   // The parent does what belongs to the gate, then lets go.
-  long gate(uint64_t which) {
-    long rc = this->send(Message::ready, static_cast<int32_t>(which), -1);
+  long gate(const steps::WaitAtGate& step) {
+    long rc = this->send(Message::ready, static_cast<int32_t>(step.gate), -1);
     return rc < 0 ? rc : receive_release();
   }
 
   long outlive() { return this->prctl(kPrSetPdeathsig, 0); }
 
-  long redirect(long fd, uint64_t number) {
-    long rc = this->call(__NR_dup3, descriptor(fd), number, 0);
+  long redirect(const steps::Redirect& step) {
+    long rc = this->call(__NR_dup3, descriptor(this->slot(step.from)), step.number, 0);
     return rc < 0 ? rc : 0;
   }
 
   // A session keyring of the container's own: the caller's holds the host's keys (session-keyring(7)). A kernel
   // without keys has nothing to hide.
-  long keyring(const char* name) {
+  long keyring(const steps::Keyring& step) {
     constexpr uint64_t kJoinSessionKeyring = 1;
-    long rc = this->call(__NR_keyctl, kJoinSessionKeyring, address(name));
+    long rc = this->call(__NR_keyctl, kJoinSessionKeyring, address(this->text(step.name)));
     return rc < 0 && rc != -ENOSYS ? rc : 0;
   }
 
-  long cpu_affinity(const void* mask, uint64_t bytes) {
-    long rc = this->call(__NR_sched_setaffinity, 0, bytes, address(mask));
+  long cpu_affinity(const steps::CpuAffinity& step) {
+    long rc = this->call(__NR_sched_setaffinity, 0, step.mask.size, this->where(step.mask));
     return rc < 0 ? rc : 0;
   }
 
-  long join_namespace(long fd, uint64_t type) { return this->call(__NR_setns, descriptor(fd), type); }
-  long new_namespaces(uint64_t flags) { return this->call(__NR_unshare, flags); }
+  long join_namespace(const steps::JoinNamespace& step) {
+    return this->call(__NR_setns, descriptor(this->slot(step.file)), step.types.value);
+  }
+  long new_namespaces(const steps::NewNamespaces& step) { return this->call(__NR_unshare, step.types.value); }
 
   // A procfs of our own: what the image or another process mounts over /proc cannot redirect the writes
   // (CVE-2025-52881).
   // The right to one is that of the pid namespace's owner. Without it, as in a user namespace of its own or with
   // minirun in another than the kernel's first, it is the procfs that is there.
   // One at a time: a tracer can reach all that this process holds while it waits.
-  long open_proc(uint64_t kind) {
+  long open_proc(const steps::OpenProc& step) {
     close_proc();
-    if (kind == kHostsProcfs)
+    if (step.which == Procfs::hosts)
       return take_proc(this->call(__NR_openat, descriptor(abi::kAtCwd), address("/proc"),
                                   abi::kOpenPath | abi::kOpenDirectory | abi::kCloexec));
-    if (kind == kContainersProcfs) return take_proc(this->resolve("/proc", abi::kOpenDirectory));
+    if (step.which == Procfs::containers) return take_proc(this->resolve("/proc", abi::kOpenDirectory));
     long context = this->call(__NR_fsopen, address("proc"), abi::kFsopenCloexec);
     if (context < 0) return context;
-    long rc = kind == kProcessProcfs ? this->call(__NR_fsconfig, descriptor(context), abi::kFsconfigSetString,
-                                                  address("subset"), address("pid"), 0)
-                                     : 0;
+    long rc = 0;
+    if (step.which == Procfs::processes)
+      rc =
+          this->call(__NR_fsconfig, descriptor(context), abi::kFsconfigSetString, address("subset"), address("pid"), 0);
     if (rc >= 0) rc = this->call(__NR_fsconfig, descriptor(context), abi::kFsconfigCreate, 0, 0, 0);
     if (rc >= 0) {
       rc = proc_ = this->call(__NR_fsmount, descriptor(context), abi::kFsmountCloexec,
@@ -84,24 +87,12 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     return rc;
   }
 
-  long write_proc(const char* path, const char* value, unsigned flags) {
-    if ((flags & kAsOwner) == 0) return write_proc_file(path, value);
+  long write_proc(const steps::WriteProc& step) {
+    if (step.as_owner == 0) return write_proc_file(step);
     long rc = this->prctl(kPrSetDumpable, 1);
-    if (rc >= 0) rc = write_proc_file(path, value);
+    if (rc >= 0) rc = write_proc_file(step);
     long protect = this->kernel_.call(__NR_prctl, kPrSetDumpable, 0, 0, 0, 0);
     return rc < 0 ? rc : protect;
-  }
-
-  long write_proc_file(const char* path, const char* value) {
-    // Nothing that is mounted over a part of it is written to.
-    long fd = this->openat2(proc_, path, abi::kOpenWriteOnly,
-                            abi::kResolveBeneath | abi::kResolveNoMagiclinks | abi::kResolveNoXdev);
-    if (fd < 0) return fd;
-    unsigned length = text_length(value);
-    long rc = this->call(__NR_write, descriptor(fd), address(value), length);
-    this->close(fd);
-    if (rc < 0) return rc;
-    return rc == static_cast<long>(length) ? 0 : -EIO;
   }
 
   long loopback() {
@@ -121,88 +112,89 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     return rc;
   }
 
-  long hostname(const char* name) { return this->call(__NR_sethostname, address(name), text_length(name)); }
-  long domainname(const char* name) { return this->call(__NR_setdomainname, address(name), text_length(name)); }
+  long hostname(const steps::Hostname& step) { return set_name(__NR_sethostname, this->text(step.name)); }
+  long domainname(const steps::Domainname& step) { return set_name(__NR_setdomainname, this->text(step.name)); }
 
   // So that a user other than root can open /dev/stdout. What cannot be given away (a pipe of another user namespace)
   // stays as it is.
-  long own_stdio(uint64_t uid) {
+  long own_stdio(const steps::OwnStdio& step) {
     for (long fd = 0; fd < 3; fd++) {
       FileFacts facts{};
       if (this->stat(fd, &facts) < 0) continue;
       if (!may_be_given_away(fd, facts)) continue;
       constexpr uint64_t kKeep = 0xffffffff;
-      long rc = this->call(__NR_fchown, descriptor(fd), uid, kKeep);
+      long rc = this->call(__NR_fchown, descriptor(fd), step.uid, kKeep);
       if (rc < 0 && rc != -EPERM && rc != -EROFS && rc != -EINVAL) return rc;
     }
     return 0;
   }
 
-  long rlimit(uint64_t resource, uint64_t soft, uint64_t hard) {
-    struct {  // struct rlimit64
-      uint64_t soft, hard;
-    } limit = {soft, hard};
-    return this->call(__NR_prlimit64, 0, resource, address(&limit), 0);
+  long rlimit(const steps::Rlimit& step) {
+    const ResourceLimit limit{step.soft.value(), step.hard.value()};
+    return this->call(__NR_prlimit64, 0, step.resource, address(&limit), 0);
   }
 
   // As far as this process may: what is refused is for the step that sets the limit to say.
-  long raise_limit(uint64_t resource, uint64_t soft, uint64_t hard) {
-    struct {  // struct rlimit64
-      uint64_t soft, hard;
-    } limit = {0, 0};
-    long rc = this->call(__NR_prlimit64, 0, resource, 0, address(&limit));
+  long raise_limit(const steps::RaiseLimit& step) {
+    const uint64_t soft = step.soft.value(), hard = step.hard.value();
+    ResourceLimit limit{0, 0};
+    long rc = this->call(__NR_prlimit64, 0, step.resource, 0, address(&limit));
     if (rc < 0 || (limit.soft >= soft && limit.hard >= hard)) return rc;
     if (limit.soft < soft) limit.soft = soft;
     if (limit.hard < hard) limit.hard = hard;
-    rc = this->call(__NR_prlimit64, 0, resource, address(&limit), 0);
+    rc = this->call(__NR_prlimit64, 0, step.resource, address(&limit), 0);
     return rc == -EPERM ? 0 : rc;
   }
 
-  long personality(uint64_t value) { return this->call(__NR_personality, value); }
-  long scheduler(const void* attributes) { return this->call(__NR_sched_setattr, 0, address(attributes), 0); }
-  // nodes: bits, of which the kernel reads one less than it is given (set_mempolicy(2), "BUGS"). None: no mask at all.
-  long memory_policy(uint64_t mode, const void* nodes, uint64_t bits) {
-    return this->call(__NR_set_mempolicy, mode, bits == 0 ? 0 : address(nodes), bits == 0 ? 0 : bits + 1);
+  long personality(const steps::SetPersonality& step) { return this->call(__NR_personality, step.personality.value); }
+  long scheduler(const steps::Scheduler& step) {
+    return this->call(__NR_sched_setattr, 0, this->where(step.attributes), 0);
   }
-  long io_priority(uint64_t value) {
+  // The kernel reads one bit less than it is given (set_mempolicy(2), "BUGS"). Without nodes: no mask at all.
+  long memory_policy(const steps::MemoryPolicy& step) {
+    const uint64_t bits = uint64_t{step.nodes.size} * 8;
+    return this->call(__NR_set_mempolicy, step.mode, bits == 0 ? 0 : this->where(step.nodes), bits == 0 ? 0 : bits + 1);
+  }
+  long io_priority(const steps::IoPriority& step) {
     constexpr uint64_t kWhoProcess = 1;
-    return this->call(__NR_ioprio_set, kWhoProcess, 0, value);
+    return this->call(__NR_ioprio_set, kWhoProcess, 0, step.value);
   }
-  long umask(uint64_t mask) { return this->call(__NR_umask, mask); }
-  long groups(const void* ids, uint64_t count) { return this->call(__NR_setgroups, count, address(ids)); }
+  long umask(const steps::Umask& step) { return this->call(__NR_umask, step.mask.value); }
+  long groups(const steps::Groups& step) {
+    return this->call(__NR_setgroups, step.ids.size / sizeof(uint32_t), this->where(step.ids));
+  }
 
   // Keeps the capabilities over the change (prctl PR_SET_KEEPCAPS): the capabilities step sets them right after it.
-  long identity(uint64_t uid, uint64_t gid) {
+  long identity(const steps::Identity& step) {
     long rc = this->prctl(kPrSetKeepcaps, 1);
-    if (rc >= 0) rc = this->call(__NR_setresgid, gid, gid, gid);
-    if (rc >= 0) rc = this->call(__NR_setresuid, uid, uid, uid);
+    if (rc >= 0) rc = this->call(__NR_setresgid, step.gid, step.gid, step.gid);
+    if (rc >= 0) rc = this->call(__NR_setresuid, step.uid, step.uid, step.uid);
     if (rc >= 0) rc = this->prctl(kPrSetKeepcaps, 0);
     return rc < 0 ? rc : hide_again();
   }
 
-  // Drops from the bounding set what is in the mask. The parent knows which capabilities the kernel has: EINVAL, which
+  // The parent knows which capabilities the kernel has: EINVAL, which
   // says that the number is unknown, is a failure like any other, since it may come from a filter.
-  long bounding(uint64_t dropped) {
+  long bounding(const steps::Bounding& step) {
+    const uint64_t dropped = step.dropped.value();
     long rc = 0;
     for (uint64_t capability = 0; rc >= 0 && capability < 64; capability++)
       if (((dropped >> capability) & 1) != 0) rc = this->prctl(kPrCapbsetDrop, capability);
     return rc;
   }
 
-  long capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable, uint64_t ambient) {
+  long capabilities(const steps::Capabilities& step) {
     struct {
       uint32_t version;
       int32_t pid;
     } header = {0x20080522, 0};  // _LINUX_CAPABILITY_VERSION_3
-    struct Half {
+    struct {
       uint32_t effective, permitted, inheritable;
-    } data[2];
-    for (unsigned i = 0; i < 2; i++) {
-      data[i] = {static_cast<uint32_t>(effective >> (32 * i)), static_cast<uint32_t>(permitted >> (32 * i)),
-                 static_cast<uint32_t>(inheritable >> (32 * i))};
-    }
+    } data[2] = {{step.effective.low, step.permitted.low, step.inheritable.low},
+                 {step.effective.high, step.permitted.high, step.inheritable.high}};
     long rc = this->call(__NR_capset, address(&header), address(data));
     constexpr uint64_t kRaise = 2, kClearAll = 4;
+    const uint64_t ambient = step.ambient.value();
     if (rc >= 0) rc = this->prctl(kPrCapAmbient, kClearAll);
     for (uint64_t capability = 0; rc >= 0 && capability < 64; capability++)
       if (((ambient >> capability) & 1) != 0) rc = this->prctl(kPrCapAmbient, kRaise, capability);
@@ -213,15 +205,16 @@ class ProcessSteps : public TerminalSteps<Kernel> {
 
   // Tried as root first (the user may lack search permission above it), then as the user. A directory outside the root
   // shows as "(unreachable)" (CVE-2024-21626).
-  long working_directory(const char* path, unsigned flags, char* detail) {
+  long working_directory(const steps::WorkingDirectory& step) {
     if (entered_directory_) return 0;
+    const char* path = this->text(step.path);
     long rc = enter_directory(path);
-    if (rc == -ENOENT && (flags & kMakeMissing) != 0) {
-      long fd = this->make_directory(path, detail);
+    if (rc == -ENOENT && (step.flags & kMakeMissing) != 0) {
+      long fd = this->make_directory(path);
       this->close(fd);
       rc = fd < 0 ? fd : enter_directory(path);
     }
-    if ((rc == -EACCES || rc == -EPERM) && (flags & kTolerateDenied) != 0) return 0;
+    if ((rc == -EACCES || rc == -EPERM) && (step.flags & kTolerateDenied) != 0) return 0;
     if (rc < 0) return rc;
     char where[4096];
     rc = this->call(__NR_getcwd, address(where), sizeof where);
@@ -231,7 +224,7 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     return 0;
   }
 
-  long seccomp(const void* instructions, uint64_t count, uint64_t flags) {
+  long load_filter(const void* instructions, uint64_t count, uint64_t flags) {
     constexpr uint64_t kSetModeFilter = 1;
     struct {  // struct sock_fprog
       uint16_t length;
@@ -242,7 +235,8 @@ class ProcessSteps : public TerminalSteps<Kernel> {
 
   // No system call until the parent has it: each might be for the listener's agent, or be refused, and an exec would
   // close it. Bounded (by seconds up to a minute), as the parent may die.
-  long offer_listener(uint32_t* word, long listener, bool closes) {
+  long offer_listener(long listener, bool closes) {
+    uint32_t* word = &this->plan_->listener;
     __atomic_store_n(word, kListenerOffered + static_cast<uint32_t>(listener), __ATOMIC_RELEASE);
     constexpr uint64_t kPatience = 1ULL << 32;
     for (uint64_t i = 0; i < kPatience; i++) {
@@ -254,18 +248,17 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     return this->failed(__NR_seccomp, -ETIMEDOUT);
   }
 
-  // leads: this process has a session of its own already.
-  long session(bool with_terminal, bool leads) {
-    long rc = leads ? 0 : this->call(__NR_setsid);
-    if (rc < 0 || !with_terminal) return rc < 0 ? rc : 0;
+  long session(const steps::Session& step) {
+    long rc = step.leads != 0 ? 0 : this->call(__NR_setsid);
+    if (rc < 0 || step.with_terminal == 0) return rc < 0 ? rc : 0;
     constexpr uint64_t kSetControlling = 0x540e;
     rc = this->call(__NR_ioctl, descriptor(this->terminal_), kSetControlling, 0);
     return rc < 0 || this->terminal_ == 0 ? rc : this->take_terminal();
   }
 
-  long close_on_exec(uint64_t first) {
+  long close_on_exec(const steps::CloseOnExec& step) {
     constexpr uint64_t kCloexec = 4;
-    return this->call(__NR_close_range, first, 0xffffffff, kCloexec);
+    return this->call(__NR_close_range, step.first, 0xffffffff, kCloexec);
   }
 
  protected:
@@ -307,6 +300,25 @@ class ProcessSteps : public TerminalSteps<Kernel> {
   }
 
  private:
+  struct ResourceLimit {  // struct rlimit64
+    uint64_t soft, hard;
+  };
+
+  long set_name(long number, const char* name) { return this->call(number, address(name), text_length(name)); }
+
+  long write_proc_file(const steps::WriteProc& step) {
+    // Nothing that is mounted over a part of it is written to.
+    long fd = this->openat2(proc_, this->text(step.file), abi::kOpenWriteOnly,
+                            abi::kResolveBeneath | abi::kResolveNoMagiclinks | abi::kResolveNoXdev);
+    if (fd < 0) return fd;
+    const char* value = this->text(step.value);
+    unsigned length = text_length(value);
+    long rc = this->call(__NR_write, descriptor(fd), address(value), length);
+    this->close(fd);
+    if (rc < 0) return rc;
+    return rc == static_cast<long>(length) ? 0 : -EIO;
+  }
+
   // Whatever lies at /proc, only a procfs is written to.
   long take_proc(long fd) {
     if (fd < 0) return fd;

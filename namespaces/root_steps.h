@@ -16,12 +16,15 @@ class RootSteps : public PathSteps<Kernel> {
   // Puts the tree at a path of this mount namespace ("/": on top of the root) and stands in it: from here on it is the
   // container's root, though the host's is still there. propagation: what the host's mounts become first, with MS_REC
   // where they are copies: a shared mount would carry what happens here to the host.
-  long place_root(long tree, const char* path, uint64_t propagation) {
-    long rc = this->call(__NR_mount, 0, address("/"), 0, propagation, 0);
+  long place_root(const steps::PlaceRoot& step) {
+    return place_root_at(this->slot(step.tree), this->text(step.path), step.propagation);
+  }
+  long place_root_at(long tree, const char* path, Propagation propagation) {
+    long rc = this->call(__NR_mount, 0, address("/"), 0, propagation.value, 0);
     if (rc < 0) return rc;
     // A clone is still a peer of what it was made from: as a slave it sends nothing back to the host (and pivot_root(2)
     // takes no shared mount).
-    rc = change(tree, 0, 0, abi::kMsSlave | abi::kMsRecursive);
+    rc = change(tree, kSlaves);
     if (rc < 0) return rc;
     rc = this->call(__NR_move_mount, descriptor(tree), address(""), descriptor(abi::kAtCwd), address(path),
                     abi::kMoveMountFromEmptyPath);
@@ -53,14 +56,15 @@ class RootSteps : public PathSteps<Kernel> {
 
   // Puts an empty directory on a procfs or sysfs of the host's tree, which stays beneath. path: a mount point there; it
   // is looked up from the root that this process still has.
-  long hide(const char* path, char* detail) {
-    long target = this->openat2(abi::kAtCwd, path, abi::kOpenPath | abi::kOpenDirectory | abi::kOpenNofollow,
-                                abi::kResolveNoSymlinks | abi::kResolveNoMagiclinks);
+  long hide(const steps::Hide& step) {
+    long target =
+        this->openat2(abi::kAtCwd, this->text(step.path), abi::kOpenPath | abi::kOpenDirectory | abi::kOpenNofollow,
+                      abi::kResolveNoSymlinks | abi::kResolveNoMagiclinks);
     if (target < 0) return target;
     long type = this->filesystem_of(target);
     long rc = type;
     if (type >= 0 && type != kProcfs && type != kSysfs) {
-      this->say(detail, "another mount covers the way to it, so that it would stay visible to the kernel");
+      this->say("another mount covers the way to it, so that it would stay visible to the kernel");
       rc = this->failed(__NR_fstatfs, -EBUSY);
     }
     if (rc >= 0) rc = cover_with_nothing(target);
@@ -69,9 +73,9 @@ class RootSteps : public PathSteps<Kernel> {
   }
 
   // Without a mount namespace for the container: nothing is mounted, and the host's mounts stay as they are.
-  long take_root(long directory) {
-    this->root_ = directory;
-    return this->own(directory);
+  long take_root(const steps::TakeRoot& step) {
+    this->root_ = this->slot(step.directory);
+    return this->own(this->root_);
   }
 
   // For a root that cannot be pivoted away (an initramfs, or that of a joined mount namespace, where others live): the
@@ -83,12 +87,12 @@ class RootSteps : public PathSteps<Kernel> {
   }
 
   // Linux 7.0: the mount namespace holds the rootfs and nothing of the host.
-  long enter(long mount_namespace) {
+  long enter(const steps::Enter& step) {
     constexpr unsigned kNewNs = 0x00020000;
-    long rc = this->call(__NR_setns, descriptor(mount_namespace), kNewNs);
+    long rc = this->call(__NR_setns, descriptor(this->slot(step.mount_namespace)), kNewNs);
     if (rc >= 0) rc = open_root();
     if (rc >= 0) rc = this->own(this->root_);
-    return rc < 0 ? rc : change(this->root_, 0, 0, abi::kMsSlave | abi::kMsRecursive);
+    return rc < 0 ? rc : change(this->root_, kSlaves);
   }
 
   // The root of this process as the container's, and its directory.
@@ -99,17 +103,19 @@ class RootSteps : public PathSteps<Kernel> {
   }
 
  protected:
+  static constexpr MountChange kSlaves{.propagation = abi::kMsSlave | abi::kMsRecursive};
+
   // First what goes down, then what is the mount's own and may differ.
-  long change(long fd, uint64_t set, uint64_t clear, uint64_t propagation) {
-    uint64_t type = propagation & ~abi::kMsRecursive;
-    uint64_t type_below = type == propagation ? 0 : type;
-    constexpr uint64_t kOwn = 0xffffffff;
+  long change(long fd, const MountChange& wish) {
+    uint32_t type = wish.propagation.value & ~static_cast<uint32_t>(abi::kMsRecursive);
+    bool below = type != wish.propagation.value;
+    uint32_t set = wish.set.value, clear = wish.clear.value;
+    uint32_t set_below = wish.set_below.value, clear_below = wish.clear_below.value;
     long rc = 0;
-    if (set > kOwn || clear > kOwn || type_below != 0)
-      rc = this->set_mount(fd, abi::kAtRecursive, set >> 32, clear >> 32, type_below);
-    uint64_t own_type = type_below != 0 ? 0 : type;
-    if (rc >= 0 && ((set & kOwn) != 0 || (clear & kOwn) != 0 || own_type != 0))
-      rc = this->set_mount(fd, 0, set & kOwn, clear & kOwn, own_type);
+    if (set_below != 0 || clear_below != 0 || (below && type != 0))
+      rc = this->set_mount(fd, abi::kAtRecursive, set_below, clear_below, below ? type : 0);
+    if (rc >= 0 && (set != 0 || clear != 0 || (!below && type != 0)))
+      rc = this->set_mount(fd, 0, set, clear, below ? 0 : type);
     return rc < 0 ? rc : 0;
   }
 

@@ -29,12 +29,13 @@ namespace {
 // steps.
 Result<void> prepare_for_user_namespace(const Plan& plan, pid_t pid) {
   for (const Step& step : plan.steps) {
-    if (step.op != Op::rlimit) continue;
+    const auto* wanted = get_if<steps::Rlimit>(step);
+    if (wanted == nullptr) continue;
     rlimit64 limit{};
-    auto resource = static_cast<unsigned>(step.arg[0]);
-    if (syscall(SYS_prlimit64, pid, resource, nullptr, &limit) < 0 || limit.rlim_max >= step.arg[2]) continue;
-    limit.rlim_max = step.arg[2];
-    (void)syscall(SYS_prlimit64, pid, resource, &limit, nullptr);  // refused: the step says so
+    const uint64_t hard = wanted->hard.value();
+    if (syscall(SYS_prlimit64, pid, wanted->resource, nullptr, &limit) < 0 || limit.rlim_max >= hard) continue;
+    limit.rlim_max = hard;
+    (void)syscall(SYS_prlimit64, pid, wanted->resource, &limit, nullptr);  // refused: the step says so
   }
   if (plan.oom_score_adj) {
     TRY(write_control(AT_FDCWD, "/proc/" + std::to_string(pid) + "/oom_score_adj",
@@ -180,14 +181,15 @@ Result<Child> spawn(SpawnRequest request) {
   ChildStart start{keep.data(), keep.size(), request.init_program.get(), argv, &memory.header()->report, theirs.get(),
                    ours.get(),  maps};
   Born born = TRY(clone_child(plan, request.cgroup_fd, &start));
-  uint64_t way = plan.birth ? plan.steps[*plan.birth].arg[2] : uint64_t{kBirthLast};
+  const auto* birth = plan.birth ? get_if<steps::Birth>(plan.steps[*plan.birth]) : nullptr;
+  const BirthWay way = birth != nullptr ? birth->way : BirthWay::last;
   Child child{born.pid,          std::move(born.pidfd),  std::move(ours),
-              std::move(memory), plan.birth.has_value(), way == kBirthHeld || way == kBirthAlone};
+              std::move(memory), plan.birth.has_value(), way == BirthWay::held || way == BirthWay::alone};
   theirs.reset();
   Result<void> ready{};
   if (maps)
     ready = let_into_user_namespace(plan, child.pid, child.control.get());
-  else if (plan.birth && way == kBirthEarly)
+  else if (plan.birth && way == BirthWay::early)
     ready = await_birth(plan, &child);
   else if (plan.birth && (plan.clone_flags & CLONE_NEWUSER) != 0)
     ready = await_unshare(plan, child);

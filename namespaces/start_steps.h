@@ -35,9 +35,11 @@ class StartSteps : public ProcessSteps<Kernel> {
 
   // Between create and start. The listening socket is in the state directory; a start that dies before it lets go
   // leaves the container as it was. The memory of the plan goes to start, so that it can read the report.
-  // unblocks: the signals of heed_signals(), for as long as it waits. Under a filter nothing is blocked any more.
-  long await_start(long listener, long memory, bool unblocks) {
+  // unblocks: under a filter nothing is blocked any more.
+  long await_start(const steps::AwaitStart& step) {
     constexpr uint64_t kBlock = 0, kUnblock = 1;
+    const long listener = this->slot(step.socket);
+    const bool unblocks = step.unblocks != 0;
     long rc = unblocks ? change_mask(kUnblock) : 0;
     if (rc >= 0) rc = this->send(Message::created, 0, -1);
     if (rc < 0) return rc;
@@ -46,7 +48,7 @@ class StartSteps : public ProcessSteps<Kernel> {
       rc = accept(listener);
       if (rc < 0) return rc;
       this->control_ = static_cast<int>(rc);
-      rc = this->send(Message::plan, kPlanFormat, memory);
+      rc = this->send(Message::plan, kPlanFormat, this->plan_->memory);
       if (rc >= 0) rc = this->receive_release();
     } while (rc < 0);
     this->close(listener);

@@ -13,9 +13,9 @@ class TerminalSteps : public MountSteps<Kernel> {
   using Base::Base;
 
   // A pty of the container's own devpts. TIOCGPTPEER opens the other side without a path (CVE-2025-52565).
-  long terminal(const char* devpts, uint64_t rows, uint64_t columns, uint64_t uid, char* detail) {
+  long terminal(const steps::Terminal& step) {
     constexpr uint64_t kUnlock = 0x40045431, kPeer = 0x5441, kSetWindow = 0x5414;
-    long master = open_master(devpts, detail);
+    long master = open_master(this->text(step.devpts));
     if (master < 0) return master;
     int locked = 0;
     long rc = this->call(__NR_ioctl, descriptor(master), kUnlock, address(&locked));
@@ -24,13 +24,13 @@ class TerminalSteps : public MountSteps<Kernel> {
           this->call(__NR_ioctl, descriptor(master), kPeer, abi::kOpenReadWrite | abi::kOpenNoctty | abi::kCloexec);
     }
     // Unix98 pty peers have eight major numbers (admin-guide/devices.txt).
-    if (rc >= 0) rc = expect_of_devpts(terminal_, 136, 143, detail);
+    if (rc >= 0) rc = expect_of_devpts(terminal_, 136, 143);
     constexpr uint64_t kKeepGroup = 0xffffffff;  // the gid= of the devpts
-    if (rc >= 0 && uid != 0) rc = this->call(__NR_fchown, descriptor(terminal_), uid, kKeepGroup);
+    if (rc >= 0 && step.uid != 0) rc = this->call(__NR_fchown, descriptor(terminal_), step.uid, kKeepGroup);
     struct {  // struct winsize
       uint16_t rows, columns, width, height;
-    } window = {static_cast<uint16_t>(rows), static_cast<uint16_t>(columns), 0, 0};
-    if (rc >= 0 && (rows != 0 || columns != 0))
+    } window = {static_cast<uint16_t>(step.rows), static_cast<uint16_t>(step.columns), 0, 0};
+    if (rc >= 0 && (step.rows != 0 || step.columns != 0))
       rc = this->call(__NR_ioctl, descriptor(master), kSetWindow, address(&window));
     if (rc >= 0) rc = this->send(Message::terminal, 0, master);
     this->close(master);
@@ -51,9 +51,9 @@ class TerminalSteps : public MountSteps<Kernel> {
     return this->call(__NR_ioctl, descriptor(terminal_), kSet, address(&settings));
   }
 
-  long bind_console(const char* path, char* detail) {
+  long bind_console(const steps::BindConsole& step) {
     long tree = this->clone_tree(terminal_, 0);
-    return tree < 0 ? tree : this->attach(tree, path, 0, 0, 0, kNotProcfs, detail);
+    return tree < 0 ? tree : this->attach_tree(tree, this->text(step.path), {}, kNotProcfs);
   }
 
   long take_terminal() {
@@ -69,10 +69,10 @@ class TerminalSteps : public MountSteps<Kernel> {
   // What is at /dev/pts is the container's choice, and a FUSE answers every ioctl: with a file of its own as the
   // terminal, and with any number as its peer's descriptor. So it has to be the kernel's own, before it is asked
   // anything; and beneath its root no other mount is entered.
-  long open_master(const char* devpts, char* detail) {
+  long open_master(const char* devpts) {
     long directory = this->resolve(devpts, abi::kOpenDirectory);
     if (directory < 0) return directory;
-    long rc = expect_devpts(directory, detail);
+    long rc = expect_devpts(directory);
     if (rc >= 0) {
       rc = this->openat2(directory, "ptmx", abi::kOpenReadWrite | abi::kOpenNoctty,
                          abi::kResolveBeneath | abi::kResolveNoSymlinks | abi::kResolveNoXdev);
@@ -81,29 +81,29 @@ class TerminalSteps : public MountSteps<Kernel> {
     if (rc < 0) return rc;
     long master = rc;
     constexpr uint32_t kTtyAux = 5;
-    rc = expect_of_devpts(master, kTtyAux, kTtyAux, detail);
+    rc = expect_of_devpts(master, kTtyAux, kTtyAux);
     if (rc >= 0) return master;
     this->close(master);
     return rc;
   }
 
-  long expect_devpts(long fd, char* detail) {
+  long expect_devpts(long fd) {
     constexpr long kDevpts = 0x1cd1;
     long type = this->filesystem_of(fd);
     if (type == kDevpts || type < 0) return type < 0 ? type : 0;
-    this->say(detail, "not a devpts");
+    this->say("not a devpts");
     return this->failed(__NR_fstatfs, -ENODEV);
   }
 
-  long expect_of_devpts(long fd, uint32_t first_major, uint32_t last_major, char* detail) {
-    long rc = expect_devpts(fd, detail);
+  long expect_of_devpts(long fd, uint32_t first_major, uint32_t last_major) {
+    long rc = expect_devpts(fd);
     FileFacts facts{};
     if (rc >= 0) rc = this->stat(fd, &facts);
     if (rc < 0) return rc;
     bool terminal = (facts.mode & kTypeMask) == kCharacterType && facts.device_major >= first_major &&
                     facts.device_major <= last_major;
     if (terminal) return 0;
-    this->say(detail, "not a terminal of a devpts");
+    this->say("not a terminal of a devpts");
     return this->failed(__NR_statx, -ENODEV);
   }
 };

@@ -16,8 +16,7 @@
 namespace minirun {
 
 void emit_birth(Compilation& c, uint64_t flags, BirthWay way, bool dies) {
-  c.plan.plan().birth = c.add(
-      Op::birth, "", {flags, c.text(way == kBirthEarly ? "" : " that executes the program"), way, dies ? 1u : 0u});
+  c.plan.plan().birth = c.add(steps::Birth{flags, way, dies});
 }
 
 static bool limits_processes(const Compilation& c) {
@@ -65,9 +64,9 @@ static bool filter_comes_first(const Compilation& c) {
 }
 
 static StartSlots close_before_birth(Compilation& c) {
-  uint64_t first = c.plan.plan().first_kept_fd;
+  const uint32_t first = c.plan.plan().first_kept_fd;
   if (!c.options.create) {
-    c.add(Op::close_descriptors, "", {first});
+    c.add(steps::CloseDescriptors{first});
     return {};
   }
   return close_for_wait(c, false);
@@ -75,12 +74,12 @@ static StartSlots close_before_birth(Compilation& c) {
 
 // The clone, and what comes first in the child. may_look: getppid(2) has the kernel's answer.
 static void emit_last_birth(Compilation& c, bool may_look) {
-  BirthWay way = !c.commits ? kBirthLast : c.options.create ? kBirthAlone : kBirthHeld;
+  BirthWay way = !c.commits ? BirthWay::last : c.options.create ? BirthWay::alone : BirthWay::held;
   emit_birth(c, 0, way, may_look && !c.options.detach);
-  if (dies_with_minirun(c)) c.add(Op::die_with_parent, "");
+  if (dies_with_minirun(c)) c.add(steps::DieWithParent{});
   if (!c.commits) return;
-  c.add(Op::await_commit, "");
-  if (outlives(c)) c.add(Op::outlive, "");
+  c.add(steps::AwaitCommit{});
+  if (outlives(c)) c.add(steps::Outlive{});
 }
 
 // Into a pid namespace where others may trace every process they see. Whatever can be taken from a process is given up
@@ -95,25 +94,25 @@ uint32_t emit_entry(Compilation& c, const CapabilitySets& sets) {
   uint64_t borrowed = borrowed_capabilities(c);
   uint64_t late = is_lost_in_fork(c) ? borrowed & bit(CAP_SYS_NICE) : 0;
   emit_labels(c);
-  if (process.terminal && !outlives(c)) c.add(Op::take_terminal, "/process/terminal");
-  c.add(Op::session, "", {c.text(" outside"), 0});
+  if (process.terminal && !outlives(c)) c.add(steps::TakeTerminal{}, "/process/terminal");
+  c.add(steps::Session{c.text(" outside")});
   if (listens && wait == Wait::none) emit_listener_gate(c);
-  uint64_t environment = emit_environment(c);
+  PointerTable environment = emit_environment(c);
   StartSlots slots = close_before_birth(c);
-  if (first && wait == Wait::alone) c.add(Op::heed_signals, "");
+  if (first && wait == Wait::alone) c.add(steps::HeedSignals{});
   if (first) emit_filter(c, listens);
   if (first && borrowed != late) emit_capabilities(c, late != 0 ? with_borrowed(sets, late) : sets);
   // Under the filter its answer counts only if it is the kernel's.
   emit_last_birth(c, !first || seccomp_allows(c.seccomp->filter, SeccompCall{SYS_getppid, {}}));
   emit_rlimits(c, RlimitTime::last);
   if (late != 0 || is_lost_in_fork(c)) emit_scheduler(c);
-  c.add(Op::session, process.terminal ? "/process/terminal" : "",
-        {c.text(process.terminal ? " with the terminal" : ""), process.terminal ? 1u : 0u});
-  if (c.own_pid) c.add(Op::own_pid, "", {c.own_pid->first, c.own_pid->second, c.text("LISTEN_PID")});
+  c.add(steps::Session{c.text(process.terminal ? " with the terminal" : ""), process.terminal},
+        process.terminal ? "/process/terminal" : "");
+  if (c.own_pid) c.add(*c.own_pid);
   uint32_t after_wait = kNoStep;
   if (wait == Wait::before_filter) after_wait = emit_await_start(c, slots, Heeds::now);
   if (listens && wait != Wait::none) emit_listener_gate(c);
-  if (!first && wait == Wait::alone) c.add(Op::heed_signals, "");
+  if (!first && wait == Wait::alone) c.add(steps::HeedSignals{});
   if (filtered && !first) emit_filter(c, false);
   if (late != 0 || (borrowed != 0 && !first)) emit_capabilities(c, sets);
   if (wait == Wait::alone) after_wait = emit_await_start(c, slots, Heeds::already);
@@ -125,7 +124,7 @@ uint32_t emit_empty_entry(Compilation& c) {
   StartSlots slots = close_before_birth(c);
   emit_last_birth(c, true);
   if (!c.options.create) return kNoStep;
-  c.add(Op::session, "", {c.text(" to wait in"), 0});
+  c.add(steps::Session{c.text(" to wait in")});
   return emit_await_start(c, slots, Heeds::now);
 }
 

@@ -45,19 +45,19 @@ static bool stands_in_place(const Compilation& c) {
 
 static void emit_pivot(Compilation& c) {
   if (c.shares_mounts()) {
-    c.add(Op::change_root, "/root/path");
+    c.add(steps::ChangeRoot{}, "/root/path");
     return;
   }
   if (!moves_root(c)) {
-    c.add(Op::pivot, "/root/path");
+    c.add(steps::Pivot{}, "/root/path");
     return;
   }
-  if (stands_in_place(c)) c.add(Op::cover_root, "/root/path");
+  if (stands_in_place(c)) c.add(steps::CoverRoot{}, "/root/path");
   // What is masked of the container's must not be seen in the host's. In a joined mount namespace it is for others to
   // see.
   if (c.is_new(CLONE_NEWNS))
-    for (const std::string& path : c.host.kernel_views) c.add(Op::hide, "/root/path", {c.text(path)});
-  c.add(Op::change_root, "/root/path");
+    for (const std::string& path : c.host.kernel_views) c.add(steps::Hide{c.path(path)}, "/root/path");
+  c.add(steps::ChangeRoot{}, "/root/path");
 }
 
 // time_namespaces(7): "monotonic 86400 0\nboottime -10 500\n".
@@ -84,17 +84,16 @@ static void emit_user_namespace(Compilation& c) {
 static void emit_oom_score(Compilation& c) {
   if (!c.spec.process || !c.spec.process->oom_score_adj) return;
   c.oom_score_written = true;
-  c.open_proc(kHostsProcfs);
-  c.add(Op::write_proc, "/process/oomScoreAdj",
-        {c.text("self/oom_score_adj"), c.text(std::to_string(*c.spec.process->oom_score_adj))});
+  c.add(steps::OpenProc{Procfs::hosts});
+  c.write_proc("/process/oomScoreAdj", "self/oom_score_adj", std::to_string(*c.spec.process->oom_score_adj));
 }
 
 static void emit_time_namespace(Compilation& c) {
-  c.add(Op::new_namespaces, "/linux/namespaces", {uint64_t{CLONE_NEWTIME}});
+  c.add(steps::NewNamespaces{CLONE_NEWTIME}, "/linux/namespaces");
   std::string offsets = time_offsets(c.spec.linux_);
   if (offsets.empty()) return;
-  c.open_proc(kHostsProcfs);
-  c.add(Op::write_proc, "/linux/timeOffsets", {c.text("self/timens_offsets"), c.text(offsets)});
+  c.add(steps::OpenProc{Procfs::hosts});
+  c.write_proc("/linux/timeOffsets", "self/timens_offsets", offsets);
 }
 
 // What is written below /proc/self and /proc/sys by a process that stays outside of the container's pid namespace,
@@ -106,12 +105,10 @@ static void emit_outer_proc(Compilation& c) {
   bool labels = has_label(process);
   bool adjusts = process.oom_score_adj && !c.is_new(CLONE_NEWUSER);
   if (!labels && !adjusts && c.spec.linux_.sysctl.empty()) return;
-  c.open_proc(hosts ? kHostsProcfs : kPrivateProcfs);
+  c.add(steps::OpenProc{hosts ? Procfs::hosts : Procfs::own});
   if (!adjusts) return;
   c.oom_score_written = true;
-  c.add(Op::write_proc, "/process/oomScoreAdj",
-        {c.text("self/oom_score_adj"), c.text(std::to_string(*process.oom_score_adj))},
-        static_cast<uint16_t>(hosts ? kAsOwner : 0));
+  c.write_proc("/process/oomScoreAdj", "self/oom_score_adj", std::to_string(*process.oom_score_adj), hosts);
 }
 
 // The plan of the process that opens the procfs of a pid namespace that is joined.
@@ -120,16 +117,15 @@ static Plan proc_loan(const Compilation& c, const std::vector<size_t>& joined) {
   for (size_t i : joined) {
     const oci::Namespace& ns = c.spec.linux_.namespaces[i];
     if (ns.type != CLONE_NEWUSER && ns.type != CLONE_NEWPID) continue;
-    uint32_t slot =
-        loan.slot({SourceKind::namespace_file, ns.path, false, ns.type, pointer_at("/linux/namespaces", i)});
-    loan.add(Op::join_namespace, pointer_at("/linux/namespaces", i), {slot, ns.type});
+    Slot slot = loan.slot({SourceKind::namespace_file, ns.path, false, ns.type, pointer_at("/linux/namespaces", i)});
+    loan.add(steps::JoinNamespace{slot, ns.type}, pointer_at("/linux/namespaces", i));
   }
-  loan.add(Op::lend_proc, c.first_proc, {c.proc_contexts, c.host.root_needs_move ? 1u : 0u});
+  loan.add(steps::LendProc{c.proc_contexts, c.host.root_needs_move}, c.first_proc);
   return loan.finish();
 }
 
 // Namespaces of a process that is cloned into them, or stays outside of one that others are in.
-static void emit_outside(Compilation& c, const NamespaceOrder& order, const std::vector<uint32_t>& slots) {
+static void emit_outside(Compilation& c, const NamespaceOrder& order, const std::vector<Slot>& slots) {
   const auto& namespaces = c.spec.linux_.namespaces;
   bool user = c.find(CLONE_NEWUSER) != nullptr && !c.options.entered;
   uint64_t flags = c.plan.plan().clone_flags;
@@ -139,14 +135,14 @@ static void emit_outside(Compilation& c, const NamespaceOrder& order, const std:
   if (order.new_time) emit_time_namespace(c);
   if (c.enters) emit_outer_proc(c);
   for (size_t i : order.before)
-    c.add(Op::join_namespace, pointer_at("/linux/namespaces", i), {slots[i], namespaces[i].type});
+    c.add(steps::JoinNamespace{slots[i], namespaces[i].type}, pointer_at("/linux/namespaces", i));
   if (!c.enters)
-    emit_birth(c, flags, kBirthEarly, false);
+    emit_birth(c, flags, BirthWay::early, false);
   else if (flags != 0)
-    c.add(Op::new_namespaces, "/linux/namespaces", {flags});
-  if (user && c.is_new(CLONE_NEWUSER)) c.add(Op::await_id_maps, "");
-  if (user) c.add(Op::become_root, "");
-  if (user || !c.enters) c.add(Op::die_with_parent, "");
+    c.add(steps::NewNamespaces{flags}, "/linux/namespaces");
+  if (user && c.is_new(CLONE_NEWUSER)) c.add(steps::AwaitIdMaps{});
+  if (user) c.add(steps::BecomeRoot{});
+  if (user || !c.enters) c.add(steps::DieWithParent{});
 }
 
 // The whole of a set of namespaces is decided here: made by clone3(2), joined, or made later.
@@ -154,12 +150,12 @@ static NamespaceOrder emit_namespaces(Compilation& c) {
   const auto& namespaces = c.spec.linux_.namespaces;
   Plan& plan = c.plan.plan();
   std::vector<NamespaceWish> wishes;
-  std::vector<uint32_t> slots;
+  std::vector<Slot> slots;
   for (size_t i = 0; i < namespaces.size(); i++) {
     const oci::Namespace& ns = namespaces[i];
     bool entered = c.options.entered && ns.type == CLONE_NEWUSER;
     wishes.push_back({entered ? 0 : ns.type, !ns.path.empty(), (c.place.outside & ns.type) != 0});
-    uint32_t slot = kNoSlot;
+    Slot slot;
     if (!ns.path.empty() && !entered)
       slot = c.plan.slot({SourceKind::namespace_file, ns.path, false, ns.type, pointer_at("/linux/namespaces", i)});
     slots.push_back(slot);
@@ -171,25 +167,25 @@ static NamespaceOrder emit_namespaces(Compilation& c) {
   bool user = c.find(CLONE_NEWUSER) != nullptr && !c.options.entered;
   if (user) emit_user_namespace(c);
   if (outside) emit_outside(c, order, slots);
-  if (order.unshared != 0) c.add(Op::new_namespaces, "/linux/namespaces", {order.unshared});
+  if (order.unshared != 0) c.add(steps::NewNamespaces{order.unshared}, "/linux/namespaces");
   for (size_t i : order.after)
-    c.add(Op::join_namespace, pointer_at("/linux/namespaces", i), {slots[i], namespaces[i].type});
+    c.add(steps::JoinNamespace{slots[i], namespaces[i].type}, pointer_at("/linux/namespaces", i));
   return order;
 }
 
 // Into the rootfs, and with `pivot` away from the host's tree.
 static void emit_root(Compilation& c) {
   if (c.shares_mounts()) {
-    uint32_t directory = c.plan.slot({SourceKind::rootfs_directory, c.place.rootfs, false, 0, "/root/path"});
-    c.add(Op::take_root, "/root/path", {directory});
+    Slot directory = c.plan.slot({SourceKind::rootfs_directory, c.place.rootfs, false, 0, "/root/path"});
+    c.add(steps::TakeRoot{directory}, "/root/path");
     if (!c.late_pivot()) emit_pivot(c);
     return;
   }
   bool enter = enters_root(c);
   auto kind = enter ? SourceKind::rootfs_namespace : SourceKind::rootfs_tree;
-  uint32_t rootfs = c.plan.slot({kind, c.place.rootfs, true, 0, "/root/path"});
+  Slot rootfs = c.plan.slot({kind, c.place.rootfs, true, 0, "/root/path"});
   if (enter) {
-    c.add(Op::enter, "/root/path", {rootfs});
+    c.add(steps::Enter{rootfs}, "/root/path");
     return;
   }
   bool in_place = stands_in_place(c);
@@ -197,7 +193,7 @@ static void emit_root(Compilation& c) {
   // joined is no copy, and only its root is covered.
   bool only_top = !c.is_new(CLONE_NEWNS) && !in_place;
   uint64_t propagation = only_top ? abi::kMsSlave : abi::kMsSlave | abi::kMsRecursive;
-  c.add(Op::place_root, "/root/path", {rootfs, c.text(in_place ? c.place.rootfs : "/"), propagation});
+  c.add(steps::PlaceRoot{rootfs, c.path(in_place ? c.place.rootfs : "/"), propagation}, "/root/path");
   if (!c.late_pivot()) emit_pivot(c);
 }
 
@@ -215,16 +211,13 @@ bool has_mount_namespace(const oci::Spec& spec) {
 static void emit_setup_gate(Compilation& c) {
   if (!c.options.setup_gate && !c.out.rejoins_peers) return;
   const char* what = c.options.setup_gate ? "its hooks and devices" : "its shared mounts";
-  c.add(Op::gate, "", {c.text(what), static_cast<uint64_t>(Gate::setup)});
+  c.add(steps::WaitAtGate{Gate::setup, c.text(what)});
 }
 
 static void emit_terminal(Compilation& c) {
   if (!c.spec.process || !c.spec.process->terminal) return;
-  c.out.terminal = true;
-  oci::ConsoleSize size = c.spec.process->console_size.value_or(oci::ConsoleSize{});
-  c.add(Op::terminal, "/process/terminal", {c.text("/dev/pts"), size.height, size.width, c.spec.process->user.uid});
-  if (c.options.line_ends) c.add(Op::keep_line_ends, "/process/terminal");
-  c.add(Op::bind_console, "/process/terminal", {c.text("/dev/console")});
+  emit_pty(c);
+  c.add(steps::BindConsole{c.path("/dev/console")}, "/process/terminal");
 }
 
 // Only the owner of the pid namespace can mount a procfs: not from a user namespace beside or below it.
@@ -243,25 +236,23 @@ static void emit_kernel_parameters(Compilation& c) {
   if (sysctl.empty() && !adjustment && !labels) return;
   // A mount of one's own, though none that others see, takes rights over the mount namespace.
   bool none = c.shares_mounts() && c.user_namespace();
-  ProcfsKind kind = none ? kHostsProcfs : owns_pid_namespace(c) ? kPrivateProcfs : kContainersProcfs;
+  Procfs kind = none ? Procfs::hosts : owns_pid_namespace(c) ? Procfs::own : Procfs::containers;
   // A label that is written after the wait, in which the procfs is within others' reach.
-  bool waits = labels && !c.enters && kind == kPrivateProcfs && start_wait(c) == Wait::before_filter;
-  if (!c.enters && (!waits || !sysctl.empty() || adjustment)) c.open_proc(kind);
+  bool waits = labels && !c.enters && kind == Procfs::own && start_wait(c) == Wait::before_filter;
+  if (!c.enters && (!waits || !sysctl.empty() || adjustment)) c.add(steps::OpenProc{kind});
   for (const auto& [key, value] : sysctl) {
     std::string path = "sys/" + sysctl_path(key).value_or(key);
-    c.add(Op::write_proc, "/linux/sysctl/" + pointer_token(key), {c.text(path), c.text(value)});
+    c.write_proc("/linux/sysctl/" + pointer_token(key), path, value);
   }
   // Lowering it needs CAP_SYS_RESOURCE.
-  if (adjustment)
-    c.add(Op::write_proc, "/process/oomScoreAdj",
-          {c.text("self/oom_score_adj"), c.text(fmt::format("{}", adjustment.value_or(0)))});
-  if (waits) c.open_proc(kProcessProcfs);
+  if (adjustment) c.write_proc("/process/oomScoreAdj", "self/oom_score_adj", fmt::format("{}", adjustment.value_or(0)));
+  if (waits) c.add(steps::OpenProc{Procfs::processes});
 }
 
 static void emit_names(Compilation& c) {
-  if (!c.spec.hostname.empty()) c.add(Op::hostname, "/hostname", {c.text(c.spec.hostname)});
-  if (!c.spec.domainname.empty()) c.add(Op::domainname, "/domainname", {c.text(c.spec.domainname)});
-  if (c.is_new(CLONE_NEWNET)) c.add(Op::loopback, "/linux/namespaces");
+  if (!c.spec.hostname.empty()) c.add(steps::Hostname{c.text(c.spec.hostname)}, "/hostname");
+  if (!c.spec.domainname.empty()) c.add(steps::Domainname{c.text(c.spec.domainname)}, "/domainname");
+  if (c.is_new(CLONE_NEWNET)) c.add(steps::Loopback{}, "/linux/namespaces");
 }
 
 // The rootfs is a slave of the host's mounts already (MountSteps::place_root); another propagation comes after all
@@ -272,8 +263,9 @@ static void emit_root_attributes(Compilation& c) {
   if ((propagation & ~abi::kMsRecursive) == kSlave) propagation = 0;
   bool readonly = c.spec.root->readonly;
   if (!readonly && propagation == 0) return;
-  c.add(Op::set_attributes, readonly ? "/root/readonly" : "/linux/rootfsPropagation",
-        {c.text("/"), readonly ? abi::kMountAttrReadonly : 0, 0, propagation});
+  MountChange change{.set = readonly ? abi::kMountAttrReadonly : 0, .propagation = propagation};
+  c.add(steps::SetAttributes{.path = c.path("/"), .change = change},
+        readonly ? "/root/readonly" : "/linux/rootfsPropagation");
 }
 
 Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFacts& host, const RunOptions& options,
@@ -290,7 +282,7 @@ Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFa
   if (options.notify && !mounts) c.warn("/linux/namespaces", "NOTIFY_SOCKET has no effect without a mount namespace");
   c.plan.plan().first_kept_fd = 3 + options.listen_fds.count + options.preserve_fds;
   c.makes_cwd = true;
-  c.add(Op::die_with_parent, "");  // before anything is there that could stay behind
+  c.add(steps::DieWithParent{});  // before anything is there that could stay behind
   emit_all_cpus(c);
   NamespaceOrder order = emit_namespaces(c);  // the rest happens in them
   emit_root(c);                               // from here on no path leads to the host

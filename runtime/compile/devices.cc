@@ -96,12 +96,11 @@ void emit_bound_device(Compilation& c, const Node& node) {
   std::string path = (node.directory == "/" ? "" : node.directory) + "/" + node.name;
   uint64_t number = makedev(static_cast<unsigned>((node.number >> 8) & 0xfff),
                             static_cast<unsigned>((node.number & 0xff) | ((node.number >> 12) & 0xfff00)));
-  uint32_t slot = host_source(c, {SourceKind::device, path, false, number, node.origin});
+  Slot slot = host_source(c, {SourceKind::device, path, false, number, node.origin});
   // It is on the host's /dev, whose mount may allow both. No peer of it: what is mounted on the node would appear
   // there.
-  c.add(Op::attach, node.origin,
-        {slot, c.text(path), abi::kMountAttrNosuid | abi::kMountAttrNoexec, 0, abi::kMsPrivate},
-        static_cast<uint16_t>(kNotProcfs | source_flags(c, false)));
+  MountChange change{.set = abi::kMountAttrNosuid | abi::kMountAttrNoexec, .propagation = abi::kMsPrivate};
+  c.add(steps::Attach{slot, c.path(path), change, kNotProcfs | source_flags(c, false)}, node.origin);
 }
 
 void emit_nodes(Compilation& c, const std::vector<Node>& nodes, const std::string& directory) {
@@ -111,7 +110,7 @@ void emit_nodes(Compilation& c, const std::vector<Node>& nodes, const std::strin
       emit_bound_device(c, node);
       continue;
     }
-    c.add(Op::device, node.origin, {c.text(node.name), node.mode, node.number, node.uid, node.gid});
+    c.add(steps::Device{c.path(node.name), node.number, node.mode, node.uid, node.gid}, node.origin);
   }
 }
 
@@ -124,10 +123,9 @@ void emit_links(Compilation& c) {
                           {"/proc/self/fd/1", "stdout"},
                           {"/proc/self/fd/2", "stderr"}};
   // Who is not in the pid namespace of that procfs has no number there, and sees nothing behind the link "self".
-  uint64_t wanted = c.enters ? c.text("/proc/self") : kNoText;
-  for (const auto& link : kLinks)
-    c.add(Op::symlink, "", {c.text(link.target), c.text(link.name), wanted}, kOnlyIfTarget);
-  c.add(Op::symlink, "", {c.text("pts/ptmx"), c.text("ptmx")}, kReplace);
+  Text wanted = c.enters ? c.text("/proc/self") : Text{};
+  for (const auto& link : kLinks) c.add(steps::Symlink{c.text(link.target), c.path(link.name), wanted, kOnlyIfTarget});
+  c.add(steps::Symlink{.target = c.text("pts/ptmx"), .name = c.path("ptmx"), .flags = kReplace});
 }
 
 }  // namespace
@@ -136,7 +134,7 @@ void emit_devices(Compilation& c) {
   bool with_dev = !dev_is_bound(c);
   std::vector<Node> nodes = collect_nodes(c, with_dev);
   if (with_dev) {
-    c.add(Op::directory, "", {c.text("/dev")});
+    c.add(steps::Directory{c.text("/dev")});
     emit_nodes(c, nodes, "/dev");
     emit_links(c);
   }
@@ -144,25 +142,25 @@ void emit_devices(Compilation& c) {
   for (const Node& node : nodes) {
     if (std::find(done.begin(), done.end(), node.directory) != done.end()) continue;
     done.push_back(node.directory);
-    c.add(Op::directory, node.origin, {c.text(node.directory)});
+    c.add(steps::Directory{c.text(node.directory)}, node.origin);
     emit_nodes(c, nodes, node.directory);
   }
 }
 
 void emit_protected_paths(Compilation& c) {
-  const auto flags_for = [&c](const std::string& path) -> uint16_t {
+  const auto flags_for = [&c](const std::string& path) {
     return meant_for_procfs(c.spec, path, c.spec.mounts.size()) ? kTolerateMissing : kTolerateMissing | kNotProcfs;
   };
   const auto& readonly = c.spec.linux_.readonly_paths;
   for (size_t i = 0; i < readonly.size(); i++) {
-    c.add(Op::make_readonly, pointer_at("/linux/readonlyPaths", i), {c.text(readonly[i])}, flags_for(readonly[i]));
+    c.add(steps::MakeReadonly{c.path(readonly[i]), flags_for(readonly[i])}, pointer_at("/linux/readonlyPaths", i));
   }
   // After those: a masked path inside a read-only one would be cloned with it.
   const auto& masked = c.spec.linux_.masked_paths;
   if (masked.empty()) return;
-  uint32_t null = c.plan.slot({SourceKind::null_device, "/dev/null", false, 0, "/linux/maskedPaths"});
+  Slot null = c.plan.slot({SourceKind::null_device, "/dev/null", false, 0, "/linux/maskedPaths"});
   for (size_t i = 0; i < masked.size(); i++)
-    c.add(Op::mask, pointer_at("/linux/maskedPaths", i), {c.text(masked[i]), null}, flags_for(masked[i]));
+    c.add(steps::Mask{c.path(masked[i]), null, flags_for(masked[i])}, pointer_at("/linux/maskedPaths", i));
 }
 
 }  // namespace minirun

@@ -15,34 +15,32 @@ namespace minirun {
 static void emit_exec_proc(Compilation& c, bool hosts) {
   const oci::Process& process = *c.spec.process;
   if (!has_label(process) && !process.oom_score_adj) return;
-  c.open_proc(hosts ? kHostsProcfs : kPrivateProcfs);
+  c.add(steps::OpenProc{hosts ? Procfs::hosts : Procfs::own});
   if (!process.oom_score_adj) return;
-  c.add(Op::write_proc, "/process/oomScoreAdj",
-        {c.text("self/oom_score_adj"), c.text(std::to_string(*process.oom_score_adj))},
-        static_cast<uint16_t>(hosts ? kAsOwner : 0));
+  c.write_proc("/process/oomScoreAdj", "self/oom_score_adj", std::to_string(*process.oom_score_adj), hosts);
 }
 
 // All in one call, so that the user namespace's rights count for the others (setns(2), Linux 5.8). A pid namespace is
 // for children: see emit_entry(). Before that, what is written below /proc/self: a user namespace takes the right to
 // it.
 void emit_joins(Compilation& c, const ExecFacts& facts) {
-  uint32_t pidfd = c.plan.slot({SourceKind::given, "of the container's first process", false, kGivenPidfd, ""});
+  Slot pidfd = c.plan.slot({SourceKind::given, "of the container's first process", false, kGivenPidfd, ""});
   uint64_t types = facts.namespaces;
   c.enters = (types & CLONE_NEWPID) != 0;
   emit_exec_proc(c, !facts.privileged || c.host.in_user_namespace);
   if ((types & CLONE_NEWUSER) != 0) emit_raised_limits(c);
-  if (types != 0) c.add(Op::join_namespace, "", {pidfd, types});
+  if (types != 0) c.add(steps::JoinNamespace{pidfd, types});
   if ((types & CLONE_NEWUSER) != 0) {
-    c.add(Op::become_root, "");  // what it makes must have an owner in there
-    c.add(Op::die_with_parent, "");
+    c.add(steps::BecomeRoot{});  // what it makes must have an owner in there
+    c.add(steps::DieWithParent{});
   }
   if (!c.shares_mounts() || !facts.chroot) {
-    c.add(Op::open_root, "");
+    c.add(steps::OpenRoot{});
     return;
   }
-  uint32_t root = c.plan.slot({SourceKind::rootfs_directory, "the container's root", false, 0, ""});
-  c.add(Op::take_root, "", {root});
-  c.add(Op::change_root, "");
+  Slot root = c.plan.slot({SourceKind::rootfs_directory, "the container's root", false, 0, ""});
+  c.add(steps::TakeRoot{root});
+  c.add(steps::ChangeRoot{});
 }
 
 namespace {
@@ -51,18 +49,8 @@ void emit_affinity(Compilation& c) {
   const auto& affinity = c.spec.process->exec_cpu_affinity;
   if (!affinity || !affinity->final) return;
   std::vector<uint64_t> mask = cpu_mask(*affinity->final);
-  uint64_t offset = c.plan.bytes(mask.data(), mask.size() * sizeof mask[0]);
-  c.add(Op::cpu_affinity, "/process/execCPUAffinity/final",
-        {offset, mask.size() * sizeof mask[0], c.text("CPUs " + *affinity->final)});
-}
-
-void emit_exec_terminal(Compilation& c) {
-  const oci::Process& process = *c.spec.process;
-  if (!process.terminal) return;
-  c.out.terminal = true;
-  oci::ConsoleSize size = process.console_size.value_or(oci::ConsoleSize{});
-  c.add(Op::terminal, "/process/terminal", {c.text("/dev/pts"), size.height, size.width, process.user.uid});
-  if (c.options.line_ends) c.add(Op::keep_line_ends, "/process/terminal");
+  Bytes bytes = c.plan.bytes(mask.data(), mask.size() * sizeof mask[0]);
+  c.add(steps::CpuAffinity{bytes, c.text("CPUs " + *affinity->final)}, "/process/execCPUAffinity/final");
 }
 
 }  // namespace
@@ -71,11 +59,11 @@ Compiled compile_exec(const oci::Spec& spec, const Place& place, const HostFacts
                       const SeccompProgram* seccomp, const ExecFacts& facts) {
   Compilation c{spec, place, host, options, seccomp};
   c.plan.plan().first_kept_fd = 3 + options.preserve_fds;
-  c.add(Op::die_with_parent, "");
+  c.add(steps::DieWithParent{});
   // Else "initial" is that of this process already.
   if (!spec.process->exec_cpu_affinity) emit_all_cpus(c);
   emit_joins(c, facts);
-  emit_exec_terminal(c);
+  if (spec.process->terminal) emit_pty(c);
   emit_working_directory(c);
   CapabilitySets sets = emit_privileges(c);
   emit_affinity(c);

@@ -29,9 +29,9 @@ void emit_stdio(Compilation& c) {
     const char* name;
     uint64_t given;
   } stdio[] = {{"the state", kGivenStdin}, {"the hook's stdout", kGivenStdout}, {"the hook's stderr", kGivenStderr}};
-  for (uint64_t number = 0; number < std::size(stdio); number++) {
-    uint32_t slot = c.plan.slot({SourceKind::given, stdio[number].name, false, stdio[number].given, ""});
-    c.add(Op::redirect, "", {slot, number});
+  for (uint32_t number = 0; number < std::size(stdio); number++) {
+    Slot slot = c.plan.slot({SourceKind::given, stdio[number].name, false, stdio[number].given, ""});
+    c.add(steps::Redirect{slot, number});
   }
 }
 
@@ -45,7 +45,7 @@ Compiled compile_hook(const oci::Spec& spec, const Place& place, const HostFacts
   bool confined = call.side == HookSide::start_container;
   Compilation c{changed, place, host, options, confined ? seccomp : nullptr, call.hook.path, call.pointer};
   c.inherits_env = confined && !call.hook.env;
-  c.add(Op::die_with_parent, "");
+  c.add(steps::DieWithParent{});
   if (call.side != HookSide::runtime) {
     emit_all_cpus(c);
     emit_joins(c, facts);
@@ -55,15 +55,18 @@ Compiled compile_hook(const oci::Spec& spec, const Place& place, const HostFacts
     emit_working_directory(c);
     emit_last_steps(c, emit_privileges(c));
   } else {
-    c.add(Op::umask, "", {0022});
-    c.add(Op::working_directory, "", {c.text(call.cwd)});
-    uint64_t environment = emit_environment(c);
-    c.add(c.enters ? Op::close_descriptors : Op::close_on_exec, "", {c.plan.plan().first_kept_fd});
-    if (c.enters) {
-      emit_birth(c, 0, kBirthLast, true);
-      c.add(Op::die_with_parent, "");
+    c.add(steps::Umask{0022});
+    c.add(steps::WorkingDirectory{c.path(call.cwd)});
+    PointerTable environment = emit_environment(c);
+    const uint32_t first = c.plan.plan().first_kept_fd;
+    if (!c.enters) {
+      c.add(steps::CloseOnExec{first});
+    } else {
+      c.add(steps::CloseDescriptors{first});
+      emit_birth(c, 0, BirthWay::last, true);
+      c.add(steps::DieWithParent{});
     }
-    c.add(Op::session, "", {c.text(""), 0});  // a process group, to be killed as one
+    c.add(steps::Session{});  // a process group, to be killed as one
     emit_execute(c, environment);
   }
   c.out.plan = c.plan.finish();

@@ -27,7 +27,7 @@ struct MountEntry {
   std::string pointer;
   size_t index;
   MountIdMap id_map;
-  uint16_t flags;  // kNotProcfs, where its destination is not meant to be in a procfs
+  StepFlag flags;  // kNotProcfs, where its destination is not meant to be in a procfs
 };
 
 bool is_within(const std::string& path, const std::string& folder) {
@@ -46,25 +46,33 @@ bool is_used_later(const Compilation& c, const MountEntry& entry) {
   return next != c.targets.end() && is_mount_change(c.spec.mounts[static_cast<size_t>(next - c.targets.begin())]);
 }
 
-uint32_t place_slot(Compilation& c, const MountEntry& entry, Source source) {
+Slot place_slot(Compilation& c, const MountEntry& entry, Source source) {
   // The cgroup's directory is lent for the first turn alone.
   bool first = source.kind == SourceKind::cgroup_tree;
-  uint32_t slot = first ? c.plan.slot(std::move(source)) : host_source(c, std::move(source));
-  c.placed[entry.index] = {kOfSlot, slot};
+  Slot slot = first ? c.plan.slot(std::move(source)) : host_source(c, std::move(source));
+  c.placed[entry.index] = {PlacedBy::slot, slot.index};
   return slot;
 }
 
-// Of an `attach`.
-uint16_t attach_flags(const Compilation& c, const MountEntry& entry) {
-  return static_cast<uint16_t>(entry.flags | source_flags(c, is_used_later(c, entry)));
+void attach(Compilation& c, const MountEntry& entry, Slot tree, const MountChange& change, StepFlag more = kNoFlags) {
+  StepFlag flags = entry.flags | source_flags(c, is_used_later(c, entry)) | more;
+  c.add(steps::Attach{tree, c.path(entry.mount.destination), change, flags}, entry.pointer);
+}
+
+// The flag of a step that makes a mount in the container.
+StepFlag keep_for_later(Compilation& c, const MountEntry& entry) {
+  if (!is_used_later(c, entry)) return kNoFlags;
+  c.placed[entry.index] = {PlacedBy::keeping, c.kept++};
+  return kKeep;
 }
 
 // The link that the source is, made again in the container: in place of a file or link that is there.
 void emit_link(Compilation& c, const MountEntry& entry, const std::string& link) {
   std::string path = clean_path(entry.mount.destination);
   size_t slash = path.rfind('/');
-  c.add(Op::directory, entry.pointer, {c.text(slash == 0 ? "/" : path.substr(0, slash))});
-  c.add(Op::symlink, entry.pointer, {c.text(link), c.text(path.substr(slash + 1))}, kReplace);
+  c.add(steps::Directory{c.text(slash == 0 ? "/" : path.substr(0, slash))}, entry.pointer);
+  c.add(steps::Symlink{.target = c.text(link), .name = c.path(path.substr(slash + 1)), .flags = kReplace},
+        entry.pointer);
 }
 
 // Where a later entry decides on the propagation of this one's mount.
@@ -93,22 +101,27 @@ Peers take_peers(Compilation& c, const MountEntry& entry, uint64_t* propagation)
   return whole && entry.options.recursive ? Peers::rejoin_all : Peers::rejoin_top;
 }
 
+// A bind mount is a peer of its source where that is shared: by default the container hears of the host's mounts, the
+// host never of the container's.
+uint64_t bind_propagation(const MountOptions& options) {
+  if (options.propagation != 0) return options.propagation;
+  return options.recursive ? abi::kMsSlave | abi::kMsRecursive : abi::kMsSlave;
+}
+
 // Asks nothing of the host.
 void emit_own_bind(Compilation& c, const MountEntry& entry, const OwnSource& own) {
   const MountOptions& options = entry.options;
-  const auto [of, mount] = c.placed.at(own.mount);
-  uint64_t propagation = options.propagation != 0 ? options.propagation : abi::kMsSlave;
-  if (options.propagation == 0 && options.recursive) propagation |= abi::kMsRecursive;
-  uint32_t flags =
-      entry.flags | of | (options.recursive ? kWithBelow : 0) | (options.target_nofollow ? kTargetItself : 0);
-  if (is_used_later(c, entry)) {
-    flags |= kKeep;
-    c.placed[entry.index] = {kOfKept, c.kept++};
-  }
-  c.add(Op::bind_own, entry.pointer,
-        {c.text(own.path), c.text(entry.mount.destination), packed_set(options), packed_clear(options), propagation,
-         mount | uint64_t{own.below} << 32},
-        static_cast<uint16_t>(flags));
+  steps::BindOwn bind{};
+  bind.mount = c.placed.at(own.mount);
+  bind.source = c.text(own.path);
+  bind.below = static_cast<uint32_t>(own.below);
+  bind.target = c.path(entry.mount.destination);
+  bind.change = change_of(options);
+  bind.change.propagation = bind_propagation(options);
+  bind.flags = entry.flags | keep_for_later(c, entry);
+  if (options.recursive) bind.flags = bind.flags | kWithBelow;
+  if (options.target_nofollow) bind.flags = bind.flags | kTargetItself;
+  c.add(bind, entry.pointer);
 }
 
 void emit_bind(Compilation& c, const MountEntry& entry) {
@@ -120,18 +133,15 @@ void emit_bind(Compilation& c, const MountEntry& entry) {
     c.warn(entry.pointer + "/options", name + " has no effect on a bind mount: it is a property of the filesystem");
   if (auto own = c.own_sources.find(entry.index); own != c.own_sources.end())
     return emit_own_bind(c, entry, own->second);
-  // A clone is a peer of its source where that is shared: by default the container hears of the host's mounts, the host
-  // never of the container's.
-  uint64_t propagation = options.propagation != 0 ? options.propagation : abi::kMsSlave;
-  if (options.propagation == 0 && options.recursive) propagation |= abi::kMsRecursive;
+  uint64_t propagation = bind_propagation(options);
   Source source{SourceKind::tree, bind_source(entry.mount, c.place.bundle), options.recursive, 0, entry.pointer};
   source.peers = take_peers(c, entry, &propagation);
   source.no_follow = options.source_nofollow;
   source.id_map = entry.id_map;
-  uint32_t slot = place_slot(c, entry, std::move(source));
-  c.add(Op::attach, entry.pointer,
-        {slot, c.text(entry.mount.destination), packed_set(options), packed_clear(options), propagation},
-        static_cast<uint16_t>(attach_flags(c, entry) | (options.target_nofollow ? kTargetItself : 0)));
+  MountChange change = change_of(options);
+  change.propagation = propagation;
+  Slot tree = place_slot(c, entry, std::move(source));
+  attach(c, entry, tree, change, options.target_nofollow ? kTargetItself : kNoFlags);
 }
 
 // Attributes for fsmount(2): a new mount has nothing below it.
@@ -169,9 +179,8 @@ void emit_host_filesystem(Compilation& c, const MountEntry& entry) {
   source.id_map = entry.id_map;
   // A device that is written to for a read-only mount: only the filesystem itself can refrain.
   if ((source.detail & abi::kMountAttrReadonly) != 0) source.parameters.emplace_back("ro", "");
-  uint32_t slot = place_slot(c, entry, std::move(source));
-  c.add(Op::attach, entry.pointer, {slot, c.text(entry.mount.destination), 0, 0, entry.options.propagation},
-        attach_flags(c, entry));
+  Slot tree = place_slot(c, entry, std::move(source));
+  attach(c, entry, tree, {.propagation = entry.options.propagation});
 }
 
 void warn_of_covered_source(Compilation& c, const MountEntry& entry) {
@@ -218,40 +227,31 @@ void emit_tmpfs(Compilation& c, const MountEntry& entry) {
   source.like_directory = entry.mount.destination;
   source.copy_up = entry.options.copy_up;
   if (source.copy_up) warn_of_covered_source(c, entry);
-  uint32_t slot = place_slot(c, entry, std::move(source));
-  c.add(Op::attach, entry.pointer, {slot, c.text(entry.mount.destination), readonly, 0, entry.options.propagation},
-        static_cast<uint16_t>(attach_flags(c, entry) | kOwnMount));
+  Slot tree = place_slot(c, entry, std::move(source));
+  attach(c, entry, tree, {.set = readonly, .propagation = entry.options.propagation}, kOwnMount);
 }
 
 void emit_new(Compilation& c, const MountEntry& entry, const std::string& type) {
   if (type == "tmpfs" && (entry.options.copy_up || entry.id_map.any())) return emit_tmpfs(c, entry);
   if (!made_in_container(type) || entry.id_map.any()) return emit_host_filesystem(c, entry);
   Parameters parameters = new_parameters(c, entry);
-  bool kernel_view = type == "proc" || type == "sysfs";
   auto has_mode = [](const auto& parameter) { return parameter.first == "mode"; };
-  bool keeps_mode =
-      type == "tmpfs" && std::none_of(parameters.begin(), parameters.end(), has_mode);  // as the image has it
-  uint16_t flags =
-      static_cast<uint16_t>(entry.flags | (kernel_view ? kRealDirectory : 0) | (keeps_mode ? kModeOfTarget : 0));
+  StepFlag flags = entry.flags;
+  if (type == "proc" || type == "sysfs") flags = flags | kRealDirectory;
+  if (type == "tmpfs" && std::none_of(parameters.begin(), parameters.end(), has_mode))
+    flags = flags | kModeOfTarget;  // as the image has it
   uint64_t attributes = new_attributes(entry.options);
   if (type == "tmpfs") attributes = take_readonly(c, entry, attributes);
-  if (is_used_later(c, entry)) {
-    flags |= kKeep;
-    c.placed[entry.index] = {kOfKept, c.kept++};
-  }
+  flags = flags | keep_for_later(c, entry);
+  NewMount mount{c.path(entry.mount.destination), attributes, c.plan.list(parameters), entry.options.propagation,
+                 flags};
   if (type == "proc" && c.enters) {
     if (c.proc_contexts == 0) c.first_proc = entry.pointer;
-    uint32_t slot = c.plan.slot({SourceKind::proc_context, "", false, c.proc_contexts++, entry.pointer});
-    c.add(Op::mount_proc, entry.pointer,
-          {slot, c.text(entry.mount.destination), attributes, c.plan.list(parameters), parameters.size(),
-           entry.options.propagation},
-          flags);
+    Slot context = c.plan.slot({SourceKind::proc_context, "", false, c.proc_contexts++, entry.pointer});
+    c.add(steps::MountProc{context, mount}, entry.pointer);
     return;
   }
-  c.add(Op::mount_new, entry.pointer,
-        {c.text(type), c.text(entry.mount.destination), attributes, c.plan.list(parameters), parameters.size(),
-         entry.options.propagation},
-        flags);
+  c.add(steps::MountNew{c.text(type), mount}, entry.pointer);
 }
 
 // With a cgroup namespace the filesystem shows the container's cgroup as its root. Without one it would show the
@@ -263,11 +263,10 @@ void emit_cgroup(Compilation& c, const MountEntry& entry) {
   }
   Source source{SourceKind::cgroup_tree, "", false, 0, entry.pointer};
   if ((entry.options.propagation & abi::kMsShared) != 0) source.peers = Peers::slaves;  // no peer of the host's
-  uint32_t slot = place_slot(c, entry, std::move(source));
-  uint64_t propagation = entry.options.propagation != 0 ? entry.options.propagation : abi::kMsSlave;
-  c.add(Op::attach, entry.pointer,
-        {slot, c.text(entry.mount.destination), packed_set(entry.options), packed_clear(entry.options), propagation},
-        attach_flags(c, entry));
+  Slot tree = place_slot(c, entry, std::move(source));
+  MountChange change = change_of(entry.options);
+  if (entry.options.propagation == 0) change.propagation = abi::kMsSlave;
+  attach(c, entry, tree, change);
 }
 
 // A mount that is there already. "ro" and "rw" are for this mount alone: the filesystem may be the host's too (sysfs).
@@ -276,26 +275,25 @@ void emit_cgroup(Compilation& c, const MountEntry& entry) {
 void emit_change(Compilation& c, const MountEntry& entry) {
   const MountOptions& options = entry.options;
   const std::string target = clean_path(entry.mount.destination);
-  std::pair<uint16_t, uint64_t> mount{0, 0};
+  PlacedMount mount;
   for (const auto& [index, placed] : c.placed)
     if (clean_path(c.spec.mounts[index].destination) == target) mount = placed;
   Parameters parameters = options.superblock;
   parameters.insert(parameters.end(), options.parameters.begin(), options.parameters.end());
-  uint64_t path = c.text(entry.mount.destination);
+  Path path = c.path(entry.mount.destination);
   if (!parameters.empty() && !options.bind)
-    c.add(Op::reconfigure, entry.pointer, {path, c.plan.list(parameters), parameters.size(), mount.second},
-          mount.first);
-  if (packed_set(options) != 0 || packed_clear(options) != 0 || options.propagation != 0)
-    c.add(Op::set_attributes, entry.pointer,
-          {path, packed_set(options), packed_clear(options), options.propagation, mount.second}, mount.first);
+    c.add(steps::Reconfigure{path, mount, c.plan.list(parameters)}, entry.pointer);
+  const MountChange change = change_of(options);
+  if (change.any()) c.add(steps::SetAttributes{path, mount, change}, entry.pointer);
 }
 
 // Over whatever the config has there, as nothing else reaches the workload's notify socket.
 void emit_notify(Compilation& c) {
   constexpr uint64_t kAttributes =
       abi::kMountAttrReadonly | abi::kMountAttrNosuid | abi::kMountAttrNodev | abi::kMountAttrNoexec;
-  uint32_t slot = c.plan.slot({SourceKind::given, "the notify directory", false, kGivenNotify, ""});
-  c.add(Op::attach, "", {slot, c.text(kNotifyDirectory), kAttributes, 0, abi::kMsPrivate});
+  Slot slot = c.plan.slot({SourceKind::given, "the notify directory", false, kGivenNotify, ""});
+  MountChange change{.set = kAttributes, .propagation = abi::kMsPrivate};
+  c.add(steps::Attach{slot, c.path(kNotifyDirectory), change});
 }
 
 }  // namespace
@@ -322,7 +320,7 @@ void emit_mounts(Compilation& c) {
   find_own_sources(c);
   for (size_t i = 0; i < c.spec.mounts.size(); i++) {
     const oci::Mount& mount = c.spec.mounts[i];
-    MountEntry entry{mount, parse_mount_options(mount.options), pointer_at("/mounts", i), i, {}, 0};
+    MountEntry entry{mount, parse_mount_options(mount.options), pointer_at("/mounts", i), i, {}, kNoFlags};
     if (!meant_for_procfs(c.spec, mount.destination, i)) entry.flags = kNotProcfs;
     entry.id_map = mount_id_map(c.spec, mount, entry.options).map;
     if (is_mount_change(mount))
@@ -339,9 +337,8 @@ void emit_mounts(Compilation& c) {
 
 void emit_readonly_mounts(Compilation& c) {
   for (size_t i : c.readonly_later) {
-    const auto [flag, mount] = c.placed.at(i);
-    c.add(Op::set_attributes, pointer_at("/mounts", i),
-          {c.text(c.spec.mounts[i].destination), abi::kMountAttrReadonly, 0, 0, mount}, flag);
+    MountChange change{.set = abi::kMountAttrReadonly};
+    c.add(steps::SetAttributes{c.path(c.spec.mounts[i].destination), c.placed.at(i), change}, pointer_at("/mounts", i));
   }
 }
 

@@ -43,18 +43,17 @@ struct Compilation {
   std::vector<std::string> targets{};         // of spec.mounts: their destinations by clean_path()
   std::vector<size_t> readonly_later{};       // of spec.mounts: see emit_readonly_mounts
   std::map<size_t, OwnSource> own_sources{};  // of entries of spec.mounts
-  // How a later step finds the mount of an entry of spec.mounts again: kOfSlot or kOfKept, and the argument with it.
-  std::map<size_t, std::pair<uint16_t, uint64_t>> placed{};
-  uint64_t kept = 0;  // mounts with kKeep so far
+  std::map<size_t, PlacedMount> placed{};     // how a later step finds the mount of an entry of spec.mounts
+  uint32_t kept = 0;                          // mounts with kKeep so far
   // Sources of the present turn (host_source()), and the step that asks for them, from the second turn on.
   uint32_t turn = 0, turn_sources = 0, turn_step = kNoStep;
   bool oom_score_written = false;
-  uint64_t proc_contexts = 0;                              // slots of that kind
-  std::string first_proc{};                                // JSON pointer of the mount that is the first of them
-  std::optional<std::pair<uint64_t, uint64_t>> own_pid{};  // arguments of Op::own_pid, where it comes after the birth
-  bool enters = false;     // a pid namespace where others are at work: kBirthLast of namespaces/plan.h
-  bool commits = false;    // so does a container's first process: kBirthHeld
-  bool makes_cwd = false;  // a process.cwd that is missing: the container's own; an exec's is a mistake
+  uint32_t proc_contexts = 0;              // slots of that kind
+  std::string first_proc{};                // JSON pointer of the mount that is the first of them
+  std::optional<steps::OwnPid> own_pid{};  // where it comes after the birth
+  bool enters = false;                     // a pid namespace where others are at work: BirthWay::last
+  bool commits = false;                    // so does a container's first process: BirthWay::held
+  bool makes_cwd = false;                  // a process.cwd that is missing: the container's own; an exec's is a mistake
 
   // The config's namespace of a type, or nullptr when it is the caller's.
   const oci::Namespace* find(uint64_t type) const;
@@ -69,14 +68,16 @@ struct Compilation {
     return found != nullptr && found->path.empty();
   }
 
-  uint32_t add(Op op, std::string origin, std::vector<uint64_t> arguments = {}, uint16_t flags = 0) {
-    return plan.add(op, std::move(origin), std::move(arguments), flags);
+  template <class Fields>
+  uint32_t add(const Fields& fields, std::string_view origin = "") {
+    return plan.add(fields, origin);
   }
-  void open_proc(ProcfsKind kind) {
-    constexpr const char* kWhich[] = {"a private", "minirun's own", "the container's own", "a private (subset=pid)"};
-    add(Op::open_proc, "", {kind, text(kWhich[kind])});
+  Text text(std::string_view value) { return plan.text(value); }
+  Path path(std::string_view value) { return plan.path(value); }
+  // file: below /proc.
+  void write_proc(std::string_view origin, std::string_view file, std::string_view value, bool as_owner = false) {
+    add(steps::WriteProc{plan.proc_path(file), text(value), as_owner}, origin);
   }
-  uint64_t text(std::string_view value) { return plan.text(value); }
   void warn(std::string pointer, std::string_view what) {
     out.warnings.push_back(std::move(pointer) + ": " + std::string(what));
   }
@@ -92,9 +93,9 @@ inline bool has_label(const oci::Process& process) {
 
 // compile/sources.cc
 // A slot for what an `attach` places: with a step before it that has its turn opened, where the turn before is full.
-uint32_t host_source(Compilation& c, Source source);
+Slot host_source(Compilation& c, Source source);
 // For that attach. used_later: by a step that finds the mount by its slot.
-uint16_t source_flags(const Compilation& c, bool used_later);
+StepFlag source_flags(const Compilation& c, bool used_later);
 // minirun and the container's side have this many descriptors open at once, at most, while mounts are placed. Where the
 // caller's soft limit is lower it is raised for them, and becomes the workload's again here.
 void emit_own_open_files(Compilation& c);
@@ -132,10 +133,12 @@ uint32_t emit_gates(Compilation& c);
 // it: returns the first step behind it.
 uint32_t emit_last_steps(Compilation& c, const CapabilitySets& sets);
 void emit_working_directory(Compilation& c);
+// The terminal that minirun gets the other side of.
+void emit_pty(Compilation& c);
 // The table of the environment. Before the filter, which may forbid getpid(2): the workload puts its own number into
 // it.
-uint64_t emit_environment(Compilation& c);
-void emit_execute(Compilation& c, uint64_t environment);
+PointerTable emit_environment(Compilation& c);
+void emit_execute(Compilation& c, PointerTable environment);
 // Before the way into a user namespace, which takes the right to it: the limits of the process, up to what it asks for.
 void emit_raised_limits(Compilation& c);
 // compile/birth.cc

@@ -47,15 +47,18 @@ uint64_t grantable(const Compilation& c) {
 
 }  // namespace
 
-static void emit_rlimit(Compilation& c, Op op, size_t index) {
+// Step: steps::Rlimit or steps::RaiseLimit.
+template <class Step>
+static void emit_rlimit(Compilation& c, size_t index) {
   const oci::Rlimit& limit = c.spec.process->rlimits[index];
-  c.add(op, pointer_at("/process/rlimits", index),
-        {static_cast<uint64_t>(limit.resource), limit.soft, limit.hard, c.text(oci::rlimit_name(limit.resource))});
+  Text name = c.text(oci::rlimit_name(limit.resource));
+  c.add(Step{static_cast<uint32_t>(limit.resource), name, limit.soft, limit.hard},
+        pointer_at("/process/rlimits", index));
 }
 
 void emit_raised_limits(Compilation& c) {
   if (!c.spec.process) return;
-  for (size_t i = 0; i < c.spec.process->rlimits.size(); i++) emit_rlimit(c, Op::raise_limit, i);
+  for (size_t i = 0; i < c.spec.process->rlimits.size(); i++) emit_rlimit<steps::RaiseLimit>(c, i);
 }
 
 void emit_rlimits(Compilation& c, RlimitTime time) {
@@ -63,9 +66,9 @@ void emit_rlimits(Compilation& c, RlimitTime time) {
   for (size_t i = 0; i < rlimits.size(); i++) {
     bool is_last = rlimits[i].resource == RLIMIT_NPROC;
     if (is_last == (time == RlimitTime::last))
-      emit_rlimit(c, Op::rlimit, i);
+      emit_rlimit<steps::Rlimit>(c, i);
     else if (is_last)
-      emit_rlimit(c, Op::raise_limit, i);
+      emit_rlimit<steps::RaiseLimit>(c, i);
   }
 }
 
@@ -80,8 +83,8 @@ void emit_scheduler(Compilation& c) {
   attributes.runtime = scheduler.runtime.value_or(0);
   attributes.deadline = scheduler.deadline.value_or(0);
   attributes.period = scheduler.period.value_or(0);
-  c.add(Op::scheduler, "/process/scheduler",
-        {c.plan.bytes(&attributes, sizeof attributes), c.text(policy_name(scheduler.policy))});
+  c.add(steps::Scheduler{c.plan.bytes(&attributes, sizeof attributes), c.text(policy_name(scheduler.policy))},
+        "/process/scheduler");
 }
 
 // For the next exec of the task that writes them, so by the one that executes the workload; before the filter, which
@@ -89,10 +92,8 @@ void emit_scheduler(Compilation& c) {
 void emit_labels(Compilation& c) {
   const oci::Process& process = *c.spec.process;
   if (!process.apparmor_profile.empty())
-    c.add(Op::write_proc, "/process/apparmorProfile",
-          {c.text(kAppArmorExec), c.text("exec " + process.apparmor_profile)});
-  if (!process.selinux_label.empty())
-    c.add(Op::write_proc, "/process/selinuxLabel", {c.text(kSelinuxExec), c.text(process.selinux_label)});
+    c.write_proc("/process/apparmorProfile", kAppArmorExec, "exec " + process.apparmor_profile);
+  if (!process.selinux_label.empty()) c.write_proc("/process/selinuxLabel", kSelinuxExec, process.selinux_label);
 }
 
 void emit_capabilities(Compilation& c, const CapabilitySets& sets) {
@@ -104,8 +105,9 @@ void emit_capabilities(Compilation& c, const CapabilitySets& sets) {
   if (sets.permitted != sets.effective) tell("permitted", sets.permitted);
   tell("inheritable", sets.inheritable);
   tell("ambient", sets.ambient);
-  c.add(Op::capabilities, "/process/capabilities",
-        {sets.effective, sets.permitted, sets.inheritable, sets.ambient, c.text(text.empty() ? "none" : text)});
+  Text words = c.text(text.empty() ? "none" : text);
+  c.add(steps::Capabilities{sets.effective, sets.permitted, sets.inheritable, sets.ambient, words},
+        "/process/capabilities");
 }
 
 // What the init cannot hand on by forking (sched(7)): a deadline task may not fork, and RESET_ON_FORK takes the policy
@@ -140,10 +142,10 @@ namespace {
 void emit_memory_policy(Compilation& c) {
   const oci::MemoryPolicy& policy = *c.spec.linux_.memory_policy;
   std::vector<uint64_t> nodes = memory_nodes(policy.nodes).value_or(std::vector<uint64_t>{});
-  uint64_t offset = c.plan.bytes(nodes.data(), nodes.size() * sizeof nodes[0]);
-  c.add(Op::memory_policy, "/linux/memoryPolicy",
-        {static_cast<uint64_t>(policy.mode) | policy.flags, offset, nodes.size() * 64,
-         c.text(memory_policy_text(policy))});
+  Bytes bits = c.plan.bytes(nodes.data(), nodes.size() * sizeof nodes[0]);
+  c.add(
+      steps::MemoryPolicy{static_cast<uint32_t>(policy.mode) | policy.flags, bits, c.text(memory_policy_text(policy))},
+      "/linux/memoryPolicy");
 }
 
 void emit_io_priority(Compilation& c) {
@@ -151,8 +153,8 @@ void emit_io_priority(Compilation& c) {
   constexpr std::string_view kClasses[] = {"none", "real time", "best effort", "idle"};
   auto io_class = static_cast<unsigned>(priority.io_class);
   std::string text = fmt::format("{} {}", io_class < std::size(kClasses) ? kClasses[io_class] : "?", priority.priority);
-  c.add(Op::io_priority, "/process/ioPriority",
-        {io_class << abi::kIoprioClassShift | static_cast<unsigned>(priority.priority), c.text(text)});
+  const uint32_t value = io_class << abi::kIoprioClassShift | static_cast<unsigned>(priority.priority);
+  c.add(steps::IoPriority{value, c.text(text)}, "/process/ioPriority");
 }
 
 void emit_groups(Compilation& c) {
@@ -162,33 +164,32 @@ void emit_groups(Compilation& c) {
   if (keeps_caller_groups(c.spec.annotations) || (groups.empty() && c.host.setgroups_denied)) return;
   std::string text;
   for (uint32_t group : groups) text += (text.empty() ? "" : ",") + std::to_string(group);
-  uint64_t offset = c.plan.bytes(groups.data(), groups.size() * sizeof(uint32_t));
+  Bytes ids = c.plan.bytes(groups.data(), groups.size() * sizeof(uint32_t));
   // Also without any: those of the caller must go.
-  c.add(Op::groups, "/process/user/additionalGids", {offset, groups.size(), c.text(text.empty() ? "none" : text)});
+  c.add(steps::Groups{ids, c.text(text.empty() ? "none" : text)}, "/process/user/additionalGids");
 }
 
-uint16_t cwd_flags(const Compilation& c) {
-  return c.makes_cwd ? static_cast<uint16_t>(kMakeMissing) : uint16_t{0};
+StepFlag cwd_flags(const Compilation& c) {
+  return c.makes_cwd ? kMakeMissing : kNoFlags;
 }
 
 // The user's half: from root to the ids of the config.
 void emit_identity(Compilation& c, const CapabilitySets& sets) {
   const oci::User& user = c.spec.process->user;
   // A terminal belongs to the user from its birth.
-  if (user.uid != 0 && !c.spec.process->terminal) c.add(Op::own_stdio, "/process/user", {user.uid});
+  if (user.uid != 0 && !c.spec.process->terminal) c.add(steps::OwnStdio{user.uid}, "/process/user");
   emit_groups(c);  // setgroups(2) needs the CAP_SETGID that goes with the identity
-  c.add(Op::bounding, "/process/capabilities/bounding",
-        {sets.bounding, c.text(capability_names(sets.bounding)),
-         all_capabilities() & ~sets.bounding});  // needs CAP_SETPCAP
-  if (user.uid != 0 || user.gid != 0) c.add(Op::identity, "/process/user", {user.uid, user.gid});
+  const uint64_t dropped = all_capabilities() & ~sets.bounding;  // needs CAP_SETPCAP
+  c.add(steps::Bounding{dropped, c.text(capability_names(sets.bounding))}, "/process/capabilities/bounding");
+  if (user.uid != 0 || user.gid != 0) c.add(steps::Identity{user.uid, user.gid}, "/process/user");
   uint64_t borrowed = borrowed_capabilities(c);
   emit_capabilities(c, borrowed != 0 ? with_borrowed(sets, borrowed) : sets);
   bool changed = user.uid != 0 || user.gid != 0;
   // Changing ids clears PDEATHSIG (prctl(2)); set it again. A detached container soon waits at a gate, which notices
   // minirun's death anyway.
-  if (changed && (c.commits || !c.options.detach)) c.add(Op::die_with_parent, "");
-  if (changed) c.add(Op::working_directory, "/process/cwd", {c.text(c.spec.process->cwd)}, cwd_flags(c));
-  if (c.spec.process->no_new_privileges) c.add(Op::no_new_privileges, "/process/noNewPrivileges");
+  if (changed && (c.commits || !c.options.detach)) c.add(steps::DieWithParent{});
+  if (changed) c.add(steps::WorkingDirectory{c.path(c.spec.process->cwd), cwd_flags(c)}, "/process/cwd");
+  if (c.spec.process->no_new_privileges) c.add(steps::NoNewPrivileges{}, "/process/noNewPrivileges");
 }
 
 }  // namespace
@@ -198,7 +199,7 @@ void emit_identity(Compilation& c, const CapabilitySets& sets) {
 void emit_all_cpus(Compilation& c) {
   constexpr size_t kMostCpus = 8192;  // NR_CPUS of the largest kernels (arch/x86/Kconfig)
   const std::string mask(kMostCpus / 8, '\xff');
-  c.add(Op::cpu_affinity, "", {c.plan.bytes(mask.data(), mask.size()), mask.size(), c.text("all CPUs of the cgroup")});
+  c.add(steps::CpuAffinity{c.plan.bytes(mask.data(), mask.size()), c.text("all CPUs of the cgroup")});
 }
 
 // Tried before the root can become read-only: that of the container's own process is made when it is missing. Where
@@ -207,8 +208,16 @@ void emit_working_directory(Compilation& c) {
   if (!c.spec.process) return;
   const oci::Process& process = *c.spec.process;
   bool again = process.user.uid != 0 || process.user.gid != 0;
-  c.add(Op::working_directory, "/process/cwd", {c.text(process.cwd)},
-        static_cast<uint16_t>(cwd_flags(c) | (again ? kTolerateDenied : 0)));
+  c.add(steps::WorkingDirectory{c.path(process.cwd), cwd_flags(c) | (again ? kTolerateDenied : kNoFlags)},
+        "/process/cwd");
+}
+
+void emit_pty(Compilation& c) {
+  c.out.terminal = true;
+  const oci::Process& process = *c.spec.process;
+  oci::ConsoleSize size = process.console_size.value_or(oci::ConsoleSize{});
+  c.add(steps::Terminal{c.text("/dev/pts"), size.height, size.width, process.user.uid}, "/process/terminal");
+  if (c.options.line_ends) c.add(steps::KeepLineEnds{}, "/process/terminal");
 }
 
 CapabilitySets emit_privileges(Compilation& c) {
@@ -217,14 +226,14 @@ CapabilitySets emit_privileges(Compilation& c) {
   // go.
   emit_own_open_files(c);
   emit_rlimits(c, RlimitTime::early);
-  if (c.spec.linux_.personality) c.add(Op::personality, "/linux/personality", {c.spec.linux_.personality->domain});
+  if (c.spec.linux_.personality) c.add(steps::SetPersonality{c.spec.linux_.personality->domain}, "/linux/personality");
   if (process.scheduler && !is_lost_in_fork(c)) emit_scheduler(c);
   if (c.spec.linux_.memory_policy) emit_memory_policy(c);
   if (process.io_priority) emit_io_priority(c);
   // Its keys count for root, as other users may have few (keyrings(7)).
-  if (c.options.new_keyring) c.add(Op::keyring, "", {c.text("_ses." + c.place.id)});
+  if (c.options.new_keyring) c.add(steps::Keyring{c.text("_ses." + c.place.id)});
   // After the last file was made. The caller's own would be a surprise, and everybody expects this default.
-  c.add(Op::umask, process.user.umask ? "/process/user/umask" : "", {process.user.umask.value_or(0022)});
+  c.add(steps::Umask{process.user.umask.value_or(0022)}, process.user.umask ? "/process/user/umask" : "");
   auto resolved = resolve_capabilities(process.capabilities ? &*process.capabilities : nullptr, grantable(c));
   for (std::string& warning : resolved.warnings) c.out.warnings.push_back(std::move(warning));
   emit_identity(c, resolved.sets);
@@ -233,14 +242,12 @@ CapabilitySets emit_privileges(Compilation& c) {
 
 void emit_filter(Compilation& c, bool closes_listener) {
   const auto& filter = c.seccomp->filter;
-  uint64_t offset = c.plan.bytes(filter.data(), filter.size() * sizeof filter[0]);
-  c.add(Op::seccomp, "/linux/seccomp",
-        {offset, filter.size(), c.seccomp->flags, c.seccomp->has_listener() ? 1u : 0u, closes_listener ? 1u : 0u});
+  Bytes instructions = c.plan.bytes(filter.data(), filter.size() * sizeof filter[0]);
+  c.add(steps::Seccomp{instructions, c.seccomp->flags, c.seccomp->has_listener(), closes_listener}, "/linux/seccomp");
 }
 
 void emit_listener_gate(Compilation& c) {
-  c.add(Op::gate, "/linux/seccomp/listenerPath",
-        {c.text("the agent of its seccomp filter"), static_cast<uint64_t>(Gate::listener)});
+  c.add(steps::WaitAtGate{Gate::listener, c.text("the agent of its seccomp filter")}, "/linux/seccomp/listenerPath");
 }
 
 // The session of the workload. One that has waited for start has left the caller's before that: a ^C there, or the end
@@ -248,17 +255,16 @@ void emit_listener_gate(Compilation& c) {
 static void emit_session(Compilation& c) {
   bool terminal = c.spec.process->terminal, leads = waits_at_gate(c) && !c.options.init;
   if (leads && !terminal) return;
-  c.add(Op::session, terminal ? "/process/terminal" : "",
-        {c.text(terminal ? " with the terminal" : ""), terminal ? 1u : 0u, leads ? 1u : 0u});
+  c.add(steps::Session{c.text(terminal ? " with the terminal" : ""), terminal, leads},
+        terminal ? "/process/terminal" : "");
 }
 
 // What waits has no descriptor that its program does not get.
 static StartSlots close_before_exec(Compilation& c, Wait wait) {
   if (wait == Wait::alone) return close_for_wait(c, false);
-  uint64_t first = c.plan.plan().first_kept_fd;
-  c.add(Op::close_on_exec, "", {first});
-  if (wait == Wait::with_init)
-    c.add(Op::close_descriptors, "", {first, c.text(", its init's own excepted"), kNoSlot, kNoSlot, 0, 1});
+  const uint32_t first = c.plan.plan().first_kept_fd;
+  c.add(steps::CloseOnExec{first});
+  if (wait == Wait::with_init) c.add(steps::CloseDescriptors{first, LeftOpen::init});
   return {};
 }
 
@@ -269,15 +275,15 @@ uint32_t emit_last_steps(Compilation& c, const CapabilitySets& sets) {
   emit_session(c);
   Wait wait = start_wait(c);
   StartSlots slots = close_before_exec(c, wait);
-  uint64_t environment = emit_environment(c);
+  PointerTable environment = emit_environment(c);
   // As late as can be: whatever follows has to be allowed by the filter.
-  if (wait == Wait::alone && c.options.create) c.add(Op::heed_signals, "");
+  if (wait == Wait::alone && c.options.create) c.add(steps::HeedSignals{});
   if (c.seccomp != nullptr) {
     if (c.seccomp->has_listener()) emit_listener_gate(c);
     emit_filter(c, false);
   }
   if (borrowed_capabilities(c) != 0) emit_capabilities(c, sets);
-  if (wait == Wait::with_init) c.add(Op::hold, "");
+  if (wait == Wait::with_init) c.add(steps::Hold{});
   if (wait == Wait::alone && c.options.create) emit_await_start(c, slots, Heeds::already);
   if (wait == Wait::alone && !c.options.create) emit_hooks_gate(c);
   uint32_t first_after_wait = c.plan.size();
@@ -295,10 +301,10 @@ uint32_t emit_launch(Compilation& c) {
     return c.enters || told ? after_wait : first_told;
   }
   // The init leaves the caller's session: a key of that terminal is minirun's to forward, and must not come twice.
-  if (!waits_at_gate(c)) c.add(Op::session, "", {c.text(" for the init"), 0});
-  uint32_t supervise = c.add(Op::supervise, "");
+  if (!waits_at_gate(c)) c.add(steps::Session{c.text(" for the init")});
+  uint32_t supervise = c.add(steps::Supervise{});
   // Without a pid namespace of its own the workload would outlive its init.
-  if (!c.is_new(CLONE_NEWPID) && !c.options.detach && !c.options.create) c.add(Op::die_with_parent, "");
+  if (!c.is_new(CLONE_NEWPID) && !c.options.detach && !c.options.create) c.add(steps::DieWithParent{});
   if (is_lost_in_fork(c)) emit_scheduler(c);
   uint32_t after_hold = emit_last_steps(c, sets);
   uint32_t first_of_init = c.plan.size();
@@ -307,24 +313,27 @@ uint32_t emit_launch(Compilation& c) {
   StartSlots slots;
   if (for_start) {
     slots = make_start_slots(c);
-    c.add(Op::close_descriptors, "", {0, c.text(", but for those of the wait"), slots.socket, slots.gate});
-    c.add(Op::heed_signals, "");
+    c.add(steps::CloseDescriptors{0, LeftOpen::wait, slots.socket, slots.gate});
+    c.add(steps::HeedSignals{});
   }
   uint32_t before_wait = c.plan.size();
   if (for_start) {
     first_told = after_hold;
-    c.add(Op::await_start, "", {slots.socket, 1});
+    c.add(steps::AwaitStart{slots.socket, true});
   } else if (waits) {
     emit_hooks_gate(c);
   }
-  Step& step = c.plan.step(supervise);
-  step.arg[0] = first_of_init;
-  step.arg[1] = before_wait - first_of_init;
-  step.arg[4] = for_start ? kForStart : waits ? kForHooks : kForNothing;
-  step.arg[2] = c.is_new(CLONE_NEWPID) ? 0 : 1;
-  step.arg[3] = c.seccomp != nullptr && c.seccomp->has_listener() ? CLONE_FILES : 0;
-  c.plan.plan().own_text = c.options.detach || c.options.create;
-  step.arg[5] = c.plan.plan().own_text ? 1 : 0;
+  const bool detached = c.options.detach || c.options.create;
+  c.plan.plan().own_text = detached;
+  c.plan.fields<steps::Supervise>(supervise) = {.workload = supervise + 1,
+                                                .init = first_of_init,
+                                                .init_count = before_wait - first_of_init,
+                                                .waits_for = for_start ? InitWait::start
+                                                             : waits   ? InitWait::hooks
+                                                                       : InitWait::nothing,
+                                                .adopts = !c.is_new(CLONE_NEWPID),
+                                                .shares = c.seccomp != nullptr && c.seccomp->has_listener(),
+                                                .detached = detached};
   return first_told;
 }
 

@@ -38,8 +38,8 @@ bool waits_at_gate(const Compilation& c);
 // Returns the first step behind it.
 uint32_t emit_hooks_gate(Compilation& c);
 struct StartSlots {
-  uint32_t socket = kNoSlot;
-  uint32_t gate = kNoSlot;  // held, not used: see container/start_socket.h
+  Slot socket;
+  Slot gate;  // held, not used: see container/start_socket.h
 };
 StartSlots make_start_slots(Compilation& c);
 // Before others' code may trace what waits. keeps_proc: for labels that are written after the wait.

@@ -46,7 +46,7 @@ void add_listen_fds(const ListenFds& listen, oci::Strings* env) {
 
 }  // namespace
 
-uint64_t emit_environment(Compilation& c) {
+PointerTable emit_environment(Compilation& c) {
   oci::Strings env = c.spec.process->env;
   keep_last_of_each(&env);
   bool hook = !c.program.empty();
@@ -57,23 +57,28 @@ uint64_t emit_environment(Compilation& c) {
   if ((!hook || c.inherits_env) && !has_home(env)) env.push_back("HOME=" + c.place.home);
   const ListenFds& listen = c.options.listen_fds;
   if (listen.count > 0) add_listen_fds(listen, &env);
-  uint64_t table = c.plan.pointer_table(env);
-  if (listen.count > 0 && c.enters) c.own_pid = std::pair(table, env.size() - 1);
-  if (listen.count > 0 && !c.enters) c.add(Op::own_pid, "", {table, env.size() - 1, c.text("LISTEN_PID")});
+  PointerTable table = c.plan.pointer_table(env);
+  if (listen.count == 0) return table;
+  steps::OwnPid own_pid{table, static_cast<uint32_t>(env.size() - 1), c.text("LISTEN_PID")};
+  if (c.enters)
+    c.own_pid = own_pid;
+  else
+    c.add(own_pid);
   return table;
 }
 
-void emit_execute(Compilation& c, uint64_t environment) {
+void emit_execute(Compilation& c, PointerTable environment) {
   const oci::Process& process = *c.spec.process;
   bool hook = !c.program.empty();
   c.out.search_path = search_path_of(process.env);
   std::vector<std::string> candidates = {c.program};
   if (!hook) candidates = program_candidates(process.args[0], c.out.search_path);
-  uint64_t list = c.plan.list(candidates);
-  uint64_t text = c.text(hook ? c.program : command_text(process.args));
-  uint64_t arguments = c.plan.pointer_table(process.args);
-  c.add(Op::execute, hook ? c.program_origin : "/process/args",
-        {list, candidates.size(), text, arguments, environment});
+  steps::Execute execute{};
+  execute.candidates = c.plan.list(candidates);
+  execute.command = c.text(hook ? c.program : command_text(process.args));
+  execute.arguments = c.plan.pointer_table(process.args);
+  execute.environment = environment;
+  c.add(execute, hook ? c.program_origin : "/process/args");
 }
 
 std::string search_path_of(const oci::Strings& env) {

@@ -9,20 +9,20 @@
 
 namespace minirun {
 
-uint32_t host_source(Compilation& c, Source source) {
+Slot host_source(Compilation& c, Source source) {
   if (c.turn_sources == kSourcesOfATurn) {
     c.turn++;
     c.turn_sources = 0;
-    c.turn_step = c.add(Op::take_sources, "", {c.turn, 0});
+    c.turn_step = c.add(steps::TakeSources{c.turn, 0});
   }
   c.turn_sources++;
-  if (c.turn > 0) c.plan.step(c.turn_step).arg[1]++;
+  if (c.turn > 0) c.plan.fields<steps::TakeSources>(c.turn_step).count++;
   source.turn = c.turn;
   return c.plan.slot(std::move(source));
 }
 
-uint16_t source_flags(const Compilation& c, bool used_later) {
-  return c.turn == 0 || used_later ? uint16_t{0} : uint16_t{kLast};
+StepFlag source_flags(const Compilation& c, bool used_later) {
+  return c.turn == 0 || used_later ? kNoFlags : kLast;
 }
 
 static uint64_t most_open_at_once(const Compilation& c) {
@@ -31,8 +31,7 @@ static uint64_t most_open_at_once(const Compilation& c) {
   constexpr uint64_t kOthers = 64;
   const Plan& plan = c.plan.plan();
   auto first = std::count_if(plan.slots.begin(), plan.slots.end(), [](const Source& s) { return s.turn == 0; });
-  auto stay = std::count_if(plan.steps.begin(), plan.steps.end(),
-                            [](const Step& step) { return (step.flags & (kOfSlot | kOfKept)) != 0; });
+  auto stay = std::count_if(plan.steps.begin(), plan.steps.end(), asks_for_mount);
   if (c.out.rejoins_peers) return ~uint64_t{0};  // one for each mount of the host's tree
   return kOthers + static_cast<uint64_t>(first + stay) + (c.turn > 0 ? kSourcesOfATurn : 0);
 }
@@ -42,7 +41,7 @@ void emit_own_open_files(Compilation& c) {
   c.out.raises_open_files = most_open_at_once(c) > c.host.open_files && c.host.open_files < c.host.most_open_files;
   bool given = std::any_of(rlimits.begin(), rlimits.end(), [](const auto& r) { return r.resource == RLIMIT_NOFILE; });
   if (c.out.raises_open_files && !given)
-    c.add(Op::rlimit, "", {RLIMIT_NOFILE, c.host.open_files, c.host.most_open_files, c.text("RLIMIT_NOFILE")});
+    c.add(steps::Rlimit{RLIMIT_NOFILE, c.text("RLIMIT_NOFILE"), c.host.open_files, c.host.most_open_files});
 }
 
 }  // namespace minirun

@@ -38,18 +38,17 @@ StartSlots make_start_slots(Compilation& c) {
 }
 
 StartSlots close_for_wait(Compilation& c, bool keeps_proc) {
-  uint64_t first = c.plan.plan().first_kept_fd;
+  const uint32_t first = c.plan.plan().first_kept_fd;
   StartSlots slots = c.options.create ? make_start_slots(c) : StartSlots{};
-  c.add(Op::close_on_exec, "", {first});
-  c.add(Op::close_descriptors, "",
-        {first, c.text(", but for those of the wait"), slots.socket, slots.gate, keeps_proc ? 1u : 0u});
+  c.add(steps::CloseOnExec{first});
+  c.add(steps::CloseDescriptors{first, LeftOpen::wait, slots.socket, slots.gate, keeps_proc});
   return slots;
 }
 
 uint32_t emit_await_start(Compilation& c, const StartSlots& slots, Heeds heeds) {
   bool now = heeds == Heeds::now;
-  if (now) c.add(Op::heed_signals, "");
-  c.add(Op::await_start, "", {slots.socket, now ? 1u : 0u});
+  if (now) c.add(steps::HeedSignals{});
+  c.add(steps::AwaitStart{slots.socket, now});
   return c.plan.size();
 }
 
@@ -58,7 +57,7 @@ bool waits_at_gate(const Compilation& c) {
 }
 
 static void emit_gate(Compilation& c, Gate gate, const char* what) {
-  c.add(Op::gate, "", {c.text(what), static_cast<uint64_t>(gate)});
+  c.add(steps::WaitAtGate{gate, c.text(what)});
 }
 
 uint32_t emit_hooks_gate(Compilation& c) {
@@ -74,9 +73,10 @@ uint32_t emit_gates(Compilation& c) {
   if (!c.enters && outlives) emit_gate(c, Gate::commit, "the state is to be committed");
   // Who called for create or run may read their output to its end, as containerd does: a container that has a terminal
   // must not hold it until it is started, nor its init for longer.
-  if ((outlives || hooks) && c.spec.process && c.spec.process->terminal) c.add(Op::take_terminal, "/process/terminal");
+  if ((outlives || hooks) && c.spec.process && c.spec.process->terminal)
+    c.add(steps::TakeTerminal{}, "/process/terminal");
   if (c.commits) return kNoStep;
-  if (outlives) c.add(Op::outlive, "");
+  if (outlives) c.add(steps::Outlive{});
   bool labels = c.spec.process && has_label(*c.spec.process);
   if (hooks) {
     close_for_wait(c, labels);
@@ -84,7 +84,7 @@ uint32_t emit_gates(Compilation& c) {
     return kNoStep;
   }
   if (!waits_at_gate(c)) return kNoStep;
-  c.add(Op::session, "", {c.text(" to wait in"), 0});
+  c.add(steps::Session{c.text(" to wait in")});
   return emit_await_start(c, close_for_wait(c, labels), Heeds::now);
 }
 

@@ -47,8 +47,9 @@ FailureFacts facts_of(std::string_view what, const Error& error, const LaunchFac
     facts.new_namespaces = plan.clone_flags;
     facts.user_namespace = (plan.clone_flags & CLONE_NEWUSER) != 0 || launch.compiled->ordinary_user;
     for (const Step& step : plan.steps) {
-      if (step.op == Op::birth || step.op == Op::new_namespaces) facts.new_namespaces |= step.arg[0];
-      facts.user_namespace |= step.op == Op::become_root;
+      if (const auto* birth = get_if<steps::Birth>(step)) facts.new_namespaces |= birth->types.value;
+      if (const auto* made = get_if<steps::NewNamespaces>(step)) facts.new_namespaces |= made->types.value;
+      facts.user_namespace |= get_if<steps::BecomeRoot>(step) != nullptr;
     }
   }
   if (error.code == EAGAIN) facts.pids_reached = launch.cgroup.reached_pids_limit();
@@ -70,7 +71,7 @@ FailedStep failed_step(const Report& report, const Plan& plan) {
 FailedStep failed_step(const PlanMemory& memory) {
   uint32_t step = memory.report().step;
   // Another minirun's numbers of operations mean nothing here.
-  auto op = memory.executes(step) ? std::optional(Op::execute) : std::nullopt;
+  auto op = memory.executes(step) ? std::optional(op_of<steps::Execute>) : std::nullopt;
   return {op, memory.told(step).value_or(""), step_error(memory)};
 }
 
@@ -96,7 +97,8 @@ Error with_cause(const FailedStep& failed, const Report& report, const LaunchFac
   if (!failed.op || !failed.error.details().hints.empty()) return failed.error;
   FailureFacts facts = facts_of(op_name(*failed.op), Error{report.error, failed.told}, launch);
   facts.call = call_name(report.syscall);
-  auto most = *failed.op == Op::rlimit ? read_file(AT_FDCWD, "/proc/sys/fs/nr_open") : Result<std::string>("");
+  auto most =
+      *failed.op == op_of<steps::Rlimit> ? read_file(AT_FDCWD, "/proc/sys/fs/nr_open") : Result<std::string>("");
   uint64_t files = 0;
   if (most.ok() && std::from_chars(most->data(), most->data() + most->size(), files).ec == std::errc())
     facts.most_files = files;
@@ -132,7 +134,7 @@ Error explain_step(const Child& child, const LaunchFacts& facts, int root) {
   if (facts.process != nullptr) {
     if (auto label = label_error(*facts.process, failed.told, report.error)) {
       failed.error = *label;
-    } else if (failed.op == Op::execute) {
+    } else if (failed.op == op_of<steps::Execute>) {
       UniqueFd own = open_container_root(child.pid);
       ExecFailure failure = exec_of(*facts.process, root >= 0 ? root : own.get());
       failure.code = report.error;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What minirun opens for the container's side: before the clone, and in turns while that places its mounts
-// (Op::take_sources).
+// (steps::TakeSources).
 #pragma once
 
 #include <sys/resource.h>

@@ -45,12 +45,9 @@ MountOptions parse_mount_options(const oci::Strings& options);
 // All names of the table, for `minirun features` and for tests.
 std::vector<std::string> known_mount_options();
 
-// Change for the executor: own in the low half, below in the high half (namespaces/mount_steps.h).
-inline uint64_t packed_set(const MountOptions& options) {
-  return options.own.set | options.below.set << 32;
-}
-inline uint64_t packed_clear(const MountOptions& options) {
-  return options.own.clear | options.below.clear << 32;
+// For the step that places or changes a mount.
+inline MountChange change_of(const MountOptions& options) {
+  return {options.own.set, options.own.clear, options.below.set, options.below.clear, options.propagation};
 }
 
 }  // namespace minirun

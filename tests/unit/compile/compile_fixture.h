@@ -70,14 +70,20 @@ class CompileTest : public ::testing::Test {
       at = std::max(found, at);
     }
   }
-  // The step of the first operation of this kind.
-  const Step& step(Op op) {
-    auto& steps = compiled.plan.steps;
-    auto found = std::find_if(steps.begin(), steps.end(), [&](const Step& candidate) { return candidate.op == op; });
-    EXPECT_NE(found, steps.end()) << op_name(op);
-    return found == steps.end() ? steps[0] : *found;
+  // The fields of the first step of this type.
+  template <class Type>
+  const Type& step() {
+    for (const Step& candidate : compiled.plan.steps)
+      if (const Type* fields = get_if<Type>(candidate)) return *fields;
+    ADD_FAILURE() << "no step " << op_name(op_of<Type>);
+    static const Type kNone{};
+    return kNone;
   }
   const char* data(uint64_t offset) { return compiled.plan.data.data() + (offset - kDataOffset); }
+  template <class Field>
+  const char* data(const Field& field) {
+    return data(uint64_t{field.at});
+  }
 
   oci::Spec spec = small_spec();
   HostFacts host;

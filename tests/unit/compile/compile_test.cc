@@ -45,7 +45,8 @@ TEST_F(CompileNamespaces, ACoveredRootThatStoodInItsPlaceForHooksIsMovedOnTop) {
   spec.hooks.create_container.push_back({"/hook", {}, {}, {}});
   expect_order(lines(), {"place the rootfs /bundle/rootfs on /bundle/rootfs", "move it on top of the host's root",
                          "change root into it"});
-  EXPECT_EQ(step(Op::place_root).arg[2], abi::kMsSlave | abi::kMsRecursive) << "it stands on a mount of the host";
+  EXPECT_EQ(step<steps::PlaceRoot>().propagation.value, abi::kMsSlave | abi::kMsRecursive)
+      << "it stands on a mount of the host";
 }
 
 TEST_F(CompileNamespaces, WhatTheHostSeesOfTheKernelIsHiddenWhereItStaysBeneath) {
@@ -57,7 +58,8 @@ TEST_F(CompileNamespaces, WhatTheHostSeesOfTheKernelIsHiddenWhereItStaysBeneath)
     // Where it stands in its place, the paths lead into it until it is moved.
     expect_order(lines(), {in_place ? "move it on top of the host's root" : "place the rootfs", "hide the host's /proc",
                            "hide the host's /srv/a b/sys", "change root into it"});
-    EXPECT_EQ(step(Op::place_root).arg[2], abi::kMsSlave | abi::kMsRecursive) << "the host's /proc may be shared";
+    EXPECT_EQ(step<steps::PlaceRoot>().propagation.value, abi::kMsSlave | abi::kMsRecursive)
+        << "the host's /proc may be shared";
   }
   join(CLONE_NEWNS, "/proc/7/ns/mnt");
   EXPECT_EQ(find(lines(), "hide"), -1) << "others live there";
@@ -85,7 +87,7 @@ TEST_F(CompileNamespaces, APidNamespaceIsEnteredByTheLastAct) {
                 "mount proc of its pid namespace on /proc", "set capabilities", "close descriptors from 3 on",
                 "clone the process that executes the program", "wait until minirun knows the process id", "execute"});
   ASSERT_TRUE(compiled.plan.birth);
-  EXPECT_EQ(compiled.plan.steps[*compiled.plan.birth].arg[2], uint64_t{kBirthHeld});
+  EXPECT_EQ(step<steps::Birth>().way, BirthWay::held);
   EXPECT_EQ(compiled.plan.clone_flags & CLONE_NEWPID, 0u);
   EXPECT_FALSE(compiled.init) << "its orphans go to the first process of that namespace";
   ASSERT_TRUE(compiled.proc_loan);
@@ -100,17 +102,17 @@ TEST_F(CompileNamespaces, ACreatedContainerWaitsInAJoinedPidNamespaceWithWhatTha
     expect_order(lines(),
                  {"close descriptors from 3 on, but for those", "clone the process", "be killed when the parent",
                   "wait until minirun knows", "outlive minirun", "wait for start"});
-    EXPECT_EQ(compiled.plan.steps[*compiled.plan.birth].arg[2], uint64_t{kBirthAlone});
+    EXPECT_EQ(step<steps::Birth>().way, BirthWay::alone);
     EXPECT_TRUE(compiled.start_socket);
   }
 }
 
 TEST_F(CompileNamespaces, LinksIntoAProcfsOfOthersNeedNoNumberThere) {
   (void)lines();
-  EXPECT_EQ(step(Op::symlink).arg[2], kNoText);
+  EXPECT_EQ(step<steps::Symlink>().wanted.at, kNoText);
   join(CLONE_NEWPID, "/proc/7/ns/pid");
   (void)lines();
-  EXPECT_NE(step(Op::symlink).arg[2], kNoText);
+  EXPECT_NE(step<steps::Symlink>().wanted.at, kNoText);
 }
 
 TEST_F(CompileNamespaces, AMountNamespaceIsJoinedLastAndItsRootCovered) {

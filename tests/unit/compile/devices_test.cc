@@ -40,10 +40,10 @@ TEST_F(CompileDevices, TypesOwnersAndModes) {
   spec.linux_.devices[0].gid = 8;
   EXPECT_TRUE(has(lines(), "device u 300:70000 mode 0640 owner 7:8"));
   int at = find(lines(), "device u ");
-  EXPECT_EQ(compiled.plan.steps[static_cast<size_t>(at)].arg[1], 0020640u);
+  EXPECT_EQ(get_if<steps::Device>(compiled.plan.steps[static_cast<size_t>(at)])->mode.value, 0020640u);
   spec.linux_.devices = {device('b', "/dev/x", 8, 0)};
   at = find(lines(), "device x ");
-  EXPECT_EQ(compiled.plan.steps[static_cast<size_t>(at)].arg[1], 0060666u);
+  EXPECT_EQ(get_if<steps::Device>(compiled.plan.steps[static_cast<size_t>(at)])->mode.value, 0060666u);
 }
 
 TEST_F(CompileDevices, TheConfigMayChangeADefaultDevice) {
@@ -64,7 +64,7 @@ TEST_F(CompileDevices, PtmxIsAlwaysTheContainersOwn) {
 TEST_F(CompileDevices, LinksAreThereOnlyForWhatIs) {
   expect_order(lines(), {"in /dev:", "symlink fd -> /proc/self/fd", "symlink stdin -> /proc/self/fd/0",
                          "symlink stdout -> /proc/self/fd/1", "symlink stderr -> /proc/self/fd/2", "symlink ptmx"});
-  EXPECT_EQ(step(Op::symlink).flags, kOnlyIfTarget);
+  EXPECT_EQ(step<steps::Symlink>().flags, kOnlyIfTarget);
 }
 
 TEST_F(CompileDevices, ABoundDevIsLeftAlone) {
@@ -85,9 +85,9 @@ TEST_F(CompileDevices, ProtectedPathsComeAfterEveryMountAndTheTerminal) {
   auto all = lines();
   expect_order(all, {"mount proc", "device null", "open a terminal", "bind the terminal", "make /proc/sys read-only",
                      "mask /proc/kcore"});
-  EXPECT_EQ(step(Op::mask).flags, kTolerateMissing);
-  EXPECT_EQ(step(Op::make_readonly).flags, kTolerateMissing);
-  EXPECT_EQ(compiled.plan.slots[step(Op::mask).arg[1]].kind, SourceKind::null_device);
+  EXPECT_EQ(step<steps::Mask>().flags, kTolerateMissing);
+  EXPECT_EQ(step<steps::MakeReadonly>().flags, kTolerateMissing);
+  EXPECT_EQ(compiled.plan.slots[step<steps::Mask>().null_device.index].kind, SourceKind::null_device);
 }
 
 TEST_F(CompileDevices, TheFilterDeniesWhatNobodyAskedFor) {

@@ -29,8 +29,9 @@ TEST_F(CompileMounts, SourcesComeInTurns) {
   EXPECT_EQ(turns[2], 1u);
   // Only what a later step looks for stays open.
   for (const Step& step : compiled.plan.steps) {
-    if (step.op != Op::attach || compiled.plan.slots[step.arg[0]].turn == 0) continue;
-    EXPECT_EQ((step.flags & kLast) == 0, compiled.plan.slots[step.arg[0]].path == "/data70");
+    const auto* attach = get_if<steps::Attach>(step);
+    if (attach == nullptr || compiled.plan.slots[attach->tree.index].turn == 0) continue;
+    EXPECT_EQ((attach->flags & kLast) == 0, compiled.plan.slots[attach->tree.index].path == "/data70");
   }
 }
 
@@ -146,15 +147,18 @@ TEST_F(CompileMounts, ASourceThatAnEarlierMountBringsIsItsOwn) {
   EXPECT_TRUE(has(all, "bind /bundle/rootfs/volume on /c (slave)"));
   EXPECT_TRUE(has(all, "bind /bundle/rootfs/vol/../etc on /d (slave)"));
   EXPECT_TRUE(has(all, "bind /bundle/rootfs/vol on /e (slave)"));
-  const Step& first = step(Op::bind_own);
-  EXPECT_EQ(first.flags & (kOfSlot | kOfKept | kWithBelow), kOfSlot | kWithBelow);
-  EXPECT_STREQ(data(first.arg[0]) + (first.arg[5] >> 32), "x/y");
+  const auto& first = step<steps::BindOwn>();
+  EXPECT_EQ(first.mount.by, PlacedBy::slot);
+  EXPECT_EQ(compiled.plan.slots[first.mount.number].path, "/srv");
+  EXPECT_NE(first.flags & kWithBelow, 0U);
+  EXPECT_STREQ(data(first.source) + first.below, "x/y");
 }
 
 TEST_F(CompileMounts, RecursiveOptionsReachWhatIsBelow) {
   spec.mounts = {mount_of("/a", "", "/srv", {"rbind", "rro", "nosuid"})};
   EXPECT_TRUE(has(lines(), "bind /srv on /a (nosuid,rro,rslave)"));
-  EXPECT_EQ(step(Op::attach).arg[2], abi::kMountAttrNosuid | abi::kMountAttrReadonly << 32);
+  EXPECT_EQ(step<steps::Attach>().change.set.value, abi::kMountAttrNosuid);
+  EXPECT_EQ(step<steps::Attach>().change.set_below.value, abi::kMountAttrReadonly);
 }
 
 TEST_F(CompileMounts, AFlagOfTheFilesystemOnABindIsAWarning) {
@@ -173,19 +177,19 @@ TEST_F(CompileMounts, ANewMountHasItsAttributesFromTheStart) {
 TEST_F(CompileMounts, ProcAndSysWantARealDirectory) {
   spec.mounts = {mount_of("/proc", "proc", "proc", {})};
   (void)lines();
-  EXPECT_EQ(step(Op::mount_new).flags, kRealDirectory);
+  EXPECT_EQ(step<steps::MountNew>().mount.flags, kRealDirectory);
   spec.mounts = {mount_of("/sys", "sysfs", "sysfs", {})};
   (void)lines();
-  EXPECT_EQ(step(Op::mount_new).flags, kRealDirectory | kNotProcfs);
+  EXPECT_EQ(step<steps::MountNew>().mount.flags, kRealDirectory | kNotProcfs);
 }
 
 TEST_F(CompileMounts, ATmpfsWithoutModeKeepsThatOfTheImage) {
   spec.mounts = {mount_of("/run", "tmpfs", "tmpfs", {})};
   (void)lines();
-  EXPECT_EQ(step(Op::mount_new).flags, kModeOfTarget | kNotProcfs);
+  EXPECT_EQ(step<steps::MountNew>().mount.flags, kModeOfTarget | kNotProcfs);
   spec.mounts = {mount_of("/run", "tmpfs", "tmpfs", {"mode=755"})};
   (void)lines();
-  EXPECT_EQ(step(Op::mount_new).flags, kNotProcfs);
+  EXPECT_EQ(step<steps::MountNew>().mount.flags, kNotProcfs);
 }
 
 TEST_F(CompileMounts, CgroupIsANewMountWithACgroupNamespace) {
@@ -230,17 +234,24 @@ TEST_F(CompileMounts, AChangeIsOfTheVeryMountOfTheEarlierEntry) {
                  mount_of("/v/d", "", "", {"remount", "bind", "ro"}),
                  mount_of("/v/e", "", "", {"remount", "ro"})};
   (void)lines();
-  std::vector<std::pair<std::string, unsigned>> changes;
-  uint64_t kept = 0, keeping = 0;
+  std::vector<std::pair<std::string, PlacedBy>> changes;
+  uint32_t kept = 0, keeping = 0;
   for (uint32_t i = 0; i < compiled.plan.steps.size(); i++) {
     const Step& step = compiled.plan.steps[i];
-    if (step.op == Op::mount_new && (step.flags & kKeep) != 0) keeping++;
-    if (step.op != Op::reconfigure && step.op != Op::set_attributes) continue;
-    changes.emplace_back(compiled.plan.origins[i], step.flags & (kOfSlot | kOfKept));
-    if ((step.flags & kOfKept) != 0) kept = std::max(kept, step.arg[step.op == Op::reconfigure ? 3 : 4] + 1);
+    const auto* made = get_if<steps::MountNew>(step);
+    if (made != nullptr && (made->mount.flags & kKeep) != 0) keeping++;
+    const auto* filesystem = get_if<steps::Reconfigure>(step);
+    const auto* attributes = get_if<steps::SetAttributes>(step);
+    if (filesystem == nullptr && attributes == nullptr) continue;
+    const PlacedMount mount = filesystem != nullptr ? filesystem->mount : attributes->mount;
+    changes.emplace_back(compiled.plan.origins[i], mount.by);
+    if (mount.by == PlacedBy::keeping) kept = std::max(kept, mount.number + 1);
   }
-  const std::vector<std::pair<std::string, unsigned>> wanted = {
-      {"/mounts/5", kOfKept}, {"/mounts/5", kOfKept}, {"/mounts/6", kOfSlot}, {"/mounts/7", 0}, {"/mounts/2", kOfKept}};
+  const std::vector<std::pair<std::string, PlacedBy>> wanted = {{"/mounts/5", PlacedBy::keeping},
+                                                                {"/mounts/5", PlacedBy::keeping},
+                                                                {"/mounts/6", PlacedBy::slot},
+                                                                {"/mounts/7", PlacedBy::none},
+                                                                {"/mounts/2", PlacedBy::keeping}};
   for (const auto& one : wanted) EXPECT_NE(std::find(changes.begin(), changes.end(), one), changes.end()) << one.first;
   EXPECT_EQ(keeping, 2U);
   EXPECT_EQ(kept, 2U);
@@ -300,7 +311,7 @@ TEST_F(CompileMounts, CopySymlinkMakesALinkWhereTheSourceIsOne) {
   expect_order(all, {"in /a/b:", "symlink link -> ../target", "in /:", "symlink link -> /x"});
   EXPECT_TRUE(has(all, "bind /srv on /c (slave)"));
   EXPECT_EQ(find(all, "bind /srv on /a"), -1);
-  EXPECT_EQ(step(Op::symlink).flags, kReplace);
+  EXPECT_EQ(step<steps::Symlink>().flags, kReplace);
 }
 
 TEST_F(CompileMounts, SrcNofollowMountsTheLinkItself) {
@@ -312,7 +323,7 @@ TEST_F(CompileMounts, SrcNofollowMountsTheLinkItself) {
   while (compiled.plan.slots[first].kind != SourceKind::tree) first++;
   EXPECT_TRUE(compiled.plan.slots[first].no_follow);
   EXPECT_FALSE(compiled.plan.slots[first + 1].no_follow) << last;
-  EXPECT_EQ(step(Op::attach).flags, kTargetItself | kNotProcfs);
+  EXPECT_EQ(step<steps::Attach>().flags, kTargetItself | kNotProcfs);
 }
 
 TEST_F(CompileMounts, MountLabelIsAContextOfNewFilesystems) {
@@ -351,8 +362,12 @@ TEST_F(CompileMounts, OnlyWhatIsNamedInProcfsMayLandThere) {
                  mount_of("/procession", "none", "/srv", {"bind"})};
   lines();
   std::vector<bool> guarded;
-  for (const Step& step : compiled.plan.steps)
-    if (step.op == Op::mount_new || step.op == Op::attach) guarded.push_back((step.flags & kNotProcfs) != 0);
+  for (const Step& step : compiled.plan.steps) {
+    const auto* made = get_if<steps::MountNew>(step);
+    const auto* bound = get_if<steps::Attach>(step);
+    if (made != nullptr) guarded.push_back((made->mount.flags & kNotProcfs) != 0);
+    if (bound != nullptr) guarded.push_back((bound->flags & kNotProcfs) != 0);
+  }
   EXPECT_EQ(guarded, (std::vector<bool>{false, false, true, true, false, true}));
 }
 

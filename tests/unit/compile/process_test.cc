@@ -29,9 +29,9 @@ TEST_F(CompileProcess, PrivilegesGoInTheOrderThatEachNeeds) {
                      "give stdio to uid 1000", "set the additional groups: 5,6", "keep none in the bounding set",
                      "become uid 1000, gid 100", "set capabilities: none", "be killed when the parent dies",
                      "change directory to /", "set no_new_privs", "start the workload", "execute /bin/true"});
-  EXPECT_EQ(step(Op::working_directory).flags, kTolerateDenied | kMakeMissing);
+  EXPECT_EQ(step<steps::WorkingDirectory>().flags, kTolerateDenied | kMakeMissing);
   uint32_t groups[2];
-  std::memcpy(groups, data(step(Op::groups).arg[0]), sizeof groups);
+  std::memcpy(groups, data(step<steps::Groups>().ids), sizeof groups);
   EXPECT_EQ(groups[1], 6u);
 }
 
@@ -40,7 +40,7 @@ TEST_F(CompileProcess, RootNeedsNoSecondAttempt) {
   EXPECT_EQ(find(all, "become"), -1);
   EXPECT_EQ(find(all, "give stdio"), -1);
   EXPECT_EQ(find(all, "change directory", find(all, "change directory") + 1), -1);
-  EXPECT_EQ(step(Op::working_directory).flags, kMakeMissing);
+  EXPECT_EQ(step<steps::WorkingDirectory>().flags, kMakeMissing);
   EXPECT_TRUE(has(all, "set the additional groups: none")) << "those of the caller must go";
 }
 
@@ -70,8 +70,8 @@ TEST_F(CompileProcess, WithoutNoNewPrivilegesTheFilterIsLoadedWithCapSysAdmin) {
   EXPECT_EQ(find(all, "set no_new_privs"), -1);
   // The init does not get the filter, but it gives the capability back too.
   EXPECT_EQ(all.back(), "set capabilities: effective CAP_KILL");
-  EXPECT_EQ(step(Op::supervise).arg[0], all.size() - 1);
-  EXPECT_EQ(step(Op::supervise).arg[1], 1u);
+  EXPECT_EQ(step<steps::Supervise>().init, all.size() - 1);
+  EXPECT_EQ(step<steps::Supervise>().init_count, 1u);
   options.init = false;
   all = lines();
   expect_order(all, {"load a seccomp filter", "set capabilities: effective CAP_KILL", "execute"});
@@ -89,10 +89,10 @@ TEST_F(CompileProcess, WithoutInitTheWorkloadIsPidOne) {
 
 TEST_F(CompileProcess, TheInitIsASubreaperOnlyWhereItIsNotPidOne) {
   (void)lines();
-  EXPECT_EQ(step(Op::supervise).arg[2], 0u);
+  EXPECT_EQ(step<steps::Supervise>().adopts, 0u);
   spec.linux_.namespaces.erase(spec.linux_.namespaces.begin());
   auto all = lines();
-  EXPECT_EQ(step(Op::supervise).arg[2], 1u);
+  EXPECT_EQ(step<steps::Supervise>().adopts, 1u);
   EXPECT_GE(find(all, "be killed when the parent dies", find(all, "start the workload")), 0)
       << "the end of the namespace does not take the workload along";
 }
@@ -110,11 +110,11 @@ TEST_F(CompileProcess, ATerminalBelongsToTheUser) {
   spec.process->console_size = oci::ConsoleSize{24, 80};
   become(1000, 1000);
   auto all = lines();
-  const Step& terminal = step(Op::terminal);
-  EXPECT_STREQ(data(terminal.arg[0]), "/dev/pts");
-  EXPECT_EQ(terminal.arg[1], 24u);
-  EXPECT_EQ(terminal.arg[2], 80u);
-  EXPECT_EQ(terminal.arg[3], 1000u);
+  const auto& terminal = step<steps::Terminal>();
+  EXPECT_STREQ(data(terminal.devpts), "/dev/pts");
+  EXPECT_EQ(terminal.rows, 24u);
+  EXPECT_EQ(terminal.columns, 80u);
+  EXPECT_EQ(terminal.uid, 1000u);
   EXPECT_EQ(find(all, "give stdio"), -1) << "stdio is minirun's own terminal still";
   EXPECT_TRUE(has(all, "start a session with the terminal"));
   EXPECT_TRUE(compiled.terminal);
@@ -177,17 +177,17 @@ TEST_F(CompileProcess, ListeningDescriptorsComeFirstAndAreTold) {
   expect_order(all, {"start the workload", "close descriptors from 6 on",
                      "give the workload its process id: LISTEN_PID", "execute"});
   EXPECT_EQ(compiled.plan.first_kept_fd, 6u);
-  const Step& told = step(Op::own_pid);
-  EXPECT_EQ(told.arg[0], step(Op::execute).arg[4]);
+  const auto& told = step<steps::OwnPid>();
+  EXPECT_EQ(told.environment.at, step<steps::Execute>().environment.at);
   std::vector<std::string> env;
   for (uint64_t i = 0;; i++) {
     uint64_t offset = 0;
-    std::memcpy(&offset, data(told.arg[0]) + i * sizeof offset, sizeof offset);
+    std::memcpy(&offset, data(told.environment) + i * sizeof offset, sizeof offset);
     if (offset == 0) break;
     env.emplace_back(data(offset));
   }
   EXPECT_EQ(env, (oci::Strings{"HOME=/", "LISTEN_FDNAMES=a:b", "LISTEN_FDS=2", "LISTEN_PID=0000000000"}));
-  EXPECT_EQ(told.arg[1], 3u);
+  EXPECT_EQ(told.index, 3u);
   EXPECT_EQ(parse_listen_fds("7", "2", "a", 7).count, 2u);
   EXPECT_EQ(parse_listen_fds("7", "2", "a", 7).names, "a");
   EXPECT_FALSE(parse_listen_fds("7", "2", nullptr, 7).names);
@@ -210,12 +210,12 @@ TEST_F(CompileProcess, SchedulerIoPriorityAndPersonality) {
     int32_t nice;
     uint32_t priority;
   } attributes;
-  std::memcpy(&attributes, data(step(Op::scheduler).arg[0]), sizeof attributes);
+  std::memcpy(&attributes, data(step<steps::Scheduler>().attributes), sizeof attributes);
   EXPECT_EQ(attributes.size, 48u);
   EXPECT_EQ(attributes.policy, static_cast<uint32_t>(SCHED_RR));
   EXPECT_EQ(attributes.priority, 50u);
   EXPECT_EQ(attributes.flags, 2u);
-  EXPECT_EQ(step(Op::io_priority).arg[0], (2u << 13) | 3u);
+  EXPECT_EQ(step<steps::IoPriority>().value, (2u << 13) | 3u);
 }
 
 TEST_F(CompileProcess, ADeadlineIsTheWorkloadsAlone) {
@@ -247,7 +247,7 @@ TEST_F(CompileProcess, OomScoreIsLeftAloneUnlessGiven) {
 TEST_F(CompileProcess, OfVariablesWithOneNameTheLastStaysInItsPlace) {
   spec.process->env = {"A=1", "B=1", "A=2", "AB=1", "HOME=/x", "A=", "C=1", "C=1"};
   (void)lines();
-  auto* table = reinterpret_cast<const uint64_t*>(data(step(Op::execute).arg[4]));
+  auto* table = reinterpret_cast<const uint64_t*>(data(step<steps::Execute>().environment));
   for (const char* entry : {"B=1", "AB=1", "HOME=/x", "A=", "C=1"}) EXPECT_STREQ(data(*table++), entry);
   EXPECT_EQ(*table, 0u);
 }
@@ -255,13 +255,13 @@ TEST_F(CompileProcess, OfVariablesWithOneNameTheLastStaysInItsPlace) {
 TEST_F(CompileProcess, HomeIsAddedWhereThereIsNone) {
   spec.process->env = {"A=1"};
   (void)lines();
-  auto* table = reinterpret_cast<const uint64_t*>(data(step(Op::execute).arg[4]));
+  auto* table = reinterpret_cast<const uint64_t*>(data(step<steps::Execute>().environment));
   EXPECT_STREQ(data(table[0]), "A=1");
   EXPECT_STREQ(data(table[1]), "HOME=/home/user");
   EXPECT_EQ(table[2], 0u);
   spec.process->env = {"HOME="};
   (void)lines();
-  table = reinterpret_cast<const uint64_t*>(data(step(Op::execute).arg[4]));
+  table = reinterpret_cast<const uint64_t*>(data(step<steps::Execute>().environment));
   EXPECT_STREQ(data(table[0]), "HOME=");
   EXPECT_EQ(table[1], 0u);
 }

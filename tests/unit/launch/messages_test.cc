@@ -61,7 +61,7 @@ class InitMessages : public testing::Test {
     }
     far.reset();
     PlanBuilder builder;
-    builder.add(Op::die_with_parent, "");
+    builder.add(steps::DieWithParent{});
     auto memory = PlanMemory::create(serialize(builder.finish(), {}, -1));
     auto signals = Signals::block();
     if (!memory.ok() || !signals.ok()) return "not set up";
@@ -132,9 +132,9 @@ TEST_F(InitMessages, AGateThatIsNoPartOfTheCommandIsRefused) {
 // What a program can know of a failed launch without reading its text.
 TEST(FailedLaunch, SaysWhatAndWhereAndWhatToDo) {
   PlanBuilder builder;
-  uint32_t slot = builder.slot({SourceKind::tree, "/host/file", false, 0, "/mounts/3"});
-  builder.add(Op::die_with_parent, "");
-  builder.add(Op::attach, "/mounts/3", {slot, builder.text("/data")});
+  Slot slot = builder.slot({SourceKind::tree, "/host/file", false, 0, "/mounts/3"});
+  builder.add(steps::DieWithParent{});
+  builder.add(steps::Attach{slot, builder.path("/data")}, "/mounts/3");
   Compiled compiled;
   compiled.plan = builder.finish();
   auto memory = PlanMemory::create(serialize(compiled.plan, {-1}, -1));

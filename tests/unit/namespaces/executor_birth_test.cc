@@ -13,7 +13,7 @@ namespace {
 constexpr int kOwnControl = 9;
 constexpr int kMinirun = 4711;
 constexpr long kBorn = 77;
-constexpr uint64_t kFirst = 3;
+constexpr uint32_t kFirst = 3;
 
 struct BirthRun {
   explicit BirthRun(const Plan& plan) : image(serialize(plan, {5, 12, 14}, kOwnControl)) {
@@ -69,33 +69,34 @@ struct BirthRun {
 };
 
 void add_execute(PlanBuilder& b) {
-  b.add(Op::execute, "/process/args",
-        {b.list(std::vector<std::string>{"/bin/true"}), 1, b.text("/bin/true"), b.pointer_table({"true"}),
-         b.pointer_table({})});
+  Texts candidates = b.list(std::vector<std::string>{"/bin/true"});
+  b.add(steps::Execute{candidates, b.text("/bin/true"), b.pointer_table({"true"}), b.pointer_table({})},
+        "/process/args");
 }
 
 // As compile() has it, for a container that joins a pid namespace beside a new user namespace.
 Plan joining_plan(bool create) {
   PlanBuilder b;
-  b.add(Op::die_with_parent, "");
-  b.add(Op::join_namespace, "/linux/namespaces/0", {0, CLONE_NEWPID});
-  b.add(Op::new_namespaces, "/linux/namespaces", {CLONE_NEWUSER | CLONE_NEWNS});
-  b.add(Op::await_id_maps, "");
-  b.add(Op::become_root, "");
-  b.add(Op::die_with_parent, "");
-  b.add(Op::open_root, "");
-  b.add(Op::mount_proc, "/mounts/0", {0, b.text("/proc"), 0, b.list(Parameters{{"source", "=proc"}}), 1, 0});
+  b.add(steps::DieWithParent{});
+  b.add(steps::JoinNamespace{{0}, CLONE_NEWPID}, "/linux/namespaces/0");
+  b.add(steps::NewNamespaces{CLONE_NEWUSER | CLONE_NEWNS}, "/linux/namespaces");
+  b.add(steps::AwaitIdMaps{});
+  b.add(steps::BecomeRoot{});
+  b.add(steps::DieWithParent{});
+  b.add(steps::OpenRoot{});
+  NewMount proc{.target = b.path("/proc"), .parameters = b.list(Parameters{{"source", "=proc"}})};
+  b.add(steps::MountProc{{0}, proc}, "/mounts/0");
   if (create) {
-    b.add(Op::close_on_exec, "", {kFirst});
-    b.add(Op::close_descriptors, "", {kFirst, b.text(" some"), 1, 2});
-    b.add(Op::birth, "", {0, b.text(""), kBirthAlone, 0});
+    b.add(steps::CloseOnExec{kFirst});
+    b.add(steps::CloseDescriptors{kFirst, LeftOpen::wait, {1}, {2}});
+    b.add(steps::Birth{{}, BirthWay::alone});
   } else {
-    b.add(Op::close_descriptors, "", {kFirst});
-    b.add(Op::birth, "", {0, b.text(""), kBirthHeld, 0});
+    b.add(steps::CloseDescriptors{kFirst});
+    b.add(steps::Birth{{}, BirthWay::held});
   }
-  b.add(Op::die_with_parent, "");
-  b.add(Op::await_commit, "");
-  b.add(Op::outlive, "");
+  b.add(steps::DieWithParent{});
+  b.add(steps::AwaitCommit{});
+  b.add(steps::Outlive{});
   add_execute(b);
   return b.finish();
 }
@@ -204,7 +205,7 @@ TEST(ExecutorBirth, AnythingButAProcfsIsNotMounted) {
 
 Plan lending_plan() {
   PlanBuilder b;
-  b.add(Op::lend_proc, "/mounts/0", {2, 0});
+  b.add(steps::LendProc{2}, "/mounts/0");
   return b.finish();
 }
 

@@ -13,8 +13,6 @@
 namespace minirun {
 namespace {
 
-constexpr uint64_t kBelow = 32;  // attributes of all mounts below are in the high half
-
 class ExecutorMounts : public ::testing::Test {
  protected:
   ExecutorMounts() {
@@ -39,10 +37,13 @@ class ExecutorMounts : public ::testing::Test {
     image = serialize(plan, std::vector<int>(plan.slots.size(), 5), 9);
     return Executor<FakeKernel>(kernel, reinterpret_cast<PlanHeader*>(image.data())).run();
   }
-  void attach(uint64_t set, uint64_t clear, uint64_t propagation) {
+  static uint32_t bind(PlanBuilder& b, const char* target, const MountChange& change = {}, StepFlag flags = kNoFlags) {
+    Slot slot = b.slot({SourceKind::tree, "/data", true, 0, ""});
+    return b.add(steps::Attach{slot, b.path(target), change, flags});
+  }
+  void attach(const MountChange& change) {
     PlanBuilder b;
-    uint32_t slot = b.slot({SourceKind::tree, "/data", true, 0, ""});
-    b.add(Op::attach, "", {slot, b.text("/srv"), set, clear, propagation});
+    bind(b, "/srv", change);
     EXPECT_EQ(run(b), 0);
   }
 
@@ -62,8 +63,10 @@ class ExecutorMounts : public ::testing::Test {
 };
 
 TEST_F(ExecutorMounts, WhatGoesDownComesBeforeWhatIsTheMountsOwn) {
-  attach(abi::kMountAttrNosuid | abi::kMountAttrReadonly << kBelow, abi::kMountAttrReadonly,
-         abi::kMsSlave | abi::kMsRecursive);
+  attach({.set = abi::kMountAttrNosuid,
+          .clear = abi::kMountAttrReadonly,
+          .set_below = abi::kMountAttrReadonly,
+          .propagation = abi::kMsSlave | abi::kMsRecursive});
   EXPECT_EQ(changes, (Changes{{true, abi::kMountAttrReadonly, 0, abi::kMsSlave},
                               {false, abi::kMountAttrNosuid, abi::kMountAttrReadonly, 0}}));
 }
@@ -89,9 +92,9 @@ PlanBuilder two_turns() {
     source.turn = turn;
     b.slot(source);
   }
-  b.add(Op::take_sources, "", {1, 2});
-  b.add(Op::attach, "", {1, b.text("/a"), 0, 0, 0}, kLast);
-  b.add(Op::attach, "", {3, b.text("/b"), 0, 0, 0});
+  b.add(steps::TakeSources{1, 2});
+  b.add(steps::Attach{{1}, b.path("/a"), {}, kLast});
+  b.add(steps::Attach{{3}, b.path("/b")});
   return b;
 }
 
@@ -136,48 +139,53 @@ TEST_F(ExecutorMounts, ATreeThatCannotBePlacedIsAskedForAgain) {
     *result = sizeof(Envelope);
     return bring_sources(call, {41});
   };
-  attach(0, 0, 0);
+  attach({});
   EXPECT_EQ(placed, (std::vector<uint64_t>{5, 41}));
   placed.clear();
   second = false;
   PlanBuilder b;
-  uint32_t slot = b.slot({SourceKind::tree, "/data", true, 0, ""});
-  b.add(Op::attach, "", {slot, b.text("/srv"), 0, 0, 0});
+  bind(b, "/srv");
   EXPECT_EQ(run(b), 127);
   EXPECT_EQ(placed.size(), 2u);
 }
 
 TEST_F(ExecutorMounts, OneCallWhereOneIsEnough) {
-  attach(abi::kMountAttrReadonly, 0, abi::kMsPrivate);
+  attach({.set = abi::kMountAttrReadonly, .propagation = abi::kMsPrivate});
   EXPECT_EQ(changes, (Changes{{false, abi::kMountAttrReadonly, 0, abi::kMsPrivate}}));
   changes.clear();
-  attach(0, 0, abi::kMsPrivate | abi::kMsRecursive);
+  attach({.propagation = abi::kMsPrivate | abi::kMsRecursive});
   EXPECT_EQ(changes, (Changes{{true, 0, 0, abi::kMsPrivate}}));
   changes.clear();
-  attach(0, 0, 0);
+  attach({});
   EXPECT_EQ(changes, Changes{});
 }
 
 TEST_F(ExecutorMounts, AttributesAreThereBeforeTheMountIs) {
-  attach(abi::kMountAttrReadonly, 0, 0);
+  attach({.set = abi::kMountAttrReadonly});
   EXPECT_EQ(kernel.names(), "mount_setattr statx openat2 move_mount");
 }
 
 TEST_F(ExecutorMounts, EveryWayIntoTheRootMakesItASlaveOfTheHost) {
+  const auto place = [](PlanBuilder& b) {
+    Slot slot = b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""});
+    b.add(steps::PlaceRoot{slot, b.path("/"), abi::kMsSlave});
+  };
+  PlanBuilder pivots, changes_root, enters;
+  place(pivots);
+  pivots.add(steps::Pivot{});
+  place(changes_root);
+  changes_root.add(steps::ChangeRoot{});
+  enters.add(steps::Enter{enters.slot({SourceKind::rootfs_namespace, "/r", true, 0, ""})});
   const struct {
-    std::vector<Op> ops;
+    PlanBuilder* plan;
     const char* calls;
-  } kWays[] = {
-      {{Op::place_root, Op::pivot}, "mount mount_setattr move_mount fchdir statx fchdir pivot_root umount open chdir"},
-      {{Op::place_root, Op::change_root}, "mount mount_setattr move_mount fchdir statx fchdir chroot open chdir"},
-      {{Op::enter}, "setns open chdir statx mount_setattr"}};
+  } kWays[] = {{&pivots, "mount mount_setattr move_mount fchdir statx fchdir pivot_root umount open chdir"},
+               {&changes_root, "mount mount_setattr move_mount fchdir statx fchdir chroot open chdir"},
+               {&enters, "setns open chdir statx mount_setattr"}};
   for (const auto& way : kWays) {
     changes.clear();
     kernel.calls.clear();
-    PlanBuilder b;
-    uint32_t slot = b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""});
-    for (Op op : way.ops) b.add(op, "", {slot, b.text("/"), abi::kMsSlave});
-    EXPECT_EQ(run(b), 0);
+    EXPECT_EQ(run(*way.plan), 0);
     EXPECT_EQ(kernel.names(), way.calls);
     EXPECT_EQ(changes, (Changes{{true, 0, 0, abi::kMsSlave}}));
   }
@@ -185,9 +193,9 @@ TEST_F(ExecutorMounts, EveryWayIntoTheRootMakesItASlaveOfTheHost) {
 
 TEST_F(ExecutorMounts, ARootThatStandsElsewhereIsMovedOnTopBeforeItIsChangedInto) {
   PlanBuilder b;
-  b.add(Op::place_root, "", {b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""}), b.text("/r"), abi::kMsSlave});
-  b.add(Op::cover_root, "");
-  b.add(Op::change_root, "");
+  b.add(steps::PlaceRoot{b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""}), b.path("/r"), abi::kMsSlave});
+  b.add(steps::CoverRoot{});
+  b.add(steps::ChangeRoot{});
   EXPECT_EQ(run(b), 0);
   EXPECT_EQ(kernel.names(), "mount mount_setattr move_mount fchdir statx move_mount fchdir chroot open chdir");
   EXPECT_STREQ(reinterpret_cast<const char*>(kernel.calls[5].argument[3]), "/");
@@ -203,7 +211,7 @@ TEST_F(ExecutorMounts, OnlyTheKernelsOwnFilesystemsAreHidden) {
       return true;
     };
     PlanBuilder b;
-    b.add(Op::hide, "/root/path", {b.text("/proc")});
+    b.add(steps::Hide{b.path("/proc")}, "/root/path");
     bool hidden = type != 0xef53;
     EXPECT_EQ(run(b), hidden ? 0 : 127);
     EXPECT_EQ(kernel.count(__NR_move_mount), hidden ? 1u : 0u);
@@ -212,7 +220,7 @@ TEST_F(ExecutorMounts, OnlyTheKernelsOwnFilesystemsAreHidden) {
 
 TEST_F(ExecutorMounts, TheRootIsPlacedWhereThePlanSaysAndTheOldTreeIsNoPeer) {
   PlanBuilder b;
-  b.add(Op::place_root, "", {b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""}), b.text("/r"), abi::kMsSlave});
+  b.add(steps::PlaceRoot{b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""}), b.path("/r"), abi::kMsSlave});
   EXPECT_EQ(run(b), 0);
   EXPECT_EQ(kernel.calls[0].argument[3], abi::kMsSlave);
   EXPECT_STREQ(reinterpret_cast<const char*>(kernel.calls[2].argument[3]), "/r");
@@ -221,8 +229,8 @@ TEST_F(ExecutorMounts, TheRootIsPlacedWhereThePlanSaysAndTheOldTreeIsNoPeer) {
 TEST_F(ExecutorMounts, ATmpfsKeepsTheModeOfItsTarget) {
   kernel.file_mode = 0040750;
   PlanBuilder b;
-  uint64_t list = b.list(Parameters{{"size", "=1k"}});
-  b.add(Op::mount_new, "", {b.text("tmpfs"), b.text("/run"), 0, list, 1, 0}, kModeOfTarget);
+  NewMount mount{.target = b.path("/run"), .parameters = b.list(Parameters{{"size", "=1k"}}), .flags = kModeOfTarget};
+  b.add(steps::MountNew{b.text("tmpfs"), mount});
   EXPECT_EQ(run(b), 0);
   EXPECT_EQ(parameters, "mode=0750 size=1k ");
 }
@@ -235,17 +243,17 @@ TEST_F(ExecutorMounts, ATargetThatIsNotThereHasNoModeToKeep) {
     return true;
   };
   PlanBuilder b;
-  uint64_t list = b.list(Parameters{});
-  b.add(Op::mount_new, "", {b.text("tmpfs"), b.text("/run"), 0, list, 0, 0}, kModeOfTarget);
+  NewMount mount{.target = b.path("/run"), .flags = kModeOfTarget};
+  b.add(steps::MountNew{b.text("tmpfs"), mount});
   EXPECT_EQ(run(b), 0);
   EXPECT_EQ(parameters.find("mode="), std::string::npos);
 }
 
 TEST_F(ExecutorMounts, ATerminalIsGivenToTheUser) {
-  for (uint64_t uid : {uint64_t{0}, uint64_t{1000}}) {
+  for (uint32_t uid : {0U, 1000U}) {
     kernel.calls.clear();
     PlanBuilder b;
-    b.add(Op::terminal, "", {b.text("/dev/pts"), 24, 80, uid});
+    b.add(steps::Terminal{b.text("/dev/pts"), 24, 80, uid});
     EXPECT_EQ(run(b), 0);
     EXPECT_EQ(kernel.count(__NR_fchown), uid == 0 ? 0u : 1u);
   }
@@ -261,8 +269,8 @@ TEST_F(ExecutorMounts, LineEndsAreKeptWithoutOnlcr) {
     return false;
   };
   PlanBuilder b;
-  b.add(Op::terminal, "", {b.text("/dev/pts"), 24, 80, 0});
-  b.add(Op::keep_line_ends, "");
+  b.add(steps::Terminal{b.text("/dev/pts"), 24, 80});
+  b.add(steps::KeepLineEnds{});
   EXPECT_EQ(run(b), 0);
   EXPECT_EQ(set, static_cast<uint32_t>(OPOST));
 }
@@ -278,7 +286,7 @@ TEST_F(ExecutorMounts, ATerminalIsOfADevptsOnBothSidesOrIsRefused) {
       return false;
     };
     PlanBuilder b;
-    b.add(Op::terminal, "", {b.text("/dev/pts"), 24, 80, 0});
+    b.add(steps::Terminal{b.text("/dev/pts"), 24, 80});
     EXPECT_EQ(run(b), 127) << false_one;
     const auto* header = reinterpret_cast<const PlanHeader*>(image.data());
     EXPECT_EQ(header->report.error, ENODEV);
@@ -297,10 +305,10 @@ TEST_F(ExecutorMounts, TargetInProcfsIsRefusedWhereItIsNotMeant) {
         return false;
       };
       PlanBuilder b;
-      uint32_t slot = b.slot({SourceKind::tree, "/data", true, 0, ""});
-      uint16_t flags = meant ? 0 : uint16_t{kNotProcfs};
-      b.add(Op::attach, "", {slot, b.text("/plink"), 0, 0, 0}, flags);
-      b.add(Op::mount_new, "", {b.text("tmpfs"), b.text("/plink"), 0, b.list(Parameters{}), 0, 0}, flags);
+      StepFlag flags = meant ? kNoFlags : kNotProcfs;
+      bind(b, "/plink", {}, flags);
+      NewMount mount{.target = b.path("/plink"), .flags = flags};
+      b.add(steps::MountNew{b.text("tmpfs"), mount});
       bool refused = run(b) != 0;
       EXPECT_EQ(refused, magic == 0x9fa0 && !meant);
       EXPECT_EQ(kernel.count(__NR_move_mount), refused ? 0U : 2U);
@@ -313,9 +321,9 @@ TEST_F(ExecutorMounts, TargetInProcfsIsRefusedWhereItIsNotMeant) {
 
 TEST_F(ExecutorMounts, MasksShareOneEmptyDirectory) {
   PlanBuilder b;
-  uint32_t null = b.slot({SourceKind::null_device, "", false, 0, ""});
+  Slot null = b.slot({SourceKind::null_device, "", false, 0, ""});
   for (const char* path : {"/proc/acpi", "/proc/scsi", "/sys/firmware"})
-    b.add(Op::mask, "", {b.text(path), null}, kTolerateMissing);
+    b.add(steps::Mask{b.path(path), null, kTolerateMissing});
   EXPECT_EQ(run(b), 0);
   EXPECT_EQ(kernel.count(__NR_fsopen), 1u);
   EXPECT_EQ(kernel.count(__NR_open_tree), 2u) << "the first use places the mount itself";
@@ -324,8 +332,7 @@ TEST_F(ExecutorMounts, MasksShareOneEmptyDirectory) {
 
 TEST_F(ExecutorMounts, AFileIsNotBoundOntoADirectoryAndThatIsSaid) {
   PlanBuilder b;
-  uint32_t file = b.slot({SourceKind::tree, "/f", false, 0, ""});
-  b.add(Op::attach, "", {file, b.text("/d"), 0, 0, 0});
+  bind(b, "/d");
   int looks = 0;
   kernel.answer = [&](const FakeKernel::Call& call, long* result) {
     if (call.number == __NR_statx) kernel.file_mode = looks++ == 0 ? 0100644 : 0040755;

@@ -15,7 +15,7 @@ constexpr int kControl = 9;
 
 Plan waiting_plan() {
   PlanBuilder builder;
-  builder.add(Op::await_start, "", {builder.slot({SourceKind::given, "", false, 0, ""})});
+  builder.add(steps::AwaitStart{builder.slot({SourceKind::given, "", false, 0, ""})});
   return builder.finish();
 }
 
@@ -71,8 +71,8 @@ TEST(Executor, WaitsForTheNextStartWhenOneDies) {
 // workload's.
 TEST(Executor, HeedsSignalsWhileItWaitsForStart) {
   PlanBuilder builder;
-  builder.add(Op::heed_signals, "");
-  builder.add(Op::await_start, "", {builder.slot({SourceKind::given, "", false, 0, ""}), 1});
+  builder.add(steps::HeedSignals{});
+  builder.add(steps::AwaitStart{builder.slot({SourceKind::given, "", false, 0, ""}), true});
   Plan plan = builder.finish();
   Execution execution(plan);
   execution.run();
@@ -95,7 +95,7 @@ TEST(Executor, HeedsSignalsWhileItWaitsForStart) {
 
 TEST(Executor, RaisesALimitAsFarAsItMay) {
   PlanBuilder builder;
-  builder.add(Op::raise_limit, "", {7, 200, 400});
+  builder.add(steps::RaiseLimit{7, {}, 200, 400});
   Plan plan = builder.finish();
   struct Case {
     rlimit64 now, raised;

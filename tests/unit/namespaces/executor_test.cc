@@ -12,10 +12,6 @@ namespace {
 
 constexpr int kControl = 9;
 
-std::vector<std::string> strings(std::vector<std::string> values) {
-  return values;
-}
-
 // Runs a plan and keeps its image for a look at the report.
 struct Execution {
   explicit Execution(const Plan& plan) : image(serialize(plan, std::vector<int>(plan.slots.size(), 5), kControl)) {}
@@ -30,54 +26,67 @@ struct Execution {
 
 constexpr const char* kCwd = "/w";
 
-Plan one_step(Op op, std::vector<uint64_t> arguments, uint16_t flags = 0) {
+template <class Fields>
+Plan one_step(const Fields& fields) {
   PlanBuilder builder;
-  builder.add(op, "", std::move(arguments), flags);
+  builder.add(fields);
   return builder.finish();
 }
 
+steps::Execute program(PlanBuilder& b, const std::vector<std::string>& candidates) {
+  Texts list = b.list(candidates);
+  return {list, b.text(candidates[0]), b.pointer_table({"true"}), b.pointer_table({})};
+}
+
 void add_workload(PlanBuilder& b) {
-  b.add(Op::session, "", {b.text(""), 0});
-  b.add(Op::close_on_exec, "", {3});
-  b.add(Op::execute, "/process/args",
-        {b.list(strings({"/bin/true"})), 1, b.text("/bin/true"), b.pointer_table({"true"}), b.pointer_table({})});
+  b.add(steps::Session{});
+  b.add(steps::CloseOnExec{3});
+  b.add(program(b, {"/bin/true"}), "/process/args");
+}
+
+void add_tree(PlanBuilder& b) {
+  Slot root = b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""});
+  Slot null = b.slot({SourceKind::null_device, "", false, 0, ""});
+  b.add(steps::PlaceRoot{root, b.path("/"), abi::kMsSlave}, "/root");
+  b.add(steps::Pivot{}, "/root");
+  b.add(steps::MountNew{b.text("tmpfs"), {b.path("/dev"), 2, b.list(Parameters{{"size", "=1k"}})}}, "/mounts/0");
+  b.add(steps::Attach{root, b.path("/data"), {.set = 1, .propagation = 1}}, "/mounts/1");
+  b.add(steps::Directory{b.text("/dev")});
+  b.add(steps::Device{b.path("null"), 0x103, 020666});
+  b.add(steps::Symlink{b.text("/proc/self/fd"), b.path("fd"), {}, kOnlyIfTarget});
+  b.add(steps::Terminal{b.text("/dev/pts"), 24, 80});
+  b.add(steps::BindConsole{b.path("/dev/console")});
+  b.add(steps::OpenProc{Procfs::own});
+  b.add(steps::WriteProc{b.proc_path("sys/net/x"), b.text("1")}, "/linux/sysctl/x");
+  b.add(steps::Mask{b.path("/proc/keys"), null}, "/linux/maskedPaths/0");
+  b.add(steps::MakeReadonly{b.path("/proc/sys")}, "/linux/readonlyPaths/0");
 }
 
 // A little of everything, in the order of a real plan.
 Plan whole_plan(bool with_init) {
   PlanBuilder b;
-  uint32_t root = b.slot({SourceKind::rootfs_tree, "/r", true, 0, ""});
-  uint32_t null = b.slot({SourceKind::null_device, "", false, 0, ""});
-  b.add(Op::die_with_parent, "");
-  b.add(Op::new_namespaces, "", {0x02000000});
-  b.add(Op::place_root, "/root", {root, b.text("/"), abi::kMsSlave});
-  b.add(Op::pivot, "/root");
-  b.add(Op::mount_new, "/mounts/0", {b.text("tmpfs"), b.text("/dev"), 2, b.list(Parameters{{"size", "=1k"}}), 1, 0});
-  b.add(Op::attach, "/mounts/1", {root, b.text("/data"), 1, 0, 1, 0});
-  b.add(Op::directory, "", {b.text("/dev")});
-  b.add(Op::device, "", {b.text("null"), 020666, 0x103, 0, 0});
-  b.add(Op::symlink, "", {b.text("/proc/self/fd"), b.text("fd")}, kOnlyIfTarget);
-  b.add(Op::terminal, "", {b.text("/dev/pts"), 24, 80});
-  b.add(Op::bind_console, "", {b.text("/dev/console")});
-  b.add(Op::open_proc, "");
-  b.add(Op::write_proc, "/linux/sysctl/x", {b.text("sys/net/x"), b.text("1")});
-  b.add(Op::mask, "/linux/maskedPaths/0", {b.text("/proc/keys"), null});
-  b.add(Op::make_readonly, "/linux/readonlyPaths/0", {b.text("/proc/sys")});
-  b.add(Op::loopback, "");
-  b.add(Op::hostname, "/hostname", {b.text("h")});
-  b.add(Op::rlimit, "", {7, 1, 2, b.text("RLIMIT_NOFILE")});
+  b.add(steps::DieWithParent{});
+  b.add(steps::NewNamespaces{0x02000000});
+  add_tree(b);
+  b.add(steps::Loopback{});
+  b.add(steps::Hostname{b.text("h")}, "/hostname");
+  b.add(steps::Rlimit{7, b.text("RLIMIT_NOFILE"), 1, 2});
   uint64_t nodes = 3;
-  b.add(Op::memory_policy, "", {2, b.bytes(&nodes, sizeof nodes), 64, b.text("MPOL_BIND on nodes 0-1")});
-  b.add(Op::bounding, "", {1, b.text("x"), (uint64_t{1} << 41) - 2});
-  b.add(Op::working_directory, "", {b.text(kCwd)}, kTolerateDenied | kMakeMissing);
-  b.add(Op::identity, "", {1000, 1000});
-  b.add(Op::capabilities, "", {1, 1, 0, 0});
-  b.add(Op::no_new_privileges, "");
-  b.add(Op::gate, "", {b.text("the state"), 2});
-  b.add(Op::outlive, "");
-  uint32_t supervise = with_init ? b.add(Op::supervise, "", {0, 0, 0}) : 0;
+  b.add(steps::MemoryPolicy{2, b.bytes(&nodes, sizeof nodes), b.text("MPOL_BIND on nodes 0-1")});
+  b.add(steps::Bounding{(uint64_t{1} << 41) - 2, b.text("x")});
+  b.add(steps::WorkingDirectory{b.path(kCwd), kTolerateDenied | kMakeMissing});
+  b.add(steps::Identity{1000, 1000});
+  b.add(steps::Capabilities{1, 1});
+  b.add(steps::NoNewPrivileges{});
+  b.add(steps::WaitAtGate{Gate::commit, b.text("the state")});
+  b.add(steps::Outlive{});
+  if (!with_init) {
+    add_workload(b);
+    return b.finish();
+  }
+  uint32_t supervise = b.add(steps::Supervise{.workload = b.size() + 1});
   add_workload(b);
-  if (with_init) b.step(supervise).arg[0] = b.size();
+  b.fields<steps::Supervise>(supervise).init = b.size();
   return b.finish();
 }
 
@@ -119,9 +128,8 @@ bool failure_is_taken(const std::vector<FakeKernel::Call>& calls, size_t at) {
 
 // fs.suid_dumpable 1 would open it to tracers of its user until its exec, whether it dies with minirun or not.
 TEST(Executor, AChangeOfIdsIsFollowedByItsProtection) {
-  for (auto [op, arguments] :
-       {std::pair<Op, std::vector<uint64_t>>{Op::identity, {1000, 1000}}, {Op::become_root, {}}}) {
-    Execution run(one_step(op, arguments));
+  for (const Plan& plan : {one_step(steps::Identity{1000, 1000}), one_step(steps::BecomeRoot{})}) {
+    Execution run(plan);
     ASSERT_EQ(run.run(), 0);
     const auto& calls = run.kernel.calls;
     auto ids = std::find_if(calls.begin(), calls.end(), [](const auto& c) { return c.number == __NR_setresuid; });
@@ -135,7 +143,7 @@ TEST(Executor, AChangeOfIdsIsFollowedByItsProtection) {
 
 // EINVAL is what a sandbox or a filter of the outside may answer: no capability may stay for that.
 TEST(Executor, TheBoundingSetLosesExactlyWhatItIsToldTo) {
-  Execution run(one_step(Op::bounding, {0, 0, 0x1f0ull << 32 | 0x6}));
+  Execution run(one_step(steps::Bounding{0x1f0ull << 32 | 0x6, {}}));
   ASSERT_EQ(run.run(), 0);
   std::set<uint64_t> dropped;
   for (const FakeKernel::Call& call : run.kernel.calls)
@@ -189,22 +197,22 @@ TEST(Executor, InitEndsWithTheWorkloadsStatus) {
 
 TEST(Executor, AMissingPathIsToleratedOnlyByFlag) {
   PlanBuilder b;
-  b.add(Op::make_readonly, "", {b.text("/proc/none")}, kTolerateMissing);
-  b.add(Op::make_readonly, "", {b.text("/proc/none")});
+  b.add(steps::MakeReadonly{b.path("/proc/none"), kTolerateMissing});
+  b.add(steps::Mask{b.path("/proc/none"), {}, kTolerateMissing});
+  b.add(steps::MakeReadonly{b.path("/proc/none")});
   Execution execution(b.finish());
   execution.kernel.answer = [](const FakeKernel::Call& call, long* result) {
     *result = -ENOENT;
     return call.number == __NR_openat2;
   };
   EXPECT_EQ(execution.run(), 127);
-  EXPECT_EQ(execution.report().step, 1u);
+  EXPECT_EQ(execution.report().step, 2u);
   EXPECT_EQ(execution.report().error, ENOENT);
 }
 
 TEST(Executor, PathSearchSkipsMissingOnesAndRemembersDenial) {
   PlanBuilder b;
-  b.add(Op::execute, "",
-        {b.list(strings({"/a/x", "/b/x", "/c/x"})), 3, b.text("x"), b.pointer_table({"x"}), b.pointer_table({})});
+  b.add(program(b, {"/a/x", "/b/x", "/c/x"}));
   Execution execution(b.finish());
   int asked = 0;
   execution.kernel.answer = [&asked](const FakeKernel::Call& call, long* result) {
@@ -223,8 +231,8 @@ TEST(Executor, TheListenerIsOfferedInMemoryAndWaitsForTheAnswer) {
   for (uint32_t answer : {uint32_t{kListenerTaken}, uint32_t{kListenerRefused}}) {
     PlanBuilder b;
     uint64_t code = 0;
-    b.add(Op::seccomp, "/linux/seccomp", {b.bytes(&code, sizeof code), 1, 8, 1});
-    b.add(Op::umask, "", {0});
+    b.add(steps::Seccomp{b.bytes(&code, sizeof code), 8, true}, "/linux/seccomp");
+    b.add(steps::Umask{0});
     Execution execution(b.finish());
     auto* header = reinterpret_cast<PlanHeader*>(execution.image.data());
     execution.kernel.answer = [](const FakeKernel::Call& call, long* result) {
@@ -250,8 +258,8 @@ TEST(Executor, TheListenerIsOfferedInMemoryAndWaitsForTheAnswer) {
 TEST(Executor, TheWorkloadIsToldItsNumber) {
   for (long pid : {1L, 20L, 4194304L}) {
     PlanBuilder b;
-    uint64_t table = b.pointer_table({"A=b", "LISTEN_PID=0000000000"});
-    b.add(Op::own_pid, "", {table, 1, b.text("LISTEN_PID")});
+    PointerTable table = b.pointer_table({"A=b", "LISTEN_PID=0000000000"});
+    b.add(steps::OwnPid{table, 1, b.text("LISTEN_PID")});
     Execution execution(b.finish());
     execution.kernel.answer = [pid](const FakeKernel::Call& call, long* result) {
       *result = pid;
@@ -259,13 +267,24 @@ TEST(Executor, TheWorkloadIsToldItsNumber) {
     };
     EXPECT_EQ(execution.run(), 0);
     uint64_t offset = 0;
-    memcpy(&offset, execution.image.data() + table + sizeof offset, sizeof offset);
+    memcpy(&offset, execution.image.data() + table.at + sizeof offset, sizeof offset);
     EXPECT_EQ(execution.image.data() + offset, "LISTEN_PID=" + std::to_string(pid));
   }
 }
 
+// Of another build, or of no build at all.
+TEST(Executor, AStepThatItDoesNotKnowIsAFailure) {
+  Plan plan = one_step(steps::Loopback{});
+  plan.steps[0].op = Op{steps::kCount};
+  std::string image = serialize(plan, {}, kControl);
+  FakeKernel kernel;
+  Executor<FakeKernel> executor(kernel, reinterpret_cast<PlanHeader*>(image.data()));
+  EXPECT_EQ(executor.run(), 127);
+  EXPECT_EQ(reinterpret_cast<const PlanHeader*>(image.data())->report.error, ENOSYS);
+}
+
 TEST(Executor, OpenatIsTriedAgainWhenARenameRaced) {
-  Execution execution(one_step(Op::make_readonly, {kDataOffset}));
+  Execution execution(one_step(steps::MakeReadonly{{static_cast<uint32_t>(kDataOffset)}}));
   int asked = 0;
   execution.kernel.answer = [&asked](const FakeKernel::Call& call, long* result) {
     *result = -EAGAIN;
@@ -277,7 +296,7 @@ TEST(Executor, OpenatIsTriedAgainWhenARenameRaced) {
 
 TEST(Executor, AWorkingDirectoryOutsideTheRootIsRefused) {
   PlanBuilder b;
-  b.add(Op::working_directory, "/process/cwd", {b.text("/proc/self/fd/7")});
+  b.add(steps::WorkingDirectory{b.path("/proc/self/fd/7")}, "/process/cwd");
   Execution execution(b.finish());
   execution.kernel.answer = [](const FakeKernel::Call& call, long* result) {
     if (call.number != __NR_getcwd) return false;
@@ -291,7 +310,7 @@ TEST(Executor, AWorkingDirectoryOutsideTheRootIsRefused) {
 }
 
 TEST(Executor, AParentThatDiedBeforeThePromiseEndsTheLaunch) {
-  Execution execution(one_step(Op::die_with_parent, {}));
+  Execution execution(one_step(steps::DieWithParent{}));
   execution.kernel.answer = [](const FakeKernel::Call& call, long* result) {
     *result = 0;  // end of file
     return call.number == __NR_recvfrom;
@@ -301,7 +320,7 @@ TEST(Executor, AParentThatDiedBeforeThePromiseEndsTheLaunch) {
 
 TEST(Executor, SignalsAreUnblockedBeforeAFilterThatMayForbidIt) {
   PlanBuilder b;
-  b.add(Op::seccomp, "", {b.text("xxxxxxxx"), 1, 0});
+  b.add(steps::Seccomp{b.bytes("xxxxxxxx", 8), 0});
   add_workload(b);
   Execution execution(b.finish());
   EXPECT_EQ(execution.run(), 0);
@@ -320,7 +339,7 @@ TEST(Executor, ACloneThatFailsIsNamed) {
 TEST(Executor, StdioThatTheCallerOnlyReadsIsNotGivenAway) {
   constexpr uint16_t kFile = 0100644, kDisk = 0060660, kDevice = 0020666, kPipe = 0010600;
   auto owned = [](uint16_t mode, long flags, long is_terminal) {
-    Execution execution(one_step(Op::own_stdio, {1000}));
+    Execution execution(one_step(steps::OwnStdio{1000}));
     execution.kernel.file_mode = mode;
     execution.kernel.answer = [&](const FakeKernel::Call& call, long* result) {
       *result = call.number == __NR_fcntl ? flags : is_terminal;

@@ -76,11 +76,11 @@ TEST_F(SentPlan, AFailedStepSaysWhatAndWhere) {
 
 TEST(StepPath, IsTheContainersOrBelowProc) {
   PlanBuilder builder;
-  uint32_t slot = builder.slot({SourceKind::tree, "/host", false, 0, "/mounts/0"});
-  builder.add(Op::attach, "/mounts/0", {slot, builder.text("/data")});
-  builder.add(Op::mask, "", {builder.text("/proc/keys")});
-  builder.add(Op::write_proc, "", {builder.text("sys/kernel/msgmax"), builder.text("1")});
-  builder.add(Op::loopback, "");
+  Slot slot = builder.slot({SourceKind::tree, "/host", false, 0, "/mounts/0"});
+  builder.add(steps::Attach{slot, builder.path("/data")}, "/mounts/0");
+  builder.add(steps::Mask{builder.path("/proc/keys"), {}});
+  builder.add(steps::WriteProc{builder.proc_path("sys/kernel/msgmax"), builder.text("1")});
+  builder.add(steps::Loopback{});
   Plan plan = builder.finish();
   const char* paths[] = {"/data", "/proc/keys", "/proc/sys/kernel/msgmax", ""};
   for (uint32_t i = 0; i < 4; i++) EXPECT_EQ(path_of(plan, i), paths[i]);

@@ -12,37 +12,37 @@ namespace minirun {
 namespace {
 
 constexpr int kInitControl = 9;
-constexpr uint64_t kFiles = 0x400;  // CLONE_FILES: the workload's filter has a listener
+void add_app(PlanBuilder& b) {
+  Texts candidates = b.list({"/bin/app"});
+  b.add(steps::Execute{candidates, b.text("app"), b.pointer_table({"app"}), b.pointer_table({})});
+}
 
-// A supervised workload whose filter takes a capability on loan, as without noNewPrivileges.
-Plan supervised(uint64_t clone_flags) {
+// A supervised workload whose filter takes a capability on loan, as without noNewPrivileges. shares: its filter has a
+// listener.
+Plan supervised(bool shares) {
   PlanBuilder b;
-  uint32_t supervise = b.add(Op::supervise, "");
-  b.add(Op::session, "", {b.text(""), 0});
-  b.add(Op::capabilities, "", {1, 1, 0, 0});
-  b.add(Op::execute, "", {b.list({"/bin/app"}), 1, b.text("app"), b.pointer_table({"app"}), b.pointer_table({})});
-  b.step(supervise).arg[0] = b.size();
-  b.add(Op::capabilities, "", {1, 1, 0, 0});
-  b.step(supervise).arg[1] = 1;
-  b.step(supervise).arg[3] = clone_flags;
+  uint32_t supervise = b.add(steps::Supervise{.workload = 1, .init_count = 1, .shares = shares});
+  b.add(steps::Session{});
+  b.add(steps::Capabilities{1, 1});
+  add_app(b);
+  b.fields<steps::Supervise>(supervise).init = b.size();
+  b.add(steps::Capabilities{1, 1});
   return b.finish();
 }
 
 // As `create` makes it: the workload is ready but for its exec, and waits with its init.
 Plan created() {
   PlanBuilder b;
-  uint32_t supervise = b.add(Op::supervise, "");
-  b.add(Op::session, "", {b.text(""), 0});
-  b.add(Op::seccomp, "", {b.bytes("12345678", 8), 1, 0, 0});
-  b.add(Op::capabilities, "", {1, 1, 0, 0});
-  b.add(Op::hold, "");
-  b.add(Op::execute, "", {b.list({"/bin/app"}), 1, b.text("app"), b.pointer_table({"app"}), b.pointer_table({})});
-  b.step(supervise).arg[0] = b.size();
-  b.add(Op::capabilities, "", {1, 1, 0, 0});
-  b.add(Op::heed_signals, "");
-  b.step(supervise).arg[1] = 2;
-  b.add(Op::await_start, "", {kNoSlot, 1});
-  b.step(supervise).arg[4] = 1;
+  uint32_t supervise = b.add(steps::Supervise{.workload = 1, .init_count = 2, .waits_for = InitWait::start});
+  b.add(steps::Session{});
+  b.add(steps::Seccomp{b.bytes("12345678", 8), 0});
+  b.add(steps::Capabilities{1, 1});
+  b.add(steps::Hold{});
+  add_app(b);
+  b.fields<steps::Supervise>(supervise).init = b.size();
+  b.add(steps::Capabilities{1, 1});
+  b.add(steps::HeedSignals{});
+  b.add(steps::AwaitStart{{}, true});
   return b.finish();
 }
 
@@ -92,8 +92,8 @@ void expect_all_allowed(const Resident& resident) {
 }
 
 TEST(ResidentFilter, AllowsAllThatTheInitDoesAfterIt) {
-  for (uint64_t flags : {uint64_t{0}, kFiles}) {
-    Resident resident(supervised(flags));
+  for (bool shares : {false, true}) {
+    Resident resident(supervised(shares));
     ASSERT_EQ(resident.run(), 0);
     EXPECT_GT(resident.later_calls().size(), 8u);
     expect_all_allowed(resident);
@@ -101,7 +101,7 @@ TEST(ResidentFilter, AllowsAllThatTheInitDoesAfterIt) {
 }
 
 TEST(ResidentFilter, AllowsTheReportOfAWorkloadThatFails) {
-  Resident resident(supervised(0));
+  Resident resident(supervised(false));
   auto usual = resident.kernel.answer;
   resident.kernel.answer = [usual](const FakeKernel::Call& call, long* result) {
     *result = -ENOENT;
@@ -113,7 +113,7 @@ TEST(ResidentFilter, AllowsTheReportOfAWorkloadThatFails) {
 }
 
 TEST(ResidentFilter, AllowsNothingElse) {
-  Resident resident(supervised(0));
+  Resident resident(supervised(false));
   ASSERT_EQ(resident.run(), 0);
   SeccompCall call{__NR_exit_group, {}};
   EXPECT_TRUE(seccomp_allows(resident.filter, call));
@@ -127,7 +127,7 @@ TEST(ResidentFilter, AllowsNothingElse) {
 }
 
 TEST(Resident, LetsGoOfEverythingBeforeTheWorkloadRuns) {
-  Resident resident(supervised(0));
+  Resident resident(supervised(false));
   ASSERT_EQ(resident.run(), 0);
   const auto& calls = resident.kernel.calls;
   std::string before;
@@ -145,7 +145,7 @@ TEST(Resident, LetsGoOfEverythingBeforeTheWorkloadRuns) {
 
 TEST(Resident, KeepsTheWorkloadFromRunningWhenItCannotLetGo) {
   for (long number : {__NR_close_range, __NR_chdir, __NR_capset, __NR_seccomp}) {
-    Resident resident(supervised(0));
+    Resident resident(supervised(false));
     resident.kernel.answer = [&](const FakeKernel::Call& call, long* result) {
       *result = -EPERM;
       return call.number == number;
@@ -158,7 +158,7 @@ TEST(Resident, KeepsTheWorkloadFromRunningWhenItCannotLetGo) {
 
 // The workload's exec gave it a table of its own; what is left in this one a tracer could take.
 TEST(Resident, FailsWhenItCannotCloseWhatItSharedWithTheWorkload) {
-  Resident resident(supervised(kFiles));
+  Resident resident(supervised(true));
   auto usual = resident.kernel.answer;
   resident.kernel.answer = [&](const FakeKernel::Call& call, long* result) {
     *result = -EPERM;
@@ -170,7 +170,7 @@ TEST(Resident, FailsWhenItCannotCloseWhatItSharedWithTheWorkload) {
 
 TEST(Resident, GoesOnWhereTheKernelHasNoFilters) {
   for (int error : {ENOSYS, EINVAL}) {
-    Resident resident(supervised(0));
+    Resident resident(supervised(false));
     auto usual = resident.kernel.answer;
     resident.kernel.answer = [&](const FakeKernel::Call& call, long* result) {
       *result = -error;

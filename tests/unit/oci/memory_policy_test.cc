@@ -65,19 +65,19 @@ TEST_F(CompileMemoryPolicy, IsSetOnceBeforeTheWorkloadIsStarted) {
   spec.linux_.memory_policy = oci::MemoryPolicy{MPOL_BIND, "0,64", MPOL_F_STATIC_NODES};
   auto all = lines();
   expect_order(all, {"set the memory policy: MPOL_BIND on nodes 0,64 (MPOL_F_STATIC_NODES)", "start the workload"});
-  const Step& policy = step(Op::memory_policy);
-  EXPECT_EQ(policy.arg[0], uint64_t{MPOL_BIND | MPOL_F_STATIC_NODES});
+  const auto& policy = step<steps::MemoryPolicy>();
+  EXPECT_EQ(policy.mode, uint32_t{MPOL_BIND | MPOL_F_STATIC_NODES});
   uint64_t mask[2];
-  std::memcpy(mask, data(policy.arg[1]), sizeof mask);
+  std::memcpy(mask, data(policy.nodes), sizeof mask);
   EXPECT_EQ(mask[0], 1u);
   EXPECT_EQ(mask[1], 1u);
-  EXPECT_EQ(policy.arg[2], 128u);
+  EXPECT_EQ(policy.nodes.size, 16u);
 }
 
 TEST_F(CompileMemoryPolicy, WithoutNodesThereIsNoMask) {
   spec.linux_.memory_policy = oci::MemoryPolicy{MPOL_LOCAL, "", 0};
   EXPECT_TRUE(has(lines(), "set the memory policy: MPOL_LOCAL"));
-  EXPECT_EQ(step(Op::memory_policy).arg[2], 0u);
+  EXPECT_EQ(step<steps::MemoryPolicy>().nodes.size, 0u);
 }
 
 }  // namespace
