@@ -166,7 +166,8 @@ struct PlanHeader {
 };
 
 constexpr uint64_t kPlanMagic = 0x4e414c505552494dULL;  // "MIRUPLAN"
-constexpr uint32_t kPlanFormat = 4;
+constexpr uint32_t kPlanFormat = 5;
+constexpr uint32_t kOldestNumberedPlanFormat = 4;  // of 0.2.0, whose head is that of 5
 // 65916da has no number: a magic of its own, and no status with Message::plan. It was the second; a third was never
 // released.
 constexpr uint32_t kUnnumberedPlanFormat = 2;

@@ -17,7 +17,7 @@ namespace minirun {
 
 constexpr int kPlanSeals = F_SEAL_SHRINK | F_SEAL_GROW;
 
-// Of kPlanFormat.
+// Of each format that has a number.
 static PlanPlaces own_places(const PlanHeader& header) {
   return {header.step_count,           header.told, sizeof(uint32_t), header.execute, offsetof(PlanHeader, listener),
           offsetof(PlanHeader, report)};
@@ -53,7 +53,7 @@ static std::optional<PlanPlaces> unnumbered_places(const char* image, size_t byt
 std::optional<PlanPlaces> find_places(const char* image, size_t bytes, uint32_t format) {
   if (format == kUnnumberedPlanFormat) return unnumbered_places(image, bytes);
   PlanHeader header;
-  if (format != kPlanFormat || bytes < sizeof header) return std::nullopt;
+  if (format < kOldestNumberedPlanFormat || format > kPlanFormat || bytes < sizeof header) return std::nullopt;
   memcpy(&header, image, sizeof header);
   bool sound = header.magic == kPlanMagic && header.format == format &&
                has_table(bytes, header.told, header.step_count, sizeof(uint32_t), sizeof(uint32_t));

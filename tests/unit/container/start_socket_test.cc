@@ -54,23 +54,26 @@ TEST_F(StartSocketAnswer, OfAnOlderAndOfThisFormatIsTaken) {
   auto older = connect(0, "plan.2");
   ASSERT_TRUE(older.ok()) << older.error().text();
   EXPECT_EQ(older->memory.step_count(), 55U);
-  auto own = connect(static_cast<int32_t>(kPlanFormat), "plan.4");
+  auto numbered = connect(4, "plan.4");
+  ASSERT_TRUE(numbered.ok()) << numbered.error().text();
+  EXPECT_EQ(numbered->memory.step_count(), 56U);
+  auto own = connect(static_cast<int32_t>(kPlanFormat), "plan.5");
   ASSERT_TRUE(own.ok()) << own.error().text();
-  EXPECT_EQ(own->memory.step_count(), 56U);
+  EXPECT_EQ(own->memory.step_count(), 59U);
 }
 
 TEST_F(StartSocketAnswer, OfANewerFormatIsRefusedWithBothVersions) {
-  for (int32_t format : {5, 6, 0x7fffffff}) {
-    auto connected = connect(format, "plan.4");
+  for (int32_t format : {6, 7, 0x7fffffff}) {
+    auto connected = connect(format, "plan.5");
     ASSERT_FALSE(connected.ok());
     EXPECT_EQ(connected.error().text(), "the container was created by minirun 9.8.7 and waits in format " +
                                             std::to_string(format) + "; this is minirun " + minirun_version() +
-                                            ", which knows formats up to 4");
+                                            ", which knows formats up to 5");
   }
 }
 
 TEST_F(StartSocketAnswer, ThatMakesNoSenseIsRefused) {
-  for (int32_t format : {1, 3, -1}) EXPECT_EQ(connect(format, "plan.4").error().code, EPROTO) << format;
+  for (int32_t format : {1, 3, 5, -1}) EXPECT_EQ(connect(format, "plan.4").error().code, EPROTO) << format;
   EXPECT_EQ(connect(4, "plan.2").error().code, EPROTO);
   EXPECT_EQ(connect(0, "plan.4").error().code, EPROTO);
   EXPECT_EQ(connect(4, "record.2").error().code, EPROTO);

@@ -141,9 +141,10 @@ TEST_F(SentPlan, OfMinirunItselfIsSealed) {
 }
 
 TEST_F(SentPlan, OfAnotherFormatIsRefused) {
-  for (uint32_t format : {0U, 1U, 3U, kPlanFormat + 1, 0xffffffffU}) {
+  for (uint32_t format : {0U, 1U, 3U, kPlanFormat - 1, kPlanFormat + 1, 0xffffffffU}) {
     header->format = format;
     EXPECT_EQ(map().error().code, EPROTO) << "it says " << format;
+    if (format == kPlanFormat - 1) continue;  // is read
     EXPECT_EQ(PlanMemory::map(file(kSeals), format).error().code, EPROTO) << "both say " << format;
   }
   header->format = kPlanFormat;
@@ -196,8 +197,12 @@ TEST_F(OldPlan, OfFormatFourIsRead) {
   expect_exec_failure(sample("plan.4"), 4, 32, 28, 55);
 }
 
+TEST_F(OldPlan, OfFormatFiveIsRead) {
+  expect_exec_failure(sample("plan.5"), 5, 32, 28, 58);
+}
+
 TEST_F(OldPlan, CutOrChangedIsRefusedOrLeadsNowhere) {
-  for (auto [name, format] : {std::pair("plan.2", 2U), std::pair("plan.4", 4U)}) {
+  for (auto [name, format] : {std::pair("plan.2", 2U), std::pair("plan.4", 4U), std::pair("plan.5", 5U)}) {
     const std::string whole = sample(name);
     for (size_t size : std::vector<size_t>{0, 1, 7, 8, 40, 335, 336, 400})
       EXPECT_FALSE(map(whole.substr(0, size), format).ok()) << name << " cut to " << size;
