@@ -95,13 +95,13 @@ Result<DumpFacts> dump_facts(const Container& container, const Bundle& config, c
   facts.cgroup_path = container.record.cgroup.path;
   Hierarchy hierarchy = TRY(find_hierarchy());
   facts.cgroup_directory = hierarchy.mount_point + container.record.cgroup.path;
-  auto mounts = criu_mounts(config.spec, container.record.bundle, facts.cgroup_directory, "/dev/console");
+  auto mounts = criu_mounts(*config.spec, container.record.bundle, facts.cgroup_directory, "/dev/console");
   facts.mounts = mounts_that_are_there(std::move(mounts), facts.pid);
   for (CriuMount& mount : facts.mounts) mount.at = TRY(mounted_at(facts.pid, mount.destination));
   pid_t workload = facts.pid;
   if (container.record.resident_init) workload = TRY(workload_of(facts.pid));
   facts.descriptors = TRY(descriptor_names(workload));
-  facts.joined = TRY(joined_namespaces(config.spec));
+  facts.joined = TRY(joined_namespaces(*config.spec));
   facts.iptables = in_search_path("iptables-restore");
   return facts;
 }
@@ -123,7 +123,7 @@ Result<void> checkpoint(const GlobalOptions& global, const CheckpointCommand& co
   if (!command.parent_path.empty()) TRY(check_parent_images(paths, command.parent_path));
   std::string text = TRY(container.state.read_config());
   Bundle config = TRY(parse_config(text));
-  auto criu_config = TRY(open_criu_config(config.spec, container.record.bundle, container.record.rootfs));
+  auto criu_config = TRY(open_criu_config(*config.spec, container.record.bundle, container.record.rootfs));
   DumpFacts facts = TRY(dump_facts(container, config, paths));
   SavedInit init;
   if (container.record.resident_init) init = TRY(saved_init(facts.pid));

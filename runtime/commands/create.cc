@@ -29,11 +29,12 @@ Result<Outcome> perform(const GlobalOptions& global, const CreateCommand& comman
   TRY(check_launch_options(command.launch));
   LaunchRequest request;
   request.options = command.launch;
-  request.entered = TRY(enter_user_namespace(command.launch.bundle));  // before anything is opened
+  Bundle bundle = TRY(load_bundle(command.launch.bundle));
+  request.entered = TRY(enter_user_namespace(&bundle));  // before anything else is opened
   request.id = command.id;
   request.create = true;
   request.init = command.init;
-  Launch launch = TRY(Launch::prepare(std::move(request), global.root, cgroup_driver(global)));
+  Launch launch = TRY(Launch::prepare(std::move(request), std::move(bundle), global.root, cgroup_driver(global)));
   OwnedContainer container = TRY(launch.create());
   TRY(launch.start(*container));
   container->detach();

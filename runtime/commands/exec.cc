@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 
 #include "cgroups/cpu_list.h"
 #include "cgroups/stats.h"
@@ -119,7 +120,7 @@ class Exec {
   Container container_;
   Supervisor supervisor_;
   Announcement announcement_;
-  oci::Spec spec_;
+  std::unique_ptr<const oci::Spec> spec_;  // the container's, with this process
   Compiled compiled_;
   std::optional<Cgroup> cgroup_;
   std::optional<OwnedProcess> process_;
@@ -140,29 +141,25 @@ Result<Exec> Exec::begin(const GlobalOptions& global, const ExecCommand& command
 Result<void> Exec::prepare() {
   std::string text = TRY(container_.state.read_config());
   Bundle config = TRY(parse_config(text));
-  spec_ = std::move(config.spec);
-  spec_.process = TRY(exec_process(command_, spec_));
-  oci::Process& process = *spec_.process;
+  spec_ = std::make_unique<const oci::Spec>(TRY(exec_spec(command_, *config.spec)));
+  const oci::Process& process = *spec_->process;
   TRY(check_labels(process));
   TRY(check_console(process.terminal, command_.detach, command_.console_socket));
-  auto window = caller_window_size();
-  if (process.terminal && !command_.detach && window)
-    process.console_size = oci::ConsoleSize{window->ws_row, window->ws_col};
-  std::optional<SeccompProgram> seccomp;
-  if (spec_.linux_.seccomp) seccomp = TRY(cached_seccomp(state_root_.get(), *spec_.linux_.seccomp));
 
-  pid_t pid = container_.record.init.pid;
-  RunOptions options;
-  options.init = false;
-  options.detach = command_.detach;
-  options.preserve_fds = command_.preserve_fds;
-  options.line_ends = keeps_line_ends(command_.console_socket);
-  Place place{container_.record.id, container_.record.bundle, container_.record.rootfs,
-              TRY(home_in_container(pid, process.env, process.user.uid))};
-  ExecFacts facts = TRY(exec_facts(pid, container_.init.get(), spec_));
-  HostFacts host = TRY(host_of_joined(facts));
-  compiled_ = compile_exec(spec_, place, host, options, seccomp ? &*seccomp : nullptr, facts);
-  own_root_ = std::move(facts.root);
+  const ContainerRecord& record = container_.record;
+  pid_t pid = record.init.pid;
+  PlanFacts facts{{record.id, record.bundle, record.rootfs}, {}};
+  facts.options.init = false;
+  facts.options.detach = command_.detach;
+  facts.options.preserve_fds = command_.preserve_fds;
+  facts.options.line_ends = keeps_line_ends(command_.console_socket);
+  facts.options.window = first_console_size(spec_->process, !command_.detach);
+  facts.seccomp = TRY(cached_seccomp(state_root_.get(), spec_->linux_.seccomp));
+  facts.place.home = TRY(home_in_container(pid, process.env, process.user.uid));
+  ExecFacts joined = TRY(exec_facts(pid, container_.init.get(), *spec_));
+  facts.host = TRY(host_of_joined(joined));
+  compiled_ = compile_exec(*spec_, facts, joined);
+  own_root_ = std::move(joined.root);
   for (const std::string& warning : compiled_.warnings) report_line("minirun: warning: " + warning);
   cgroup_.emplace(TRY(exec_cgroup(container_.record, command_.cgroup)));
   TRY(come_near(container_.record.systemd, container_.record.cgroup.path));
@@ -183,7 +180,7 @@ Result<void> set_initial_affinity(const oci::Process& process) {
 Result<void> Exec::start() {
   bool relays = compiled_.terminal && command_.console_socket.empty();
   if (!command_.detach) TRY(supervisor_.start_watchdog(relays, -1));
-  TRY(set_initial_affinity(*spec_.process));
+  TRY(set_initial_affinity(*spec_->process));
   HostDescriptors host{own_root_.get(), cgroup_->fd(), {container_.init.get()}};
   process_.emplace(TRY(start_child(compiled_, host, container_.state.fd(), *cgroup_)).process);
   return {};
@@ -198,14 +195,14 @@ Result<void> Exec::launch() {
   }
   TRY(start());
   Child& child = process_->child();
-  Channel channel{child, supervisor_.signals(), {*cgroup_, &compiled_, &*spec_.process}};
+  Channel channel{child, supervisor_.signals(), {*cgroup_, &compiled_, &*spec_->process}};
   channel.root = open_container_root(container_.record.init.pid);
   if (TRY(has_ended(container_.init.get()))) channel.root.reset();  // the number may be another process's
   TRY(join_host_side(container_.record.rdt, child.pid));
   GateHandlers on;
   on.terminal = [this](UniqueFd terminal) { return hand_over_terminal(std::move(terminal)); };
   on.gate = [this](Gate) { return announce(); };
-  if (spec_.linux_.seccomp) on.listener = [this] { return serve_listener(); };
+  if (spec_->linux_.seccomp) on.listener = [this] { return serve_listener(); };
   auto launched = follow(channel, on);
   // Cloned by a process that may have been moved only after that.
   if (launched.ok() && compiled_.plan.birth) launched = join_host_side(container_.record.rdt, child.pid);
@@ -221,7 +218,7 @@ Result<void> Exec::hand_over_terminal(UniqueFd terminal) {
 
 Result<void> Exec::serve_listener() {
   Child& child = process_->child();
-  SeccompAgent agent = TRY(SeccompAgent::connect(*spec_.linux_.seccomp));
+  SeccompAgent agent = TRY(SeccompAgent::connect(*spec_->linux_.seccomp));
   return agent.serve(child, container_.record, container_.status, child.pid, supervisor_.signals());
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <functional>
 
 #include "runtime/compile/capabilities.h"
 #include "runtime/oci/parse.h"
@@ -20,41 +21,69 @@ namespace {
 
 constexpr size_t kMaxProcessBytes = 4 << 20;
 
-// The container's rules for a process that is not its own.
-Problems problems_of(const oci::Spec& container, const oci::Process& process) {
-  oci::Spec spec = container;
-  spec.process = process;
-  Problems problems = validate(spec).problems;
-  std::erase_if(problems, [](const Problem& problem) { return !problem.pointer.starts_with("/process"); });
-  return problems;
+constexpr std::string_view kProcess = "/process";
+
+// The option that asked for a property of the process; "" where none did.
+std::string_view option_of(std::string_view below, const ProcessOptions& options) {
+  const std::pair<std::string_view, std::string_view> given[] = {
+      {options.apparmor.empty() ? "" : "/apparmorProfile", "--apparmor"},
+      {options.process_label.empty() ? "" : "/selinuxLabel", "--process-label"},
+      {options.cwd.empty() ? "" : "/cwd", "--cwd"},
+      {options.env.empty() ? "" : "/env", "--env"},
+      {options.additional_gids.empty() ? "" : "/user/additionalGids", "--additional-gids"},
+      {options.user.empty() ? "" : "/user", "--user"},
+      {options.tty.value_or(false) ? "/terminal" : "", "--tty"},
+      {options.process.empty() ? "/args" : "", "the command"},
+  };
+  for (const auto& [pointer, option] : given)
+    if (!pointer.empty() && below.starts_with(pointer)) return option;
+  return "";
 }
 
-Error as_error(const Problems& problems, const std::string& file) {
-  constexpr std::string_view kBase = "/process";
+// The file is a process object: pointers into it have no /process in front.
+std::string in_file(const std::string& file, std::string_view pointer) {
+  if (pointer.starts_with(kProcess)) pointer.remove_prefix(kProcess.size());
+  return pointer.empty() ? file : fmt::format("{}: {}", file, pointer);
+}
+
+// A property by the name of what asked for it: the option, or the file.
+std::string given_as(std::string_view pointer, const ProcessOptions& options) {
+  if (!pointer.starts_with(kProcess)) return std::string(pointer);
+  std::string_view option = option_of(pointer.substr(kProcess.size()), options);
+  if (!option.empty()) return std::string(option);
+  return options.process.empty() ? std::string(pointer) : in_file(options.process, pointer);
+}
+
+Error as_error(const Problems& problems, const std::function<std::string(std::string_view pointer)>& name) {
   std::string text;
-  for (const Problem& problem : problems) {
-    std::string_view pointer = problem.pointer;
-    if (!file.empty() && pointer.starts_with(kBase)) pointer.remove_prefix(kBase.size());
-    text += (text.empty() ? "" : "\n") + fmt::format("{}{}{}{}{}", file, file.empty() ? "" : ": ", pointer,
-                                                     pointer.empty() ? "" : ": ", problem.message);
-  }
+  for (const Problem& problem : problems)
+    text += fmt::format("{}{}: {}", text.empty() ? "" : "\n", name(problem.pointer), problem.message);
   Error error{0, std::move(text), ErrorKind::config};
   error.change_details().problems = problems;
   return error;
 }
 
-Result<oci::Process> read_process_file(const std::string& file, const oci::Spec& container) {
+// The container's rules for a process that is not its own.
+Problems problems_of(const oci::Spec& spec) {
+  Problems problems = validate(spec).problems;
+  std::erase_if(problems, [](const Problem& problem) { return !problem.pointer.starts_with(kProcess); });
+  return problems;
+}
+
+Result<void> read_process_file(const std::string& file, oci::Spec* spec) {
   UniqueFd fd = TRY(open_at(AT_FDCWD, file, O_RDONLY | O_NOCTTY));
   std::string json = TRY(read_all(fd.get(), kMaxProcessBytes, file));
   auto document = JsonDocument::parse(json);
   if (!document.ok()) return fail(ErrorKind::config, "{}:{}", file, document.error().message);
+  auto name = [&](std::string_view pointer) { return in_file(file, pointer); };
   ParseOutcome parsed = parse_process(**document);
   for (const std::string& pointer : parsed.unknown) log_debug("{}: {}: unknown property, ignored", file, pointer);
-  if (!parsed.problems.empty()) return as_error(parsed.problems, file);
+  if (!parsed.problems.empty()) return as_error(parsed.problems, name);
   if (!parsed.spec.process) return fail(ErrorKind::config, "{}: must be a process object", file);
-  Problems problems = problems_of(container, *parsed.spec.process);
-  if (!problems.empty()) return as_error(problems, file);
-  return std::move(*parsed.spec.process);
+  spec->process = std::move(parsed.spec.process);
+  Problems problems = problems_of(*spec);
+  if (!problems.empty()) return as_error(problems, name);
+  return {};
 }
 
 Result<uint32_t> parse_id(const char* option, std::string_view text) {
@@ -130,30 +159,6 @@ oci::Process process_like(const oci::Spec& container, const std::vector<std::str
   return process;
 }
 
-// One line of an error, which may begin with a pointer to the process of config.json.
-std::string line_as_given(std::string_view line, const ProcessOptions& options) {
-  constexpr std::string_view kFile = "config.json: ", kProcess = "/process";
-  std::string_view rest = line.starts_with(kFile) ? line.substr(kFile.size()) : line;
-  if (!rest.starts_with(kProcess)) return std::string(line);
-  const std::pair<std::string_view, std::string_view> given[] = {
-      {options.apparmor.empty() ? "" : "/apparmorProfile", "--apparmor"},
-      {options.process_label.empty() ? "" : "/selinuxLabel", "--process-label"},
-      {options.cwd.empty() ? "" : "/cwd", "--cwd"},
-      {options.env.empty() ? "" : "/env", "--env"},
-      {options.additional_gids.empty() ? "" : "/user/additionalGids", "--additional-gids"},
-      {options.user.empty() ? "" : "/user", "--user"},
-      {options.tty.value_or(false) ? "/terminal" : "", "--tty"},
-      {options.process.empty() ? "/args" : "", "the command"},
-  };
-  std::string_view below = rest.substr(kProcess.size());
-  for (const auto& [pointer, option] : given) {
-    if (pointer.empty() || !below.starts_with(pointer)) continue;
-    size_t end = below.find(": ");  // behind the index in a list
-    return std::string(option) + std::string(below.substr(std::min(end, below.size())));
-  }
-  return options.process.empty() ? std::string(line) : fmt::format("{}: {}", options.process, below);
-}
-
 }  // namespace
 
 void describe(Options& options, ProcessOptions& process) {
@@ -169,31 +174,31 @@ void describe(Options& options, ProcessOptions& process) {
 }
 
 Error name_as_given(Error error, const ProcessOptions& options) {
-  std::string text;
-  std::string_view rest = error.message;
-  for (bool more = true; more;) {
-    size_t end = rest.find('\n');
-    more = end != std::string_view::npos;
-    text += line_as_given(rest.substr(0, end), options) + (more ? "\n" : "");
-    if (more) rest.remove_prefix(end + 1);
-  }
-  error.message = std::move(text);
+  const std::string pointer = error.details().pointer, given = given_as(pointer, options);
+  if (given == pointer) return error;
+  // One that says where it is begins with that.
+  for (const std::string& place : {pointer, "config.json: " + pointer})
+    if (error.message.starts_with(place + ": ")) error.message.replace(0, place.size(), given);
   return error;
 }
 
-Result<oci::Process> exec_process(const ProcessOptions& options, const oci::Spec& container) {
+Result<oci::Spec> exec_spec(const ProcessOptions& options, const oci::Spec& container) {
   const std::string& file = options.process;
   if (file.empty() && options.arguments.empty())
     return fail(ErrorKind::usage, "which command? Give it after the id, or --process FILE");
   if (!file.empty() && !options.arguments.empty())
     report_line(fmt::format("minirun: warning: command {} is ignored: --process {} has the one that runs",
                             quoted(options.arguments[0]), file));
-  oci::Process process =
-      file.empty() ? process_like(container, options.arguments) : TRY(read_process_file(file, container));
-  TRY(take_options(options, &process));
-  Problems problems = problems_of(container, process);
-  if (!problems.empty()) return as_error(problems, "");
-  return process;
+  oci::Spec spec = container;
+  if (file.empty())
+    spec.process = process_like(container, options.arguments);
+  else
+    TRY(read_process_file(file, &spec));
+  TRY(take_options(options, &*spec.process));
+  Problems problems = problems_of(spec);
+  if (!problems.empty())
+    return as_error(problems, [&](std::string_view pointer) { return given_as(pointer, options); });
+  return spec;
 }
 
 }  // namespace minirun

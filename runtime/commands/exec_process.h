@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The process of `minirun exec`: from a file or from the command line.
+// What `minirun exec` runs: a process from a file or from the command line, in the container's config.
 #pragma once
 
 #include <optional>
@@ -29,10 +29,10 @@ struct ProcessOptions {
 // All but --tty.
 void describe(Options& options, ProcessOptions& process);
 
-// container: the config that the container was made from. With --process the file's process object as it is, with the
-// rules of config.json; else the container's own process with the arguments and options. Errors name the
+// container: the config that the container was made from, with another process: with --process the file's process
+// object as it is, else the container's own with the arguments and options. It is valid as a whole. Errors name the
 // file and the place in it, or the option.
-Result<oci::Process> exec_process(const ProcessOptions& options, const oci::Spec& container);
+Result<oci::Spec> exec_spec(const ProcessOptions& options, const oci::Spec& container);
 
 // What failed, named by the option or the file that asked for it instead of its place in config.json.
 Error name_as_given(Error error, const ProcessOptions& options);

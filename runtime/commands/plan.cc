@@ -22,9 +22,10 @@ void describe(Options& options, PlanCommand& command) {
 }
 
 Result<Outcome> perform(const GlobalOptions& global, const PlanCommand& command) {
-  Prepared prepared = TRY(prepare_plan(command.bundle, !command.no_init));
+  Bundle bundle = TRY(load_bundle(command.bundle));
+  Prepared prepared = TRY(prepare_plan(std::move(bundle), !command.no_init));
   if (cgroup_driver(global) == CgroupDriver::systemd)
-    prepared.compiled.cgroup_path = TRY(scope_path(prepared.bundle.spec, prepared.compiled, prepared.id));
+    prepared.compiled.cgroup_path = TRY(scope_path(*prepared.bundle.spec, prepared.compiled, prepared.id));
   if (cgroup_driver(global) == CgroupDriver::disabled)
     prepared.compiled.cgroup_path = TRY(place_nowhere(prepared.compiled));
   Outcome outcome;

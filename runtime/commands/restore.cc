@@ -118,7 +118,7 @@ Result<void> Restoration::give_init(const SavedInit& init) {
 }
 
 Result<void> Restoration::give_namespaces() {
-  for (const CriuNamespace& ns : criu_namespaces(prepared_.bundle.spec)) {
+  for (const CriuNamespace& ns : criu_namespaces(*prepared_.bundle.spec)) {
     std::string key = external_namespace_key(ns.type);
     if (key.empty()) {
       facts_.joined.push_back(ns);
@@ -146,7 +146,7 @@ Result<void> Restoration::open_terminal() {
 }
 
 Result<pid_t> Restoration::run(const std::string& criu, const ImagePaths& paths) {
-  const oci::Spec& spec = prepared_.bundle.spec;
+  const oci::Spec& spec = *prepared_.bundle.spec;
   int state = container_.state.fd();
   facts_.images = paths.images;
   facts_.work = paths.work;
@@ -219,7 +219,8 @@ Result<Outcome> perform(const GlobalOptions& global, const RestoreCommand& comma
   request.id = command.id;
   request.detach = command.detach;
   request.init = !init.name.empty();
-  Launch launch = TRY(Launch::prepare(std::move(request), global.root, cgroup_driver(global)));
+  Bundle bundle = TRY(load_bundle(command.launch.bundle));
+  Launch launch = TRY(Launch::prepare(std::move(request), std::move(bundle), global.root, cgroup_driver(global)));
   OwnedContainer container = TRY(launch.begin());
   Restoration restoration(command, launch, *container);
   OwnedProcess process = TRY(restoration.start(criu, paths, init));

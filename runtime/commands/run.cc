@@ -63,11 +63,12 @@ Result<Launch> prepare(const GlobalOptions& global, const RunCommand& command) {
   TRY(check_launch_options(command.launch));
   LaunchRequest request;
   request.options = command.launch;
-  request.entered = TRY(enter_user_namespace(command.launch.bundle));  // before anything is opened
+  Bundle bundle = TRY(load_bundle(command.launch.bundle));
+  request.entered = TRY(enter_user_namespace(&bundle));  // before anything else is opened
   request.id = command.id ? *command.id : TRY(make_up_id());
   request.detach = command.detach;
   request.init = !command.no_init;
-  return Launch::prepare(std::move(request), global.root, cgroup_driver(global));
+  return Launch::prepare(std::move(request), std::move(bundle), global.root, cgroup_driver(global));
 }
 
 // Until its workload ends.
@@ -95,7 +96,7 @@ MemoryFacts memory_facts(const CgroupStats& stats) {
 
 // To be asked while the cgroup is there: its counters go with it.
 std::string explain(const Prepared& prepared, const Container& container, const Ended& ended) {
-  const oci::Spec& spec = prepared.bundle.spec;
+  const oci::Spec& spec = *prepared.bundle.spec;
   bool limited = spec.linux_.resources && (spec.linux_.resources->memory || !spec.linux_.resources->unified.empty());
   if (ended.wait_status == 0 && !limited) return "";
   DeathFacts facts;

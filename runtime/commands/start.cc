@@ -116,13 +116,13 @@ Result<Outcome> perform(const GlobalOptions& global, const StartCommand& command
   TRY(check_status(container));
   std::string text = TRY(container.state.read_config());
   Bundle config = TRY(parse_config(text));
-  container.config = &config.spec;
-  if (!config.spec.process)
+  container.config = config.spec.get();
+  if (!config.spec->process)
     return fail(ErrorKind::config, "config.json has no /process, so the container has no program to start");
   Signals signals = TRY(Signals::block());
   auto relay = TRY(make_relay(container));
   bool hook_failed = false;
-  auto started = start_workload(container, config.spec, signals, &hook_failed);
+  auto started = start_workload(container, *config.spec, signals, &hook_failed);
   if (!started.ok() && hook_failed) {  // runtime.md, "Lifecycle": as if it had been deleted
     auto removed = remove_container(container);
     if (!removed.ok())

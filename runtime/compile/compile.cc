@@ -10,6 +10,7 @@
 #include "runtime/compile/parts.h"
 #include "runtime/compile/powers.h"
 #include "runtime/compile/process.h"
+#include "runtime/oci/annotations.h"
 #include "runtime/oci/mount_id_maps.h"
 #include "runtime/oci/sysctl.h"
 #include "runtime/text/json.h"
@@ -208,9 +209,18 @@ bool has_mount_namespace(const oci::Spec& spec) {
   return std::any_of(all.begin(), all.end(), [](const oci::Namespace& ns) { return ns.type == CLONE_NEWNS; });
 }
 
+// minirun has work in its namespaces before the workload may run: see HostSide::apply() and hooks/points.h.
+static bool waits_for_setup(const oci::Spec& spec) {
+  const oci::Hooks& hooks = spec.hooks;
+  bool hooked = !hooks.prestart.empty() || !hooks.create_runtime.empty() || !hooks.create_container.empty();
+  bool given = spec.linux_.intel_rdt || !spec.linux_.net_devices.empty();
+  return hooked || given || delegated_cgroup(spec.annotations);
+}
+
 static void emit_setup_gate(Compilation& c) {
-  if (!c.options.setup_gate && !c.out.rejoins_peers) return;
-  const char* what = c.options.setup_gate ? "its hooks and devices" : "its shared mounts";
+  bool waits = waits_for_setup(c.spec);
+  if (!waits && !c.out.rejoins_peers) return;
+  const char* what = waits ? "its hooks and devices" : "its shared mounts";
   c.add(steps::WaitAtGate{Gate::setup, c.text(what)});
 }
 
@@ -268,8 +278,8 @@ static void emit_root_attributes(Compilation& c) {
         readonly ? "/root/readonly" : "/linux/rootfsPropagation");
 }
 
-Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFacts& host, const RunOptions& options,
-                         const SeccompProgram* seccomp) {
+Result<Compiled> compile(const oci::Spec& spec, const PlanFacts& facts) {
+  const RunOptions& options = facts.options;
   bool enters = joins_pid_namespace(spec);
   RunOptions possible = options;
   // Orphans of that namespace go to its own first process, and nothing is left to be an init of.
@@ -277,7 +287,7 @@ Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFa
   // The socket is reached by a mount.
   bool mounts = has_mount_namespace(spec);
   possible.notify = options.notify && mounts;
-  Compilation c{spec, place, host, possible, seccomp};
+  Compilation c{spec, facts.place, facts.host, possible, facts.filter()};
   c.enters = c.commits = enters;
   if (options.notify && !mounts) c.warn("/linux/namespaces", "NOTIFY_SOCKET has no effect without a mount namespace");
   c.plan.plan().first_kept_fd = 3 + options.listen_fds.count + options.preserve_fds;
@@ -301,10 +311,10 @@ Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFa
   uint32_t first_told = emit_launch(c);
   TRY(compile_limits(c));
   if (c.proc_contexts > 0) c.out.proc_loan = proc_loan(c, order.before);
-  c.out.powers = powers_over_host(spec, host, !c.out.device_filter.empty());
+  c.out.powers = powers_over_host(spec, facts.host, !c.out.device_filter.empty());
   c.out.init = possible.init;
   c.out.notify = possible.notify;
-  c.out.seccomp = seccomp != nullptr;
+  c.out.seccomp = facts.seccomp.has_value();
   c.out.plan = c.plan.finish(first_told);
   return std::move(c.out);
 }

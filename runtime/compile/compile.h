@@ -25,7 +25,6 @@ struct RunOptions {
   bool init = true;           // a resident init as PID 1; otherwise the workload itself
   bool detach = false;        // the container outlives minirun: it waits until its state is committed
   bool create = false;        // detached, and it waits for start
-  bool setup_gate = false;    // it waits once its namespaces and mounts are there
   bool new_keyring = true;    // a session keyring of its own
   unsigned preserve_fds = 0;  // descriptors after stdio that the workload keeps: after listen_fds
   ListenFds listen_fds{};     // of those, before preserve_fds: named in the workload's environment
@@ -33,6 +32,7 @@ struct RunOptions {
   bool no_pivot = false;      // --no-pivot
   bool line_ends = false;     // the terminal leaves them as the workload writes them: its output goes to no screen
   bool entered = false;       // minirun is in the container's user namespace already: runtime/launch/rootless.h
+  std::optional<oci::ConsoleSize> window{};  // the size of the terminal, before process.consoleSize
 };
 
 // Where the container is and what it is called.
@@ -44,6 +44,17 @@ struct Place {
   std::vector<std::string> mount_links{};  // runtime/compile/mount_links.h
   std::string real_rootfs{};               // the rootfs without symbolic links on the way, where it is known
   uint64_t outside = 0;  // types of the joined namespaces that another user namespace owns than the joined one
+  IdMaps joined_uids{};  // of the user namespace that is joined by path
+};
+
+// All that a plan depends on beside config.json: gathered before compile(), and changed by nothing.
+struct PlanFacts {
+  Place place;
+  HostFacts host;
+  RunOptions options{};
+  std::optional<SeccompProgram> seccomp{};  // compiled from the seccomp section, if there is one
+
+  const SeccompProgram* filter() const { return seccomp ? &*seccomp : nullptr; }
 };
 
 struct Compiled {
@@ -67,10 +78,8 @@ struct Compiled {
   std::vector<std::string> powers;       // powers_over_host(): for `plan`, as the config means what it says
 };
 
-// spec: validate() found no problem in it. seccomp: compiled from its seccomp section, or nullptr without one.
-// Errors have the JSON pointer in front.
-Result<Compiled> compile(const oci::Spec& spec, const Place& place, const HostFacts& host, const RunOptions& options,
-                         const SeccompProgram* seccomp);
+// spec: validate() found no problem in it. Errors have the JSON pointer in front.
+Result<Compiled> compile(const oci::Spec& spec, const PlanFacts& facts);
 
 // What exec has to know of the container that it joins.
 struct ExecFacts {
@@ -83,8 +92,7 @@ struct ExecFacts {
 
 // One more process, spec.process, in a container that is there. HostDescriptors::given is the pidfd of its first
 // process.
-Compiled compile_exec(const oci::Spec& spec, const Place& place, const HostFacts& host, const RunOptions& options,
-                      const SeccompProgram* seccomp, const ExecFacts& facts);
+Compiled compile_exec(const oci::Spec& spec, const PlanFacts& facts, const ExecFacts& joined);
 
 // Where a hook runs (runtime-spec config.md, "POSIX-platform Hooks").
 enum class HookSide {
@@ -102,9 +110,9 @@ struct HookCall {
 };
 
 // A hook as a process of its own. HostDescriptors::given are the pidfd of the container's first process (-1 on the side
-// of the runtime), then stdin, stdout and stderr. seccomp and the process of the spec count for start_container only.
-Compiled compile_hook(const oci::Spec& spec, const Place& place, const HostFacts& host, const SeccompProgram* seccomp,
-                      const ExecFacts& facts, const HookCall& call);
+// of the runtime), then stdin, stdout and stderr. The filter and the process of the spec count for start_container
+// only, the options for none.
+Compiled compile_hook(const oci::Spec& spec, const PlanFacts& facts, const ExecFacts& joined, const HookCall& call);
 
 // Whether the container has mounts of its own, in a mount namespace that is new or joined.
 bool has_mount_namespace(const oci::Spec& spec);

@@ -55,21 +55,20 @@ void emit_affinity(Compilation& c) {
 
 }  // namespace
 
-Compiled compile_exec(const oci::Spec& spec, const Place& place, const HostFacts& host, const RunOptions& options,
-                      const SeccompProgram* seccomp, const ExecFacts& facts) {
-  Compilation c{spec, place, host, options, seccomp};
-  c.plan.plan().first_kept_fd = 3 + options.preserve_fds;
+Compiled compile_exec(const oci::Spec& spec, const PlanFacts& facts, const ExecFacts& joined) {
+  Compilation c{spec, facts.place, facts.host, facts.options, facts.filter()};
+  c.plan.plan().first_kept_fd = 3 + facts.options.preserve_fds;
   c.add(steps::DieWithParent{});
   // Else "initial" is that of this process already.
   if (!spec.process->exec_cpu_affinity) emit_all_cpus(c);
-  emit_joins(c, facts);
+  emit_joins(c, joined);
   if (spec.process->terminal) emit_pty(c);
   emit_working_directory(c);
   CapabilitySets sets = emit_privileges(c);
   emit_affinity(c);
   (void)emit_gates(c);
   emit_last_steps(c, sets);
-  c.out.seccomp = seccomp != nullptr;
+  c.out.seccomp = facts.seccomp.has_value();
   c.out.plan = c.plan.finish();
   return std::move(c.out);
 }

@@ -72,6 +72,11 @@ Result<std::string> home_of(int rootfs_fd, uint32_t uid) {
   return home_in_passwd(std::string_view(text).substr(0, used), uid);
 }
 
+Result<std::string> home_in_image(int rootfs_fd, const std::optional<oci::Process>& process) {
+  if (!process || has_home(process->env)) return std::string("/");  // not used
+  return home_of(rootfs_fd, process->user.uid);
+}
+
 Result<std::string> home_in_container(pid_t pid, const oci::Strings& env, uint32_t uid) {
   if (has_home(env)) return std::string("/");  // not used
   UniqueFd root(open(fmt::format("/proc/{}/root", pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));

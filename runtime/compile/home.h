@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,7 +24,10 @@ Result<std::string> home_of(int rootfs_fd, uint32_t uid);
 // Whether an environment has one already: then the image is not read.
 bool has_home(const oci::Strings& env);
 
-// What becomes HOME of a process that joins the container of a process, with this environment.
+// What becomes HOME of a container's process, if it has one.
+Result<std::string> home_in_image(int rootfs_fd, const std::optional<oci::Process>& process);
+
+// The same of a process that joins the container of a process, with this environment.
 Result<std::string> home_in_container(pid_t pid, const oci::Strings& env, uint32_t uid);
 
 // The same from the file's text. Lines that are not seven fields, and homes that are not absolute, are skipped.

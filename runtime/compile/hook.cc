@@ -37,18 +37,18 @@ void emit_stdio(Compilation& c) {
 
 }  // namespace
 
-Compiled compile_hook(const oci::Spec& spec, const Place& place, const HostFacts& host, const SeccompProgram* seccomp,
-                      const ExecFacts& facts, const HookCall& call) {
-  oci::Spec changed = with_hook(spec, call);
+Compiled compile_hook(const oci::Spec& spec, const PlanFacts& facts, const ExecFacts& joined, const HookCall& call) {
+  const oci::Spec hooked = with_hook(spec, call);
   RunOptions options;
   options.init = false;
   bool confined = call.side == HookSide::start_container;
-  Compilation c{changed, place, host, options, confined ? seccomp : nullptr, call.hook.path, call.pointer};
+  const SeccompProgram* filter = confined ? facts.filter() : nullptr;
+  Compilation c{hooked, facts.place, facts.host, options, filter, call.hook.path, call.pointer};
   c.inherits_env = confined && !call.hook.env;
   c.add(steps::DieWithParent{});
   if (call.side != HookSide::runtime) {
     emit_all_cpus(c);
-    emit_joins(c, facts);
+    emit_joins(c, joined);
   }
   emit_stdio(c);  // before the user of the process is to own it
   if (confined) {

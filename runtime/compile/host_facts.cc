@@ -12,7 +12,9 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "namespaces/peers.h"
 #include "runtime/compile/capabilities.h"
+#include "runtime/oci/mount_options.h"
 #include "sys/fd.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
@@ -94,6 +96,20 @@ Result<HostFacts> probe_host() {
   if (getrlimit(RLIMIT_NOFILE, &files) < 0) return fail(errno, "getrlimit");
   facts.open_files = files.rlim_cur;
   facts.most_open_files = files.rlim_max;
+  return facts;
+}
+
+static bool shares_a_bind(const oci::Spec& spec) {
+  return std::any_of(spec.mounts.begin(), spec.mounts.end(), [](const oci::Mount& mount) {
+    const MountOptions options = parse_mount_options(mount.options);
+    return options.bind && (options.propagation & abi::kMsShared) != 0;
+  });
+}
+
+Result<HostFacts> host_for(const oci::Spec& spec, bool no_pivot) {
+  HostFacts facts = TRY(probe_host());
+  if (shares_a_bind(spec)) facts.rejoins_peers = TRY(can_rejoin_peers());
+  if (no_pivot || facts.root_needs_move) facts.kernel_views = TRY(kernel_views_of_host());
   return facts;
 }
 

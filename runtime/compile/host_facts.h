@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/oci/spec.h"
 #include "sys/result.h"
 
 namespace minirun {
@@ -15,12 +16,13 @@ struct HostFacts {
   // Linux 7.0: a mount namespace can be made from the rootfs alone (OPEN_TREE_NAMESPACE), nothing of the host is
   // copied.
   bool open_tree_namespace = false;
-  // Linux 5.15: a mount can be made the peer of another one when it is placed already (MOVE_MOUNT_SET_GROUP). Probed
-  // only by callers that use it: probe_host() leaves it false.
+  // Linux 5.15: a mount can be made the peer of another one when it is placed already (MOVE_MOUNT_SET_GROUP). Probed by
+  // host_for() alone.
   bool rejoins_peers = false;
   // "/" is the initramfs: it has no parent to be moved to, pivot_root(2) answers EINVAL.
   bool root_needs_move = false;
-  // Where a procfs and a sysfs are mounted, when the host's tree is to stay beneath the container's root.
+  // Where a procfs and a sysfs are mounted, when the host's tree is to stay beneath the container's root. By host_for()
+  // too.
   std::vector<std::string> kernel_views{};
   // SELinux is enabled: labels of linux.mountLabel mean something.
   bool selinux = false;
@@ -41,6 +43,9 @@ Result<bool> is_in_user_namespace();
 
 // Takes a few system calls; a file is read only where "/" is in memory, and then only its beginning. Errors as above.
 Result<HostFacts> probe_host();
+
+// The same for a container: also what only some have to know.
+Result<HostFacts> host_for(const oci::Spec& spec, bool no_pivot);
 
 // Whether the root of a mountinfo file (proc_pid_mountinfo(5)) is the kernel's own first mount, of type "rootfs".
 bool root_is_rootfs(std::string_view mountinfo);

@@ -7,6 +7,7 @@
 #include "cgroups/own_name.h"
 #include "runtime/compile/parts.h"
 #include "runtime/compile/resources.h"
+#include "runtime/oci/mount_id_maps.h"
 #include "runtime/oci/mount_options.h"
 #include "sys/kernel_abi.h"
 
@@ -122,9 +123,10 @@ std::string cgroup_path_of(const oci::Spec& spec, const std::string& id) {
 
 namespace {
 
-std::optional<uint32_t> host_uid(const oci::Linux& linux_config, bool user_namespace, uint32_t uid) {
-  if (!user_namespace) return uid;
-  for (const oci::IdMapping& map : linux_config.uid_mappings)
+std::optional<uint32_t> host_uid(const Compilation& c, uint32_t uid) {
+  if (c.find(CLONE_NEWUSER) == nullptr) return uid;
+  const auto& given = c.spec.linux_.uid_mappings;
+  for (const IdMap& map : given.empty() ? c.place.joined_uids : to_id_maps(given))
     if (uid >= map.container_id && uid - map.container_id < map.size) return map.host_id + (uid - map.container_id);
   return std::nullopt;
 }
@@ -141,7 +143,7 @@ std::optional<uint32_t> cgroup_owner(const Compilation& c) {
     writable |= !options.bind && ((options.own.set | options.below.set) & abi::kMountAttrReadonly) == 0;
   }
   if (!writable) return std::nullopt;
-  return host_uid(c.spec.linux_, c.find(CLONE_NEWUSER) != nullptr, c.spec.process->user.uid);
+  return host_uid(c, c.spec.process->user.uid);
 }
 
 }  // namespace

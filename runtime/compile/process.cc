@@ -215,7 +215,8 @@ void emit_working_directory(Compilation& c) {
 void emit_pty(Compilation& c) {
   c.out.terminal = true;
   const oci::Process& process = *c.spec.process;
-  oci::ConsoleSize size = process.console_size.value_or(oci::ConsoleSize{});
+  // The user looks at the window, whatever the config says.
+  oci::ConsoleSize size = c.options.window ? *c.options.window : process.console_size.value_or(oci::ConsoleSize{});
   c.add(steps::Terminal{c.text("/dev/pts"), size.height, size.width, process.user.uid}, "/process/terminal");
   if (c.options.line_ends) c.add(steps::KeepLineEnds{}, "/process/terminal");
 }

@@ -5,13 +5,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <string_view>
 
 #include "runtime/compile/compile.h"
 #include "runtime/compile/home.h"
-#include "runtime/compile/host_facts.h"
 #include "runtime/compile/join_facts.h"
 #include "runtime/container/container.h"
 #include "runtime/hooks/run.h"
@@ -61,13 +61,14 @@ class Runner {
   Result<void> run(size_t index) const;
 
  private:
+  Result<void> take_process_facts();
   std::string working_directory() const;
   UniqueFd state_root() const;
 
   const HookContext& context_;
   const Point& point_;
-  ExecFacts facts_;
-  std::optional<SeccompProgram> seccomp_;
+  ExecFacts joined_;
+  PlanFacts facts_;
   std::string state_;
 };
 
@@ -77,14 +78,26 @@ Result<void> Runner::prepare() {
   pid_t pid = record.init.pid;
   if (point_.side != HookSide::runtime) {
     pid = TRY(innermost_pid(record.init.pid));
-    facts_ = TRY(exec_facts(record.init.pid, context_.init_pidfd, context_.spec));
-    if (point_.side == HookSide::create_container) facts_.chroot = false;  // in the host's tree
+    joined_ = TRY(exec_facts(record.init.pid, context_.init_pidfd, context_.spec));
+    if (point_.side == HookSide::create_container) joined_.chroot = false;  // in the host's tree
   }
-  if (point_.side == HookSide::start_container && context_.spec.linux_.seccomp)
-    seccomp_ = TRY(cached_seccomp(state_root().get(), *context_.spec.linux_.seccomp));
+  facts_.place = {record.id, record.bundle, record.rootfs};
+  facts_.host = TRY(host_of_joined(joined_));
+  if (point_.side == HookSide::start_container) TRY(take_process_facts());
   JsonWriter json;
   append_state(json, record, point_.status, pid);
   state_ = json.take();
+  return {};
+}
+
+// Of hooks that run as the process of the config does.
+Result<void> Runner::take_process_facts() {
+  const auto& process = context_.spec.process;
+  bool inherits = std::any_of(point_.hooks.begin(), point_.hooks.end(), [](const auto& hook) { return !hook.env; });
+  if (process && inherits)
+    facts_.place.home = TRY(home_in_container(context_.record.init.pid, process->env, process->user.uid));
+  if (context_.spec.linux_.seccomp)
+    facts_.seccomp = TRY(cached_seccomp(state_root().get(), context_.spec.linux_.seccomp));
   return {};
 }
 
@@ -103,13 +116,8 @@ std::string Runner::working_directory() const {
 Result<void> Runner::run(size_t index) const {
   const oci::Hook& hook = point_.hooks[index];
   const ContainerRecord& record = context_.record;
-  Place place{record.id, record.bundle, record.rootfs};
-  const auto& process = context_.spec.process;
-  if (point_.side == HookSide::start_container && process && !hook.env)
-    place.home = TRY(home_in_container(record.init.pid, process->env, process->user.uid));
   HookCall call{hook, fmt::format("{}/{}", point_.pointer, index), point_.side, working_directory(), own_environment()};
-  HostFacts host = TRY(host_of_joined(facts_));
-  Compiled compiled = compile_hook(context_.spec, place, host, seccomp_ ? &*seccomp_ : nullptr, facts_, call);
+  Compiled compiled = compile_hook(context_.spec, facts_, joined_, call);
   HookRun run;
   run.plan = &compiled.plan;
   run.path = hook.path;
@@ -121,7 +129,7 @@ Result<void> Runner::run(size_t index) const {
   run.state_fd = context_.state_fd;
   if (point_.side != HookSide::runtime) {
     run.init_pidfd = context_.init_pidfd;
-    run.root_fd = facts_.root.get();
+    run.root_fd = joined_.root.get();
     run.cgroup_fd = context_.cgroup->fd();
     run.serve_listener = context_.serve_listener;
   }
@@ -200,7 +208,7 @@ Result<void> run_recorded_poststop(const Container& container) {
   if (!text.ok() && text.error().code == ENOENT) return {};  // minirun was killed before there was any of it
   std::string json = TRY(std::move(text));
   Bundle config = TRY(parse_config(json));
-  return run_poststop(container, config.spec);
+  return run_poststop(container, *config.spec);
 }
 
 }  // namespace

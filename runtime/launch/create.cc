@@ -31,14 +31,15 @@ Launch::Launch(LaunchRequest request, UniqueFd state_root, Supervisor supervisor
       prepared_(std::move(prepared)),
       hierarchy_(std::move(hierarchy)),
       driver_(driver),
-      announcement_(request_.options.pidfd_socket.empty() ? pidfd_receiver(prepared_.bundle.spec.annotations)
+      announcement_(request_.options.pidfd_socket.empty() ? pidfd_receiver(prepared_.bundle.spec->annotations)
                                                           : request_.options.pidfd_socket,
                     request_.options.pid_file) {}
 
-Result<Launch> Launch::prepare(LaunchRequest request, const std::string& state_root, CgroupDriver driver) {
+Result<Launch> Launch::prepare(LaunchRequest request, Bundle bundle, const std::string& state_root,
+                               CgroupDriver driver) {
   Supervisor supervisor = TRY(Supervisor::begin());  // before the first side effect
   UniqueFd root = TRY(open_state_root(state_root, true));
-  Prepared prepared = TRY(prepare_launch(request, root.get()));
+  Prepared prepared = TRY(prepare_launch(request, std::move(bundle), root.get()));
   Hierarchy hierarchy = TRY(find_hierarchy());
   return Launch(std::move(request), std::move(root), std::move(supervisor), std::move(prepared), std::move(hierarchy),
                 driver);
@@ -49,7 +50,7 @@ Result<OwnedContainer> Launch::begin() {
   OwnedContainer made(new Container{std::move(state), {}, "creating"});
   Container& container = *made;
   container.cgroup.emplace(LimitedCgroup::none());
-  container.config = &prepared_.bundle.spec;
+  container.config = prepared_.bundle.spec.get();
   container.hooked = false;
   TRY(record_intent(container));  // before the first kernel object: see container/state_directory.h
   log_progress("{}: recorded what is about to be made", prepared_.id);
@@ -57,7 +58,7 @@ Result<OwnedContainer> Launch::begin() {
   const std::string& path = container.record.cgroup.path;
   log_progress("{}: cgroup {} with {} writes of limits", prepared_.id, path.empty() ? "none" : path,
                prepared_.compiled.limits.writes.size());
-  container.host_side.emplace(TRY(HostSide::make(prepared_.bundle.spec, container.record.rdt)));
+  container.host_side.emplace(TRY(HostSide::make(*prepared_.bundle.spec, container.record.rdt)));
   if (!request_.create && !request_.detach) TRY(start_watchdog(container));
   return made;
 }
@@ -75,7 +76,7 @@ Result<OwnedContainer> Launch::create() {
 }
 
 Result<void> Launch::start(Container& container) {
-  const auto& process = prepared_.bundle.spec.process;
+  const auto& process = prepared_.bundle.spec->process;
   Child& child = container.process->child();
   Channel channel{child,
                   supervisor_.signals(),
@@ -85,7 +86,7 @@ Result<void> Launch::start(Container& container) {
   GateHandlers on;
   on.terminal = [this](UniqueFd terminal) { return hand_over_terminal(std::move(terminal)); };
   on.gate = [&](Gate gate) { return at_gate(container, gate); };
-  if (prepared_.bundle.spec.linux_.seccomp) on.listener = [&] { return serve_listener(container, child); };
+  if (prepared_.bundle.spec->linux_.seccomp) on.listener = [&] { return serve_listener(container, child); };
   auto started = follow(channel, on);
   if (started.ok()) started = at_end(container);
   if (!started.ok()) announcement_.withdraw();
@@ -93,7 +94,7 @@ Result<void> Launch::start(Container& container) {
 }
 
 Result<void> Launch::record_intent(Container& container) {
-  const oci::Spec& spec = prepared_.bundle.spec;
+  const oci::Spec& spec = *prepared_.bundle.spec;
   ContainerRecord& record = container.record;
   record.id = prepared_.id;
   record.bundle = prepared_.bundle.path;
@@ -120,7 +121,7 @@ Result<void> Launch::record_intent(Container& container) {
 
 // Where the container's cgroup will be, and what is there.
 Result<void> Launch::place(Container& container) {
-  const oci::Spec& spec = prepared_.bundle.spec;
+  const oci::Spec& spec = *prepared_.bundle.spec;
   ContainerRecord& record = container.record;
   if (driver_ == CgroupDriver::systemd) {
     std::string mark = TRY(container.state.mark());
@@ -217,14 +218,14 @@ Result<void> Launch::at_gate(Container& container, Gate gate) {
   TRY(announce(container));                        // engines take it for "created"
   if (prepared_.compiled.start_socket) return {};  // those are for start
   if (gate == Gate::commit && prepared_.compiled.hooks_gate) return {};
-  container.hooked = container.hooked || !prepared_.bundle.spec.hooks.start_container.empty();
+  container.hooked = container.hooked || !prepared_.bundle.spec->hooks.start_container.empty();
   return run_start_container_hooks(hook_context(container));
 }
 
 Result<void> Launch::at_setup(Container& container) {
-  const oci::Hooks& hooks = prepared_.bundle.spec.hooks;
+  const oci::Hooks& hooks = prepared_.bundle.spec->hooks;
   TRY(delegate_cgroup(container));
-  TRY(container.host_side->apply(prepared_.bundle.spec, container.record.init.pid));
+  TRY(container.host_side->apply(*prepared_.bundle.spec, container.record.init.pid));
   container.hooked = !hooks.prestart.empty() || !hooks.create_runtime.empty() || !hooks.create_container.empty();
   TRY(run_setup_hooks(hook_context(container)));
   return turns_->rejoin();  // after whatever hooks mount in there
@@ -233,7 +234,7 @@ Result<void> Launch::at_setup(Container& container) {
 // Below the container's own, which keeps the limits and is the root of the cgroup namespace that is there by now: a
 // process in it would keep the workload from passing controllers on (cgroup-v2.rst, "No Internal Process Constraint").
 Result<void> Launch::delegate_cgroup(const Container& container) {
-  auto name = delegated_cgroup(prepared_.bundle.spec.annotations);
+  auto name = delegated_cgroup(prepared_.bundle.spec->annotations);
   if (!name) return {};
   auto moved = [&]() -> Result<void> {
     const std::string& path = container.record.cgroup.path;
@@ -251,7 +252,7 @@ Result<void> Launch::at_end(Container& container) {
   TRY(announce(container));
   bool waits = prepared_.compiled.start_socket;
   log_progress("{}: {}", prepared_.id, waits ? "waits for start" : "the workload runs");
-  const auto& process = prepared_.bundle.spec.process;
+  const auto& process = prepared_.bundle.spec->process;
   if (waits) return process ? foresee_start(container.record.init.pid, *process) : Result<void>();
   container.hooked = true;  // it has run
   return run_poststart_hooks(hook_context(container));
@@ -261,7 +262,7 @@ Result<void> Launch::run_restore_hooks(Container& container, pid_t pid) {
   UniqueFd pidfd = TRY(open_pidfd(pid));
   container.record.init = TRY(ProcessIdentity::of(pid, pidfd.get()));
   TRY(container.state.write(container.record));
-  const oci::Hooks& hooks = prepared_.bundle.spec.hooks;
+  const oci::Hooks& hooks = prepared_.bundle.spec->hooks;
   container.hooked = !hooks.prestart.empty() || !hooks.create_runtime.empty();
   return minirun::run_restore_hooks(hook_context(container));
 }
@@ -283,7 +284,7 @@ Result<void> Launch::hand_over_terminal(UniqueFd terminal) {
 
 // All that creating means is done by now (runtime.md, "Lifecycle").
 Result<void> Launch::serve_listener(const Container& container, Child& child) {
-  SeccompAgent agent = TRY(SeccompAgent::connect(*prepared_.bundle.spec.linux_.seccomp));
+  SeccompAgent agent = TRY(SeccompAgent::connect(*prepared_.bundle.spec->linux_.seccomp));
   return agent.serve(child, container.record, "created", child.pid, supervisor_.signals());
 }
 
@@ -292,7 +293,7 @@ Result<void> Launch::announce(const Container& container) {
 }
 
 HookContext Launch::hook_context(const Container& container) {
-  return {prepared_.bundle.spec,
+  return {*prepared_.bundle.spec,
           container.record,
           container.state.fd(),
           supervisor_.signals(),

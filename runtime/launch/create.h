@@ -22,7 +22,8 @@ namespace minirun {
 class Launch {
  public:
   // Everything that is decided before the first side effect. Signals are held from here on.
-  static Result<Launch> prepare(LaunchRequest request, const std::string& state_root, CgroupDriver driver);
+  static Result<Launch> prepare(LaunchRequest request, Bundle bundle, const std::string& state_root,
+                                CgroupDriver driver);
 
   // A container whose first process is recorded, and at work on its steps: other commands find it from here on.
   Result<OwnedContainer> create();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that a run decides before the first side effect: the bundle read and judged, the plan compiled.
+// Everything that a run decides before the first side effect: the facts gathered, the plan compiled.
 #pragma once
 
 #include <string>
@@ -18,9 +18,9 @@ struct Prepared {
 };
 
 // state_root: where compiled seccomp filters are kept. With create a process in config.json is needed by start only.
-Result<Prepared> prepare_launch(const LaunchRequest& request, int state_root);
+Result<Prepared> prepare_launch(const LaunchRequest& request, Bundle bundle, int state_root);
 
 // What `run` of the bundle would do on this host, for `minirun plan`.
-Result<Prepared> prepare_plan(const std::string& bundle, bool init);
+Result<Prepared> prepare_plan(Bundle bundle, bool init);
 
 }  // namespace minirun

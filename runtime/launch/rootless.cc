@@ -11,7 +11,6 @@
 
 #include "namespaces/id_map.h"
 #include "runtime/diagnosis/remedy.h"
-#include "runtime/oci/bundle.h"
 #include "runtime/oci/mount_id_maps.h"
 #include "sys/file.h"
 #include "sys/pipe.h"
@@ -123,16 +122,18 @@ std::string rootless_problem(const oci::Spec& spec, uint32_t uid, uint32_t gid) 
   return "";
 }
 
-Result<bool> enter_user_namespace(const std::string& bundle) {
+Result<bool> enter_user_namespace(Bundle* bundle) {
   if (geteuid() == 0) return false;
-  Bundle loaded = TRY(load_bundle(bundle));
-  std::string problem = rootless_problem(loaded.spec, geteuid(), getegid());
+  const oci::Spec& spec = *bundle->spec;
+  std::string problem = rootless_problem(spec, geteuid(), getegid());
   if (!problem.empty()) return fail(ErrorKind::config, "config.json: {}", problem);
-  const oci::Namespace& user = *user_namespace(loaded.spec);
-  auto entered = enter(loaded.spec, user);
-  if (entered.ok()) return true;
-  Error error = wrap(entered.error(), "/linux/namespaces");
-  return with_remedy(error, {.what = kClone, .code = error.code, .text = error.message});
+  auto entered = enter(spec, *user_namespace(spec));
+  if (!entered.ok()) {
+    Error error = wrap(entered.error(), "/linux/namespaces");
+    return with_remedy(error, {.what = kClone, .code = error.code, .text = error.message});
+  }
+  TRY(reopen_rootfs(bundle));
+  return true;
 }
 
 }  // namespace minirun

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "runtime/oci/spec.h"
+#include "runtime/oci/bundle.h"
 #include "sys/result.h"
 
 namespace minirun {
@@ -15,9 +15,9 @@ namespace minirun {
 // It needs a user namespace, and a new one has to map its root to the user: what minirun writes is the user's then.
 std::string rootless_problem(const oci::Spec& spec, uint32_t uid, uint32_t gid);
 
-// For root: does nothing, false. For others: reads the bundle's config.json and moves this process into the container's
-// user namespace, a new one or that of its path, as its root, and into a mount namespace of its own. To be called
-// before anything is opened, as descriptors of the old mount namespace cannot be cloned from the new one.
-Result<bool> enter_user_namespace(const std::string& bundle);
+// For root: does nothing, false. For others: moves this process into the container's user namespace, a new one or that
+// of its path, as its root, and into a mount namespace of its own. Descriptors of the old mount namespace cannot be
+// cloned from the new one: the bundle's are opened anew, and the caller opens others only after this.
+Result<bool> enter_user_namespace(Bundle* bundle);
 
 }  // namespace minirun

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <iterator>
 
+#include "runtime/oci/config_error.h"
 #include "runtime/oci/parse.h"
 #include "runtime/oci/validate.h"
 #include "runtime/text/json.h"
@@ -87,7 +88,7 @@ static Result<Bundle> judge(std::string_view text, int dir) {
   Bundle bundle;
   bundle.rootfs = judge_rootfs(dir, parsed.spec, &problems);
   if (!problems.empty()) return as_error(**document, problems);
-  bundle.spec = std::move(parsed.spec);
+  bundle.spec = std::make_unique<const oci::Spec>(std::move(parsed.spec));
   bundle.unknown = std::move(parsed.unknown);
   bundle.warnings = std::move(findings.warnings);
   return bundle;
@@ -106,8 +107,20 @@ Result<Bundle> load_bundle(const std::string& path) {
   Bundle bundle = TRY(judge(*text, dir.get()));
   bundle.text = std::move(text).value();
   bundle.path = absolute;
-  bundle.dir = std::move(dir);
   return bundle;
+}
+
+Result<void> reopen_rootfs(Bundle* bundle) {
+  UniqueFd dir = TRY(open_at(AT_FDCWD, bundle->path, O_PATH | O_DIRECTORY));
+  auto rootfs = open_rootfs(dir.get(), *bundle->spec->root);
+  if (!rootfs.ok()) return config_error("/root/path", rootfs.error().text());
+  bundle->rootfs = std::move(rootfs).value();
+  return {};
+}
+
+std::string rootfs_path(const Bundle& bundle) {
+  const std::string& path = bundle.spec->root->path;
+  return path.starts_with('/') ? path : bundle.path + "/" + path;
 }
 
 Result<UniqueFd> open_rootfs(int bundle_dir, const oci::Root& root) {

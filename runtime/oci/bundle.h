@@ -2,6 +2,7 @@
 // A bundle: the directory with config.json and, as a rule, the rootfs (runtime-spec, bundle.md).
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,12 +14,11 @@
 namespace minirun {
 
 struct Bundle {
-  std::string path;                  // absolute, without symbolic links
-  UniqueFd dir;                      // O_PATH
-  UniqueFd rootfs;                   // open_rootfs() of spec.root
-  std::string text;                  // of config.json
-  oci::Spec spec;                    // validated
-  std::vector<std::string> unknown;  // pointers of unknown properties: for the debug log
+  std::string path;                       // absolute, without symbolic links
+  UniqueFd rootfs;                        // open_rootfs() of spec->root
+  std::string text;                       // of config.json
+  std::unique_ptr<const oci::Spec> spec;  // validated: whatever is derived from it lies elsewhere
+  std::vector<std::string> unknown;       // pointers of unknown properties: for the debug log
   Problems warnings;
 };
 
@@ -28,8 +28,14 @@ struct Bundle {
 // A config.json that is not a regular file, or of more than kMaxJsonBytes, is refused without being read.
 Result<Bundle> load_bundle(const std::string& path);
 
-// The same for text that is there already; `dir`, `rootfs`, `text` and `path` of the result are empty.
+// The same for text that is there already; `rootfs`, `text` and `path` of the result are empty.
 Result<Bundle> parse_config(std::string_view text);
+
+// Opens the rootfs once more: in another mount namespace than the one that the bundle was loaded in.
+Result<void> reopen_rootfs(Bundle* bundle);
+
+// Of the rootfs, absolute: for people, and for config.json's relative paths.
+std::string rootfs_path(const Bundle& bundle);
 
 // Opens the root filesystem (O_PATH), from the bundle where the path is relative. It must be a directory and not a
 // symbolic link, as its last part may be exchanged between this check and the mount.

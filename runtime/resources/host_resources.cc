@@ -9,10 +9,6 @@
 
 namespace minirun {
 
-bool has_host_side(const oci::Spec& spec) {
-  return spec.linux_.intel_rdt.has_value() || !spec.linux_.net_devices.empty();
-}
-
 Result<RdtRecord> survey_host_side(const oci::Spec& spec, const std::string& id) {
   if (!spec.linux_.intel_rdt) return RdtRecord{};
   UniqueFd root = TRY(open_resctrl());

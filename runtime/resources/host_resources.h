@@ -19,9 +19,6 @@
 
 namespace minirun {
 
-// Whether the container has to wait for HostSide::apply() before its workload may run.
-bool has_host_side(const oci::Spec& spec);
-
 // All that can be known to be wrong before anything is made. An empty record when the config asks for nothing.
 Result<RdtRecord> survey_host_side(const oci::Spec& spec, const std::string& id);
 

@@ -16,6 +16,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "runtime/text/log.h"
 #include "runtime/text/version.h"
 #include "sys/directory.h"
 #include "sys/file.h"
@@ -208,6 +209,14 @@ Result<SeccompProgram> cached_seccomp(int state_root_fd, const oci::Seccomp& sec
   // A cache that cannot be written (full, read-only) costs time, nothing else.
   (void)replace_file(cache.get(), name, encode(key, program), 0600);
   return program;
+}
+
+Result<std::optional<SeccompProgram>> cached_seccomp(int state_root_fd, const std::optional<oci::Seccomp>& seccomp) {
+  if (!seccomp) return std::optional<SeccompProgram>();
+  SeccompProgram program = TRY(cached_seccomp(state_root_fd, *seccomp));
+  for (const std::string& name : program.skipped_syscalls)
+    log_debug("config.json: /linux/seccomp: system call {} is not known, no rule was made", name);
+  return std::optional(std::move(program));
 }
 
 }  // namespace minirun

@@ -3,6 +3,7 @@
 // calls, more than all the rest of a container's start.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "runtime/seccomp/filter.h"
@@ -16,6 +17,9 @@ namespace minirun {
 //
 // state_root_fd: a directory that only this user can write to; -1: no cache.
 Result<SeccompProgram> cached_seccomp(int state_root_fd, const oci::Seccomp& seccomp);
+
+// The same of a config that may have no such section. System calls that no rule was made for go to the debug log.
+Result<std::optional<SeccompProgram>> cached_seccomp(int state_root_fd, const std::optional<oci::Seccomp>& seccomp);
 
 constexpr unsigned kMaxCachedFilters = 64;
 

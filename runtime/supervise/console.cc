@@ -37,6 +37,13 @@ std::optional<winsize> caller_window_size() {
   return std::nullopt;
 }
 
+std::optional<oci::ConsoleSize> first_console_size(const std::optional<oci::Process>& process, bool relayed) {
+  if (!relayed || !process || !process->terminal) return std::nullopt;
+  auto window = caller_window_size();
+  if (!window) return std::nullopt;
+  return oci::ConsoleSize{window->ws_row, window->ws_col};
+}
+
 bool keeps_line_ends(const std::string& console_socket) {
   return console_socket.empty() && isatty(STDOUT_FILENO) == 0;
 }

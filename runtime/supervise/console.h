@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "runtime/oci/spec.h"
 #include "sys/fd.h"
 #include "sys/result.h"
 
@@ -19,6 +20,10 @@ Result<void> check_console(bool terminal, bool detach, const std::string& consol
 // Window size of the first of minirun's stdin, stdout and stderr that is a terminal and has one. In the foreground it
 // goes before consoleSize of the configuration: the user looks at this window.
 std::optional<winsize> caller_window_size();
+
+// The size that the terminal of a process is born with, if it has one and minirun relays it: set later, a quick
+// workload would see another one first.
+std::optional<oci::ConsoleSize> first_console_size(const std::optional<oci::Process>& process, bool relayed);
 
 // Whether a container's terminal is to leave "\n" as it is, instead of making the "\r\n" of it that a screen needs: its
 // output goes to minirun's stdout, which is a file or a pipe. With a console socket the terminal is its owner's to set

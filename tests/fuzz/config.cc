@@ -62,11 +62,8 @@ HostFacts made_up_host(bool newest, bool ordinary) {
   return host;
 }
 
-void compile_one(const oci::Spec& spec, const HostFacts& host, const RunOptions& options, const SeccompProgram* seccomp,
-                 bool print) {
-  Place place{"fuzz", "/bundle", "/bundle/rootfs", "/root"};
-  place.mount_links.resize(spec.mounts.size());
-  auto compiled = compile(spec, place, host, options, seccomp);
+void compile_one(const oci::Spec& spec, const PlanFacts& facts, bool print) {
+  auto compiled = compile(spec, facts);
   if (!compiled.ok()) {
     HOLDS(!compiled.error().text().empty(), "");
     return;
@@ -86,19 +83,21 @@ FUZZ(input) {
   using namespace minirun;
   auto bundle = parse_config(input.rest());
   if (!bundle.ok()) return check_refusal(bundle.error());
-  const oci::Spec& spec = bundle->spec;
-  std::optional<SeccompProgram> seccomp;
+  const oci::Spec& spec = *bundle->spec;
+  PlanFacts facts{{"fuzz", "/bundle", "/bundle/rootfs", "/root"}, made_up_host(true, false)};
+  facts.place.mount_links.resize(spec.mounts.size());
   if (spec.linux_.seccomp) {
     auto program = compile_seccomp(*spec.linux_.seccomp);
     if (!program.ok()) return;
-    seccomp = std::move(program).value();
+    facts.seccomp = std::move(program).value();
   }
-  RunOptions options;
-  options.create = !spec.process;
-  compile_one(spec, made_up_host(true, false), options, seccomp ? &*seccomp : nullptr, true);
-  options.init = !options.init;
-  options.no_pivot = true;
-  compile_one(spec, made_up_host(false, false), options, seccomp ? &*seccomp : nullptr, false);
-  options.detach = true;
-  compile_one(spec, made_up_host(false, true), options, seccomp ? &*seccomp : nullptr, false);
+  facts.options.create = !spec.process;
+  compile_one(spec, facts, true);
+  facts.options.init = !facts.options.init;
+  facts.options.no_pivot = true;
+  facts.host = made_up_host(false, false);
+  compile_one(spec, facts, false);
+  facts.options.detach = true;
+  facts.host = made_up_host(false, true);
+  compile_one(spec, facts, false);
 }

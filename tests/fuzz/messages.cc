@@ -57,9 +57,9 @@ std::string sound_image() {
   spec.process->cwd = "/";
   spec.process->args = {"/bin/true"};
   for (int type : {CLONE_NEWPID, CLONE_NEWNS}) spec.linux_.namespaces.push_back({static_cast<uint32_t>(type), ""});
-  RunOptions options;
-  options.create = true;
-  auto compiled = compile(spec, {"id", "/b", "/b/rootfs"}, HostFacts{}, options, nullptr);
+  PlanFacts facts{{"id", "/b", "/b/rootfs"}, {}};
+  facts.options.create = true;
+  auto compiled = compile(spec, facts);
   return serialize(compiled->plan, std::vector<int>(compiled->plan.slots.size(), 3), 4);
 }
 

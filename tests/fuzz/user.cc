@@ -61,11 +61,12 @@ FUZZ(input) {
   command.arguments = {"/bin/id"};
   command.user = input.part('\n');
   while (!input.empty() && command.additional_gids.size() < 20) command.additional_gids.emplace_back(input.part('\n'));
-  auto process = exec_process(command, container());
-  HOLDS(process.ok() == is_sound(command), command.user);
-  if (!process.ok()) return;
-  check_user(process->user, command.user);
-  HOLDS(process->user.additional_gids.size() == command.additional_gids.size(), command.user);
+  auto spec = exec_spec(command, container());
+  HOLDS(spec.ok() == is_sound(command), command.user);
+  if (!spec.ok()) return;
+  const oci::User& user = spec->process->user;
+  check_user(user, command.user);
+  HOLDS(user.additional_gids.size() == command.additional_gids.size(), command.user);
   for (size_t i = 0; i < command.additional_gids.size(); ++i)
-    HOLDS(process->user.additional_gids[i] == id_of(command.additional_gids[i]), command.additional_gids[i]);
+    HOLDS(user.additional_gids[i] == id_of(command.additional_gids[i]), command.additional_gids[i]);
 }

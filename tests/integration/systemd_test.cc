@@ -151,8 +151,10 @@ TEST_F(SystemdCgroup, StateOfRootOfAUserNamespaceIsTheUsers) {
   make_folders(folder);
   StartOptions options;
   options.env.emplace_back("XDG_RUNTIME_DIR=" + folder);
-  // The state root is made before the bundle is looked for.
-  const std::vector<std::string> run = {minirun({})[0], "run", "--bundle", "/nonexistent", id()};
+  Bundle bundle;  // one that fails when the state root is made
+  bundle.config.erase("process");
+  bundle.write();
+  const std::vector<std::string> run = {minirun({})[0], "run", "--bundle", bundle.path(), id()};
   EXPECT_EQ(Running(run, options).finish().code, 1);
   EXPECT_NE(access((folder + "/minirun").c_str(), F_OK), 0);
   EXPECT_EQ(rmdir("/run/minirun"), 0) << "that of the host's root";

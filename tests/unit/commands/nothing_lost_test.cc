@@ -45,18 +45,17 @@ std::string consequences(const json& config) {
   Findings findings = validate(parsed.spec);
   for (const Problems& problems : {findings.problems, findings.warnings})
     for (const Problem& problem : problems) text += problem.pointer + ": " + problem.message + "\n";
-  HostFacts host;
-  host.capabilities = (uint64_t{1} << 41) - 1;
-  std::optional<SeccompProgram> filter;
+  PlanFacts facts{{"id", "/bundle", "/bundle/rootfs", "/"}, {}};
+  facts.host.capabilities = (uint64_t{1} << 41) - 1;
   if (parsed.spec.linux_.seccomp) {
     auto made = compile_seccomp(*parsed.spec.linux_.seccomp);
     if (!made.ok()) return text + made.error().text();
-    filter = std::move(made).value();
-    text += std::string(reinterpret_cast<const char*>(filter->filter.data()),
-                        filter->filter.size() * sizeof filter->filter[0]);
-    text += std::to_string(filter->flags);
+    facts.seccomp = std::move(made).value();
+    text += std::string(reinterpret_cast<const char*>(facts.seccomp->filter.data()),
+                        facts.seccomp->filter.size() * sizeof facts.seccomp->filter[0]);
+    text += std::to_string(facts.seccomp->flags);
   }
-  auto compiled = compile(parsed.spec, {"id", "/bundle", "/bundle/rootfs", "/"}, host, {}, filter ? &*filter : nullptr);
+  auto compiled = compile(parsed.spec, facts);
   if (!compiled.ok()) return text + compiled.error().text();
   text += plan_text(*compiled);
   for (const bpf_insn& instruction : compiled->device_filter)

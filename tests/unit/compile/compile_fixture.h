@@ -41,10 +41,15 @@ class CompileTest : public ::testing::Test {
  protected:
   CompileTest() { host.capabilities = (uint64_t{1} << 41) - 1; }
 
+  PlanFacts facts() const {
+    PlanFacts facts{{"test", "/bundle", "/bundle/rootfs", "/home/user", links}, host, options};
+    if (seccomp != nullptr) facts.seccomp = *seccomp;
+    return facts;
+  }
+
   // The steps as describe() tells them. A failure is one line: its text.
   std::vector<std::string> lines() {
-    auto result =
-        minirun::compile(spec, {"test", "/bundle", "/bundle/rootfs", "/home/user", links}, host, options, seccomp);
+    auto result = minirun::compile(spec, facts());
     if (!result.ok()) return {result.error().text()};
     compiled = std::move(result).value();
     std::vector<std::string> out;

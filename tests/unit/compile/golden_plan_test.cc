@@ -45,7 +45,7 @@ std::string plan_of(const std::string& bundle) {
   auto parsed = parse_config(*text);
   if (!parsed.ok()) return parsed.error().text();
   Place place{bundle, "/bundles/" + bundle, "/bundles/" + bundle + "/rootfs", "/root"};
-  auto compiled = compile(parsed->spec, place, made_up_host(), RunOptions{}, nullptr);
+  auto compiled = compile(*parsed->spec, {place, made_up_host()});
   return compiled.ok() ? plan_text(*compiled) : compiled.error().text();
 }
 

@@ -27,9 +27,9 @@ class RunHook : public ::testing::Test {
     return run_as_it_is(timeout);
   }
   Result<void> run_as_it_is(std::optional<unsigned> timeout = {}) {
-    Place place{"test", folder_.path(), "/"};
+    PlanFacts facts{{"test", folder_.path(), "/"}, {}};
     HookCall call{hook_, "/hooks/poststop/0", HookSide::runtime, folder_.path()};
-    Compiled compiled = compile_hook(small_spec(), place, HostFacts(), nullptr, ExecFacts(), call);
+    Compiled compiled = compile_hook(small_spec(), facts, ExecFacts(), call);
     HookRun run;
     run.plan = &compiled.plan;
     run.path = hook_.path;
@@ -202,9 +202,9 @@ TEST_F(RunHook, WithoutAFolderForItsOutputOnlyTheOtherIsTold) {
 class CompileHook : public CompileTest {
  protected:
   std::vector<std::string> hook_lines(const oci::Hook& hook, HookSide side) {
-    ExecFacts facts{CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS, true};
+    ExecFacts joined{CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS, true};
     HookCall call{hook, "/hooks/x/0", side, "/cwd"};
-    compiled = compile_hook(spec, {"test", "/bundle", "/bundle/rootfs"}, host, seccomp, facts, call);
+    compiled = compile_hook(spec, facts(), joined, call);
     std::vector<std::string> out;
     for (uint32_t i = 0; i < compiled.plan.steps.size(); i++) out.push_back(describe(compiled.plan, i));
     return out;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <chrono>
+#include <type_traits>
 
 #include "sys/file.h"
 #include "tests/support/config_edit.h"
@@ -40,13 +41,14 @@ class LoadBundle : public ::testing::Test {
   UniqueFd dir_;
 };
 
+static_assert(std::is_same_v<decltype(*Bundle::spec), const oci::Spec&>, "nothing changes what is validated");
+
 TEST_F(LoadBundle, ReadsAndValidates) {
   write(with(kSmallConfig, "/typo", "1"));
   auto bundle = load_bundle(path_ + "/../" + path_.substr(5));
   ASSERT_TRUE(bundle.ok()) << bundle.error().text();
   EXPECT_EQ(bundle->path, path_) << "absolute and plain";
-  EXPECT_TRUE(bundle->dir);
-  EXPECT_EQ(bundle->spec.process->args, oci::Strings{"/bin/true"});
+  EXPECT_EQ(bundle->spec->process->args, oci::Strings{"/bin/true"});
   EXPECT_EQ(bundle->unknown, std::vector<std::string>{"/typo"});
 }
 

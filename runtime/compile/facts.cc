@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/compile/facts.h"
+
+#include <climits>
+#include <cstdlib>
+#include <utility>
+
+#include "runtime/compile/home.h"
+#include "runtime/compile/host_facts.h"
+#include "runtime/compile/joined_namespaces.h"
+#include "runtime/compile/labels.h"
+#include "runtime/compile/mount_links.h"
+#include "runtime/seccomp/cache.h"
+
+namespace minirun {
+
+static std::string real_path(const std::string& path) {
+  char real[PATH_MAX];
+  return realpath(path.c_str(), real) == nullptr ? "" : real;
+}
+
+Result<PlanFacts> gather_facts(const Bundle& bundle, const std::string& id, const RunOptions& options, int state_root) {
+  const oci::Spec& spec = *bundle.spec;
+  PlanFacts facts{{id, bundle.path, rootfs_path(bundle)}, {}, options};
+  TRY(check_joined_namespaces(spec));
+  facts.host = TRY(host_for(spec, options.no_pivot));
+  // minirun is in it already, and found out what it has when it probed the host.
+  NamespaceIds joined = options.entered ? NamespaceIds{} : TRY(joined_user_namespace(spec));
+  facts.host.setgroups_denied |= joined.setgroups_denied;
+  facts.place.joined_uids = std::move(joined.uids);
+  if (spec.process) TRY(check_labels(*spec.process));
+  facts.seccomp = TRY(cached_seccomp(state_root, spec.linux_.seccomp));
+  facts.place.home = TRY(home_in_image(bundle.rootfs.get(), spec.process));
+  facts.place.mount_links = mount_links(spec, bundle.path);
+  facts.place.real_rootfs = real_path(facts.place.rootfs);
+  facts.place.outside = namespaces_outside(spec);
+  return facts;
+}
+
+}  // namespace minirun
