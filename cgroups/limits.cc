@@ -43,9 +43,15 @@ class Planner {
   LimitPlan plan_;
 };
 
+Error refused_limit(const std::string& origin, const std::string& why) {
+  Error error = fail(ErrorKind::config, EINVAL, "{}: {}", origin, why);
+  error.change_details().pointer = origin;
+  return error;
+}
+
 Result<void> refuse_negative(const std::optional<int64_t>& value, const char* origin) {
   if (value.value_or(0) < -1)
-    return fail(ErrorKind::config, EINVAL, "{}: {} is out of range (-1 means no limit)", origin, *value);
+    return refused_limit(origin, fmt::format("{} is out of range (-1 means no limit)", *value));
   return {};
 }
 
@@ -58,12 +64,12 @@ Result<void> plan_swap(Planner& planner, int64_t limit, int64_t swap) {
     return {};
   }
   if (limit <= 0)
-    return fail(ErrorKind::config, EINVAL, "{}: {} counts memory and swap together, so it needs a memory limit too",
-                origin, swap);
+    return refused_limit(origin,
+                         fmt::format("{} counts memory and swap together, so it needs a memory limit too", swap));
   if (swap < limit)
-    return fail(ErrorKind::config, EINVAL,
-                "{}: {} counts memory and swap together, so it cannot be less than the memory limit {}", origin, swap,
-                limit);
+    return refused_limit(
+        origin,
+        fmt::format("{} counts memory and swap together, so it cannot be less than the memory limit {}", swap, limit));
   Write& write = planner.limit("memory.swap.max", std::to_string(swap - limit), origin);
   write.may_be_missing = swap == limit;  // a kernel without swap accounting (CONFIG_SWAP) swaps nothing
   return {};
@@ -107,7 +113,7 @@ void plan_quota(Planner& planner, const CpuLimits& cpu) {
 Result<void> plan_cpu(Planner& planner, const CpuLimits& cpu) {
   int64_t idle = cpu.idle.value_or(0);
   if (idle != 0 && idle != 1)
-    return fail(ErrorKind::config, EINVAL, "/linux/resources/cpu/idle: {} is neither 0 nor 1", idle);
+    return refused_limit("/linux/resources/cpu/idle", fmt::format("{} is neither 0 nor 1", idle));
   // Before the weight: while cpu.idle is 1 the kernel refuses a weight (idle is the lowest one), and leaving it sets
   // the weight back to its default.
   if (idle == 1) planner.limit("cpu.idle", "1", "/linux/resources/cpu/idle");
@@ -118,8 +124,8 @@ Result<void> plan_cpu(Planner& planner, const CpuLimits& cpu) {
   plan_quota(planner, cpu);
   if (uint64_t burst = cpu.burst.value_or(0); burst != 0) {
     if (cpu.quota.value_or(0) > 0 && burst > static_cast<uint64_t>(*cpu.quota))
-      return fail(ErrorKind::config, EINVAL, "/linux/resources/cpu/burst: {} is more than the quota {}", burst,
-                  *cpu.quota);
+      return refused_limit("/linux/resources/cpu/burst",
+                           fmt::format("{} is more than the quota {}", burst, *cpu.quota));
     planner.limit("cpu.max.burst", std::to_string(burst),
                   "/linux/resources/cpu/burst");  // after the quota that bounds it
   } else if (cpu.burst) {
@@ -135,7 +141,7 @@ Result<void> plan_cpu(Planner& planner, const CpuLimits& cpu) {
 
 // The scheduler decides which of the two files counts: BFQ has its own, with the scale of cgroup v1.
 Result<void> plan_io_weight(Planner& planner, const std::string& device, uint16_t weight, const std::string& origin) {
-  if (weight < 10 || weight > 1000) return fail(ErrorKind::config, EINVAL, "{}: {} is not in 10..1000", origin, weight);
+  if (weight < 10 || weight > 1000) return refused_limit(origin, fmt::format("{} is not in 10..1000", weight));
   Write& write = planner.limit("io.bfq.weight", fmt::format("{}{}", device, weight), origin);
   write.fallback_file = "io.weight";
   write.fallback_value = fmt::format("{}{}", device, io_weight_from_blkio(weight));
@@ -197,8 +203,7 @@ Result<void> plan_hugepages(Planner& planner, const std::vector<HugepageLimit>& 
     const HugepageLimit& huge = hugepages[i];
     std::string origin = fmt::format("/linux/resources/hugepageLimits/{}", i);
     if (!is_page_size(huge.page_size))
-      return fail(ErrorKind::config, EINVAL, "{}: page size \"{}\" is not like 64KB, 2MB or 1GB", origin,
-                  huge.page_size);
+      return refused_limit(origin, fmt::format("page size \"{}\" is not like 64KB, 2MB or 1GB", huge.page_size));
     std::string limit = std::to_string(huge.limit_bytes);
     planner.limit("hugetlb." + huge.page_size + ".max", limit, origin);
     // Limiting what is reserved makes mmap(2) fail instead of a later access end in SIGBUS; Linux 5.7.
@@ -211,12 +216,11 @@ Result<void> plan_rdma(Planner& planner, const std::vector<RdmaLimit>& limits) {
   for (const RdmaLimit& rdma : limits) {
     std::string origin = "/linux/resources/rdma/" + rdma.device;
     if (rdma.device.empty() || rdma.device.find_first_of(" \n=") != std::string::npos)
-      return fail(ErrorKind::config, EINVAL, "{}: not the name of a device", origin);
+      return refused_limit(origin, "not the name of a device");
     std::string value = rdma.device;
     if (rdma.hca_handles) value += fmt::format(" hca_handle={}", *rdma.hca_handles);
     if (rdma.hca_objects) value += fmt::format(" hca_object={}", *rdma.hca_objects);
-    if (value == rdma.device)
-      return fail(ErrorKind::config, EINVAL, "{}: neither hcaHandles nor hcaObjects is given", origin);
+    if (value == rdma.device) return refused_limit(origin, "neither hcaHandles nor hcaObjects is given");
     planner.limit("rdma.max", value, origin);
   }
   return {};
@@ -233,8 +237,7 @@ bool is_limit_file(std::string_view file) {
 Result<void> plan_unified(Planner& planner, const std::vector<std::pair<std::string, std::string>>& unified) {
   for (const auto& [file, content] : unified) {
     std::string origin = "/linux/resources/unified/" + file;
-    if (!is_limit_file(file))
-      return fail(ErrorKind::config, EINVAL, "{}: not the name of a limit file of a cgroup", origin);
+    if (!is_limit_file(file)) return refused_limit(origin, "not the name of a limit file of a cgroup");
     for (size_t start = 0; start < content.size();) {
       size_t end = std::min(content.find('\n', start), content.size());
       if (end > start) planner.limit(file, content.substr(start, end - start), origin);

@@ -43,7 +43,11 @@ Result<UniqueFd> open_tree_in_copy(const std::string& path, unsigned flags) {
   if (pid < 0) return fail(static_cast<int>(-pid), "clone3 with a copy of the mount namespace");
   while (waitpid(static_cast<pid_t>(pid), nullptr, __WALL) < 0 && errno == EINTR) {
   }
-  if (opening.result < 0) return fail(static_cast<int>(-opening.result), "source {}", path);
+  if (opening.result < 0) {
+    Error error = fail(static_cast<int>(-opening.result), "source {}", path);
+    error.change_details().call = "open_tree";
+    return error;
+  }
   return UniqueFd(static_cast<int>(opening.result));
 }
 

@@ -146,6 +146,8 @@ std::string describe(const Plan& plan, uint32_t step);
 std::string describe(const Source& source);
 // What the step is about: a path of the container, or in /proc. "" where it is about none.
 std::string path_of(const Plan& plan, uint32_t step);
+// The type of the filesystem that the step mounts anew, or "".
+std::string filesystem_of(const Plan& plan, uint32_t step);
 // The step with where it comes from: "/mounts/3: mount tmpfs on ...".
 std::string told_step(const Plan& plan, uint32_t step);
 std::string_view op_name(Op op);

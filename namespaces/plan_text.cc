@@ -251,6 +251,11 @@ std::string describe(const Plan& plan, uint32_t step) {
   return sentence_of(plan, step).take();
 }
 
+std::string filesystem_of(const Plan& plan, uint32_t step) {
+  const auto* mount = get_if<steps::MountNew>(plan.steps[step]);
+  return mount == nullptr ? "" : plan.data.c_str() + (mount->filesystem.at - kDataOffset);
+}
+
 std::string path_of(const Plan& plan, uint32_t step) {
   return sentence_of(plan, step).take_path();
 }

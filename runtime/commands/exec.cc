@@ -26,6 +26,7 @@
 #include "runtime/launch/gates.h"
 #include "runtime/launch/seccomp_agent.h"
 #include "runtime/oci/bundle.h"
+#include "runtime/oci/config_error.h"
 #include "runtime/resources/host_resources.h"
 #include "runtime/resources/systemd_scope.h"
 #include "runtime/seccomp/cache.h"
@@ -172,7 +173,8 @@ Result<void> set_initial_affinity(const oci::Process& process) {
   if (!process.exec_cpu_affinity || !process.exec_cpu_affinity->initial) return {};
   std::vector<uint64_t> mask = cpu_mask(*process.exec_cpu_affinity->initial);
   if (syscall(SYS_sched_setaffinity, 0, mask.size() * sizeof mask[0], mask.data()) < 0)
-    return fail(errno, "/process/execCPUAffinity/initial: run on CPUs {}", *process.exec_cpu_affinity->initial);
+    return at_property("/process/execCPUAffinity/initial",
+                       fail(errno, "run on CPUs {}", *process.exec_cpu_affinity->initial));
   return {};
 }
 

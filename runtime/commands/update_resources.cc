@@ -283,9 +283,9 @@ std::string below_usage(const UpdateCommand& command, const oci::Resources& reso
 }
 
 Error name_as_given(Error error, const UpdateCommand& command, const std::string& file) {
-  if (!error.message.starts_with(kBase)) return error;
-  size_t end = std::min(error.message.find_first_of(": "), error.message.size());
-  error.message.replace(0, end, given_as(error.message.substr(0, end), command, file));
+  const std::string pointer = error.details().pointer;
+  if (pointer.starts_with(kBase) && error.message.starts_with(pointer))
+    error.message.replace(0, pointer.size(), given_as(pointer, command, file));
   return error;
 }
 

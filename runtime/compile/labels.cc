@@ -78,12 +78,11 @@ static Error refused_label(const char* pointer, const std::string& label, const 
   return error;
 }
 
-std::optional<Error> label_error(const oci::Process& process, const std::string& told, int code) {
-  auto is_of = [&](const char* pointer) { return told.starts_with(fmt::format("{}: ", pointer)); };
-  if (is_of(kAppArmorPointer))
+std::optional<Error> label_error(const oci::Process& process, std::string_view pointer, int code) {
+  if (pointer == kAppArmorPointer)
     return refused_label(kAppArmorPointer, process.apparmor_profile, apparmor_reason(code),
                          std::string("/proc/") + kAppArmorExec);
-  if (is_of(kSelinuxPointer))
+  if (pointer == kSelinuxPointer)
     return refused_label(kSelinuxPointer, process.selinux_label, selinux_reason(code),
                          std::string("/proc/") + kSelinuxExec);
   return std::nullopt;

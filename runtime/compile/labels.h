@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "runtime/oci/spec.h"
 #include "sys/result.h"
@@ -29,9 +30,9 @@ Result<void> check_labels(const oci::Process& process, const SecurityModules& mo
 constexpr const char* kAppArmorExec = "self/attr/apparmor/exec";  // Linux 5.8
 constexpr const char* kSelinuxExec = "self/attr/exec";
 
-// Why the step that sets a label of the process failed with this errno value; nothing when the step with this text
-// (told_step()) does something else. Engines know such an error by the file in back-ticks, and must not find
+// Why the step that sets a label of the process failed with this errno value; nothing when the step with this JSON
+// pointer does something else. Engines know such an error by the file in back-ticks, and must not find
 // "permission denied" or "no such file or directory" in it: they would blame the workload's program.
-std::optional<Error> label_error(const oci::Process& process, const std::string& told, int code);
+std::optional<Error> label_error(const oci::Process& process, std::string_view pointer, int code);
 
 }  // namespace minirun

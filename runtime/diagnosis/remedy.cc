@@ -5,7 +5,6 @@
 #include <sched.h>
 
 #include <cerrno>
-#include <charconv>
 
 #include "runtime/diagnosis/death.h"
 
@@ -22,17 +21,16 @@ struct Row {
   Say say;
 };
 
-bool has(const FailureFacts& facts, std::string_view word) {
-  return facts.text.find(word) != std::string::npos;
+bool concerns(const FailureFacts& facts, std::string_view pointer) {
+  return facts.pointer.starts_with(pointer);
+}
+
+bool shows_the_kernel(const FailureFacts& facts) {
+  return facts.filesystem == "proc" || facts.filesystem == "sysfs";
 }
 
 std::string say_files(const FailureFacts& facts) {
-  size_t at = facts.text.find("hard ");
-  if (!has(facts, "RLIMIT_NOFILE") || at == std::string::npos || !facts.most_files) return "";
-  uint64_t hard = UINT64_MAX;  // "unlimited"
-  const char* end = facts.text.data() + facts.text.size();
-  (void)std::from_chars(facts.text.data() + at + 5, end, hard);
-  if (hard <= *facts.most_files) return "";
+  if (!facts.open_files || !facts.most_files || *facts.open_files <= *facts.most_files) return "";
   return fmt::format("the kernel allows {} at most: lower the limit, or raise the host's sysctl fs.nr_open",
                      *facts.most_files);
 }
@@ -45,16 +43,15 @@ std::string say_rlimit(const FailureFacts&) {
 // Filesystems that show one namespace belong to the user namespace that owns it.
 std::string say_foreign_namespace(const FailureFacts& facts) {
   struct Shown {
-    std::string_view mount;
+    std::string_view filesystem;
     uint64_t type;
     const char* name;
   };
-  constexpr Shown kShown[] = {{"mount sysfs on", CLONE_NEWNET, "network"},
-                              {"mount proc on", CLONE_NEWPID, "pid"},
-                              {"mount mqueue on", CLONE_NEWIPC, "ipc"}};
+  constexpr Shown kShown[] = {
+      {"sysfs", CLONE_NEWNET, "network"}, {"proc", CLONE_NEWPID, "pid"}, {"mqueue", CLONE_NEWIPC, "ipc"}};
   if (!facts.user_namespace) return "";
   for (const Shown& shown : kShown)
-    if (has(facts, shown.mount) && (facts.new_namespaces & shown.type) == 0)
+    if (facts.filesystem == shown.filesystem && (facts.new_namespaces & shown.type) == 0)
       return fmt::format(
           "in a user namespace it takes a {0} namespace of its own: add one to /linux/namespaces, or bind the host's "
           "with rbind",
@@ -63,13 +60,14 @@ std::string say_foreign_namespace(const FailureFacts& facts) {
 }
 
 std::string say_revealing(const FailureFacts& facts) {
-  if (!facts.user_namespace || (!has(facts, "mount proc on") && !has(facts, "mount sysfs on"))) return "";
+  if (!facts.user_namespace || !shows_the_kernel(facts)) return "";
   return "mounts cover parts of the one that minirun sees, and a user namespace may not mount one that shows them: run "
          "minirun where /proc and /sys are whole, or bind the host's with rbind";
 }
 
 std::string say_not_for_users(const FailureFacts& facts) {
-  if (!facts.user_namespace || !has(facts, "mount ")) return "";
+  bool mounts = !facts.filesystem.empty() || facts.call == "fsconfig" || facts.call == "fsmount";
+  if (!facts.user_namespace || !mounts) return "";
   return "a user namespace may not mount this type: mount it on the host and bind it";
 }
 
@@ -88,18 +86,18 @@ std::string say_mount_on_file(const FailureFacts& facts) {
 }
 
 std::string say_linked(const FailureFacts& facts) {
-  if (facts.call != "openat2" || (!has(facts, "mount proc on") && !has(facts, "mount sysfs on"))) return "";
+  if (facts.call != "openat2" || !shows_the_kernel(facts)) return "";
   return "the image has a symbolic link there, through which a container could fake it: replace the link with a "
          "directory";
 }
 
 std::string say_unknown_type(const FailureFacts& facts) {
-  if (facts.call != "fsopen" && !has(facts, "fsopen ")) return "";
+  if (facts.call != "fsopen") return "";
   return "this kernel has no such filesystem: /proc/filesystems lists them; load its module, or change the type";
 }
 
 std::string say_source_missing(const FailureFacts& facts) {
-  if (!has(facts, "/mounts/") || !has(facts, "source ")) return "";
+  if (!concerns(facts, "/mounts/") || facts.call != "open_tree") return "";
   return "it must exist on the host; a relative one starts at the bundle";
 }
 
@@ -138,12 +136,12 @@ std::string say_unmapped(const FailureFacts&) {
 }
 
 std::string say_sysctl(const FailureFacts& facts) {
-  if (!has(facts, "/linux/sysctl/")) return "";
+  if (!concerns(facts, "/linux/sysctl/")) return "";
   return "this kernel has no such sysctl, or not in a namespace: load its module, or remove it";
 }
 
 std::string say_sysctl_value(const FailureFacts& facts) {
-  return has(facts, "/linux/sysctl/") ? "the kernel does not take this value: change it" : "";
+  return concerns(facts, "/linux/sysctl/") ? "the kernel does not take this value: change it" : "";
 }
 
 std::string say_scheduler(const FailureFacts&) {

@@ -21,10 +21,12 @@ inline constexpr std::string_view kClone = "clone";             // of the first 
 struct FailureFacts {
   std::string_view what;                 // op_name() of the step, or one of the above
   int code = 0;                          // errno
-  std::string text;                      // what was tried, as the message has it: "/mounts/3: mount tmpfs on /dev/shm"
-  std::string call{};                    // of a step: the system call that failed, "openat2"
+  std::string pointer{};                 // JSON pointer of what asked for it: "/mounts/3"
+  std::string call{};                    // the system call that failed: "openat2"
+  std::string filesystem{};              // of a step that mounts one anew: its type
   bool user_namespace = false;           // the container has one, or minirun is in one
   uint64_t new_namespaces = 0;           // CLONE_NEW* of the container
+  std::optional<uint64_t> open_files{};  // of a step that sets RLIMIT_NOFILE: the hard limit
   std::optional<uint64_t> most_files{};  // sysctl fs.nr_open
   std::string pids_reached{};            // "pids.max of cgroup /x is 3", when that is so
   size_t exec_bytes = 0;                 // arguments and environment of the workload

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <cerrno>
@@ -41,7 +42,8 @@ FailureFacts facts_of(std::string_view what, const Error& error, const LaunchFac
   FailureFacts facts;
   facts.what = what;
   facts.code = error.code;
-  facts.text = error.message;
+  facts.pointer = error.details().pointer;
+  facts.call = error.details().call;
   if (launch.compiled != nullptr) {
     const Plan& plan = launch.compiled->plan;
     facts.new_namespaces = plan.clone_flags;
@@ -56,23 +58,28 @@ FailureFacts facts_of(std::string_view what, const Error& error, const LaunchFac
   return facts;
 }
 
-// A failed step: its operation and text, and the whole of it as an error.
+// A failed step: its operation, what it mounts or allows, and the whole of it as an error.
 struct FailedStep {
   std::optional<Op> op;
-  std::string told;
   Error error;
+  std::string filesystem{};              // FailureFacts
+  std::optional<uint64_t> open_files{};  // FailureFacts
 };
 
 FailedStep failed_step(const Report& report, const Plan& plan) {
-  if (report.step >= plan.steps.size()) return {std::nullopt, "", step_error(plan, report)};
-  return {plan.steps[report.step].op, told_step(plan, report.step), step_error(plan, report)};
+  if (report.step >= plan.steps.size()) return {std::nullopt, step_error(plan, report)};
+  const Step& step = plan.steps[report.step];
+  FailedStep failed{step.op, step_error(plan, report), filesystem_of(plan, report.step)};
+  const auto* limit = get_if<steps::Rlimit>(step);
+  if (limit != nullptr && limit->resource == RLIMIT_NOFILE) failed.open_files = limit->hard.value();
+  return failed;
 }
 
 FailedStep failed_step(const PlanMemory& memory) {
   uint32_t step = memory.report().step;
   // Another minirun's numbers of operations mean nothing here.
   auto op = memory.executes(step) ? std::optional(op_of<steps::Execute>) : std::nullopt;
-  return {op, memory.told(step).value_or(""), step_error(memory)};
+  return {op, step_error(memory)};
 }
 
 ExecFailure exec_of(const oci::Process& process, int root_fd) {
@@ -95,8 +102,11 @@ Error with_cause(const FailedStep& failed, const Report& report, const LaunchFac
   std::string lack = may_be_lack_of_memory(report.error) ? lack_of_memory(launch.cgroup) : "";
   if (!lack.empty()) return with_hint(failed.error, lack);
   if (!failed.op || !failed.error.details().hints.empty()) return failed.error;
-  FailureFacts facts = facts_of(op_name(*failed.op), Error{report.error, failed.told}, launch);
+  FailureFacts facts = facts_of(op_name(*failed.op), failed.error, launch);
+  facts.code = report.error;  // the error may name another one that says more
   facts.call = call_name(report.syscall);
+  facts.filesystem = failed.filesystem;
+  facts.open_files = failed.open_files;
   auto most =
       *failed.op == op_of<steps::Rlimit> ? read_file(AT_FDCWD, "/proc/sys/fs/nr_open") : Result<std::string>("");
   uint64_t files = 0;
@@ -132,7 +142,7 @@ Error explain_step(const Child& child, const LaunchFacts& facts, int root) {
   Report report = child.memory.report();
   FailedStep failed = facts.compiled != nullptr ? failed_step(report, facts.compiled->plan) : failed_step(child.memory);
   if (facts.process != nullptr) {
-    if (auto label = label_error(*facts.process, failed.told, report.error)) {
+    if (auto label = label_error(*facts.process, failed.error.details().pointer, report.error)) {
       failed.error = *label;
     } else if (failed.op == op_of<steps::Execute>) {
       UniqueFd own = open_container_root(child.pid);

@@ -11,6 +11,7 @@
 
 #include "namespaces/id_map.h"
 #include "runtime/diagnosis/remedy.h"
+#include "runtime/oci/config_error.h"
 #include "runtime/oci/mount_id_maps.h"
 #include "sys/file.h"
 #include "sys/pipe.h"
@@ -106,31 +107,34 @@ Result<void> enter(const oci::Spec& spec, const oci::Namespace& user) {
 
 }  // namespace
 
-std::string rootless_problem(const oci::Spec& spec, uint32_t uid, uint32_t gid) {
+Result<void> check_rootless(const oci::Spec& spec, uint32_t uid, uint32_t gid) {
   const oci::Namespace* user = user_namespace(spec);
   if (user == nullptr)
-    return "/linux/namespaces: must have a user namespace where an ordinary user runs minirun (`minirun "
-           "spec --rootless` writes such a configuration)";
-  if (!user->path.empty()) return "";
-  constexpr const char* kMustMap = "{}: must map containerID 0 to hostID {}, the {} that runs minirun";
-  if (!maps_root_to(spec.linux_.uid_mappings, uid)) return fmt::format(kMustMap, "/linux/uidMappings", uid, "user");
-  if (!maps_root_to(spec.linux_.gid_mappings, gid)) return fmt::format(kMustMap, "/linux/gidMappings", gid, "group");
+    return config_error("/linux/namespaces",
+                        "must have a user namespace where an ordinary user runs minirun (`minirun spec --rootless` "
+                        "writes such a configuration)");
+  if (!user->path.empty()) return {};
+  constexpr const char* kMustMap = "must map containerID 0 to hostID {}, the {} that runs minirun";
+  const oci::Linux& given = spec.linux_;
+  if (!maps_root_to(given.uid_mappings, uid))
+    return config_error("/linux/uidMappings", fmt::format(kMustMap, uid, "user"));
+  if (!maps_root_to(given.gid_mappings, gid))
+    return config_error("/linux/gidMappings", fmt::format(kMustMap, gid, "group"));
   bool has_groups = spec.process && !spec.process->user.additional_gids.empty();
-  if (has_groups && maps_only(to_id_maps(spec.linux_.gid_mappings), gid))
-    return "/process/user/additionalGids: must be empty: setgroups(2) is denied in a user namespace whose only group "
-           "is the user's own";
-  return "";
+  if (has_groups && maps_only(to_id_maps(given.gid_mappings), gid))
+    return config_error("/process/user/additionalGids",
+                        "must be empty: setgroups(2) is denied in a user namespace whose only group is the user's own");
+  return {};
 }
 
 Result<bool> enter_user_namespace(Bundle* bundle) {
   if (geteuid() == 0) return false;
   const oci::Spec& spec = *bundle->spec;
-  std::string problem = rootless_problem(spec, geteuid(), getegid());
-  if (!problem.empty()) return fail(ErrorKind::config, "config.json: {}", problem);
+  TRY(check_rootless(spec, geteuid(), getegid()));
   auto entered = enter(spec, *user_namespace(spec));
   if (!entered.ok()) {
     Error error = wrap(entered.error(), "/linux/namespaces");
-    return with_remedy(error, {.what = kClone, .code = error.code, .text = error.message});
+    return with_remedy(error, {.what = kClone, .code = error.code});
   }
   TRY(reopen_rootfs(bundle));
   return true;

@@ -4,16 +4,15 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "runtime/oci/bundle.h"
 #include "sys/result.h"
 
 namespace minirun {
 
-// What has to be said of a container that the user with these ids is to make: JSON pointer and message in one, or "".
-// It needs a user namespace, and a new one has to map its root to the user: what minirun writes is the user's then.
-std::string rootless_problem(const oci::Spec& spec, uint32_t uid, uint32_t gid);
+// Whether the user with these ids can make the container. It needs a user namespace, and a new one has to map its root
+// to the user: what minirun writes is the user's then.
+Result<void> check_rootless(const oci::Spec& spec, uint32_t uid, uint32_t gid);
 
 // For root: does nothing, false. For others: moves this process into the container's user namespace, a new one or that
 // of its path, as its root, and into a mount namespace of its own. Descriptors of the old mount namespace cannot be

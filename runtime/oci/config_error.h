@@ -19,4 +19,11 @@ inline Error config_error(std::string pointer, std::string message, ErrorKind ki
   return error;
 }
 
+// The same of what failed for a property: "/process/terminal: needs a terminal".
+inline Error at_property(std::string pointer, Error error) {
+  error = wrap(std::move(error), pointer);
+  error.change_details().pointer = std::move(pointer);
+  return error;
+}
+
 }  // namespace minirun

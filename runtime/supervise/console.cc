@@ -10,15 +10,19 @@
 #include <cerrno>
 #include <utility>
 
+#include "runtime/oci/config_error.h"
 #include "runtime/text/unix_socket.h"
 
 namespace minirun {
 
+static constexpr const char* kTerminalPointer = "/process/terminal";
+
 Result<void> check_console(bool terminal, bool detach, const std::string& console_socket) {
   bool socket = !console_socket.empty();
   if (terminal && detach && !socket)
-    return fail(ErrorKind::config,
-                "/process/terminal: needs --console-socket here, as minirun does not stay to relay the terminal");
+    return at_property(
+        kTerminalPointer,
+        fail(ErrorKind::config, "needs --console-socket here, as minirun does not stay to relay the terminal"));
   if (socket && !terminal)
     return fail(ErrorKind::usage, "--console-socket {}: the container has no terminal (/process/terminal is not true)",
                 console_socket);
@@ -62,8 +66,8 @@ Result<void> check_terminal(int fd) {
   struct statfs filesystem {};
   if (fstat(fd, &facts) < 0 || fstatfs(fd, &filesystem) < 0) return fail(errno, "look at the container's terminal");
   if (!S_ISCHR(facts.st_mode) || facts.st_rdev != makedev(kTtyAux, kPtmx) || filesystem.f_type != DEVPTS_SUPER_MAGIC)
-    return fail(ErrorKind::setup,
-                "/process/terminal: the container sent something other than a terminal of the kernel's");
+    return at_property(kTerminalPointer,
+                       fail(ErrorKind::setup, "the container sent something other than a terminal of the kernel's"));
   return {};
 }
 

@@ -64,11 +64,20 @@ TEST(UpdateResources, MemoryBelowWhatIsInUseIsAWarning) {
 
 TEST(UpdateResources, FailuresNameTheOptionOrThePropertyOfTheFile) {
   auto command = asking([](auto& c) { c.memory = "1M"; });
-  auto named = [&](const std::string& message) { return name_as_given({0, message}, command, "r.json").text(); };
-  EXPECT_EQ(named("/linux/resources/memory/limit needs the memory controller"), "--memory needs the memory controller");
-  EXPECT_EQ(named("/linux/resources/cpu/cpus: write"), "r.json: /cpu/cpus: write");
-  EXPECT_EQ(named("/linux/resources/unified/io.max: write"), "r.json: /unified/io.max: write");
-  EXPECT_EQ(named("cgroup /x is gone"), "cgroup /x is gone");
+  auto named = [&](const std::string& pointer, const std::string& what) {
+    Error error{0, pointer + what};
+    error.change_details().pointer = pointer;
+    return name_as_given(error, command, "r.json").text();
+  };
+  EXPECT_EQ(named("/linux/resources/memory/limit", " needs the memory controller"),
+            "--memory needs the memory controller");
+  EXPECT_EQ(named("/linux/resources/cpu/cpus", ": write"), "r.json: /cpu/cpus: write");
+  EXPECT_EQ(named("/linux/resources/unified/io.max", ": write"), "r.json: /unified/io.max: write");
+  EXPECT_EQ(named("", "cgroup /x is gone"), "cgroup /x is gone");
+  Limits limits;
+  limits.cpu.idle = 2;
+  Error refused = plan_limits(limits).error();
+  EXPECT_EQ(name_as_given(refused, command, "r.json").message, "r.json: /cpu/idle: 2 is neither 0 nor 1");
 }
 
 TEST(UpdateResources, OptionsGoBeforeTheFile) {

@@ -16,8 +16,8 @@ class Labels : public CompileTest {
   std::optional<Error> failed(const std::string& origin, int code) {
     (void)lines();
     const auto& origins = compiled.plan.origins;
-    auto step = std::find(origins.begin(), origins.end(), origin) - origins.begin();
-    return label_error(*spec.process, told_step(compiled.plan, static_cast<uint32_t>(step)), code);
+    EXPECT_EQ(std::count(origins.begin(), origins.end(), origin), 1) << origin;
+    return label_error(*spec.process, origin, code);
   }
 };
 

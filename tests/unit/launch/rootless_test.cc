@@ -21,26 +21,32 @@ oci::Spec rootless_spec() {
   return spec;
 }
 
+std::string problem_of(const oci::Spec& spec, uint32_t uid, uint32_t gid) {
+  auto checked = check_rootless(spec, uid, gid);
+  return checked.ok() ? "" : checked.error().text();
+}
+
 TEST(RootlessProblem, RootOfTheContainerIsTheUser) {
   oci::Spec spec = rootless_spec();
-  EXPECT_EQ(rootless_problem(spec, 1000, 1001), "");
-  EXPECT_EQ(rootless_problem(spec, 1001, 1001),
-            "/linux/uidMappings: must map containerID 0 to hostID 1001, the user that runs minirun");
-  EXPECT_EQ(rootless_problem(spec, 1000, 1000),
-            "/linux/gidMappings: must map containerID 0 to hostID 1000, the group that runs minirun");
+  EXPECT_EQ(problem_of(spec, 1000, 1001), "");
+  EXPECT_EQ(problem_of(spec, 1001, 1001),
+            "config.json: /linux/uidMappings: must map containerID 0 to hostID 1001, the user that runs minirun");
+  EXPECT_EQ(problem_of(spec, 1000, 1000),
+            "config.json: /linux/gidMappings: must map containerID 0 to hostID 1000, the group that runs minirun");
+  EXPECT_EQ(check_rootless(spec, 1000, 1000).error().details().pointer, "/linux/gidMappings");
   spec.linux_.uid_mappings = {{1, 200000, 10}, {0, 1000, 1}};
-  EXPECT_EQ(rootless_problem(spec, 1000, 1001), "");
-  EXPECT_NE(rootless_problem(small_spec(), 1000, 1001).find("must have a user namespace"), std::string::npos);
+  EXPECT_EQ(problem_of(spec, 1000, 1001), "");
+  EXPECT_NE(problem_of(small_spec(), 1000, 1001).find("must have a user namespace"), std::string::npos);
   spec.linux_.namespaces.back().path = "/proc/1/ns/user";  // has mappings already
-  EXPECT_EQ(rootless_problem(spec, 7, 7), "");
+  EXPECT_EQ(problem_of(spec, 7, 7), "");
 }
 
 TEST(RootlessProblem, OtherGroupsNeedMoreThanTheOwn) {
   oci::Spec spec = rootless_spec();
   spec.process->user.additional_gids = {5};
-  EXPECT_NE(rootless_problem(spec, 1000, 1001).find("/process/user/additionalGids: must be empty"), std::string::npos);
+  EXPECT_NE(problem_of(spec, 1000, 1001).find("/process/user/additionalGids: must be empty"), std::string::npos);
   spec.linux_.gid_mappings.push_back({1, 300000, 10});  // by newgidmap(1), which does not deny setgroups(2)
-  EXPECT_EQ(rootless_problem(spec, 1000, 1001), "");
+  EXPECT_EQ(problem_of(spec, 1000, 1001), "");
 }
 
 TEST(EnterUserNamespace, RootDoesNot) {
