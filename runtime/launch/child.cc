@@ -7,6 +7,7 @@
 #include "namespaces/init_program.h"
 #include "namespaces/proc_loan.h"
 #include "namespaces/spawn.h"
+#include "runtime/compile/compile.h"
 #include "runtime/launch/failure.h"
 
 namespace minirun {

@@ -4,7 +4,6 @@
 
 #include "cgroups/cgroup.h"
 #include "namespaces/sources.h"
-#include "runtime/compile/compile.h"
 #include "runtime/container/owned_process.h"
 #include "runtime/launch/source_turns.h"
 #include "sys/result.h"

@@ -12,6 +12,7 @@
 #include <chrono>
 
 #include "cgroups/stats.h"
+#include "runtime/compile/compile.h"
 #include "runtime/compile/labels.h"
 #include "runtime/diagnosis/death.h"
 #include "runtime/diagnosis/exec_diagnosis.h"

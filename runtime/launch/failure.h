@@ -6,12 +6,13 @@
 
 #include "cgroups/cgroup.h"
 #include "namespaces/spawn.h"
-#include "runtime/compile/compile.h"
 #include "runtime/oci/spec.h"
 #include "sys/fd.h"
 #include "sys/result.h"
 
 namespace minirun {
+
+struct Compiled;
 
 // What a launch was about.
 struct LaunchFacts {

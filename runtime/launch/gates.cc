@@ -4,6 +4,8 @@
 #include <poll.h>
 
 #include <cerrno>
+#include <iterator>
+#include <optional>
 #include <utility>
 
 #include "runtime/supervise/console.h"
@@ -65,12 +67,15 @@ class Dialogue {
  public:
   Dialogue(Channel& channel, const GateHandlers& on) : channel_(channel), on_(on) {}
 
+  // Where no message is there, and the socket is open. True: the process has ended, which is its last word even when
+  // another process holds the socket. It has no time limit: setting up may take as long as the mounts take; signals end
+  // it.
+  Result<bool> wait();
   // True: it has come to its end, and it is a good one.
   Result<bool> answer(Received received);
 
  private:
   Result<bool> answer_message(const Envelope& envelope, UniqueFd fd);
-  Result<bool> answer_abort(int signal);
   Result<bool> answer_end();
   Result<void> once(uint32_t what);
   Result<void> pass(Gate gate);
@@ -80,7 +85,9 @@ class Dialogue {
   const GateHandlers& on_;
   UniqueFd terminal_;
   uint32_t said_ = 0;
+  std::optional<int> abort_;  // a signal to give up
   bool held_ = false;
+  bool ended_ = false;
 };
 
 // A tracer of the init (a container with CAP_SYS_PTRACE) can make it send without end, and have hooks run again and
@@ -139,12 +146,24 @@ Result<bool> Dialogue::answer_message(const Envelope& envelope, UniqueFd fd) {
   }
 }
 
-// The workload may run already and its init be about to say so: then the signal is the workload's.
-Result<bool> Dialogue::answer_abort(int signal) {
+Result<bool> Dialogue::wait() {
   const Child& child = channel_.child;
-  if (std::exchange(held_, true) || child.memory.report().state != kExecuting) return given_up(signal);
-  pollfd polls[] = {{child.control.get(), POLLIN, 0}, {child.pidfd.get(), POLLIN, 0}};
-  (void)poll(polls, 2, kLongestExecMs);  // receive() says what it was
+  pollfd polls[] = {{child.control.get(), POLLIN, 0}, {child.pidfd.get(), POLLIN, 0}, {-1, POLLIN, 0}};
+  if (std::exchange(ended_, false)) return true;  // only now: what it sent before its end has been read
+  if (abort_) {
+    // The workload may run already and its init be about to say so: then the signal is the workload's.
+    if (std::exchange(held_, true) || child.memory.report().state != kExecuting) return given_up(*abort_);
+    abort_.reset();
+    (void)poll(polls, 2, kLongestExecMs);  // the next look says what it was
+    return false;
+  }
+  TRY(channel_.signals.collect());
+  abort_ = channel_.signals.abort_request();
+  // It may be the workload itself that has sent it, a moment after its init said that it runs: one more look.
+  if (abort_) return false;
+  polls[2].fd = channel_.signals.fd();
+  if (poll(polls, std::size(polls), -1) < 0 && errno != EINTR) return fail(errno, "wait for the container's init");
+  ended_ = polls[1].revents != 0;
   return false;
 }
 
@@ -165,15 +184,8 @@ Result<bool> Dialogue::answer_end() {
 }
 
 Result<bool> Dialogue::answer(Received received) {
-  switch (received.kind) {
-    case Received::Kind::message:
-      return answer_message(received.envelope, std::move(received.fd));
-    case Received::Kind::aborted:
-      return answer_abort(received.signal);
-    case Received::Kind::end_of_file:
-      return answer_end();
-  }
-  return false;
+  bool message = received.kind == Received::Kind::message;
+  return message ? answer_message(received.envelope, std::move(received.fd)) : answer_end();
 }
 
 }  // namespace
@@ -181,8 +193,9 @@ Result<bool> Dialogue::answer(Received received) {
 Result<void> follow(Channel& channel, const GateHandlers& on) {
   Dialogue dialogue(channel, on);
   for (bool done = false; !done;) {
-    Received received = TRY(receive(channel.child.control.get(), channel.child.pidfd.get(), channel.signals));
-    done = TRY(dialogue.answer(std::move(received)));
+    auto received = TRY(try_receive(channel.child.control.get()));
+    if (!received && TRY(dialogue.wait())) received.emplace();  // end of file
+    if (received) done = TRY(dialogue.answer(std::move(*received)));
   }
   return {};
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "namespaces/mount_copy.h"
+#include "runtime/compile/compile.h"
 #include "runtime/text/log.h"
 #include "sys/socket_message.h"
 

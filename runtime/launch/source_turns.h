@@ -10,9 +10,12 @@
 #include <vector>
 
 #include "namespaces/sources.h"
-#include "runtime/compile/compile.h"
+#include "sys/fd.h"
+#include "sys/result.h"
 
 namespace minirun {
+
+struct Compiled;
 
 // This process's soft limit of open files is the hard one for as long as this lives, if it is to be (Compiled). A
 // process that is cloned meanwhile inherits it: its plan has a step that gives it the caller's.

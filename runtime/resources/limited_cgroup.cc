@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "cgroups/device_filter.h"
+#include "cgroups/hierarchy.h"
+#include "runtime/compile/compile.h"
 #include "runtime/text/log.h"
 
 namespace minirun {

@@ -8,10 +8,12 @@
 #include <vector>
 
 #include "cgroups/cgroup.h"
-#include "runtime/compile/compile.h"
 #include "sys/result.h"
 
 namespace minirun {
+
+struct Compiled;
+struct Hierarchy;
 
 // The container's cgroup with its limits and device filter set. Killed and removed on destruction.
 class LimitedCgroup {

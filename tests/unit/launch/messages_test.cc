@@ -2,6 +2,7 @@
 // What the parent makes of an init that says more than one does: a container that traces it speaks in its name.
 #include <chrono>
 
+#include "runtime/compile/compile.h"
 #include "runtime/container/owned_process.h"
 #include "runtime/launch/gates.h"
 #include "sys/socket_message.h"
@@ -127,6 +128,79 @@ TEST_F(InitMessages, AGateThatIsNoPartOfTheCommandIsRefused) {
     const auto waits = [&](const rig::Init& init) { init.send(Message::ready, static_cast<int>(gate)); };
     EXPECT_NE(answer_to(waits, {}).text.find("of the init"), std::string::npos) << static_cast<int>(gate);
   }
+}
+
+// A process that follows itself, to see what signals do: blocking them is for good. True where `check` holds.
+bool holds_in_child(const std::function<bool(Channel&, int far)>& check) {
+  pid_t pid = fork();
+  if (pid == 0) {
+    int ends[2] = {-1, -1};
+    auto signals = Signals::block();
+    auto memory = PlanMemory::create(serialize(PlanBuilder().finish(), {}, -1));
+    if (!signals.ok() || !memory.ok() || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) _exit(2);
+    Child child{getpid(), rig::pidfd_of(getpid()), UniqueFd(ends[0]), std::move(*memory)};
+    const Cgroup cgroup = Cgroup::none();
+    const Compiled compiled;
+    Channel channel{child, *signals, {cgroup, &compiled}};
+    _exit(check(channel, ends[1]) ? 0 : 1);
+  }
+  int status = -1;
+  EXPECT_EQ(waitpid(pid, &status, 0), pid);
+  return status == 0;
+}
+
+TEST(Follow, IsAbortedByATerminationAndHoldsOtherSignals) {
+  EXPECT_TRUE(holds_in_child([](Channel& channel, int) {
+    (void)kill(getpid(), SIGUSR1);
+    (void)kill(getpid(), SIGTERM);
+    auto followed = follow(channel, {});
+    return !followed.ok() && followed.error().kind == ErrorKind::aborted &&
+           followed.error().exit_status == 128 + SIGTERM && channel.signals.front().number == SIGUSR1;
+  }));
+}
+
+TEST(Follow, TakesAMessageBeforeAnAbort) {
+  EXPECT_TRUE(holds_in_child([](Channel& channel, int far) {
+    (void)kill(getpid(), SIGTERM);
+    rig::Init{far, -1, -1}.send(Message::running);
+    return follow(channel, {}).ok() && channel.signals.collect().ok() && channel.signals.front().number == SIGTERM;
+  }));
+}
+
+// It runs already, and its init is about to say so.
+TEST(Follow, LeavesASignalToAWorkloadThatIsBeingExecuted) {
+  EXPECT_TRUE(holds_in_child([](Channel& channel, int far) {
+    channel.child.memory.header()->report.state = kExecuting;
+    (void)kill(getpid(), SIGTERM);
+    pid_t speaker = fork();
+    if (speaker == 0) {
+      (void)usleep(50'000);
+      rig::Init{far, -1, -1}.send(Message::running);
+      _exit(0);
+    }
+    return follow(channel, {}).ok() && channel.signals.front().number == SIGTERM;
+  }));
+}
+
+TEST(Follow, SeesTheEndOfAnInitWhoseSocketAnotherProcessHolds) {
+  EXPECT_TRUE(holds_in_child([](Channel& channel, int far) {
+    pid_t pid = fork();
+    if (pid == 0) {
+      rig::Init{far, -1, -1}.send(Message::ready, static_cast<int>(Gate::setup));
+      _exit(3);
+    }
+    channel.child.pid = pid;
+    channel.child.pidfd = rig::pidfd_of(pid);
+    if (!rig::readable(channel.child.pidfd.get())) return false;
+    int gates = 0;
+    GateHandlers on;
+    on.gate = [&](Gate) {
+      ++gates;
+      return Result<void>();
+    };
+    auto followed = follow(channel, on);
+    return !followed.ok() && gates == 1 && followed.error().text().find("exit status 3") != std::string::npos;
+  }));
 }
 
 // What a program can know of a failed launch without reading its text.

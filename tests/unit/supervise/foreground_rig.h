@@ -234,8 +234,8 @@ class Foreground {
     far_control.reset();
     pty.slave.reset();
     if (options.terminal) TRY(supervisor.attach_terminal(std::move(pty.master)));
-    Received received = TRY(receive(control.get(), pidfd.get(), supervisor.signals()));
-    if (received.kind != Received::Kind::message) return fail(ErrorKind::setup, "not running: {}", received.signal);
+    auto received = readable(control.get()) ? TRY(try_receive(control.get())) : std::nullopt;
+    if (!received || received->kind != Received::Kind::message) return fail(ErrorKind::setup, "not running");
     status->kind = Status::Kind::started;
     if (write(status_fd, status, sizeof *status) < 0) return fail(errno, "report");
     status->ended = TRY(supervisor.run(status->init, pidfd.get(), control.get()));

@@ -79,53 +79,6 @@ TEST(TryReceive, RefusesWhatIsNotInTheProtocolAndLeaksNothing) {
   EXPECT_EQ(open_descriptors(), before);
 }
 
-TEST(Receive, IsAbortedByATerminationAndHoldsOtherSignals) {
-  EXPECT_EQ(in_child([] {
-              Ends ends = make_ends();
-              auto signals = Signals::block();
-              if (!signals.ok()) return false;
-              (void)kill(getpid(), SIGUSR1);
-              (void)kill(getpid(), SIGTERM);
-              auto got = receive(ends.near.get(), -1, *signals);
-              return got.ok() && got->kind == Received::Kind::aborted && got->signal == SIGTERM &&
-                     signals->front().number == SIGUSR1;
-            }),
-            0);
-}
-
-TEST(Receive, TakesAMessageBeforeAnAbort) {
-  EXPECT_EQ(in_child([] {
-              Ends ends = make_ends();
-              auto signals = Signals::block();
-              if (!signals.ok()) return false;
-              (void)kill(getpid(), SIGTERM);
-              send(ends.far.get(), Message::running, 0, {});
-              auto got = receive(ends.near.get(), -1, *signals);
-              if (!got.ok() || got->kind != Received::Kind::message) return false;
-              return signals->collect().ok() && signals->front().number == SIGTERM;
-            }),
-            0);
-}
-
-TEST(Receive, SeesTheEndOfAnInitWhoseSocketSomebodyElseHolds) {
-  EXPECT_EQ(in_child([] {
-              Ends ends = make_ends();
-              auto signals = Signals::block();
-              pid_t pid = fork();
-              if (pid == 0) {
-                send(ends.far.get(), Message::running, 0, {});
-                _exit(0);
-              }
-              UniqueFd pidfd = rig::pidfd_of(pid);
-              if (!signals.ok() || !rig::readable(pidfd.get())) return false;
-              auto message = receive(ends.near.get(), pidfd.get(), *signals);
-              auto end = receive(ends.near.get(), pidfd.get(), *signals);
-              return message.ok() && message->envelope.message == Message::running && end.ok() &&
-                     end->kind == Received::Kind::end_of_file;
-            }),
-            0);
-}
-
 // Whoever receives next has the reason: it is gone.
 TEST(OpenGate, IsNoErrorForAnInitThatIsGone) {
   Ends ends = make_ends();
