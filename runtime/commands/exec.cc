@@ -221,7 +221,7 @@ Result<void> Exec::hand_over_terminal(UniqueFd terminal) {
 Result<void> Exec::serve_listener() {
   Child& child = process_->child();
   SeccompAgent agent = TRY(SeccompAgent::connect(*spec_->linux_.seccomp));
-  return agent.serve(child, container_.record, container_.status, child.pid, supervisor_.signals());
+  return agent.serve(child, container_.record, container_.status, supervisor_.signals());
 }
 
 Result<void> Exec::announce() {

@@ -74,10 +74,8 @@ Result<void> start_workload(Container& container, const oci::Spec& spec, Signals
   std::optional<SeccompAgent> agent;  // before the workload starts: without an agent, start can be repeated
   if (seccomp && notifies(*seccomp)) agent.emplace(TRY(SeccompAgent::connect(*seccomp)));
   Child child = TRY(connect(container));
-  auto serve = [&](Child& process) {
-    return agent->serve(process, container.record, container.status, process.pid, signals);
-  };
-  HookContext context{spec, container.record, container.state.fd(), signals, container.init.get(), &cgroup, {}};
+  auto serve = [&](Child& process) { return agent->serve(process, container.record, container.status, signals); };
+  HookContext context{container, spec, signals, &cgroup, {}};
   if (agent) {
     // One connection for each process, and one at a time: an agent may serve them in their order.
     context.serve_listener = [&](Child& hook) -> Result<void> {

@@ -51,6 +51,7 @@ struct Point {
   const std::vector<oci::Hook>& hooks;
   HookSide side;
   const char* status;
+  bool ended = false;  // the container has no process any more
 };
 
 class Runner {
@@ -74,11 +75,11 @@ class Runner {
 
 // What all hooks of the list have in common.
 Result<void> Runner::prepare() {
-  const ContainerRecord& record = context_.record;
-  pid_t pid = record.init.pid;
+  const ContainerRecord& record = context_.container.record;
+  pid_t pid = point_.ended ? 0 : record.init.pid;
   if (point_.side != HookSide::runtime) {
     pid = TRY(innermost_pid(record.init.pid));
-    joined_ = TRY(exec_facts(record.init.pid, context_.init_pidfd, context_.spec));
+    joined_ = TRY(exec_facts(record.init.pid, context_.container.pidfd(), context_.spec));
     if (point_.side == HookSide::create_container) joined_.chroot = false;  // in the host's tree
   }
   facts_.place = {record.id, record.bundle, record.rootfs};
@@ -95,7 +96,7 @@ Result<void> Runner::take_process_facts() {
   const auto& process = context_.spec.process;
   bool inherits = std::any_of(point_.hooks.begin(), point_.hooks.end(), [](const auto& hook) { return !hook.env; });
   if (process && inherits)
-    facts_.place.home = TRY(home_in_container(context_.record.init.pid, process->env, process->user.uid));
+    facts_.place.home = TRY(home_in_container(context_.container.record.init.pid, process->env, process->user.uid));
   if (context_.spec.linux_.seccomp)
     facts_.seccomp = TRY(cached_seccomp(state_root().get(), context_.spec.linux_.seccomp));
   return {};
@@ -103,19 +104,19 @@ Result<void> Runner::take_process_facts() {
 
 // Where the container's own filter came from a moment ago. None (-1): it is compiled anew.
 UniqueFd Runner::state_root() const {
-  auto root = open_at(context_.state_fd, "..", O_RDONLY | O_DIRECTORY);
+  auto root = open_at(context_.container.state.fd(), "..", O_RDONLY | O_DIRECTORY);
   return root.ok() ? std::move(root).value() : UniqueFd();
 }
 
 std::string Runner::working_directory() const {
   bool there = point_.side != HookSide::start_container &&
-               (access(context_.record.bundle.c_str(), X_OK) == 0 || is_transient(errno));
-  return there ? context_.record.bundle : "/";
+               (access(context_.container.record.bundle.c_str(), X_OK) == 0 || is_transient(errno));
+  return there ? context_.container.record.bundle : "/";
 }
 
 Result<void> Runner::run(size_t index) const {
   const oci::Hook& hook = point_.hooks[index];
-  const ContainerRecord& record = context_.record;
+  const ContainerRecord& record = context_.container.record;
   HookCall call{hook, fmt::format("{}/{}", point_.pointer, index), point_.side, working_directory(), own_environment()};
   Compiled compiled = compile_hook(context_.spec, facts_, joined_, call);
   HookRun run;
@@ -126,9 +127,9 @@ Result<void> Runner::run(size_t index) const {
   HookOutputFiles output = hook_output_files(record.annotations);
   run.stdout_file = std::move(output.out);
   run.stderr_file = std::move(output.err);
-  run.state_fd = context_.state_fd;
+  run.state_fd = context_.container.state.fd();
   if (point_.side != HookSide::runtime) {
-    run.init_pidfd = context_.init_pidfd;
+    run.init_pidfd = context_.container.pidfd();
     run.root_fd = joined_.root.get();
     run.cgroup_fd = context_.cgroup->fd();
     run.serve_listener = context_.serve_listener;
@@ -187,10 +188,8 @@ Result<void> run_poststop(const Container& container, const oci::Spec& spec) {
   auto collected = signals.collect();
   while (!signals.empty()) signals.pop();
   if (!collected.ok()) warn(container.record, collected.error());
-  ContainerRecord stopped = container.record;
-  stopped.init = ProcessIdentity{};  // as in the state of a stopped container
-  HookContext after{spec, stopped, container.state.fd(), signals};
-  Point point{"/hooks/poststop", hooks, HookSide::runtime, "stopped"};
+  HookContext after{container, spec, signals};
+  Point point{"/hooks/poststop", hooks, HookSide::runtime, "stopped", true};
   Runner runner(after, point);
   auto prepared = runner.prepare();
   if (!prepared.ok()) warn(container.record, prepared.error());

@@ -16,12 +16,10 @@ namespace minirun {
 
 // The container that hooks are run for. All is borrowed.
 struct HookContext {
+  const Container& container;
   const oci::Spec& spec;
-  const ContainerRecord& record;
-  int state_fd = -1;
   Signals& signals;                // blocked; one that asks to give up ends the hook as an error
-  int init_pidfd = -1;             // for hooks in the container's namespaces
-  const Cgroup* cgroup = nullptr;  // the same: they are born in it
+  const Cgroup* cgroup = nullptr;  // hooks in the container's namespaces are born in it
   // Brings the listener of the filter that a startContainer hook is about to load to its agent.
   std::function<Result<void>(Child& hook)> serve_listener{};
 };

@@ -285,7 +285,7 @@ Result<void> Launch::hand_over_terminal(UniqueFd terminal) {
 // All that creating means is done by now (runtime.md, "Lifecycle").
 Result<void> Launch::serve_listener(const Container& container, Child& child) {
   SeccompAgent agent = TRY(SeccompAgent::connect(*prepared_.bundle.spec->linux_.seccomp));
-  return agent.serve(child, container.record, "created", child.pid, supervisor_.signals());
+  return agent.serve(child, container.record, "created", supervisor_.signals());
 }
 
 Result<void> Launch::announce(const Container& container) {
@@ -293,12 +293,7 @@ Result<void> Launch::announce(const Container& container) {
 }
 
 HookContext Launch::hook_context(const Container& container) {
-  return {*prepared_.bundle.spec,
-          container.record,
-          container.state.fd(),
-          supervisor_.signals(),
-          container.pidfd(),
-          &container.cgroup->cgroup(),
+  return {container, *prepared_.bundle.spec, supervisor_.signals(), &container.cgroup->cgroup(),
           [&](Child& hook) { return serve_listener(container, hook); }};
 }
 

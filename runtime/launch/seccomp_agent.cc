@@ -48,7 +48,7 @@ Result<void> check_listener(int fd) {
 
 // The number is looked for in memory, as the container may make no system call to send it. Nothing: the container has
 // sent a message, or has ended.
-Result<std::optional<UniqueFd>> take_listener(Child& child, Signals& signals) {
+Result<std::optional<UniqueFd>> await_listener(Child& child, Signals& signals) {
   constexpr timespec kPause{0, 50'000};
   bool closed = false;  // by a process outside, which loads the filter after that
   for (;;) {
@@ -76,11 +76,12 @@ Result<SeccompAgent> SeccompAgent::connect(const oci::Seccomp& seccomp) {
   return SeccompAgent(seccomp, TRY(connect_stream(seccomp.listener_path, kPurpose)));
 }
 
-Result<void> SeccompAgent::serve(Child& child, const ContainerRecord& record, const std::string& status, pid_t pid,
+Result<void> SeccompAgent::serve(Child& child, const ContainerRecord& record, const std::string& status,
                                  Signals& signals) {
+  pid_t pid = child.pid;
   bool container = pid == record.init.pid;
   TRY(open_gate(child.control.get()));
-  auto listener = take_listener(child, signals);
+  auto listener = await_listener(child, signals);
   if (listener.ok() && !*listener) return {};
   if (listener.ok() && child.stands_in) {
     UniqueFd born = TRY(pidfd_of_born(child));

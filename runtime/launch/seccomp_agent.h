@@ -23,11 +23,10 @@ class SeccompAgent {
   static Result<SeccompAgent> connect(const oci::Seccomp& seccomp);
 
   // The container is at Gate::listener: opens it, takes the listener as soon as the filter is loaded and sends it with
-  // the spec's "container process state". pid: of the process as minirun sees it. status: the container's. When the
+  // the spec's "container process state". status: the container's. When the
   // container failed or ended instead, its messages say why: that is no error here. On an error, the
   // container hears that its listener was refused; a signal that means giving up (Signals::abort_request) is one.
-  Result<void> serve(Child& child, const ContainerRecord& record, const std::string& status, pid_t pid,
-                     Signals& signals);
+  Result<void> serve(Child& child, const ContainerRecord& record, const std::string& status, Signals& signals);
 
  private:
   SeccompAgent(const oci::Seccomp& seccomp, UniqueFd socket)
