@@ -58,7 +58,7 @@ int minirun_main(int argc, char** argv) {
   open_missing_stdio();
   (void)umask(022);  // the caller's may leave minirun without access to what it makes; the workload gets its own
   if (getauxval(AT_SECURE) != 0) {  // before anything of the caller is looked at (lxc-user-nic's CVE-2018-6556 class)
-    report_error("refusing to run setuid or with file capabilities");
+    report_error(fail(ErrorKind::host, "refusing to run setuid or with file capabilities"));
     return 1;
   }
   Invocation invocation = parse_command_line(argc, argv);

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <memory>
 
+#include "runtime/text/error_json.h"
 #include "runtime/text/json_writer.h"
 #include "runtime/text/shown.h"
 #include "sys/fd.h"
@@ -42,8 +43,8 @@ std::shared_ptr<spdlog::logger> make_logger(const LogOptions& options) {
   else
     sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(options.file);
   auto logger = std::make_shared<spdlog::logger>("minirun", std::move(sink));
-  const char* pattern = options.json ? R"({"level":"%l","msg":%v,"time":"%Y-%m-%dT%H:%M:%SZ"})"
-                                     : R"(time="%Y-%m-%dT%H:%M:%SZ" level=%l msg=%v)";
+  const char* pattern =
+      options.json ? R"({"level":"%l",%v,"time":"%Y-%m-%dT%H:%M:%SZ"})" : R"(time="%Y-%m-%dT%H:%M:%SZ" level=%l %v)";
   logger->set_pattern(pattern, spdlog::pattern_time_type::utc);
   logger->set_level(spdlog::level::debug);
   logger->flush_on(spdlog::level::debug);
@@ -56,18 +57,31 @@ std::shared_ptr<spdlog::logger>& current_logger() {
   return logger;
 }
 
+// The record's own part of its line. error: nullptr where it is about none.
+std::string log_record(std::string_view text, const Error* error) {
+  if (!current_options().json) {
+    std::string record = "msg=";
+    append_json_string(record, text);
+    return record;
+  }
+  JsonWriter json;
+  json.begin_object().key("msg").string(text);
+  if (error != nullptr) write_error_keys(json, *error);
+  json.end_object();
+  return json.text().substr(1, json.text().size() - 2);  // the pattern has the brackets
+}
+
 // Nothing that goes wrong with the log may change what minirun does; it is reported once on stderr.
-void log(spdlog::level::level_enum level, std::string_view text) {
+void log(spdlog::level::level_enum level, std::string_view text, const Error* error = nullptr) {
   static bool broken = false;
   if (broken) return;
-  std::string quoted;
-  append_json_string(quoted, text);
   try {
     if (!current_logger()) current_logger() = make_logger(current_options());
-    current_logger()->log(level, quoted);
-  } catch (const std::exception& error) {
+    const std::string record = log_record(text, error);
+    current_logger()->log(level, record);
+  } catch (const std::exception& failure) {
     broken = true;
-    write_stderr(fmt::format("minirun: log: {}\n", error.what()));
+    write_stderr(fmt::format("minirun: log: {}\n", failure.what()));
   }
 }
 
@@ -108,7 +122,9 @@ void report_error(std::string_view text) {
 }
 
 void report_error(const Error& error) {
-  report_error(error.text());
+  std::string text = error.text();
+  if (!current_options().file.empty()) log(spdlog::level::err, text, &error);
+  write_stderr(fmt::format("minirun: {}\n", text));
 }
 
 void report_line(std::string_view line) {

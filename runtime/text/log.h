@@ -38,8 +38,8 @@ void log_progress(fmt::format_string<Args...> format, Args&&... args) {
 }
 
 // "minirun: text" on stderr with one write(2), so that a reader of a pipe gets it whole, and in the log file as
-// {"level":"error","msg":"text","time":"2026-01-02T15:04:05Z"}, which containerd and podman read.
-void report_error(std::string_view text);
+// {"level":"error","msg":"text","kind":"host","exit_status":1,"time":"2026-01-02T15:04:05Z"}: containerd and podman
+// read level, msg and time; docs/schema/error.json has the other keys.
 void report_error(const Error& error);
 
 // A line for the person at the shell that is no failure of minirun ("why it died"): stderr only.
