@@ -17,6 +17,7 @@
 #include "runtime/commands/global_options.h"
 #include "runtime/text/log.h"
 #include "runtime/text/output.h"
+#include "runtime/text/status_events.h"
 
 namespace minirun {
 namespace {
@@ -40,16 +41,29 @@ Result<void> keep_from_container(uint64_t meant) {
   return {};
 }
 
+// container: the command and the id; "": the error has them.
+Error named(const Error& error, const std::string& container) {
+  return container.empty() ? error : wrap(error, container);
+}
+
+// Before the command itself.
+Error refusal(const Error& error, const Command& command, const std::string& container) {
+  Error wrong = named(error, container);
+  wrong.exit_status = command.failure_status;
+  return wrong;
+}
+
 int report(const Error& error) {
   report_error(error);
+  status_error(error);
   return error.exit_status;
 }
 
 int print(const Outcome& outcome) {
   auto written = write_output(outcome.out);
-  if (!written.ok()) report_error(written.error());
+  int status = written.ok() ? 0 : report(written.error());
   if (!outcome.note.empty()) report_line(outcome.note);
-  return written.ok() || outcome.status != 0 ? outcome.status : 1;
+  return outcome.status != 0 ? outcome.status : status;
 }
 
 }  // namespace
@@ -63,15 +77,18 @@ int minirun_main(int argc, char** argv) {
   }
   Invocation invocation = parse_command_line(argc, argv);
   const GlobalOptions& global = invocation.global;
-  auto kept_out = keep_from_container(invocation.command.ok() ? invocation.command->descriptors() : 0);
+  // Before anything is opened: what is open is the caller's.
+  const Descriptors& descriptors = invocation.descriptors;
+  auto status = descriptors.status ? set_status_fd(*descriptors.status, descriptors.handed_on) : Result<void>();
+  auto kept_out = keep_from_container(descriptors.handed_on);
   if (!kept_out.ok()) return report(kept_out.error());
   auto logs = set_log_options({wants_debug(global), global.log_format == "json", global.log});
   if (!logs.ok()) return report(logs.error());
   if (!invocation.command.ok()) return report(invocation.command.error());
+  if (!status.ok()) return report(refusal(status.error(), *invocation.command, invocation.errors_of));
   auto outcome = invocation.command->perform(global);
   if (outcome.ok()) return print(*outcome);
-  const std::string& container = invocation.errors_of;
-  return report(container.empty() ? outcome.error() : wrap(outcome.error(), container));
+  return report(named(outcome.error(), invocation.errors_of));
 }
 
 }  // namespace minirun
@@ -83,6 +100,7 @@ int main(int argc, char** argv) {
   } catch (...) {
     constexpr std::string_view kText = "minirun: out of memory\n";
     (void)!write(STDERR_FILENO, kText.data(), kText.size());
+    minirun::status_out_of_memory();
     return 1;
   }
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -65,9 +66,15 @@ inline constexpr ExitStatus kLaunchStatuses[] = {
     {"1", "failed; one line on stderr says why"},
 };
 
+// What a command line says of descriptors that are open in its caller.
+struct Descriptors {
+  uint64_t handed_on = 0;            // to the container: how many after stdio
+  std::optional<uint64_t> status{};  // for the events of --status-fd
+};
+
 class Command {
  public:
-  // Own: the struct of the command's options; it has descriptors() where the command hands descriptors on.
+  // Own: the struct of the command's options; it has descriptors() where the caller's mean something to the command.
   template <class Own, void (*kDescribe)(Options&, Own&), Result<Outcome> (*kPerform)(const GlobalOptions&, const Own&)>
   static Command of(const Manual& manual, Own own = {}) {
     Command command(manual, {new Own(std::move(own)), [](void* object) { delete static_cast<Own*>(object); }});
@@ -84,8 +91,7 @@ class Command {
   // Errors are without the command and the id, which main puts before them; but run, which may make the id up, does
   // that itself.
   Result<Outcome> perform(const GlobalOptions& global) const { return perform_(global, own_.get()); }
-  // How many descriptors after stdio the caller means for the container.
-  uint64_t descriptors() const { return descriptors_ != nullptr ? descriptors_(own_.get()) : 0; }
+  Descriptors descriptors() const { return descriptors_ != nullptr ? descriptors_(own_.get()) : Descriptors{}; }
 
   Manual manual;
   int failure_status = 1;                    // of minirun itself; the workload has the others
@@ -101,7 +107,7 @@ class Command {
   Object own_;  // the options; only of() knows their type
   void (*describe_)(Options&, void*) = nullptr;
   Result<Outcome> (*perform_)(const GlobalOptions&, const void*) = nullptr;
-  uint64_t (*descriptors_)(const void*) = nullptr;
+  Descriptors (*descriptors_)(const void*) = nullptr;
 };
 
 }  // namespace minirun

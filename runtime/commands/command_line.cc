@@ -56,15 +56,17 @@ Invocation parse_command_line(int argc, char** argv) {
   if (answer.help) return {global, help_on(answer.command)};
 
   auto found = commands.find(answer.command);
+  Descriptors descriptors;
+  if (found != commands.end()) descriptors = found->second.descriptors();
   Error wrong;
   if (found == commands.end() || !answer.error.empty())
     wrong = usage_error(answer);
   else if (global.root.empty() && !root.ok() && answer.command != "help")
     wrong = root.error();
   else
-    return {global, std::move(found->second), errors_of(answer, found->second)};
+    return {global, std::move(found->second), descriptors, errors_of(answer, found->second)};
   if (found != commands.end()) wrong.exit_status = found->second.failure_status;
-  return {global, wrong};
+  return {global, wrong, descriptors};
 }
 
 }  // namespace minirun

@@ -13,6 +13,7 @@ namespace minirun {
 struct Invocation {
   GlobalOptions global;     // what could be read of them, where the command line is wrong
   Result<Command> command;  // ErrorKind::usage: the command line is wrong
+  Descriptors descriptors{};
   std::string errors_of{};  // the command and its container, which stand before the text of its errors; "": nothing
 };
 

@@ -14,7 +14,7 @@ struct CreateCommand {
   std::string id;
   bool init = false;
 
-  uint64_t descriptors() const { return descriptors_of(launch); }
+  Descriptors descriptors() const { return descriptors_of(launch); }
 };
 
 void describe(Options& options, CreateCommand& command) {

@@ -33,6 +33,7 @@
 #include "runtime/supervise/console.h"
 #include "runtime/supervise/supervisor.h"
 #include "runtime/text/log.h"
+#include "runtime/text/status_events.h"
 #include "sys/pidfd.h"
 
 namespace minirun {
@@ -55,10 +56,11 @@ struct ExecCommand : ProcessOptions {
   std::string console_socket;
   std::string pidfd_socket;
   uint32_t preserve_fds = 0;
+  std::optional<uint64_t> status_fd;
   bool detach = false;
   bool ignore_paused = false;
 
-  uint64_t descriptors() const { return preserve_fds; }
+  Descriptors descriptors() const { return {preserve_fds, status_fd}; }
 };
 
 void describe(Options& options, ExecCommand& command) {
@@ -69,6 +71,7 @@ void describe(Options& options, ExecCommand& command) {
   describe(options, static_cast<ProcessOptions&>(command));
   options.values("--cgroup", "PATH", command.cgroup, "join this cgroup below the container's");
   options.group("Files and descriptors");
+  describe_status_fd(options, command.status_fd);
   options.value("--pid-file", "FILE", command.pid_file, "write the pid of the process to this file");
   options.value("--console-socket", "SOCKET", command.console_socket, "send the terminal to this Unix socket");
   options.value("--pidfd-socket", "SOCKET", command.pidfd_socket, "send a pidfd of the process to this Unix socket");
@@ -239,6 +242,7 @@ std::string Exec::why_killed(int wait_status) const {
 }
 
 Result<Outcome> Exec::supervise() {
+  status_running(command_.id, process_->child().pid);
   if (command_.detach) {
     process_->detach();
     return Outcome{};
@@ -248,6 +252,7 @@ Result<Outcome> Exec::supervise() {
   process_->detach();
   if (ended.output_error != 0 && ended.output_error != EPIPE)
     report_error(fail(ended.output_error, "exec {}: copy the terminal's output to stdout", command_.id));
+  status_exited(command_.id, ended.wait_status);
   return Outcome{shell_status(ended.wait_status), "", why_killed(ended.wait_status)};
 }
 

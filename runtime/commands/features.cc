@@ -17,6 +17,7 @@
 #include "runtime/resources/systemd_scope.h"
 #include "runtime/seccomp/filter.h"
 #include "runtime/text/json_writer.h"
+#include "runtime/text/status_events.h"
 #include "runtime/text/version.h"
 
 namespace minirun {
@@ -104,6 +105,7 @@ void write_annotations(JsonWriter& json) {
   json.key(feature_key::kReachUnlessSeparated).string(powers_with(true));
   json.key(feature_key::kCommit).string(minirun_commit());
   json.key(feature_key::kVersion).string(minirun_version());
+  json.key(feature_key::kStatusEvents).string(kStatusEvents);
   for (const CommandRow& row : command_rows())
     if (std::string_view feature = row.make().feature; !feature.empty()) json.key(feature).string("true");
   json.end_object();

@@ -15,6 +15,7 @@ void describe_without_bundle(Options& options, LaunchOptions& launch) {
                "change the root without pivot_root, for a host whose root is an initramfs");
   options.flag("--no-new-keyring", launch.no_new_keyring, "keep the caller's session keyring");
   options.group("Files and descriptors");
+  describe_status_fd(options, launch.status_fd);
   options.value("--pid-file", "FILE", launch.pid_file, "write the pid of the container's first process here");
   options.value("--console-socket", "SOCKET", launch.console_socket, "send the terminal to this Unix socket");
   options.value("--pidfd-socket", "SOCKET", launch.pidfd_socket,
@@ -23,8 +24,12 @@ void describe_without_bundle(Options& options, LaunchOptions& launch) {
   options.ignored_flag("--no-subreaper", kNoSubreaperText);
 }
 
-uint64_t descriptors_of(const LaunchOptions& launch) {
-  return uint64_t{own_listen_fds().count} + launch.preserve_fds;
+void describe_status_fd(Options& options, std::optional<uint64_t>& place) {
+  options.value("--status-fd", "N", place, "write events as lines of JSON to this descriptor");
+}
+
+Descriptors descriptors_of(const LaunchOptions& launch) {
+  return {uint64_t{own_listen_fds().count} + launch.preserve_fds, launch.status_fd};
 }
 
 }  // namespace minirun

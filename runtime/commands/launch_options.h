@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
+#include "runtime/commands/command.h"
 #include "runtime/commands/options.h"
 #include "runtime/launch/request.h"
 
@@ -16,7 +18,10 @@ inline constexpr const char* kNoSubreaperText =
 void describe(Options& options, LaunchOptions& launch);
 void describe_without_bundle(Options& options, LaunchOptions& launch);
 
-// How many after stdio the caller means for the container: those of socket activation, and --preserve-fds behind them.
-uint64_t descriptors_of(const LaunchOptions& launch);
+// --status-fd, which start and exec have too.
+void describe_status_fd(Options& options, std::optional<uint64_t>& place);
+
+// The container gets those of socket activation, and --preserve-fds behind them.
+Descriptors descriptors_of(const LaunchOptions& launch);
 
 }  // namespace minirun

@@ -129,7 +129,11 @@ void Options::version_flag(const char* names, const char* text) {
 template <class T>
 void Options::value(const char* names, const char* value, T& place, const char* text) {
   list(names, value, text);
-  if (parses(names)) parser_->add_option(names, place);
+  if (!parses(names)) return;
+  CLI::Option* option = parser_->add_option(names, place);
+  // CLI11 takes an empty word for an optional number that is not given.
+  if constexpr (std::is_arithmetic_v<typename CLI::detail::wrapped_type<T, T>::type>)
+    option->check([](const std::string& word) { return word.empty() ? "must be a number" : std::string(); });
 }
 template void Options::value(const char*, const char*, std::string&, const char*);
 template void Options::value(const char*, const char*, uint32_t&, const char*);

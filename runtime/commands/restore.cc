@@ -20,6 +20,7 @@
 #include "runtime/criu/run.h"
 #include "runtime/supervise/console.h"
 #include "runtime/text/log.h"
+#include "runtime/text/status_events.h"
 #include "sys/file.h"
 #include "sys/pidfd.h"
 
@@ -34,7 +35,7 @@ struct RestoreCommand : RestoreOptions {
   std::string id;
   bool detach = false;
 
-  uint64_t descriptors() const { return descriptors_of(launch); }
+  Descriptors descriptors() const { return descriptors_of(launch); }
 };
 
 void describe(Options& options, RestoreCommand& command) {
@@ -225,6 +226,8 @@ Result<Outcome> perform(const GlobalOptions& global, const RestoreCommand& comma
   Restoration restoration(command, launch, *container);
   OwnedProcess process = TRY(restoration.start(criu, paths, init));
   TRY(launch.adopt(*container, std::move(process), std::move(restoration.terminal())));
+  status_created(command.id, container->record.init.pid);
+  status_running(command.id, container->record.init.pid);
   if (!command.detach) return supervise_to_end(launch, *container, false);
   container->detach();
   return Outcome{};

@@ -16,6 +16,7 @@
 #include "runtime/text/log.h"
 #include "runtime/text/output.h"
 #include "runtime/text/random_id.h"
+#include "runtime/text/status_events.h"
 
 namespace minirun {
 namespace {
@@ -29,7 +30,7 @@ struct RunCommand {
   bool keep = false;
   bool no_init = false;
 
-  uint64_t descriptors() const { return descriptors_of(launch); }
+  Descriptors descriptors() const { return descriptors_of(launch); }
 };
 
 void describe(Options& options, RunCommand& command) {
@@ -138,6 +139,7 @@ Result<Outcome> supervise_to_end(Launch& launch, Container& container, bool keep
     report_error(wrap(removed.error(), "clean up after " + id));
   else if (ended.output_error != 0 && ended.output_error != EPIPE)  // EPIPE is how `| head` ends
     report_error(fail(ended.output_error, "run {}: copy the terminal's output to stdout", id));
+  status_exited(id, ended.wait_status);
   if (removed.ok() && !keep) log_progress("{}: nothing is left", id);
   return outcome;
 }
@@ -152,6 +154,7 @@ Result<Outcome> perform(const GlobalOptions& global, const RunCommand& given) {
   };
   OwnedContainer container = TRY(named(launch.create()));
   TRY(named(launch.start(*container)));
+  status_running(launch.id(), container->record.init.pid);
   if (!command.detach) return named(supervise_to_end(launch, *container, command.keep));
   auto outcome = named(let_run(launch, *container));
   if (command.id) return outcome;  // engines read what a runtime prints: never an id that the caller has given

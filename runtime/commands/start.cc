@@ -8,6 +8,7 @@
 
 #include "cgroups/processes.h"
 #include "runtime/commands/command.h"
+#include "runtime/commands/launch_options.h"
 #include "runtime/commands/notify_wait.h"
 #include "runtime/container/container.h"
 #include "runtime/container/start_socket.h"
@@ -18,6 +19,7 @@
 #include "runtime/oci/bundle.h"
 #include "runtime/supervise/init_channel.h"
 #include "runtime/text/log.h"
+#include "runtime/text/status_events.h"
 #include "sys/pidfd.h"
 
 namespace minirun {
@@ -25,9 +27,13 @@ namespace {
 
 struct StartCommand {
   std::string id;
+  std::optional<uint64_t> status_fd;
+
+  Descriptors descriptors() const { return {0, status_fd}; }
 };
 
 void describe(Options& options, StartCommand& command) {
+  describe_status_fd(options, command.status_fd);
   options.id(command.id);
 }
 
@@ -127,6 +133,7 @@ Result<Outcome> perform(const GlobalOptions& global, const StartCommand& command
       report_line(fmt::format("minirun: warning: {}: {}", container.record.id, removed.error().text()));
   }
   TRY(started);
+  status_running(container.record.id, container.record.init.pid);
   if (!relay) return Outcome{};
   container.state.unlock();
   const ContainerRecord& record = container.record;

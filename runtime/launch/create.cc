@@ -18,6 +18,7 @@
 #include "runtime/resources/cgroup_path.h"
 #include "runtime/supervise/console.h"
 #include "runtime/text/log.h"
+#include "runtime/text/status_events.h"
 #include "sys/file.h"
 #include "sys/pidfd.h"
 
@@ -253,7 +254,9 @@ Result<void> Launch::at_end(Container& container) {
   bool waits = prepared_.compiled.start_socket;
   log_progress("{}: {}", prepared_.id, waits ? "waits for start" : "the workload runs");
   const auto& process = prepared_.bundle.spec->process;
-  if (waits) return process ? foresee_start(container.record.init.pid, *process) : Result<void>();
+  if (waits && process) TRY(foresee_start(container.record.init.pid, *process));
+  status_created(prepared_.id, container.record.init.pid);
+  if (waits) return {};
   container.hooked = true;  // it has run
   return run_poststart_hooks(hook_context(container));
 }

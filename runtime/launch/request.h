@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace minirun {
@@ -14,6 +15,7 @@ struct LaunchOptions {
   std::string console_socket;
   std::string pidfd_socket;
   uint32_t preserve_fds = 0;
+  std::optional<uint64_t> status_fd{};
   bool no_pivot = false;
   bool no_new_keyring = false;
 };

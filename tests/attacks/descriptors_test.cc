@@ -216,5 +216,69 @@ TEST_F(Descriptors, OfTheCallerAreNotInACreatedContainer) {
   }
 }
 
+// What minirun writes its events to: a container that holds it could lie to who watches.
+TEST_F(Descriptors, OfTheStatusIsInNoProcessThatMinirunStarts) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  UniqueFd reader(ends[0]), writer(ends[1]);
+  UniqueFd nowhere(open("/dev/null", O_RDWR | O_CLOEXEC));
+  const std::string pipe = link_target(fmt::format("/proc/self/fd/{}", writer.get()));
+  const std::string seen = "/run/tests/hook-fds";
+  StartOptions options;
+  options.in_child = [&] {
+    if (dup2(nowhere.get(), 3) < 0 || dup2(nowhere.get(), 4) < 0 || dup2(writer.get(), 5) < 0) _exit(97);
+  };
+  options.stdout_fd = nowhere.get();
+  auto expect_without = [&](const std::string& pid, const char* which) {
+    int open = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/" + pid + "/fd")) {
+      ++open;
+      EXPECT_NE(link_target(entry.path()), pipe) << which << " " << entry.path();
+    }
+    return open;
+  };
+  for (bool user_namespace : {false, true})
+    for (const std::vector<std::string>& flags : {std::vector<std::string>{"create"},
+                                                  {"create", "--init"},
+                                                  {"run", "--detach"},
+                                                  {"run", "--detach", "--no-init"}}) {
+      Bundle bundle;
+      if (user_namespace) bundle.add_user_namespace();
+      ASSERT_TRUE(bundle.add_busybox({"sh", "ls"}));
+      for (const char* hook : {"createRuntime", "poststart"})
+        bundle.config["hooks"][hook] = {
+            {{"path", "/bin/busybox"}, {"args", {"sh", "-c", "/bin/busybox ls -l /proc/self/fd >> " + seen}}}};
+      bundle.payload({"pause"});
+      bundle.write();
+      std::vector<std::string> words = flags;
+      words.insert(words.end(), {"--status-fd", "5", "--preserve-fds", "2", "--bundle", bundle.path(), "--pid-file",
+                                 kPidFile, id()});
+      Outcome outcome = call(words, options);
+      ASSERT_EQ(outcome.code, 0) << flags[0] << describe(outcome);
+      (void)expect_without(content(kPidFile), "the first process");
+      if (flags[0] == "create") {
+        ASSERT_EQ(call({"start", "--status-fd", "5", id()}, options).code, 0);
+      }
+      words = {"exec", "--detach", "--status-fd", "5", "--preserve-fds", "2", "--pid-file", "/run/tests/exec.pid"};
+      words.insert(words.end(), {id(), "/bin/payload", "pause"});
+      ASSERT_EQ(call(words, options).code, 0);
+      (void)expect_without(content(kPidFile), "the first process that runs");
+      EXPECT_EQ(expect_without(content("/run/tests/exec.pid"), "the process of exec"), 5);
+      for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+        std::error_code error;
+        std::string name = entry.path().filename();
+        if (name.find_first_not_of("0123456789") != name.npos || name == std::to_string(getpid())) continue;
+        for (const auto& fd : std::filesystem::directory_iterator(entry.path() / "fd", error))
+          EXPECT_NE(std::filesystem::read_symlink(fd.path(), error).string(), pipe) << name;
+      }
+      EXPECT_EQ(unlink("/run/tests/exec.pid"), 0);
+      end();
+      std::string hooks = content(seen);
+      EXPECT_NE(hooks.find(" 0 -> "), std::string::npos) << hooks;
+      EXPECT_EQ(hooks.find(pipe), std::string::npos) << hooks;
+      EXPECT_EQ(unlink(seen.c_str()), 0);
+    }
+}
+
 }  // namespace
 }  // namespace minirun::testing

@@ -185,6 +185,7 @@ const std::vector<CallFacts>& table() {
       {SYS_nanosleep, "nanosleep", {EINTR}},
       {SYS_sched_yield, "sched_yield", {}},
       {SYS_rt_sigaction, "rt_sigaction", {}},
+      {SYS_rt_sigpending, "rt_sigpending", {}},
       {SYS_rt_sigprocmask, "rt_sigprocmask", {}},
       {SYS_rt_sigreturn, "rt_sigreturn", {}},
       {SYS_rt_sigtimedwait, "rt_sigtimedwait", {EAGAIN, EINTR}},

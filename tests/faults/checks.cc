@@ -2,9 +2,11 @@
 // What must be true after a command with a fault in it.
 #include <algorithm>
 #include <csignal>
+#include <sstream>
 
 #include "tests/faults/scene.h"
 #include "tests/support/fault_traces.h"
+#include "tests/support/json_schema.h"
 
 namespace minirun::testing {
 namespace {
@@ -31,6 +33,30 @@ std::string shape_of(const std::string& text) {
 }
 
 }  // namespace
+
+// Each line is an event, and the last one says how the command has ended, unless minirun was killed or the fault was in
+// a call that events are made with.
+std::string Scene::check_events(const Attempt& attempt) {
+  std::istringstream lines(attempt.events);
+  nlohmann::json last = nlohmann::json::object();
+  for (std::string line; std::getline(lines, line) && !lines.eof();) {  // one without its end is none
+    last = nlohmann::json::parse(line, nullptr, false);
+    std::string problem = schema_problem(status_schema(), last);
+    if (!problem.empty()) return "\n      no event: " + line + ": " + problem;
+  }
+  const std::string& where = attempt.traced.where;
+  auto in = [&](const std::string& call) { return where.starts_with(call + " of "); };
+  constexpr const char* kCallsOfEvents[] = {"fcntl", "newfstatat", "fstat", "poll", "write", "brk", "mmap"};
+  const int code = attempt.traced.code;
+  if (attempt.err.starts_with(": error while loading")) return "";  // minirun's main() has not begun
+  if (code < 0 || std::any_of(std::begin(kCallsOfEvents), std::end(kCallsOfEvents), in)) return "";
+  const std::string name = last.value("event", "none");
+  bool stays = attempt.command == Command::run || attempt.command == Command::exec;
+  if (stays && name == "exited" && last.value("exit_status", -1) == code) return "";
+  if (code != 0 && name == "error" && last.value("exit_status", -1) == code) return "";
+  if (code == 0 && name == (attempt.command == Command::create ? "created" : "running")) return "";
+  return "\n      the last event is " + last.dump();
+}
 
 std::string Scene::check_outcome(const Attempt& attempt) {
   // glibc's malloc gives the program up when it cannot align the end of its heap: before anything was made.

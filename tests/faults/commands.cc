@@ -40,6 +40,12 @@ const char* name_of(Command command) {
   abort();
 }
 
+// Some sweeps are those of minirun as engines call it, without events.
+bool Scene::watches(Command command) const {
+  bool launches = makes_container(command) || command == Command::start || command == Command::exec;
+  return launches && (kind_ == Kind::user || kind_ == Kind::joined);
+}
+
 std::vector<std::string> Scene::arguments_of(Command command) const {
   switch (command) {
     case Command::create:

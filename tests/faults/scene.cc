@@ -147,8 +147,13 @@ std::string Scene::prepare(Command command) {
 Scene::Attempt Scene::perform(Command command, const Fault& fault) {
   if (console_) console_->listen_anew();
   UniqueFd out = make_output("out"), err = make_output("err");
+  UniqueFd events = make_output("events");
   TracedCommand traced{arguments(command), out.get(), err.get()};
-  Attempt attempt{command, run_traced(traced, fault), "", text_of(err.get())};
+  if (watches(command)) {
+    traced.argv.insert(traced.argv.begin() + 4, {"--status-fd", std::to_string(kStatusFd)});
+    traced.status_fd = events.get();
+  }
+  Attempt attempt{command, run_traced(traced, fault), "", text_of(err.get()), text_of(events.get())};
   if (makes_container(command)) container_out_ = std::move(out);
   attempt.out = out && !console_ ? text_of(out.get()) : said();
   return attempt;
@@ -216,6 +221,7 @@ Verdict Scene::attempt(Command command, const Fault& fault) {
   } else {
     verdict.problem = check_outcome(attempt);
   }
+  if (watches(command) && fault.kind != Fault::Kind::kill) verdict.problem += check_events(attempt);
   if (!verdict.problem.empty()) {
     clear();
     std::string code = "; status " + std::to_string(attempt.traced.code);

@@ -66,6 +66,7 @@ class Scene {
     Command command;
     Traced traced;
     std::string out, err;
+    std::string events;  // of --status-fd
   };
 
   [[noreturn]] static void give_up(const std::string& why);
@@ -75,6 +76,7 @@ class Scene {
   Traces traces() const;
   int good_code(Command command) const;
   std::string said();
+  bool watches(Command command) const;
   std::vector<std::string> arguments_of(Command command) const;
   std::vector<std::string> arguments(Command command) const;  // the whole command line
   std::string prepare(Command command);
@@ -83,6 +85,7 @@ class Scene {
 
   // What is not as it must be, for people; "" when nothing is.
   std::string check_outcome(const Attempt& attempt);
+  static std::string check_events(const Attempt& attempt);
   std::string check_asked(const Attempt& attempt);
   std::string check_refusal(const Attempt& attempt);
   std::string check_success(const Attempt& attempt);

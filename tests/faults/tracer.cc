@@ -120,6 +120,7 @@ void Tracer::start(const TracedCommand& command) {
     int in = open("/dev/null", O_RDONLY);
     if (dup2(in, 0) < 0 || dup2(command.stdout_fd, 1) < 0 || dup2(command.stderr_fd, 2) < 0) _exit(98);
     if (in > 2) close(in);
+    if (command.status_fd >= 0 && dup2(command.status_fd, kStatusFd) < 0) _exit(98);
     execve(argv[0], argv.data(), environment);
     _exit(98);
   }

@@ -42,11 +42,14 @@ struct Traced {
   std::vector<long> calls;  // the numbers of all calls, in order, up to the fault
 };
 
+constexpr int kStatusFd = 30;
+
 struct TracedCommand {
   std::vector<std::string> argv;  // argv[0] is a path
   int stdout_fd = -1;
   int stderr_fd = -1;
-  int seconds = 20;  // then everything is killed, and the code is kTimedOut
+  int status_fd = -1;  // as descriptor kStatusFd
+  int seconds = 20;    // then everything is killed, and the code is kTimedOut
 };
 
 // No other child of this process may end meanwhile. What is left of the tree when the command has ended is let go, or

@@ -2,6 +2,7 @@
 // What went wrong, for programs: the keys of an error in the JSON log.
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -118,7 +119,7 @@ TEST_F(StructuredErrors, OfAStateHaveNoWordOfTheKernel) {
 TEST_F(StructuredErrors, OfAContainerThatAnotherCommandHoldsAreBusy) {
   start();
   UniqueFd directory(open((std::string(kState) + "/" + id()).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  ASSERT_EQ(flock(directory.get(), LOCK_EX), 0);
+  ASSERT_EQ(syscall(SYS_flock, directory.get(), LOCK_EX), 0);
   EXPECT_EQ(record_of({"pause", id()}, 1)["kind"], "busy");
   directory.reset();
   end();

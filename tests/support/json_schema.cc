@@ -75,4 +75,8 @@ json error_schema() {
   return json::parse(kErrorSchema);
 }
 
+json status_schema() {
+  return json::parse(kStatusSchema);
+}
+
 }  // namespace minirun::testing

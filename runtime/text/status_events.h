@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// --status-fd: what becomes of a launch, for a program that watches it. One JSON object a line:
+// docs/schema/status.json, docs/explain.md. Without the option none of these calls does anything.
+//
+// A reader cannot hurt the launch: one that is gone, or that reads nothing for kReaderPatience, gets no further event.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "sys/result.h"
+
+namespace minirun {
+
+constexpr std::chrono::milliseconds kReaderPatience{1000};
+
+// The names of all, for `features`.
+inline constexpr const char* kStatusEvents = "created running exited error";
+
+// To be called before minirun opens anything: then a descriptor that is open is the caller's. handed_on: how many after
+// stdio go to the container. ErrorKind::usage: not open, not writable, or one that the workload gets.
+Result<void> set_status_fd(uint64_t fd, uint64_t handed_on);
+
+// Set-up is whole.
+void status_created(const std::string& id, pid_t pid);
+// Its program is executed.
+void status_running(const std::string& id, pid_t pid);
+// wait_status: as of waitpid(2).
+void status_exited(const std::string& id, int wait_status);
+// The command fails.
+void status_error(const Error& error);
+// The same without a byte of memory.
+void status_out_of_memory();
+
+}  // namespace minirun
