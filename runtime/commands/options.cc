@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 namespace minirun {
@@ -32,17 +33,23 @@ bool may_name(std::string_view word, std::string_view option) {
   return word.substr(0, word.find('=')) == option.substr(2);
 }
 
+template <class T>
+constexpr bool kIsNumber = std::is_arithmetic_v<T>;
+template <class T>
+constexpr bool kIsNumber<std::optional<T>> = std::is_arithmetic_v<T>;
+
 const CLI::App* subcommand_of(CLI::App& app, const std::string& name) {
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
     if (command->get_name() == name) return command;
   return nullptr;
 }
 
-// What follows the id of exec and ps is not minirun's to read.
-void double_hyphens(CLI::App& app, std::vector<std::string>* arguments) {
+// "-x" for "--x", and "--x=" for an empty value. What follows the id of exec and ps is not minirun's to read.
+void rewrite_for_parser(CLI::App& app, std::vector<std::string>* arguments) {
   const CLI::App* command = nullptr;
   bool is_value = false;
-  for (std::string& argument : *arguments) {
+  for (size_t i = 0; i < arguments->size(); i++) {
+    std::string& argument = (*arguments)[i];
     const CLI::App* where = command != nullptr ? command : &app;
     if (std::exchange(is_value, false)) continue;
     if (argument.empty() || argument[0] != '-') {
@@ -57,7 +64,11 @@ void double_hyphens(CLI::App& app, std::vector<std::string>* arguments) {
       name.insert(0, "-");
     }
     const CLI::Option* option = where->get_option_no_throw(name);
-    is_value = equals == std::string::npos && option != nullptr && option->get_expected_min() > 0;
+    bool takes_value = option != nullptr && option->get_expected_min() > 0;
+    is_value = takes_value && equals == std::string::npos;
+    if (!takes_value || argument.back() != '=' || argument.find('=') != argument.size() - 1) continue;
+    argument.pop_back();  // "--x=": an empty value; CLI11 would take the word behind it
+    arguments->insert(arguments->begin() + static_cast<ptrdiff_t>(++i), std::string());
   }
 }
 
@@ -132,7 +143,7 @@ void Options::value(const char* names, const char* value, T& place, const char* 
   if (!parses(names)) return;
   CLI::Option* option = parser_->add_option(names, place);
   // CLI11 takes an empty word for an optional number that is not given.
-  if constexpr (std::is_arithmetic_v<typename CLI::detail::wrapped_type<T, T>::type>)
+  if constexpr (kIsNumber<T>)
     option->check([](const std::string& word) { return word.empty() ? "must be a number" : std::string(); });
 }
 template void Options::value(const char*, const char*, std::string&, const char*);
@@ -215,7 +226,7 @@ Options& Parser::command(const std::string& name) {
 Parser::Answer Parser::parse() {
   Answer answer;
   std::vector<std::string> arguments = words_;
-  double_hyphens(*app_, &arguments);
+  rewrite_for_parser(*app_, &arguments);
   auto named = [this] {
     auto commands = app_->get_subcommands();
     return commands.empty() ? std::string() : commands[0]->get_name();

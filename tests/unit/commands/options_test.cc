@@ -135,6 +135,13 @@ TEST(Options, ThatAreNotGivenLeaveTheirPlaces) {
   EXPECT_EQ(given.rest, (std::vector<std::string>{"sh"}));
 }
 
+TEST(Options, AnEmptyWordIsATextAndNoNumber) {
+  EXPECT_EQ(parse_line({"do", "--file", "", "web1"}).given.file, "");
+  EXPECT_EQ(parse_line({"do", "--file=", "web1"}).answer.error, "");
+  for (const char* number : {"--count", "--limit"})
+    EXPECT_NE(wrong_in({"do", number, "", "web1"}).find("must be a number"), std::string::npos) << number;
+}
+
 TEST(Options, ThatAreWrongAreErrors) {
   EXPECT_EQ(wrong_in({"do"}), "ID is required (minirun help do)");
   EXPECT_EQ(wrong_in({"do", "--no-such", "x"}), "The following argument was not expected: --no-such (minirun help do)");
