@@ -243,6 +243,6 @@ constexpr uint32_t kCount = __COUNTER__ - kBeforeSteps - 1;
 }  // namespace steps
 
 template <class Type>
-constexpr Op op_of = number_of(static_cast<const Type*>(nullptr));
+constexpr Op op_of = number_of(static_cast<const Type*>(nullptr));  // NOLINT(bugprone-dynamic-static-initializers)
 
 }  // namespace minirun
