@@ -2,6 +2,7 @@
 #include "sys/tree.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -25,6 +26,21 @@ TEST(RemoveTree, TakesAllButOneEntryAndFollowsNoLink) {
   EXPECT_TRUE(removed.ok()) << removed.error().text();
   EXPECT_EQ(TemporaryDirectory::names(directory.path()), std::vector<std::string>{"state"});
   EXPECT_EQ(TemporaryDirectory::names(outside.path()), std::vector<std::string>{"kept"});
+}
+
+// As on the way out of the very error that a descriptor is missing.
+TEST(RemoveTree, TakesFilesWhereNoDescriptorIsLeft) {
+  constexpr int kFiles = 300;  // more than one block of getdents64(2)
+  TemporaryDirectory directory;
+  for (int i = 0; i < kFiles; i++) directory.write("a-file-with-a-long-name-" + std::to_string(i), "x");
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none{0, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  auto removed = remove_below(directory.fd(), "a-file-with-a-long-name-7");
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(removed.ok()) << removed.error().text();
+  EXPECT_EQ(TemporaryDirectory::names(directory.path()), std::vector<std::string>{"a-file-with-a-long-name-7"});
 }
 
 TEST(RemoveTree, TakesOneEntryWhateverItIs) {
