@@ -6,10 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <memory>
 #include <string_view>
 
-#include "sys/fd.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -20,24 +18,18 @@ Error cannot_read(const std::string& path) {
   return fail(errno, "read {}", path == "." ? "a directory" : path);
 }
 
-// 64-bit: struct dirent is what getdents64(2) fills in. False: it is not to be looked at further.
-Result<bool> visit_one(const dirent& entry, const std::function<Result<bool>(const dirent& entry)>& visit) {
-  std::string_view name = static_cast<const char*>(entry.d_name);
-  return name == "." || name == ".." ? Result<bool>(true) : visit(entry);
-}
-
-// By the descriptor itself, whose offset it moves.
-Result<void> for_each_entry_of(int fd, const std::function<Result<bool>(const dirent& entry)>& visit) {
+// From where fd stands. 64-bit: struct dirent is what getdents64(2) fills in.
+Result<void> read_on(int fd, const std::string& path, const std::function<Result<bool>(const dirent& entry)>& visit) {
   alignas(dirent) char block[4096];
-  if (lseek(fd, 0, SEEK_SET) < 0) return cannot_read(".");
   for (;;) {
     long size = syscall(SYS_getdents64, fd, block, sizeof block);
-    if (size < 0) return cannot_read(".");
-    if (size == 0) return {};
+    if (size < 0 && errno != ENOENT) return cannot_read(path);
+    if (size <= 0) return {};  // ENOENT: it was removed meanwhile, and has no entries any more
     for (long at = 0; at < size;) {
       const auto* entry = reinterpret_cast<const dirent*>(block + at);
-      if (!TRY(visit_one(*entry, visit))) return {};
       at += entry->d_reclen;
+      std::string_view name = static_cast<const char*>(entry->d_name);
+      if (name != "." && name != ".." && !TRY(visit(*entry))) return {};
     }
   }
 }
@@ -47,18 +39,10 @@ Result<void> for_each_entry_of(int fd, const std::function<Result<bool>(const di
 Result<void> for_each_entry(int dirfd, const std::string& path,
                             const std::function<Result<bool>(const dirent& entry)>& visit) {
   auto opened = open_at(dirfd, path, O_RDONLY | O_DIRECTORY);
+  if (opened.ok()) return read_on(opened->get(), path, visit);
   // What is taken away on the way out of this very error must not be left for it.
-  if (!opened.ok() && opened.error().code == EMFILE && path == ".") return for_each_entry_of(dirfd, visit);
-  UniqueFd fd = TRY(std::move(opened));
-  std::unique_ptr<DIR, int (*)(DIR*)> directory(fdopendir(fd.get()), closedir);
-  if (!directory) return cannot_read(path);
-  (void)fd.release();  // the stream owns it now
-  for (;;) {
-    errno = 0;
-    const dirent* entry = readdir(directory.get());
-    if (entry == nullptr && errno != 0) return cannot_read(path);
-    if (entry == nullptr || !TRY(visit_one(*entry, visit))) return {};
-  }
+  if (opened.error().code != EMFILE || path != ".") return opened.error();
+  return lseek(dirfd, 0, SEEK_SET) < 0 ? Result<void>(cannot_read(path)) : read_on(dirfd, path, visit);
 }
 
 }  // namespace minirun
