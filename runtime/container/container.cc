@@ -13,6 +13,7 @@
 #include "runtime/container/record.h"
 #include "runtime/container/start_socket.h"
 #include "runtime/container/unfinished.h"
+#include "runtime/text/timestamp.h"
 
 namespace minirun {
 

@@ -12,7 +12,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
-#include <ctime>
 #include <thread>
 
 #include "runtime/container/record.h"
@@ -263,22 +262,6 @@ Result<std::string> current_boot_id() {
   std::string id = TRY(read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64));
   while (!id.empty() && id.back() == '\n') id.pop_back();
   return id;
-}
-
-// Not by gmtime_r(3), which reads /etc/localtime.
-std::string rfc3339(const timespec& time) {
-  constexpr int64_t kDay = 86400;
-  std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{time.tv_sec / kDay}}};
-  int64_t second = time.tv_sec % kDay;
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), second / 3600,
-                     second / 60 % 60, second % 60, time.tv_nsec);
-}
-
-std::string now_rfc3339() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return rfc3339(now);
 }
 
 }  // namespace minirun

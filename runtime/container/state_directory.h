@@ -144,8 +144,4 @@ bool is_exiting(pid_t pid);
 
 Result<std::string> current_boot_id();
 
-// RFC 3339 in UTC with nanoseconds, as engines parse it.
-std::string now_rfc3339();
-std::string rfc3339(const timespec& time);
-
 }  // namespace minirun

@@ -19,6 +19,7 @@
 #include "runtime/supervise/console.h"
 #include "runtime/text/log.h"
 #include "runtime/text/status_events.h"
+#include "runtime/text/timestamp.h"
 #include "sys/file.h"
 #include "sys/pidfd.h"
 

@@ -2,7 +2,6 @@
 #include "runtime/text/status_events.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -13,17 +12,17 @@
 #include <cerrno>
 #include <climits>
 #include <csignal>
-#include <ctime>
 #include <string_view>
 
 #include "runtime/text/error_json.h"
 #include "runtime/text/log.h"
+#include "runtime/text/timestamp.h"
 
 namespace minirun {
 namespace {
 
 struct StatusReader {
-  int fd = -1;      // borrowed from the caller; -1: nobody asks, or the reader is given up
+  int fd = -1;      // borrowed from the caller; -1: not asked for, or the reader is given up
   mode_t type = 0;  // S_IFMT of it
 };
 
@@ -90,7 +89,7 @@ bool write_whole(const StatusReader& reader, std::string_view line) {
   return true;
 }
 
-// Events after one that is lost would tell a false story: the reader sees the end of the file instead.
+// Events after a lost one would mislead: the reader sees the end of the file instead.
 void write_event(std::string_view line) {
   StatusReader& reader = status_reader();
   if (reader.fd < 0 || write_whole(reader, line)) return;
@@ -98,19 +97,10 @@ void write_event(std::string_view line) {
   log_debug("--status-fd: the reader is gone, or does not read");
 }
 
-std::string event_time() {
-  timespec now{};
-  tm parts{};
-  (void)clock_gettime(CLOCK_REALTIME, &now);
-  (void)gmtime_r(&now.tv_sec, &parts);
-  char text[32];
-  size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  return fmt::format("{}.{:06}Z", std::string_view(text, length), now.tv_nsec / 1000);
-}
-
 JsonWriter begin_event(const char* name) {
+  constexpr int kMicroseconds = 6;
   JsonWriter json;
-  json.begin_object().key("event").string(name).key("time").string(event_time());
+  json.begin_object().key("event").string(name).key("time").string(now_rfc3339(kMicroseconds));
   return json;
 }
 

@@ -14,6 +14,7 @@
 
 #include "runtime/container/record.h"
 #include "runtime/text/random_id.h"
+#include "runtime/text/timestamp.h"
 #include "runtime/text/version.h"
 #include "sys/file.h"
 

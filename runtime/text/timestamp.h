@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Points of time as text.
+#pragma once
+
+#include <ctime>
+#include <string>
+
+namespace minirun {
+
+// RFC 3339 in UTC with so many digits of a second's fraction: nine as engines parse it.
+std::string rfc3339(const timespec& time, int digits = 9);
+std::string now_rfc3339(int digits = 9);
+
+}  // namespace minirun
