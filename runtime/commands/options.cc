@@ -12,16 +12,18 @@
 namespace minirun {
 namespace {
 
-// "-t,--tty,!--no-tty": each with its hyphens.
+// The next one of "-t,--tty,!--no-tty", with its hyphens.
+std::string_view take_spelling(std::string_view* names) {
+  size_t end = std::min(names->find(','), names->size());
+  std::string_view name = names->substr(0, end);
+  names->remove_prefix(std::min(end + 1, names->size()));
+  if (name.starts_with('!')) name.remove_prefix(1);
+  return name;
+}
+
 std::vector<std::string> spellings_of(std::string_view names) {
   std::vector<std::string> spellings;
-  while (!names.empty()) {
-    size_t end = std::min(names.find(','), names.size());
-    std::string_view name = names.substr(0, end);
-    if (name.starts_with('!')) name.remove_prefix(1);
-    spellings.emplace_back(name);
-    names.remove_prefix(std::min(end + 1, names.size()));
-  }
+  while (!names.empty()) spellings.emplace_back(take_spelling(&names));
   return spellings;
 }
 
@@ -58,6 +60,7 @@ void rewrite_for_parser(CLI::App& app, std::vector<std::string>* arguments) {
       continue;
     }
     size_t equals = argument.find('=');
+    bool empty_value = equals == argument.size() - 1;
     std::string name = argument.substr(0, equals);
     if (name.size() > 2 && name[1] != '-' && where->get_option_no_throw("-" + name) != nullptr) {
       argument.insert(0, "-");
@@ -66,7 +69,7 @@ void rewrite_for_parser(CLI::App& app, std::vector<std::string>* arguments) {
     const CLI::Option* option = where->get_option_no_throw(name);
     bool takes_value = option != nullptr && option->get_expected_min() > 0;
     is_value = takes_value && equals == std::string::npos;
-    if (!takes_value || argument.back() != '=' || argument.find('=') != argument.size() - 1) continue;
+    if (!takes_value || !empty_value) continue;
     argument.pop_back();  // "--x=": an empty value; CLI11 would take the word behind it
     arguments->insert(arguments->begin() + static_cast<ptrdiff_t>(++i), std::string());
   }
@@ -96,13 +99,10 @@ void Options::list(const char* names, std::string value, const char* text, std::
 // CLI11 takes microseconds for each option that it knows: it knows those that the command line could name.
 bool Options::parses(std::string_view names) const {
   if (parser_ == nullptr) return false;
-  for (size_t end = 0; !names.empty(); names.remove_prefix(end)) {
-    end = std::min(names.find(','), names.size());
-    std::string_view name = names.substr(0, end);
-    if (name.starts_with('!')) name.remove_prefix(1);
+  while (!names.empty()) {
+    std::string_view name = take_spelling(&names);
     if (std::any_of(words_->begin(), words_->end(), [&](const std::string& word) { return may_name(word, name); }))
       return true;
-    end = std::min(end + 1, names.size());
   }
   return false;
 }
