@@ -52,7 +52,7 @@ struct PlanFacts {
   Place place;
   HostFacts host;
   RunOptions options{};
-  std::optional<SeccompProgram> seccomp{};  // compiled from the seccomp section, if there is one
+  std::optional<SeccompProgram> seccomp{};  // compiled from the seccomp section, if config.json has one
 
   const SeccompProgram* filter() const { return seccomp ? &*seccomp : nullptr; }
 };

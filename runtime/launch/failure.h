@@ -18,7 +18,7 @@ struct Compiled;
 struct LaunchFacts {
   const Cgroup& cgroup;                   // its limits may be the cause
   const Compiled* compiled = nullptr;     // nullptr: another minirun has compiled its plan
-  const oci::Process* process = nullptr;  // nullptr: there is none to execute
+  const oci::Process* process = nullptr;  // nullptr: none is executed
 };
 
 // Of a process that was to be born in the cgroup. The error of a step says itself what failed in it.

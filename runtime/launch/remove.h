@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of a container: the one removal, whoever has made it and however far it has come.
+// The end of a container: the one removal, of one that was found or made here, and at any stage of its making.
 #pragma once
 
 #include <cstdint>

@@ -23,7 +23,7 @@ using Words = std::vector<std::string>;
 
 constexpr int kStatusFd = 30;
 
-// Up to the end of the file, which comes with minirun's: whoever holds the descriptor after that keeps it from coming.
+// Up to the end of the file, which comes with minirun's: a process that held the descriptor longer would delay it.
 std::string read_to_end(int fd) {
   std::string text;
   for (;;) {
@@ -105,7 +105,7 @@ class StatusFd : public ExecTest {
     EXPECT_EQ(outcome.code, 7) << describe(outcome);
     EXPECT_EQ(outcome.err, "");
     EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(10));
-    // And a failure is told as ever.
+    // A failure is reported as without the option.
     outcome = Running(minirun(with_status_fd({"start", "never-was"})), with_descriptor(writer)).finish();
     EXPECT_EQ(outcome.code, 1) << describe(outcome);
     EXPECT_NE(outcome.err.find("container does not exist"), std::string::npos);
@@ -178,7 +178,7 @@ TEST_F(StatusFd, OfAnExecHasItsOwnProcess) {
   end();
 }
 
-// A caller tells "the sandbox cannot be made" from the workload's own 1 by it.
+// It separates "the sandbox cannot be made" from the workload's own 1.
 TEST_F(StatusFd, OfAFailureEndsWithTheError) {
   auto expect_error = [&](const Words& words, const std::string& names, const std::string& kind) {
     Watched watched = watch(words);

@@ -8,7 +8,7 @@
 
 namespace minirun::testing {
 
-// The first problem with its place; "" when there is none.
+// The first problem with its place; "" when it has none.
 std::string schema_problem(const nlohmann::json& schema, const nlohmann::json& value, const std::string& at = "");
 
 // Of docs/schema, as they were when the tests were built: a guest has no sources.

@@ -177,17 +177,17 @@ TEST_F(CompileProcess, ListeningDescriptorsComeFirstAndAreTold) {
   expect_order(all, {"start the workload", "close descriptors from 6 on",
                      "give the workload its process id: LISTEN_PID", "execute"});
   EXPECT_EQ(compiled.plan.first_kept_fd, 6u);
-  const auto& told = step<steps::OwnPid>();
-  EXPECT_EQ(told.environment.at, step<steps::Execute>().environment.at);
+  const auto& own_pid = step<steps::OwnPid>();
+  EXPECT_EQ(own_pid.environment.at, step<steps::Execute>().environment.at);
   std::vector<std::string> env;
   for (uint64_t i = 0;; i++) {
     uint64_t offset = 0;
-    std::memcpy(&offset, data(told.environment) + i * sizeof offset, sizeof offset);
+    std::memcpy(&offset, data(own_pid.environment) + i * sizeof offset, sizeof offset);
     if (offset == 0) break;
     env.emplace_back(data(offset));
   }
   EXPECT_EQ(env, (oci::Strings{"HOME=/", "LISTEN_FDNAMES=a:b", "LISTEN_FDS=2", "LISTEN_PID=0000000000"}));
-  EXPECT_EQ(told.index, 3u);
+  EXPECT_EQ(own_pid.index, 3u);
   EXPECT_EQ(parse_listen_fds("7", "2", "a", 7).count, 2u);
   EXPECT_EQ(parse_listen_fds("7", "2", "a", 7).names, "a");
   EXPECT_FALSE(parse_listen_fds("7", "2", nullptr, 7).names);
