@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Waiting for a word that another process of the same memory writes (CLONE_VM).
+// Waiting for a word that another process of the same memory writes (CLONE_VM, or a shared mapping). A word has one
+// writer at a time: with two, one would undo what the other said, and whoever waits for that would wait for ever.
 #pragma once
 
 #include <asm/unistd.h>

@@ -68,8 +68,8 @@ class LendSteps : public BirthSteps<Kernel> {
     if (status != 0) return this->failed(__NR_fsopen, (status & 0x7f) != 0 ? -ECHILD : -((status >> 8) & 0xff));
     rc = this->prctl(kPrSetDumpable, 1);  // nothing but the contexts is left to be taken, and only minirun sees it
     if (rc < 0) return rc;
-    set_and_wake(this->kernel_, word, kBornWaits);
-    await_change(this->kernel_, word, kBornWaits);
+    set_and_wake(this->kernel_, word, kProcLent);
+    await_change(this->kernel_, word, kProcLent);
     return 0;
   }
 

@@ -133,12 +133,12 @@ struct Report {
 
 enum ReportState : uint32_t { kWalking = 0, kExecuting = 1, kFailed = 2 };
 
-enum BirthWord : uint32_t { kNotBorn = 0, kBornWaits = 1, kBornCommitted = 2 };
+enum BirthWord : uint32_t { kNotBorn = 0, kProcLent = 1, kBornCommitted = 2 };
 
 struct Birth {
   int32_t child;   // the kernel's answer: its pid as minirun sees it, 0 until then
   int32_t parent;  // minirun's own, of which the outer process is a child
-  uint32_t word;   // BirthWord, a futex; of a process that lends a procfs: kBornWaits when it has it
+  uint32_t word;   // BirthWord, a futex with one writer: minirun, or the process that lends a procfs
   uint32_t pad;
 };
 

@@ -23,7 +23,7 @@ constexpr std::chrono::seconds kPatience{10};
 Result<bool> await_contexts(Child& child) {
   const uint32_t* word = &child.memory.header()->birth.word;
   for (auto deadline = Clock::now() + kPatience; Clock::now() < deadline;) {
-    if (__atomic_load_n(word, __ATOMIC_ACQUIRE) == kBornWaits) return true;
+    if (__atomic_load_n(word, __ATOMIC_ACQUIRE) == kProcLent) return true;
     pollfd polls[] = {{child.pidfd.get(), POLLIN, 0}};
     if (poll(polls, 1, 0) > 0 || child.memory.report().state == kFailed) return false;
     constexpr timespec kNap{0, 10'000'000};

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <atomic>
+#include <thread>
+
 #include "namespaces/executor.h"
 #include "tests/unit/namespaces/fake_kernel.h"
 
@@ -168,6 +171,45 @@ TEST(ExecutorBirth, ACommitThatComesFirstIsNotWaitedFor) {
   quick.header()->birth.word = kBornCommitted;
   EXPECT_EQ(quick.run(), 0);
   EXPECT_EQ(quick.kernel.count(__NR_futex), 0u);
+}
+
+// Each word has one writer. minirun writes this one at any moment, and a second writer would undo that: the process
+// would wait for ever. The commit here comes a few instructions earlier or later in each round.
+TEST(ExecutorBirth, ACommitIsNotLostWhateverItsMoment) {
+  constexpr int kRounds = 20000, kMoments = 200;
+  BirthRun child(joining_plan(false));
+  uint32_t* word = &child.header()->birth.word;
+  std::atomic<int> begun{0}, committed{0};
+  std::thread minirun([&] {
+    for (int round = 1; round <= kRounds; round++) {
+      while (begun != round) {
+      }
+      for (volatile int moment = round % kMoments; moment > 0;) moment = moment - 1;
+      __atomic_store_n(word, uint32_t{kBornCommitted}, __ATOMIC_RELEASE);
+      committed = round;
+    }
+  });
+  int lost = 0, round = 0;
+  auto usual = child.kernel.answer;
+  child.kernel.answer = [&](const FakeKernel::Call& call, long* result) {
+    if (call.number != __NR_futex) return usual(call, result);
+    while (committed != round) std::this_thread::yield();
+    if (call.argument[1] == 0 && __atomic_load_n(word, __ATOMIC_ACQUIRE) != kBornCommitted) {
+      ++lost;  // it would sleep
+      *word = kBornCommitted;
+    }
+    return true;
+  };
+  Executor<FakeKernel> executor(child.kernel, child.header());
+  while (round < kRounds) {
+    *word = kNotBorn;
+    child.kernel.calls.clear();
+    begun = ++round;
+    EXPECT_EQ(executor.await_commit(), 0);
+    while (committed != round) std::this_thread::yield();
+  }
+  minirun.join();
+  EXPECT_EQ(lost, 0);
 }
 
 TEST(ExecutorBirth, WhatWaitsForStartKeepsWhatThatTakes) {
