@@ -20,21 +20,22 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kPatience{10};
 
 // True: it has what it was made for. False: it has ended, or says what failed and waits for minirun to hang up.
-Result<bool> await_contexts(Child& child) {
+Result<bool> await_contexts(Child& child, const std::function<Result<void>()>& check) {
   const uint32_t* word = &child.memory.header()->birth.word;
   for (auto deadline = Clock::now() + kPatience; Clock::now() < deadline;) {
     if (__atomic_load_n(word, __ATOMIC_ACQUIRE) == kProcLent) return true;
     pollfd polls[] = {{child.pidfd.get(), POLLIN, 0}};
     if (poll(polls, 1, 0) > 0 || child.memory.report().state == kFailed) return false;
+    TRY(check());
     constexpr timespec kNap{0, 10'000'000};
     (void)syscall(SYS_futex, word, FUTEX_WAIT, kNotBorn, &kNap, nullptr, 0);
   }
   return fail(ETIMEDOUT, "a process in the pid namespace is held up there");
 }
 
-Result<std::vector<UniqueFd>> take(const Plan& plan, Child& child) {
+Result<std::vector<UniqueFd>> take(const Plan& plan, Child& child, const std::function<Result<void>()>& check) {
   const auto* loan = get_if<steps::LendProc>(plan.steps.back());
-  if (!TRY(await_contexts(child))) {
+  if (!TRY(await_contexts(child, check))) {
     Report report = child.memory.report();
     if (report.state != kFailed) return fail(ErrorKind::setup, "the process that opens it was killed");
     return step_error(plan, report);
@@ -49,7 +50,8 @@ Result<std::vector<UniqueFd>> take(const Plan& plan, Child& child) {
 
 }  // namespace
 
-Result<std::vector<UniqueFd>> borrow_proc(const Plan& plan, int init_program, int cgroup) {
+Result<std::vector<UniqueFd>> borrow_proc(const Plan& plan, int init_program, int cgroup,
+                                          const std::function<Result<void>()>& check) {
   SpawnRequest request;
   request.plan = &plan;
   request.sources = TRY(open_sources(plan, {}));
@@ -57,7 +59,7 @@ Result<std::vector<UniqueFd>> borrow_proc(const Plan& plan, int init_program, in
   if (!request.init_program) return fail(errno, "duplicate a descriptor");
   request.cgroup_fd = cgroup;
   Child child = TRY(spawn(std::move(request)));
-  auto contexts = take(plan, child);
+  auto contexts = take(plan, child, check);
   end_child(child.pid);
   if (contexts.ok()) return contexts;
   return wrap(contexts.error(), plan.origins.back() + ": open a procfs of the joined pid namespace");

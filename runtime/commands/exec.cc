@@ -187,7 +187,8 @@ Result<void> Exec::start() {
   if (!command_.detach) TRY(supervisor_.start_watchdog(relays, -1));
   TRY(set_initial_affinity(*spec_->process));
   HostDescriptors host{own_root_.get(), cgroup_->fd(), {container_.init.get()}};
-  process_.emplace(TRY(start_child(compiled_, host, container_.state.fd(), *cgroup_)).process);
+  Signals& signals = supervisor_.signals();
+  process_.emplace(TRY(start_child(compiled_, host, container_.state.fd(), *cgroup_, signals)).process);
   return {};
 }
 

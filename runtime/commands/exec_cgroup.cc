@@ -51,8 +51,7 @@ Result<bool> await_thaw(const Container& container, Signals& signals) {
   Cgroup cgroup = TRY(open_cgroup(container.record));
   UniqueFd events = TRY(open_at(cgroup.fd(), "cgroup.events", O_RDONLY));
   for (;;) {
-    TRY(signals.collect());
-    if (auto signal = signals.abort_request()) return given_up(*signal);
+    TRY(signals.check_abort());
     char text[256];  // poll(2) waits for what changed since the last read
     if (pread(events.get(), text, sizeof text, 0) < 0) return fail(errno, "read cgroup.events");
     if (!TRY(is_frozen(cgroup.fd(), "."))) return true;

@@ -67,10 +67,7 @@ enum class Event { ended, spoke };
 // The next of criu, which speaks by writing to `word` (-1: it does not). Errors: a signal asks to give up.
 Result<Event> await(int criu_pidfd, int word, Signals* signals) {
   for (;;) {
-    if (signals != nullptr) {
-      TRY(signals->collect());
-      if (auto signal = signals->abort_request()) return given_up(*signal);
-    }
+    if (signals != nullptr) TRY(signals->check_abort());
     pollfd polls[] = {{word, POLLIN, 0}, {criu_pidfd, POLLIN, 0}, {signals ? signals->fd() : -1, POLLIN, 0}};
     int n = poll(polls, std::size(polls), -1);
     if (n < 0 && errno != EINTR) return fail(errno, "wait for criu");

@@ -12,14 +12,16 @@
 
 namespace minirun {
 
-Result<StartedChild> start_child(const Compiled& compiled, HostDescriptors host, int state_fd, const Cgroup& cgroup) {
+Result<StartedChild> start_child(const Compiled& compiled, HostDescriptors host, int state_fd, const Cgroup& cgroup,
+                                 Signals& signals) {
   SpawnRequest request;
   request.plan = &compiled.plan;
   request.init_program = TRY(open_init_program(state_fd));
   request.cgroup_fd = cgroup.fd();
   std::vector<UniqueFd> contexts;
   if (compiled.proc_loan) {
-    auto lent = borrow_proc(*compiled.proc_loan, request.init_program.get(), cgroup.fd());
+    auto lent = borrow_proc(*compiled.proc_loan, request.init_program.get(), cgroup.fd(),
+                            [&] { return signals.check_abort(); });
     if (!lent.ok()) return explain_join(lent.error(), cgroup);
     contexts = std::move(lent).value();
   }

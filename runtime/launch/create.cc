@@ -192,7 +192,7 @@ Result<void> Launch::spawn(Container& container) {
     std::string manager = TRY(own_notify_socket());
     if (!compiled.start_socket) notify_.emplace(TRY(NotifyRelay::start(state, manager)));
   }
-  StartedChild started = TRY(start_child(compiled, host, state, cgroup));
+  StartedChild started = TRY(start_child(compiled, host, state, cgroup, supervisor_.signals()));
   container.process.emplace(std::move(started.process));
   turns_.emplace(std::move(started.turns));
   return {};

@@ -40,8 +40,7 @@ Result<bool> await_number(Child* child, Signals& signals) {
   for (bool ended = false;;) {
     if (TRY(take_place(child))) return true;
     if (ended) return false;
-    TRY(signals.collect());
-    if (auto signal = signals.abort_request()) return given_up(*signal);
+    TRY(signals.check_abort());
     pollfd polls[] = {{child->pidfd.get(), POLLIN, 0}};
     ended = poll(polls, 1, kPauseMs) > 0;  // what it has cloned it has cloned before
   }

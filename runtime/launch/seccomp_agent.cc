@@ -61,8 +61,7 @@ Result<std::optional<UniqueFd>> await_listener(Child& child, Signals& signals) {
       TRY(check_listener(listener.get()));
       return std::optional(std::move(listener));
     }
-    TRY(signals.collect());
-    if (auto signal = signals.abort_request()) return given_up(*signal);
+    TRY(signals.check_abort());
     pollfd polls[] = {{child.pidfd.get(), POLLIN, 0}, {child.control.get(), POLLIN, 0}};
     if (ppoll(polls, closed ? 1 : 2, &kPause, nullptr) <= 0) continue;
     closed = child.stands_in && polls[0].revents == 0 && is_closed(child.control.get());

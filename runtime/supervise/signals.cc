@@ -67,6 +67,12 @@ std::optional<int> Signals::abort_request() const {
   return std::nullopt;
 }
 
+Result<void> Signals::check_abort() {
+  TRY(collect());
+  auto signal = abort_request();
+  return signal ? Result<void>(given_up(*signal)) : Result<void>();
+}
+
 Error given_up(int signal) {
   Error error = fail(ErrorKind::aborted, "given up: signal {}", signal);
   error.exit_status = 128 + signal;

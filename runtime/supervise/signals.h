@@ -45,6 +45,9 @@ class Signals {
   // others stay for the workload. Call collect() first.
   std::optional<int> abort_request() const;
 
+  // Collects, and fails with given_up() when one of those has come.
+  Result<void> check_abort();
+
   bool empty() const { return queue_.empty(); }
   const Signal& front() const { return queue_.front(); }  // only when !empty()
   void pop() { queue_.pop_front(); }

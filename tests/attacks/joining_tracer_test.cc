@@ -5,6 +5,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <sstream>
 
 #include "tests/attacks/tracer_fixture.h"
@@ -227,6 +228,25 @@ TEST_F(JoiningTracer, CannotHaveAnotherFilesystemMountedOnProc) {
     EXPECT_GT(refused, 0) << "it was never caught";
     EXPECT_EQ(end_and_hear().find("swapped 0"), std::string::npos);
   }
+}
+
+// It stops what joins its pid namespace and lets it not go on: minirun waits for some of these, and hears a signal
+// meanwhile.
+TEST_F(JoiningTracer, HoldsNothingUpThatIsAskedToEnd) {
+  Bundle pod, other;
+  start_tracer(pod, {}, {"hold"});
+  write_other(other, pod, false);
+  int held = 0;
+  for (int i = 0; i < 10 * rounds() && held < 5 && !HasFailure(); ++i) {
+    Running run(minirun({"run", "--bundle", other.path(), "other"}), {});
+    (void)run.wait_for("its end", 500);
+    run.send(SIGTERM);
+    Outcome outcome = run.finish(5000);  // half as long as minirun waits for a process that opens a procfs
+    held += outcome.code == 128 + SIGTERM ? 1 : 0;
+    EXPECT_TRUE(outcome.code == 0 || outcome.code == 128 + SIGTERM) << describe(outcome);
+  }
+  EXPECT_GT(held, 0) << "it caught nothing";
+  EXPECT_EQ(end_and_hear().find("held 0"), std::string::npos);
 }
 
 }  // namespace

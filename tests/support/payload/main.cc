@@ -106,6 +106,7 @@ constexpr Command kCommands[] = {
     // Of attacks.
     {"grab", grab},
     {"swap-context", swap_context},
+    {"hold", hold},
     {"trace", trace},
     {"puppet", puppet},
     {"overwrite", overwrite},

@@ -70,6 +70,7 @@ int notify(const Args& args);  // TEXT|WORD...: sends to NOTIFY_SOCKET; prints "
 int puppet(const Args& args);  // PID NUMBER: has the process make the system call, by ptrace(2); "RESULT"
 int grab(const Args& args);    // until SIGTERM: looks at every descriptor of every other process; "looks N outside M"
 int swap_context(const Args& args);  // FILESYSTEM
+int hold(const Args& args);
 int trace(
     const Args& args);  // tracer.cc, until SIGTERM: traces all that it can; "attached N before N findings N [WHAT]..."
 int scribble(const Args& args);    // OFFSET WORD, until SIGTERM: keeps it in the plan that PID 1 holds; "scribbled"

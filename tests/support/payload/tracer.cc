@@ -204,6 +204,18 @@ class Swapper {
   long swapped_ = 0;
 };
 
+// Lets nothing go on that it has caught.
+class Holder {
+ public:
+  void attach(pid_t pid) {
+    if (ptrace(PTRACE_SEIZE, pid, 0, 0) == 0 && ptrace(PTRACE_INTERRUPT, pid, 0, 0) == 0) ++held_;
+  }
+  std::string words() const { return "findings 0 held " + std::to_string(held_) + "\n"; }
+
+ private:
+  long held_ = 0;
+};
+
 template <class Attacker>
 int attack(Attacker tracer) {
   const pid_t own = getpid();
@@ -234,6 +246,10 @@ int trace(const Args& args) {
 
 int swap_context(const Args& args) {
   return attack(Swapper(args.at(0)));
+}
+
+int hold(const Args&) {
+  return attack(Holder());
 }
 
 }  // namespace payload
