@@ -39,6 +39,21 @@ gtest() {
   count_gtest "$name" $status
 }
 
+# gtest_shards NAME SECONDS COUNT COMMAND...: the same by COUNT programs at once, each with every COUNT-th case: for cases
+# that mostly wait.
+gtest_shards() {
+  local name=$1 seconds=$2 count=$3 status=0 shard shards=() logs=()
+  shift 3
+  for ((shard = 0; shard < count; shard++)); do
+    logs+=("$results/$name.$shard.log")
+    GTEST_TOTAL_SHARDS=$count GTEST_SHARD_INDEX=$shard timeout -k 10 "$seconds" "$@" >"${logs[shard]}" 2>&1 </dev/null &
+    shards+=($!)
+  done
+  for shard in "${shards[@]}"; do wait "$shard" || status=$?; done
+  cat "${logs[@]}" >"$results/$name.log"
+  count_gtest "$name" $status "$count"
+}
+
 # count_gtest NAME STATUS [PROGRAMS]: counts the cases in build/results/NAME.log, whose program (or several) ended with
 # STATUS, and leaves what was skipped, with its reasons, in build/results/NAME.skips.
 count_gtest() {
