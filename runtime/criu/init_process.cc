@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <ctime>
 
 #include "sys/directory.h"
 #include "sys/file.h"
@@ -24,11 +25,22 @@ Result<bool> has_descriptors(const std::string& process) {
   return found;
 }
 
+// `run --detach` ends when the workload runs, and the init closes its socket an instant later.
+Result<bool> keeps_descriptors(const std::string& process) {
+  constexpr int kLooks = 100;
+  constexpr timespec kPause{0, 10'000'000};
+  for (int look = 1; TRY(has_descriptors(process)); look++) {
+    if (look == kLooks) return true;
+    (void)nanosleep(&kPause, nullptr);
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<SavedInit> saved_init(pid_t init) {
   std::string process = fmt::format("/proc/{}", init);
-  if (TRY(has_descriptors(process))) {
+  if (TRY(keeps_descriptors(process))) {
     return fail(
         0,
         "minirun's init has a socket to the minirun that supervises it, in another network namespace, which criu "

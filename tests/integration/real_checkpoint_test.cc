@@ -49,6 +49,7 @@ class RealCheckpoint : public CheckpointTest {
     bundle.config["process"]["args"] = {
         "/bin/sh", "-c",
         "echo start >> /tmp/starts; i=0; while :; do i=$((i+1)); echo $i > /bound/n; sleep 0.02; done"};
+    (void)unlink("/run/tests/criu/n");  // an earlier one's
     Outcome outcome = detach(bundle, flags);
     ASSERT_EQ(outcome.code, 0) << describe(outcome);
     ASSERT_TRUE(eventually([] { return count() >= 10; }));
