@@ -53,11 +53,13 @@ Result<void> let_into_user_namespace(const Plan& plan, pid_t pid, int control) {
   return {};
 }
 
-// The number of what the outer process has cloned, 0 until then. It lies where a tracer of that one could
-// write: only a child of this process is believed.
+// The number of what the outer process has cloned, 0 until then. It lies where a tracer of that one could write: only
+// a child of this process is believed that is newer than the outer process (the watchdog stands in the host's
+// namespaces).
 pid_t number_of_born(const Child& child) {
   int32_t pid = child.memory.born();
   if (pid <= 0 || pid == child.pid) return 0;
+  if (std::find(child.siblings.begin(), child.siblings.end(), pid) != child.siblings.end()) return 0;
   siginfo_t info{};
   return waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 ? pid : 0;
 }
@@ -178,13 +180,16 @@ Result<Child> spawn(SpawnRequest request) {
   std::string plan_fd = std::to_string(memory.fd());
   const char* const argv[] = {"minirun-init", plan_fd.c_str(), nullptr};
   bool maps = (plan.clone_flags & CLONE_NEWUSER) != 0 && !plan.birth;
+  std::vector<pid_t> siblings;
+  if (plan.birth) siblings = TRY(own_children());
   ChildStart start{keep.data(), keep.size(), request.init_program.get(), argv, &memory.header()->report, theirs.get(),
                    ours.get(),  maps};
   Born born = TRY(clone_child(plan, request.cgroup_fd, &start));
   const auto* birth = plan.birth ? get_if<steps::Birth>(plan.steps[*plan.birth]) : nullptr;
   const BirthWay way = birth != nullptr ? birth->way : BirthWay::last;
-  Child child{born.pid,          std::move(born.pidfd),  std::move(ours),
-              std::move(memory), plan.birth.has_value(), way == BirthWay::held || way == BirthWay::alone};
+  Child child{born.pid,           std::move(born.pidfd),  std::move(ours),
+              std::move(memory),  plan.birth.has_value(), way == BirthWay::held || way == BirthWay::alone,
+              std::move(siblings)};
   theirs.reset();
   Result<void> ready{};
   if (maps)

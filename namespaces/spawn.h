@@ -31,6 +31,8 @@ struct Child {
   bool stands_in = false;
   // It is a container's: once it is there it waits for commit(), see take_place().
   bool waits_for_commit = false;
+  // minirun's children from before: none of them is what the outer process has cloned.
+  std::vector<pid_t> siblings{};
   // The outer process where its child has taken its place already: it sleeps until that one's exec.
   pid_t outer = -1;
   UniqueFd outer_pidfd{};

@@ -12,8 +12,25 @@
 #include <string_view>
 
 #include "sys/directory.h"
+#include "sys/file.h"
+#include "sys/process_stat.h"
+#include "sys/transient_error.h"
 
 namespace minirun {
+namespace {
+
+Result<std::vector<pid_t>> children_by_their_parent() {
+  std::vector<pid_t> children;
+  for (pid_t pid : TRY(all_pids())) {
+    auto stat = read_stat(pid);
+    if (!stat.ok() && is_transient(stat.error().code)) return stat.error();
+    if (!stat.ok()) continue;  // gone meanwhile
+    if (stat_field(*stat, kStatParent) == static_cast<uint64_t>(getpid())) children.push_back(pid);
+  }
+  return children;
+}
+
+}  // namespace
 
 Result<UniqueFd> open_pidfd(pid_t pid) {
   UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
@@ -52,6 +69,21 @@ Result<std::vector<pid_t>> all_pids() {
     return true;
   }));
   std::sort(pids.begin(), pids.end());
+  return pids;
+}
+
+Result<std::vector<pid_t>> own_children(const std::string& list) {
+  auto text = read_file(AT_FDCWD, list);
+  if (!text.ok()) return text.error().code == ENOENT ? children_by_their_parent() : text.error();
+  std::vector<pid_t> pids;
+  const char* at = text->data();
+  const char* end = at + text->size();
+  for (pid_t pid = 0; at < end; at++) {  // behind each number is a blank
+    auto [next, error] = std::from_chars(at, end, pid);
+    if (error != std::errc()) return fail(EINVAL, "{}: {}", list, *text);
+    pids.push_back(pid);
+    at = next;
+  }
   return pids;
 }
 

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <string>
 #include <vector>
 
 #include "sys/fd.h"
@@ -30,5 +31,10 @@ Result<bool> has_ended(int pidfd);
 
 // The numbers of all processes that are seen from here (proc(5)), rising.
 Result<std::vector<pid_t>> all_pids();
+
+// The children of this process, which has one thread; ended ones that wait to be reaped too. Errors: the list is unknown,
+// which is not the same as empty. list: proc_tid_children(5), which a kernel without CONFIG_PROC_CHILDREN does not have:
+// then every process is asked for its parent.
+Result<std::vector<pid_t>> own_children(const std::string& list = "/proc/thread-self/children");
 
 }  // namespace minirun

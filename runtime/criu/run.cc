@@ -134,7 +134,7 @@ Result<void> attend(const CriuRun& run, const ChildProgram& criu, Rendezvous* re
   auto answered = rendezvous->answer([&](pid_t pid) -> Result<void> {
     if (subreaper == nullptr) return run.namespaces_made(pid);
     // criu stands still: who is new afterwards is of the hooks, and what those leave behind stays.
-    auto made = TRY(Subreaper::look());
+    auto made = TRY(own_children());
     auto done = run.namespaces_made(pid);
     TRY(subreaper->spare_others(made));
     return done;

@@ -4,33 +4,18 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
 
 #include "sys/pidfd.h"
-#include "sys/process_stat.h"
-#include "sys/transient_error.h"
 
 namespace minirun {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kKillTime{10};
-
-// Errors: the list is unknown, which is not the same as empty.
-Result<std::vector<pid_t>> own_children() {
-  std::vector<pid_t> children;
-  for (pid_t pid : TRY(all_pids())) {
-    auto stat = read_stat(pid);
-    if (!stat.ok() && is_transient(stat.error().code)) return stat.error();
-    if (!stat.ok()) continue;  // gone meanwhile
-    if (stat_field(*stat, kStatParent) == static_cast<uint64_t>(getpid())) children.push_back(pid);
-  }
-  return children;
-}
 
 // Whether the child has ended by the deadline; then it is reaped.
 bool reap_by(pid_t pid, Clock::time_point deadline) {
@@ -48,10 +33,6 @@ Subreaper::Subreaper() : before_(own_children()) {
 
 Subreaper::~Subreaper() {
   (void)prctl(PR_SET_CHILD_SUBREAPER, was_);
-}
-
-Result<std::vector<pid_t>> Subreaper::look() {
-  return own_children();
 }
 
 Result<void> Subreaper::spare_others(const std::vector<pid_t>& made) {

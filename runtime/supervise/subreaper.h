@@ -22,8 +22,6 @@ class Subreaper {
   // Check it before the child is started: only the earlier list shows which children are new.
   Result<void> ready() const { return before_.ok() ? Result<void>() : Result<void>(before_.error()); }
 
-  // The children of now.
-  static Result<std::vector<pid_t>> look();
   // Those that are there now and were not among `made` are not for kill_new().
   Result<void> spare_others(const std::vector<pid_t>& made);
 

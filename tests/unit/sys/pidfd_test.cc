@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -29,6 +30,7 @@ class Sleeper {
     (void)send_signal(pidfd(), SIGKILL);
     (void)reap();
   }
+  pid_t pid() const { return pid_; }
   int pidfd() const { return pidfd_.get(); }
   int reap() {
     int status = -1;
@@ -88,6 +90,23 @@ TEST(AwaitEnd, WaitsNoLongerThanToTheDeadline) {
   EXPECT_FALSE(*await_end(sleeper.pidfd(), begun + 50ms));
   EXPECT_GE(std::chrono::steady_clock::now() - begun, 50ms);
   EXPECT_FALSE(*has_ended(sleeper.pidfd()));
+}
+
+TEST(OwnChildren, AreFoundWithAndWithoutTheKernelsList) {
+  auto before = own_children();
+  ASSERT_TRUE(before.ok()) << before.error().text();
+  Sleeper sleeper, ended;
+  ASSERT_TRUE(*send_signal(ended.pidfd(), SIGKILL));  // it waits to be reaped
+  ASSERT_TRUE(*await_end(ended.pidfd(), std::chrono::steady_clock::now() + 10s));
+  for (const char* list : {"/proc/thread-self/children", "/proc/no-such-list"}) {
+    auto now = own_children(list);
+    ASSERT_TRUE(now.ok()) << now.error().text();
+    std::erase_if(*now, [&](pid_t pid) { return std::find(before->begin(), before->end(), pid) != before->end(); });
+    std::sort(now->begin(), now->end());
+    EXPECT_EQ(*now, (std::vector<pid_t>{std::min(sleeper.pid(), ended.pid()), std::max(sleeper.pid(), ended.pid())}))
+        << list;
+  }
+  EXPECT_FALSE(own_children("/proc/self/comm").ok()) << "words are no children";
 }
 
 }  // namespace
