@@ -253,8 +253,9 @@ Result<Outcome> Exec::supervise() {
   process_->detach();
   if (ended.output_error != 0 && ended.output_error != EPIPE)
     report_error(fail(ended.output_error, "exec {}: copy the terminal's output to stdout", command_.id));
-  status_exited(command_.id, ended.wait_status);
-  return Outcome{shell_status(ended.wait_status), "", why_killed(ended.wait_status)};
+  int status = shell_status(ended.wait_status);
+  status_exited(command_.id, ended.wait_status, status);
+  return Outcome{status, "", why_killed(ended.wait_status)};
 }
 
 // The container may end at any moment: then its end is the reason, not the step that failed.

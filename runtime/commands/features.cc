@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "runtime/commands/command_table.h"
+#include "runtime/commands/deadline_options.h"
 #include "runtime/compile/capabilities.h"
 #include "runtime/compile/powers.h"
 #include "runtime/oci/annotations.h"
@@ -105,6 +106,7 @@ void write_annotations(JsonWriter& json) {
   json.key(feature_key::kReachUnlessSeparated).string(powers_with(true));
   json.key(feature_key::kCommit).string(minirun_commit());
   json.key(feature_key::kVersion).string(minirun_version());
+  json.key(feature_key::kDeadlines).string(kDeadlineFeatures);
   json.key(feature_key::kStatusEvents).string(kStatusEvents);
   for (const CommandRow& row : command_rows())
     if (std::string_view feature = row.make().feature; !feature.empty()) json.key(feature).string("true");

@@ -2,20 +2,27 @@
 // `minirun run`: the whole life of a container in one command.
 #include "runtime/commands/run.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 
 #include "cgroups/stats.h"
+#include "runtime/commands/background.h"
+#include "runtime/commands/deadline_options.h"
 #include "runtime/commands/launch_options.h"
 #include "runtime/commands/notify_wait.h"
 #include "runtime/diagnosis/death.h"
 #include "runtime/diagnosis/exit_status.h"
 #include "runtime/launch/rootless.h"
+#include "runtime/oci/annotations.h"
 #include "runtime/supervise/supervisor.h"
 #include "runtime/text/log.h"
 #include "runtime/text/output.h"
 #include "runtime/text/random_id.h"
+#include "runtime/text/signal_name.h"
 #include "runtime/text/status_events.h"
 
 namespace minirun {
@@ -23,6 +30,7 @@ namespace {
 
 struct RunCommand {
   LaunchOptions launch;
+  DeadlineOptions deadline;
   std::optional<std::string> bundle;   // that of --bundle
   std::vector<std::string> arguments;  // [BUNDLE] [ID]
   std::optional<std::string> id;       // not given: one is made up
@@ -31,6 +39,7 @@ struct RunCommand {
   bool no_init = false;
 
   Descriptors descriptors() const { return descriptors_of(launch); }
+  bool stays() const { return detach && deadline.any(); }
 };
 
 void describe(Options& options, RunCommand& command) {
@@ -39,6 +48,7 @@ void describe(Options& options, RunCommand& command) {
   options.flag("--no-init", command.no_init, "run the workload as PID 1, without minirun's init");
   options.value("-b,--bundle", "DIR", command.bundle, kBundleText);
   describe_without_bundle(options, command.launch);
+  describe(options, command.deadline);
   options.bundle_and_id(command.arguments);
 }
 
@@ -59,12 +69,28 @@ RunCommand with_arguments(RunCommand command) {
   return command;
 }
 
+// The image's, as of `stop`.
+Result<int> own_stop_signal(const oci::Spec& spec) {
+  std::string name = stop_signal(spec.annotations);
+  if (name.empty()) return SIGTERM;
+  auto signal = parse_signal(name);
+  return signal.ok() ? signal : wrap(signal.error(), "config.json: " + annotation_pointer(Annotation::stop_signal));
+}
+
 Result<Launch> prepare(const GlobalOptions& global, const RunCommand& command) {
   if (command.id) TRY(check_id(*command.id));
   TRY(check_launch_options(command.launch));
   LaunchRequest request;
   request.options = command.launch;
+  request.deadline = TRY(read_deadline(command.deadline));
+  request.stays = command.stays();
+  if (request.stays && !TRY(own_notify_socket()).empty())
+    return fail(
+        ErrorKind::usage,
+        "--detach with --timeout or --cpu-time cannot be used under NOTIFY_SOCKET: the service manager keeps the "
+        "time of a service itself (RuntimeMaxSec= of systemd)");
   Bundle bundle = TRY(load_bundle(command.launch.bundle));
+  if (command.deadline.any()) request.deadline.stop_signal = TRY(own_stop_signal(*bundle.spec));
   request.entered = TRY(enter_user_namespace(&bundle));  // before anything else is opened
   request.id = command.id ? *command.id : TRY(make_up_id());
   request.detach = command.detach;
@@ -80,7 +106,7 @@ Result<Ended> supervise(Launch& launch, Container& container) {
   Ended ended = TRY(launch.supervisor().run(child.pid, child.pidfd.get(), child.control.get()));
   if (ended.init_failed) return step_error(launch.prepared().compiled.plan, child.memory.report());
   container.process->detach();
-  container.record.exit_status = shell_status(ended.wait_status);
+  container.record.exit_status = ended.limit == TimeLimit::none ? shell_status(ended.wait_status) : kTimedOutStatus;
   log_progress("{}: ended with status {}", container.record.id, *container.record.exit_status);
   return ended;
 }
@@ -129,25 +155,44 @@ Result<Outcome> let_run(Launch& launch, Container& container) {
 
 }  // namespace
 
-Result<Outcome> supervise_to_end(Launch& launch, Container& container, bool keep) {
+Result<Outcome> supervise_to_end(Launch& launch, Container& container, bool keep, const DeadlineOptions& deadline) {
   const std::string& id = container.record.id;
   Ended ended = TRY(supervise(launch, container));
-  Outcome outcome{*container.record.exit_status, "", explain(launch.prepared(), container, ended)};
+  std::string limit = describe_limit(deadline, ended);
+  Outcome outcome{
+      *container.record.exit_status, "",
+      limit.empty() ? explain(launch.prepared(), container, ended) : fmt::format("minirun: {}: {}", id, limit)};
   auto removed = remove_own(container, keep ? Removal::but_record : Removal::whole);
   // Whatever fails from here on, the workload has ended as it did.
   if (!removed.ok())
     report_error(wrap(removed.error(), "clean up after " + id));
   else if (ended.output_error != 0 && ended.output_error != EPIPE)  // EPIPE is how `| head` ends
     report_error(fail(ended.output_error, "run {}: copy the terminal's output to stdout", id));
-  status_exited(id, ended.wait_status);
+  status_exited(id, ended.wait_status, outcome.status, cause_of(ended.limit));
   if (removed.ok() && !keep) log_progress("{}: nothing is left", id);
   return outcome;
 }
 
 namespace {
 
-Result<Outcome> perform(const GlobalOptions& global, const RunCommand& given) {
-  const RunCommand command = with_arguments(given);
+// With its caller gone: until the workload ends, or its time is over. What is left of the container is for `delete`, as
+// of any that is detached. An error ends the processes too.
+Result<Outcome> keep_to_end(Launch& launch, Container& container) {
+  container.state.detach();
+  TRY(supervise(launch, container));
+  const Cgroup& cgroup = container.cgroup->cgroup();
+  TRY(cgroup.kill());  // the others, where they have no pid namespace that has ended
+  TRY(cgroup.wait_until_empty(std::chrono::steady_clock::now() + kRemovalTime));
+  container.detach();
+  auto remembered = remember_exit(container, *container.record.exit_status);
+  while (!remembered.ok() && remembered.error().kind == ErrorKind::busy)
+    remembered = remember_exit(container, *container.record.exit_status);
+  TRY(remembered);
+  return Outcome{};
+}
+
+// caller: whom a process in the background answers; null in the foreground.
+Result<Outcome> perform_here(const GlobalOptions& global, const RunCommand& command, Background* caller) {
   Launch launch = TRY(prepare(global, command));
   auto named = [&](auto result) {
     return result.ok() ? std::move(result) : wrap(result.error(), "run " + launch.id());
@@ -155,18 +200,42 @@ Result<Outcome> perform(const GlobalOptions& global, const RunCommand& given) {
   OwnedContainer container = TRY(named(launch.create()));
   TRY(named(launch.start(*container)));
   status_running(launch.id(), container->record.init.pid);
-  if (!command.detach) return named(supervise_to_end(launch, *container, command.keep));
+  // Engines read what a runtime prints: never an id that the caller has given.
+  std::string made_up = command.id ? "" : launch.id() + "\n";
+  if (caller != nullptr) {
+    container->state.unlock();
+    TRY(named(caller->answer(made_up)));
+    return named(keep_to_end(launch, *container));
+  }
+  if (!command.detach) return named(supervise_to_end(launch, *container, command.keep, command.deadline));
   auto outcome = named(let_run(launch, *container));
-  if (command.id) return outcome;  // engines read what a runtime prints: never an id that the caller has given
+  if (made_up.empty()) return outcome;
   if (outcome.ok()) {
-    outcome->out = launch.id() + "\n";
-  } else if (auto written = write_output(launch.id() + "\n"); !written.ok()) {
+    outcome->out = made_up;
+  } else if (auto written = write_output(made_up); !written.ok()) {
     report_error(written.error());
   }
   return outcome;
 }
 
+Result<Outcome> perform(const GlobalOptions& global, const RunCommand& given) {
+  const RunCommand command = with_arguments(given);
+  if (!command.stays()) return perform_here(global, command, nullptr);
+  Descriptors descriptors = command.descriptors();
+  return Background::go_on(global, descriptors,
+                           [&](Background& caller) { return perform_here(global, command, &caller); });
+}
+
 }  // namespace
+
+constexpr ExitStatus kRunStatuses[] = {
+    {"N", "the workload's own status; 0 with --detach"},
+    {"128+N", "signal N ended the workload, or the launch was given up for it"},
+    {"124", "--timeout or --cpu-time ended the workload, or --timeout the launch"},
+    {"127", "the program, or the interpreter that it names, does not exist"},
+    {"126", "the program exists but cannot be executed"},
+    {"1", "minirun failed; one line on stderr says why"},
+};
 
 Command run_command() {
   return Command::of<RunCommand, describe, perform>({
@@ -181,12 +250,16 @@ Command run_command() {
           "minirun's own init runs as PID 1. It reaps orphans and forwards each signal once. With --no-init the "
           "workload is PID 1, as systemd and s6 want it. A container that joins a pid namespace by path has no init "
           "of its own.\n\n"
+          "--timeout counts from the start of the command, set-up and hooks included, and also while the container is "
+          "paused. When the time is over, the first process gets the stop signal (the image's, or TERM), and after "
+          "--grace everything in the container is killed, whatever it does. One line on stderr says so. With --detach "
+          "a process of minirun stays in the background and keeps the time; if that is killed, so is the container.\n\n"
           "When the workload is killed, one line on stderr names the cause: the memory limit, a signal, a seccomp "
           "filter.",
       .examples = {{{"minirun run bundle/", "run in the foreground; the exit status is the workload's"},
                     {"minirun run -d --pid-file web.pid bundle/ web1",
                      "run web1 in the background and write its pid to web.pid"}}},
-      .exit_statuses = kWorkloadStatuses,
+      .exit_statuses = kRunStatuses,
   });
 }
 

@@ -3,13 +3,15 @@
 #pragma once
 
 #include "runtime/commands/command.h"
+#include "runtime/commands/deadline_options.h"
 #include "runtime/launch/create.h"
 #include "sys/result.h"
 
 namespace minirun {
 
 // The rest of a foreground run, from a workload that runs: supervises it until it ends, explains its end, and takes
-// away what is left; keep: but for its record. The outcome is the workload's exit status.
-Result<Outcome> supervise_to_end(Launch& launch, Container& container, bool keep);
+// away what is left; keep: but for its record. deadline: as it was given, for the explanation. The outcome is the
+// workload's exit status, or that of a deadline.
+Result<Outcome> supervise_to_end(Launch& launch, Container& container, bool keep, const DeadlineOptions& deadline = {});
 
 }  // namespace minirun

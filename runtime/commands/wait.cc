@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <chrono>
 
 #include "runtime/commands/command.h"
 #include "runtime/container/container.h"
 #include "runtime/diagnosis/exit_status.h"
 #include "runtime/text/log.h"
+#include "sys/pidfd.h"
 
 namespace minirun {
 namespace {
@@ -25,8 +27,19 @@ void describe(Options& options, WaitCommand& command) {
   options.id(command.id);
 }
 
+// A timekeeper writes down how the workload ended, which is more than the kernel knows: its time may have been over.
+Result<std::optional<int>> told_by_keeper(const Container& found) {
+  if (found.record.keepers.empty()) return std::optional<int>();
+  auto keeper = open_process(found.record, found.record.keepers.front());
+  if (!keeper.ok() && keeper.error().code != ENOENT) return keeper.error();
+  if (keeper.ok()) TRY(await_end(keeper->get(), std::chrono::steady_clock::now() + kLockTime));
+  auto record = found.state.read();
+  return record.ok() ? record->exit_status : std::optional<int>();  // deleted meanwhile
+}
+
 Result<Outcome> perform(const GlobalOptions& global, const WaitCommand& command) {
   Container found = TRY(find_container(global.root, command.id));
+  if (!found.record.exit_status && !found.init) found.record.exit_status = TRY(told_by_keeper(found));
   if (found.record.exit_status) return Outcome{*found.record.exit_status};
   if (!found.init) {
     auto zombie = open_init_or_zombie(found.record);
@@ -38,6 +51,7 @@ Result<Outcome> perform(const GlobalOptions& global, const WaitCommand& command)
     found.init = std::move(zombie).value();
   }
   auto status = TRY(await_exit(found.init.get(), found.record.init.pid));
+  if (auto told = TRY(told_by_keeper(found))) return Outcome{*told};
   if (!status)
     return fail(ErrorKind::host,
                 "the container has ended, but this kernel does not report its exit status (linux 6.15 and newer do)");

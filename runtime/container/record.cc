@@ -85,6 +85,43 @@ Result<void> read_format(JsonValue root, ContainerRecord* record) {
   return {};
 }
 
+Result<ProcessIdentity> read_process(JsonValue object) {
+  constexpr uint64_t kMaxPid = 1 << 22;  // PID_MAX_LIMIT
+  ProcessIdentity process;
+  uint64_t pid = TRY(number_of(object, "pid"));
+  if (pid > kMaxPid) return fail(EINVAL, "state record: pid {} is out of range", pid);
+  process.pid = static_cast<pid_t>(pid);
+  process.start_ticks = TRY(number_of(object, "startTicks"));
+  process.pidfd_inode = TRY(number_of(object, "pidfdInode"));
+  return process;
+}
+
+// Absent: the container has none.
+Result<void> read_keepers(JsonValue root, std::vector<ProcessIdentity>* keepers) {
+  if (!root.find("keepers")) return {};
+  JsonValue list = TRY(member(root, "keepers", JsonType::array));
+  for (auto entry = list.first(); entry; entry = entry->next()) {
+    if (entry->type() != JsonType::object) return fail(EINVAL, "state record: keepers has no objects");
+    keepers->push_back(TRY(read_process(*entry)));
+  }
+  return {};
+}
+
+void write_process(JsonWriter& json, const ProcessIdentity& process) {
+  json.key("pid").number(process.pid).key("startTicks").unsigned_number(process.start_ticks);
+  json.key("pidfdInode").unsigned_number(process.pidfd_inode);
+}
+
+void write_keepers(JsonWriter& json, const std::vector<ProcessIdentity>& keepers) {
+  json.key("keepers").begin_array();
+  for (const ProcessIdentity& keeper : keepers) {
+    json.begin_object();
+    write_process(json, keeper);
+    json.end_object();
+  }
+  json.end_array();
+}
+
 Result<void> read_record(JsonValue root, ContainerRecord* record) {
   record->id = TRY(text_of(root, "id"));
   record->bundle = TRY(text_of(root, "bundle"));
@@ -97,12 +134,8 @@ Result<void> read_record(JsonValue root, ContainerRecord* record) {
   record->cgroup.inode = TRY(number_of(cgroup, "inode"));
   record->cgroup.made = static_cast<uint32_t>(TRY(number_of(cgroup, "made")));
   JsonValue init = TRY(member(root, "init", JsonType::object));
-  uint64_t pid = TRY(number_of(init, "pid"));
-  constexpr uint64_t kMaxPid = 1 << 22;  // PID_MAX_LIMIT
-  if (pid > kMaxPid) return fail(EINVAL, "state record: pid {} is out of range", pid);
-  record->init.pid = static_cast<pid_t>(pid);
-  record->init.start_ticks = TRY(number_of(init, "startTicks"));
-  record->init.pidfd_inode = TRY(number_of(init, "pidfdInode"));
+  record->init = TRY(read_process(init));
+  TRY(read_keepers(root, &record->keepers));
   TRY(read_rdt(root, &record->rdt));
   TRY(read_systemd(root, &record->systemd));
   record->resident_init = flag_of(init, "resident", true);
@@ -145,11 +178,11 @@ std::string record_to_json(const ContainerRecord& record) {
   json.key("cgroup").begin_object().key("path").string(record.cgroup.path);
   json.key("device").unsigned_number(record.cgroup.device).key("inode").unsigned_number(record.cgroup.inode);
   json.key("made").unsigned_number(record.cgroup.made).end_object();
-  json.key("init").begin_object().key("pid").number(record.init.pid);
-  json.key("startTicks").unsigned_number(record.init.start_ticks);
-  json.key("pidfdInode").unsigned_number(record.init.pidfd_inode);
+  json.key("init").begin_object();
+  write_process(json, record.init);
   json.key("resident").boolean(record.resident_init);
   json.key("ownPidNamespace").boolean(record.own_pid_namespace).end_object();
+  if (!record.keepers.empty()) write_keepers(json, record.keepers);
   if (record.exit_status) json.key("exitStatus").number(*record.exit_status);
   json.key("terminal").boolean(record.terminal);
   if (!record.rdt.group.empty()) write_rdt(json, record.rdt);

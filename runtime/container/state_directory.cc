@@ -238,7 +238,10 @@ Result<std::vector<std::string>> list_ids(int root_fd) {
 }
 
 Result<UniqueFd> open_init_or_zombie(const ContainerRecord& record) {
-  const ProcessIdentity& wanted = record.init;
+  return open_process(record, record.init);
+}
+
+Result<UniqueFd> open_process(const ContainerRecord& record, const ProcessIdentity& wanted) {
   if (wanted.pid <= 1 || record.boot_id != TRY(current_boot_id())) return fail(ENOENT, "no process");
   auto opened = open_pidfd(wanted.pid);
   if (!opened.ok() && opened.error().code == ESRCH) return fail(ENOENT, "pidfd_open {}", wanted.pid);

@@ -50,9 +50,12 @@ struct ContainerRecord {
   CgroupRecord cgroup;                   // its path is known before it is made
   std::optional<SystemdRecord> systemd;  // absent: the cgroup is minirun's own making
   ProcessIdentity init;
-  RdtRecord rdt;                   // known before it is made
-  bool resident_init = true;       // that process is minirun's init, which hands signals on to the workload
-  bool own_pid_namespace = true;   // its end is everybody's
+  RdtRecord rdt;                  // known before it is made
+  bool resident_init = true;      // that process is minirun's init, which hands signals on to the workload
+  bool own_pid_namespace = true;  // its end is everybody's
+  // Of a detached container with a deadline: the process that keeps the time, and its watchdog. Each ends the container
+  // when the other one ends before it.
+  std::vector<ProcessIdentity> keepers;
   std::optional<int> exit_status;  // the workload's, as run returns it: where minirun saw the end
   bool terminal = false;
   oci::StringMap annotations;
@@ -137,6 +140,9 @@ Result<std::vector<std::string>> list_ids(int root_fd);
 Result<UniqueFd> open_init(const ContainerRecord& record);
 // The same, also when it has ended and waits to be reaped.
 Result<UniqueFd> open_init_or_zombie(const ContainerRecord& record);
+
+// A pidfd of any process of the record; else as open_init_or_zombie().
+Result<UniqueFd> open_process(const ContainerRecord& record, const ProcessIdentity& wanted);
 
 // Whether a process is past its last step and on its way out, or gone: its descriptors are closed before its pidfd is
 // readable.

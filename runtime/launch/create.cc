@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -40,6 +41,7 @@ Launch::Launch(LaunchRequest request, UniqueFd state_root, Supervisor supervisor
 Result<Launch> Launch::prepare(LaunchRequest request, Bundle bundle, const std::string& state_root,
                                CgroupDriver driver) {
   Supervisor supervisor = TRY(Supervisor::begin());  // before the first side effect
+  if (request.deadline.end) TRY(supervisor.signals().give_up_at(*request.deadline.end));
   UniqueFd root = TRY(open_state_root(state_root, true));
   Prepared prepared = TRY(prepare_launch(request, std::move(bundle), root.get()));
   Hierarchy hierarchy = TRY(find_hierarchy());
@@ -60,8 +62,9 @@ Result<OwnedContainer> Launch::begin() {
   const std::string& path = container.record.cgroup.path;
   log_progress("{}: cgroup {} with {} writes of limits", prepared_.id, path.empty() ? "none" : path,
                prepared_.compiled.limits.writes.size());
+  TRY(supervisor_.keep_time(request_.deadline, container.cgroup->cgroup()));
   container.host_side.emplace(TRY(HostSide::make(*prepared_.bundle.spec, container.record.rdt)));
-  if (!request_.create && !request_.detach) TRY(start_watchdog(container));
+  if (!request_.create && (!request_.detach || request_.stays)) TRY(start_watchdog(container));
   return made;
 }
 
@@ -71,6 +74,8 @@ Result<OwnedContainer> Launch::create() {
     report_line("minirun: warning: config.json: " + warning);
   OwnedContainer container = TRY(begin());
   TRY(spawn(*container));
+  if (container->record.cgroup.path.empty() && request_.deadline.any()) TRY(start_watchdog(*container));
+  if (request_.stays) TRY(name_keepers(*container));
   log_progress("{}: first process is {}, at work on {} steps", prepared_.id, container->process->child().pid,
                prepared_.compiled.plan.steps.size());
   TRY(commit(*container));
@@ -134,6 +139,8 @@ Result<void> Launch::place(Container& container) {
   }
   std::string path = driver_ == CgroupDriver::disabled ? TRY(place_nowhere(prepared_.compiled))
                                                        : TRY(place_cgroup(hierarchy_, spec, prepared_.compiled));
+  if (path.empty() && request_.deadline.cpu_time)
+    return fail(ErrorKind::host, "--cpu-time needs a cgroup, which counts the time, and the container cannot have one");
   if (!path.empty()) record.cgroup = TRY(Cgroup::survey(hierarchy_, path));
   return {};
 }
@@ -155,12 +162,23 @@ Result<void> Launch::make_cgroup(Container& container) {
 Result<void> Launch::start_watchdog(const Container& container) {
   UniqueFd cgroup_kill;
   // The end of the init ends all. A workload in its place can refuse to die with minirun, or forgets it by executing a
-  // setuid program (prctl(2), PR_SET_PDEATHSIG).
-  bool kills_all = container.record.resident_init && container.record.own_pid_namespace;
+  // setuid program (prctl(2), PR_SET_PDEATHSIG). A deadline does not rely on a signal that the init might lose.
+  bool kills_all = container.record.resident_init && container.record.own_pid_namespace && !request_.deadline.any();
   if (!kills_all && !container.record.cgroup.path.empty())
     cgroup_kill = TRY(open_at(container.cgroup->cgroup().fd(), "cgroup.kill", O_WRONLY));
+  // Without a cgroup the pid namespace ends with its first process, once that is there.
+  bool alone = container.record.cgroup.path.empty() && request_.deadline.any() && container.process;
   return supervisor_.start_watchdog(prepared_.compiled.terminal && request_.options.console_socket.empty(),
-                                    cgroup_kill.get());
+                                    cgroup_kill.get(), alone ? container.pidfd() : -1);
+}
+
+// For `delete`, and for whoever looks.
+Result<void> Launch::name_keepers(Container& container) const {
+  for (pid_t pid : {getpid(), supervisor_.watchdog()}) {
+    UniqueFd pidfd = TRY(open_pidfd(pid));
+    container.record.keepers.push_back(TRY(ProcessIdentity::of(pid, pidfd.get())));
+  }
+  return {};
 }
 
 Result<void> Launch::spawn(Container& container) {

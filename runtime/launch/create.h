@@ -51,6 +51,7 @@ class Launch {
   Result<void> place(Container& container);
   Result<void> make_cgroup(Container& container);
   Result<void> start_watchdog(const Container& container);
+  Result<void> name_keepers(Container& container) const;
   Result<void> spawn(Container& container);
   Result<void> commit(Container& container);
   Result<void> at_gate(Container& container, Gate gate);

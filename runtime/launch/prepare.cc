@@ -22,7 +22,6 @@ Result<Prepared> prepare(Bundle bundle, const std::string& id, RunOptions option
   log_unknown(bundle);
   const oci::Spec& spec = *bundle.spec;
   if (!spec.process && !options.create) return config_error("/process", "is required to run a container");
-  options.window = first_console_size(spec.process, !options.create && !options.detach);
   PlanFacts facts = TRY(gather_facts(bundle, id, options, state_root));
   Compiled compiled = TRY(compile(spec, facts));
   for (const Problem& warning : bundle.warnings) compiled.warnings.push_back(warning.pointer + ": " + warning.message);
@@ -34,7 +33,8 @@ Result<RunOptions> options_of(const LaunchRequest& request, const oci::Spec& spe
   RunOptions options;
   options.entered = request.entered;
   options.create = request.create;
-  options.detach = request.detach;
+  options.detach = request.detach && !request.stays;
+  options.window = first_console_size(spec.process, !request.create && !request.detach);
   options.init = request.init || (request.create && asks_for_init(spec.annotations));
   options.line_ends = !request.create && keeps_line_ends(launch.console_socket);
   options.preserve_fds = launch.preserve_fds;
@@ -67,6 +67,7 @@ Result<Prepared> prepare_launch(const LaunchRequest& request, Bundle bundle, int
 Result<Prepared> prepare_plan(Bundle bundle, bool init) {
   RunOptions options;
   options.init = init;
+  options.window = first_console_size(bundle.spec->process, true);
   return prepare(std::move(bundle), "ID", options, -1);
 }
 

@@ -2,7 +2,9 @@
 #include "runtime/launch/remove.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <optional>
@@ -89,12 +91,29 @@ Result<void> end(Container& container) {
   return ended ? Result<void>() : fail(ErrorKind::host, "its first process does not end after SIGKILL");
 }
 
+// They end by themselves once the container has, but not before this command lets go of the lock that they need. One of
+// them may be this process.
+Result<void> end_keepers(const ContainerRecord& record) {
+  for (const ProcessIdentity& keeper : record.keepers) {
+    if (keeper.pid == getpid()) return {};
+    auto pidfd = open_process(record, keeper);
+    if (!pidfd.ok() && pidfd.error().code == ENOENT) continue;
+    if (!pidfd.ok()) return pidfd.error();
+    auto sent = send_signal(pidfd->get(), SIGKILL);
+    if (!sent.ok()) return fail(sent.error().code, "end the timekeeper");
+    if (!TRY(await_end(pidfd->get(), std::chrono::steady_clock::now() + kRemovalTime)))
+      return fail(ErrorKind::host, "its timekeeper, pid {}, does not end after SIGKILL", keeper.pid);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> remove_container(Container& container, Removal removal) {
   auto found = find_guards(container);
   TRY(end(container));
   TRY(found);
+  TRY(end_keepers(container.record));
   bool failed = removal == Removal::of_failed;
   if (container.host_side) TRY(failed ? container.host_side->undo() : container.host_side->remove());
   if (removal == Removal::but_record) return container.state.write(container.record);

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "runtime/supervise/deadline.h"
+
 namespace minirun {
 
 // What create, run and restore have in common.
@@ -24,8 +26,10 @@ struct LaunchRequest {
   LaunchOptions options;
   std::string id;
   bool create = false;   // waits for `minirun start`
-  bool detach = false;   // without create: runs on without minirun
+  bool detach = false;   // without create: runs on without minirun's caller
+  bool stays = false;    // with detach: this process stays with it, in the background
   bool init = true;      // the workload has minirun's init as PID 1; with create the annotation org.minirun.init, too
+  Deadline deadline{};   // kept by this process, which has to stay
   bool entered = false;  // this process is in the container's user namespace (launch/rootless.h)
 };
 

@@ -78,6 +78,7 @@ inline constexpr std::string_view kReachTheHost = "org.minirun.capabilities.reac
 inline constexpr std::string_view kReachUnlessSeparated = "org.minirun.capabilities.reachTheHostUnlessSeparated";
 inline constexpr std::string_view kCommit = "org.minirun.commit";
 inline constexpr std::string_view kVersion = "org.minirun.version";
+inline constexpr std::string_view kDeadlines = "org.minirun.deadlines";
 inline constexpr std::string_view kStatusEvents = "org.minirun.statusEvents";
 inline constexpr std::string_view kCheckpoint = "org.opencontainers.runc.checkpoint.enabled";
 }  // namespace feature_key

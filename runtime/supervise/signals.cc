@@ -10,7 +10,9 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 
+#include "runtime/supervise/deadline.h"
 #include "sys/pidfd.h"
 
 namespace minirun {
@@ -23,6 +25,11 @@ using KernelMask = uint64_t;
 bool caused_by_self(const Signal& signal) {
   bool kernel_on_our_behalf = signal.code == SI_USER && signal.sender_pid == static_cast<uint32_t>(getpid());
   return kernel_on_our_behalf && (signal.number == SIGPIPE || signal.number == SIGXFSZ);
+}
+
+// The timer of give_up_at(). One that another process has sent with this code is no loss: it says the same.
+bool is_own_timer(const Signal& signal) {
+  return signal.number == SIGALRM && signal.code == SI_TIMER;
 }
 
 Signal from_kernel(const signalfd_siginfo& info) {
@@ -53,9 +60,28 @@ Result<void> Signals::collect() {
     size_t count = static_cast<size_t>(n) / sizeof batch[0];
     for (size_t i = 0; i < count; i++) {
       Signal signal = from_kernel(batch[i]);
+      if (end_ && is_own_timer(signal)) continue;
       if (signal.number != SIGCHLD && !caused_by_self(signal)) queue_.push_back(signal);
     }
   }
+  return {};
+}
+
+// A timer of its own: the caller may have set an alarm(2), which outlives an exec. It goes with this process, and no
+// child has it (timer_create(2)).
+Result<void> Signals::give_up_at(std::chrono::steady_clock::time_point moment) {
+  sigevent event{};
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = SIGALRM;
+  int timer = 0;  // the kernel's timer_t
+  if (syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer) < 0) return fail(errno, "timer_create");
+  auto since = moment.time_since_epoch();
+  auto seconds = std::chrono::floor<std::chrono::seconds>(since);
+  itimerspec when{};
+  when.it_value.tv_sec = seconds.count();
+  when.it_value.tv_nsec = std::chrono::nanoseconds(since - seconds).count();
+  if (syscall(SYS_timer_settime, timer, TIMER_ABSTIME, &when, nullptr) < 0) return fail(errno, "timer_settime");
+  end_ = moment;
   return {};
 }
 
@@ -64,6 +90,7 @@ std::optional<int> Signals::abort_request() const {
     int number = signal.number;
     if (number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT) return number;
   }
+  if (end_ && std::chrono::steady_clock::now() >= *end_) return kTimeIsOver;
   return std::nullopt;
 }
 
@@ -74,6 +101,11 @@ Result<void> Signals::check_abort() {
 }
 
 Error given_up(int signal) {
+  if (signal == kTimeIsOver) {
+    Error error = fail(ErrorKind::aborted, "given up: --timeout was over before the workload ran");
+    error.exit_status = kTimedOutStatus;
+    return error;
+  }
   Error error = fail(ErrorKind::aborted, "given up: signal {}", signal);
   error.exit_status = 128 + signal;
   return error;

@@ -7,6 +7,7 @@
 // access) still end it: the kernel does not queue those.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -41,6 +42,9 @@ class Signals {
   // minirun brings upon itself by writing (SIGPIPE, SIGXFSZ).
   Result<void> collect();
 
+  // From that moment on abort_request() says kTimeIsOver, and fd() is readable once.
+  Result<void> give_up_at(std::chrono::steady_clock::time_point moment);
+
   // The oldest in the queue that asks to give up what has not started yet: SIGINT, SIGTERM, SIGHUP or SIGQUIT. The
   // others stay for the workload. Call collect() first.
   std::optional<int> abort_request() const;
@@ -58,7 +62,11 @@ class Signals {
 
   UniqueFd fd_;
   std::deque<Signal> queue_;
+  std::optional<std::chrono::steady_clock::time_point> end_;
 };
+
+// An abort request that is no signal: --timeout is over.
+constexpr int kTimeIsOver = -1;
 
 // What a command ends with that has heeded an abort request: "given up: signal 15", and the exit status 143.
 Error given_up(int signal);

@@ -17,8 +17,11 @@
 namespace minirun {
 namespace {
 
-constexpr int kRetryMs = 10;        // a full queue of signals: the receiver has to run first
-constexpr int kMostMessages = 16;   // of the init at one go; it has two at the most to send
+constexpr int kRetryMs = 10;       // a full queue of signals: the receiver has to run first
+constexpr int kMostMessages = 16;  // of the init at one go; it has two at the most to send
+// The watchdog acts only where minirun has not.
+constexpr std::chrono::seconds kSlack{2};
+constexpr std::chrono::hours kLongestGrace{24 * 365};
 constexpr int kBackgroundMs = 250;  // no event says that `fg` made a running job the foreground one
 
 }  // namespace
@@ -27,10 +30,18 @@ Result<Supervisor> Supervisor::begin() {
   return Supervisor(TRY(Signals::block()));
 }
 
-Result<void> Supervisor::start_watchdog(bool terminal, int cgroup_kill) {
+Result<void> Supervisor::keep_time(const Deadline& deadline, const Cgroup& cgroup) {
+  if (!deadline.any()) return {};
+  timekeeper_ = TRY(Timekeeper::start(deadline, cgroup));
+  if (deadline.end)
+    last_moment_ = *deadline.end + std::min<std::chrono::nanoseconds>(deadline.grace, kLongestGrace) + kSlack;
+  return {};
+}
+
+Result<void> Supervisor::start_watchdog(bool terminal, int cgroup_kill, int pidfd) {
   if (terminal && isatty(STDIN_FILENO) != 0) terminal_ = TRY(RawTerminal::open(STDIN_FILENO));
-  if (!terminal_ && cgroup_kill < 0) return {};
-  watchdog_ = TRY(Watchdog::start(terminal_.fd(), terminal_.saved(), cgroup_kill));
+  if (!terminal_ && cgroup_kill < 0 && pidfd < 0) return {};
+  watchdog_ = TRY(Watchdog::start({terminal_.fd(), &terminal_.saved(), cgroup_kill, pidfd, last_moment_}));
   return {};
 }
 
@@ -86,6 +97,7 @@ int Supervisor::patience_ms() const {
   auto consider = [&](int patience) {
     if (patience >= 0) least = least < 0 ? patience : std::min(least, patience);
   };
+  consider(timekeeper_.patience_ms());
   if (notify_) consider(notify_->patience_ms());
   if (relay_) consider(relay_->patience_ms());
   if (relay_ && background_) consider(kBackgroundMs);
@@ -126,9 +138,10 @@ void Supervisor::reap_orphans(pid_t container) {
     siginfo_t ended{};
     if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) < 0) return;  // ECHILD
     if (ended.si_pid == 0 || ended.si_pid == container) return;
-    if (ended.si_pid == watchdog_.pid())
+    if (ended.si_pid == watchdog_.pid()) {
       watchdog_.stop();  // it was killed
-    else if (waitid(P_PID, static_cast<id_t>(ended.si_pid), nullptr, WEXITED | WNOHANG) < 0)
+      watchdog_lost_ = true;
+    } else if (waitid(P_PID, static_cast<id_t>(ended.si_pid), nullptr, WEXITED | WNOHANG) < 0)
       return;
   }
 }
@@ -168,6 +181,10 @@ Result<Ended> Supervisor::run(pid_t pid, int pidfd, int control) {
     TRY(signals_.collect());
     forward_signals(pidfd);
     reap_orphans(pid);
+    // Nothing would keep the deadline when minirun is killed next.
+    if (watchdog_lost_ && timekeeper_)
+      return fail(ErrorKind::host, "ended, as its watchdog was killed, without which its deadline is not sure");
+    TRY(timekeeper_.turn(pidfd));
     alive = TRY(turn(pidfd, control));
   }
   if (relay_) {
@@ -181,6 +198,9 @@ Result<Ended> Supervisor::run(pid_t pid, int pidfd, int control) {
   int status = TRY(status_of_ended(pidfd, pid));
   reap_ended(pidfd);
   if (!ended_.from_init) ended_.wait_status = status;
+  if (shell_status(ended_.wait_status) == 128 + SIGKILL) timekeeper_.was_killed();
+  ended_.limit = timekeeper_.limit();
+  ended_.killed_for_it = timekeeper_.killed();
   return ended_;
 }
 

@@ -18,6 +18,7 @@
 #include "runtime/supervise/notify_relay.h"
 #include "runtime/supervise/signals.h"
 #include "runtime/supervise/terminal_relay.h"
+#include "runtime/supervise/timekeeper.h"
 #include "runtime/supervise/watchdog.h"
 #include "sys/fd.h"
 #include "sys/result.h"
@@ -29,8 +30,10 @@ struct Ended {
   bool from_init = false;    // the init sent the workload's own wait status before it ended
   bool init_failed = false;  // a step of the init failed after it said `running`; it waits for the control socket to
                              // be closed, the report says why, wait_status says nothing
-  int last_forwarded_signal = 0;  // 0: none
-  int output_error = 0;           // errno value that ended the copying from the terminal to stdout; 0: none
+  int last_forwarded_signal = 0;      // 0: none
+  TimeLimit limit = TimeLimit::none;  // the workload was ended for it
+  bool killed_for_it = false;         // and did not heed its stop signal
+  int output_error = 0;               // errno value that ended the copying from the terminal to stdout; 0: none
 };
 
 class Supervisor {
@@ -40,9 +43,14 @@ class Supervisor {
 
   Signals& signals() { return signals_; }
 
+  // Before the watchdog, and before the workload's birth in this cgroup. From here on an abort request may be
+  // kTimeIsOver; from run() on the workload is ended as timekeeper.h says.
+  Result<void> keep_time(const Deadline& deadline, const Cgroup& cgroup);
+
   // Starts the watchdog if it has something to guard: with `terminal` the caller's stdin, when that is a
-  // terminal, and with cgroup_kill >= 0 (borrowed) the container. Else does nothing.
-  Result<void> start_watchdog(bool terminal, int cgroup_kill);
+  // terminal, and with cgroup_kill or pidfd >= 0 (borrowed) the container. Else does nothing.
+  Result<void> start_watchdog(bool terminal, int cgroup_kill, int pidfd = -1);
+  pid_t watchdog() const { return watchdog_.pid(); }  // -1: none
 
   // master: the container's terminal, as the init sent it. Copies the window size, sets the caller's terminal to raw
   // mode (after start_watchdog) and makes run() relay.
@@ -70,6 +78,9 @@ class Supervisor {
   void reap_orphans(pid_t container);
 
   Signals signals_;
+  Timekeeper timekeeper_;
+  std::optional<Deadline::Clock::time_point> last_moment_;  // when no process of the workload should be left
+  bool watchdog_lost_ = false;
   Watchdog watchdog_;  // before terminal_: ended after the terminal is given back
   RawTerminal terminal_;
   std::optional<Relay> relay_;

@@ -2,6 +2,7 @@
 #include "runtime/supervise/watchdog.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -20,13 +21,11 @@ namespace {
 
 struct GuardTask {
   int pipe;
-  int terminal;
-  int cgroup_kill;
-  const termios* saved;
-  std::array<int, 3> kept;  // the descriptors above in ascending order
+  Watchdog::Guarded guarded;
+  std::array<int, 4> kept;  // the descriptors above in ascending order
 };
 
-void close_others(const std::array<int, 3>& kept) {
+void close_others(const std::array<int, 4>& kept) {
   unsigned first = 0;
   for (int fd : kept) {
     if (fd < 0) continue;
@@ -38,13 +37,35 @@ void close_others(const std::array<int, 3>& kept) {
   (void)syscall(SYS_close_range, first, ~0U, 0);
 }
 
+// Until minirun has something to say, or is gone. False: the time was over before.
+bool hear(int pipe, std::chrono::steady_clock::time_point end) {
+  constexpr int64_t kLongest = 3600000;
+  for (;;) {
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return false;
+    pollfd word{pipe, POLLIN, 0};
+    if (poll(&word, 1, static_cast<int>(std::min<int64_t>(left.count(), kLongest))) > 0) return true;
+  }
+}
+
+void kill_all(const Watchdog::Guarded& guarded) {
+  if (guarded.cgroup_kill >= 0) (void)!write(guarded.cgroup_kill, "1", 1);
+  if (guarded.pidfd >= 0) (void)syscall(SYS_pidfd_send_signal, guarded.pidfd, SIGKILL, nullptr, 0);
+}
+
 // The forked side: system calls only. Signals stay blocked, as minirun has them: SIGTTOU above all, so that a
 // background process may change the terminal's settings (termios(3)).
 [[noreturn]] void stand_guard(const GuardTask& task) {
+  const Watchdog::Guarded& guarded = task.guarded;
+  auto end = guarded.end;
   (void)prctl(PR_SET_NAME, "minirun-guard");
   close_others(task.kept);
   bool raw = false;
   for (;;) {
+    if (end && !hear(task.pipe, *end)) {
+      end.reset();
+      kill_all(guarded);
+    }
     char word = 0;
     ssize_t n = read(task.pipe, &word, 1);
     if (n < 0 && errno == EINTR) continue;
@@ -52,19 +73,19 @@ void close_others(const std::array<int, 3>& kept) {
     raw = word == 'r';
   }
   // minirun is gone: errors have no reader.
-  if (raw) (void)tcsetattr(task.terminal, TCSANOW, task.saved);
-  if (task.cgroup_kill >= 0) (void)!write(task.cgroup_kill, "1", 1);
+  if (raw) (void)tcsetattr(guarded.terminal, TCSANOW, guarded.saved);
+  kill_all(guarded);
   _exit(0);
 }
 
 }  // namespace
 
-Result<Watchdog> Watchdog::start(int terminal, const termios& saved, int cgroup_kill) {
+Result<Watchdog> Watchdog::start(const Guarded& guarded) {
   Pipe pipe = TRY(make_pipe());
   Watchdog watchdog;
   watchdog.pipe_ = std::move(pipe.writer);
   int reader = pipe.reader.get();
-  GuardTask task{reader, terminal, cgroup_kill, &saved, {reader, terminal, cgroup_kill}};
+  GuardTask task{reader, guarded, {reader, guarded.terminal, guarded.cgroup_kill, guarded.pidfd}};
   std::sort(task.kept.begin(), task.kept.end());
   pid_t pid = fork();
   if (pid < 0) return fail(errno, "fork the watchdog");

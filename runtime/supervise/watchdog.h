@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The watchdog: a small helper process that cleans up when minirun is killed before it can do so itself (SIGKILL, the
 // OOM killer). It gives the caller's terminal back, and kills a container that has no pid namespace or no init of
-// minirun's (with both, the parent-death signal of the init reaches everything).
+// minirun's (with both, the parent-death signal of the init reaches everything). Of a workload with a deadline it kills
+// the cgroup in any case, and also when minirun itself is stopped, or stuck, as the deadline passes.
 //
 // It is a fork of minirun in a process group of its own, so that neither the terminal's keys nor a kill of minirun's
 // group reach it, with every signal blocked, and it holds nothing but the terminal, cgroup.kill and the reading end of
@@ -12,6 +13,9 @@
 #include <sys/types.h>
 #include <termios.h>
 
+#include <chrono>
+#include <optional>
+
 #include "sys/fd.h"
 #include "sys/result.h"
 
@@ -20,9 +24,15 @@ namespace minirun {
 class Watchdog {
  public:
   Watchdog() = default;  // no watchdog: every call does nothing
-  // terminal: what to give back with the settings `saved`, or -1. cgroup_kill: an open cgroup.kill, or -1. Both are
-  // borrowed; the watchdog has copies of its own.
-  static Result<Watchdog> start(int terminal, const termios& saved, int cgroup_kill);
+  struct Guarded {
+    int terminal = -1;  // what to give back with the settings `saved`
+    const termios* saved = nullptr;
+    int cgroup_kill = -1;                                        // an open cgroup.kill
+    int pidfd = -1;                                              // of a process to kill
+    std::optional<std::chrono::steady_clock::time_point> end{};  // when to kill while minirun lives
+  };
+  // What is open is borrowed; the watchdog has copies of its own.
+  static Result<Watchdog> start(const Guarded& guarded);
   Watchdog(Watchdog&& other) noexcept;
   Watchdog& operator=(Watchdog&& other) noexcept;
   ~Watchdog() { stop(); }

@@ -85,11 +85,15 @@ void log(spdlog::level::level_enum level, std::string_view text, const Error* er
   }
 }
 
+// Held open to the end: the reader of a named pipe would take a close for the end of the log.
+UniqueFd& held_log() {
+  static UniqueFd file;
+  return file;
+}
+
 }  // namespace
 
 Result<void> set_log_options(LogOptions options) {
-  // Held open to the end: the reader of a named pipe would take a close for the end of the log.
-  static UniqueFd file;
   current_options() = std::move(options);
   start_of_command() = std::chrono::steady_clock::now();
   current_logger().reset();
@@ -97,11 +101,17 @@ Result<void> set_log_options(LogOptions options) {
   if (path.empty()) return {};
   auto opened = open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY, 0644);
   if (opened.ok()) {
-    file = std::move(opened).value();
+    held_log() = std::move(opened).value();
     return {};
   }
   path.clear();
   return wrap(opened.error(), "--log");
+}
+
+void close_log() {
+  current_options() = {};
+  current_logger().reset();
+  held_log().reset();
 }
 
 bool debug_enabled() {

@@ -22,6 +22,9 @@ struct LogOptions {
 // An error leaves stderr as the only log.
 Result<void> set_log_options(LogOptions options);
 
+// Of a process that goes on without its caller: nothing is logged from here on.
+void close_log();
+
 bool debug_enabled();
 void log_debug_text(std::string_view text);
 

@@ -7,12 +7,14 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <csignal>
 #include <string_view>
+#include <utility>
 
 #include "runtime/text/error_json.h"
 #include "runtime/text/log.h"
@@ -135,6 +137,11 @@ Result<void> set_status_fd(uint64_t fd, uint64_t handed_on) {
   return {};
 }
 
+void close_status_fd() {
+  int fd = std::exchange(status_reader().fd, -1);
+  if (fd >= 0) (void)close(fd);
+}
+
 void status_created(const std::string& id, pid_t pid) {
   write_of_process("created", id, pid);
 }
@@ -143,13 +150,12 @@ void status_running(const std::string& id, pid_t pid) {
   write_of_process("running", id, pid);
 }
 
-void status_exited(const std::string& id, int wait_status) {
+void status_exited(const std::string& id, int wait_status, int exit_status, std::string_view cause) {
   if (status_reader().fd < 0) return;
   JsonWriter json = begin_event("exited");
-  bool killed = WIFSIGNALED(wait_status);
-  json.key("id").string(id);
-  json.key("exit_status").number(killed ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
-  if (killed) json.key("signal").number(WTERMSIG(wait_status));
+  json.key("id").string(id).key("exit_status").number(exit_status);
+  if (WIFSIGNALED(wait_status)) json.key("signal").number(WTERMSIG(wait_status));
+  if (!cause.empty()) json.key("cause").string(cause);
   end_event(json);
 }
 

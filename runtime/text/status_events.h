@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "sys/result.h"
 
@@ -24,12 +25,16 @@ inline constexpr const char* kStatusEvents = "created running exited error";
 // stdio go to the container. ErrorKind::usage: not open, not writable, or one that the workload gets.
 Result<void> set_status_fd(uint64_t fd, uint64_t handed_on);
 
+// The events are over, though minirun goes on: the reader sees the end of the file.
+void close_status_fd();
+
 // Set-up is whole.
 void status_created(const std::string& id, pid_t pid);
 // Its program is executed.
 void status_running(const std::string& id, pid_t pid);
-// wait_status: as of waitpid(2).
-void status_exited(const std::string& id, int wait_status);
+// wait_status: as of waitpid(2). exit_status: of the command. cause: of an end that the workload has not chosen; "":
+// none is known.
+void status_exited(const std::string& id, int wait_status, int exit_status, std::string_view cause = "");
 // The command fails.
 void status_error(const Error& error);
 // The same without a byte of memory.

@@ -13,6 +13,8 @@ FUZZ(input) {
   }
   // No signal is ever sent to 0, to -1 or to what is no process.
   HOLDS(record->init.pid >= 0 && record->init.pid <= 1 << 22, std::to_string(record->init.pid));
+  for (const minirun::ProcessIdentity& keeper : record->keepers)
+    HOLDS(keeper.pid >= 0 && keeper.pid <= 1 << 22, std::to_string(keeper.pid));
   HOLDS(!record->exit_status || (*record->exit_status >= 0 && *record->exit_status <= 255), text);
   HOLDS(record->format > 0 && check_format(*record).ok() == (record->format <= kRecordFormat), text);
   std::string written = record_to_json(*record);

@@ -84,11 +84,17 @@ TEST(StateRecord, ComesBackAsItWas) {
   record.resident_init = true;
   record.own_pid_namespace = false;
   record.exit_status = 143;
+  EXPECT_TRUE(read->keepers.empty());
+  record.keepers = {{4243, 778, 100}, {4244, 779, 0}};
   read = record_from_json(record_to_json(record));
   ASSERT_TRUE(read.ok()) << read.error().text();
   EXPECT_TRUE(read->resident_init);
   EXPECT_FALSE(read->own_pid_namespace);
   EXPECT_EQ(read->exit_status, 143);
+  ASSERT_EQ(read->keepers.size(), 2u);
+  EXPECT_EQ(read->keepers[0].pid, 4243);
+  EXPECT_EQ(read->keepers[1].start_ticks, 779u);
+  EXPECT_EQ(record_to_json(*read), record_to_json(record));
 }
 
 TEST(StateRecord, OlderOnesHaveAnInitAndNoTerminal) {

@@ -51,7 +51,7 @@ TEST(StatusEvents, AfterOneThatIsLostComeNoMore) {
   auto first = std::chrono::steady_clock::now();
   EXPECT_GE(first - before, kReaderPatience);
   ASSERT_EQ(read(pipe.reader.get(), most.data(), most.size()), 4096);
-  status_exited("a", 0);  // the pipe has room again
+  status_exited("a", 0, 0);  // the pipe has room again
   EXPECT_LT(std::chrono::steady_clock::now() - first, kReaderPatience);
   pipe.writer.reset();
   EXPECT_EQ(read(pipe.reader.get(), most.data(), most.size()), 0);

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/commands/background.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <iterator>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "runtime/supervise/signals.h"
+#include "runtime/text/log.h"
+#include "runtime/text/status_events.h"
+#include "sys/file.h"
+#include "sys/pipe.h"
+
+namespace minirun {
+namespace {
+
+constexpr size_t kMostAnswer = 4096;
+
+// All but stdio and the kept ones. What the caller has left open would stay open as long as the container lives.
+Result<void> close_all_but(std::vector<unsigned> kept, unsigned first) {
+  std::sort(kept.begin(), kept.end());
+  auto close_from = [&](unsigned last) -> Result<void> {
+    if (first > last || syscall(SYS_close_range, first, last, 0) == 0) return {};
+    return fail(errno, "close_range of the caller's descriptors");
+  };
+  for (unsigned fd : kept) {
+    if (fd < first) continue;
+    if (fd > 0) TRY(close_from(fd - 1));
+    first = fd + 1;
+  }
+  return close_from(~0U);
+}
+
+// What the command has printed, or that it failed: then it has said why.
+Result<Outcome> await_answer(pid_t pid, int answer, Signals& signals) {
+  constexpr int kSignalsLeft = -1;
+  for (;;) {
+    TRY(signals.collect());
+    if (auto signal = signals.abort_request(); signal && kill(pid, *signal) < 0)
+      return fail(errno, "signal the process in the background");
+    while (!signals.empty()) signals.pop();
+    pollfd polls[] = {{answer, POLLIN, 0}, {signals.fd(), POLLIN, 0}};
+    if (poll(polls, std::size(polls), kSignalsLeft) < 0 && errno != EINTR) return fail(errno, "wait for the answer");
+    if (polls[0].revents != 0) break;
+  }
+  std::string text = TRY(read_all(answer, kMostAnswer, "the answer"));
+  if (!text.empty()) return Outcome{0, text.substr(1)};
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0)
+    if (errno != EINTR) return fail(errno, "wait for the process in the background");
+  if (WIFEXITED(status) && WEXITSTATUS(status) != 0) return Outcome{WEXITSTATUS(status)};
+  return fail(ErrorKind::host, "its timekeeper ended without an answer (wait status {})", status);
+}
+
+}  // namespace
+
+Result<Outcome> Background::go_on(const GlobalOptions& global, const Descriptors& descriptors,
+                                  const std::function<Result<Outcome>(Background&)>& work) {
+  std::optional<Signals> signals = TRY(Signals::block());
+  Pipe pipe = TRY(make_pipe());
+  pid_t parent = getpid();
+  pid_t pid = fork();
+  if (pid < 0) return fail(errno, "fork the timekeeper");
+  if (pid > 0) {
+    pipe.writer.reset();
+    return await_answer(pid, pipe.reader.get(), *signals);
+  }
+  signals.reset();
+  pipe.reader.reset();
+  close_log();
+  std::vector<unsigned> kept = {static_cast<unsigned>(pipe.writer.get())};
+  if (descriptors.status) kept.push_back(static_cast<unsigned>(*descriptors.status));
+  TRY(close_all_but(std::move(kept), static_cast<unsigned>(3 + descriptors.handed_on)));
+  TRY(set_log_options({wants_debug(global), global.log_format == "json", global.log}));
+  (void)prctl(PR_SET_NAME, "minirun-keeper");
+  (void)setsid();  // a new process is no leader of a group
+  // A request to give up, which it takes back what was made for.
+  if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0) return fail(errno, "set a parent-death signal");
+  if (getppid() != parent) return fail(ErrorKind::aborted, "given up: the calling minirun was killed");
+  Background background(std::move(pipe.writer), descriptors);
+  return work(background);
+}
+
+Result<void> Background::answer(const std::string& out) {
+  UniqueFd nowhere = TRY(open_at(AT_FDCWD, "/dev/null", O_RDWR));
+  if (chdir("/") < 0) return fail(errno, "leave the caller's working directory");
+  if (prctl(PR_SET_PDEATHSIG, 0) < 0) return fail(errno, "drop the parent-death signal");
+  close_status_fd();
+  close_log();
+  for (int fd = 0; fd < 3; fd++)
+    if (dup2(nowhere.get(), fd) < 0) return fail(errno, "close the caller's standard streams");
+  if (descriptors_.handed_on > 0)
+    (void)syscall(SYS_close_range, 3U, static_cast<unsigned>(2 + descriptors_.handed_on), 0);
+  TRY(write_all(answer_.get(), "+" + out, "the answer"));
+  answer_.reset();
+  return {};
+}
+
+}  // namespace minirun

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// When a workload must have ended, and how minirun ends it then (--timeout, --cpu-time, --grace).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+namespace minirun {
+
+// As timeout(1).
+constexpr int kTimedOutStatus = 124;
+
+enum class TimeLimit : uint8_t { none, timeout, cpu_time };
+
+struct Deadline {
+  // CLOCK_MONOTONIC, as of timeout(1) and systemd: it runs on while a container is paused, and stands still with the
+  // machine (suspend), which then runs no workload either.
+  using Clock = std::chrono::steady_clock;
+
+  std::optional<Clock::time_point> end;              // --timeout, counted from the start of the command
+  std::optional<std::chrono::nanoseconds> cpu_time;  // of all processes together, user and system
+  std::chrono::nanoseconds grace = std::chrono::seconds(10);
+  int stop_signal = 15;  // SIGTERM
+
+  bool any() const { return end || cpu_time; }
+};
+
+}  // namespace minirun
