@@ -13,7 +13,7 @@
 namespace minirun {
 
 // For `features`.
-inline constexpr const char* kDeadlineFeatures = "timeout cpu-time grace";
+inline constexpr const char* kDeadlineFeatures = "timeout cpu-time grace tree";
 
 struct DeadlineOptions {
   std::optional<std::string> timeout;

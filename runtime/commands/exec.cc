@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `minirun exec`: one more process in a container. Born in the container's cgroup, it joins the namespaces by the pidfd
 // of the first process; nothing of the host is open in it by then but what it was given as stdio.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -12,6 +13,7 @@
 #include "cgroups/cpu_list.h"
 #include "cgroups/stats.h"
 #include "runtime/commands/command.h"
+#include "runtime/commands/deadline_options.h"
 #include "runtime/commands/exec_cgroup.h"
 #include "runtime/commands/exec_process.h"
 #include "runtime/commands/launch_options.h"
@@ -28,12 +30,14 @@
 #include "runtime/oci/bundle.h"
 #include "runtime/oci/config_error.h"
 #include "runtime/resources/host_resources.h"
+#include "runtime/resources/limited_cgroup.h"
 #include "runtime/resources/systemd_scope.h"
 #include "runtime/seccomp/cache.h"
 #include "runtime/supervise/console.h"
 #include "runtime/supervise/supervisor.h"
 #include "runtime/text/log.h"
 #include "runtime/text/status_events.h"
+#include "sys/file.h"
 #include "sys/pidfd.h"
 
 namespace minirun {
@@ -44,6 +48,7 @@ constexpr int kOwnFailure = 255;  // as runc has it: the command's own statuses 
 constexpr ExitStatus kExecStatuses[] = {
     {"N", "the command's own status; 0 with --detach"},
     {"128+N", "signal N ended the command"},
+    {"124", "--timeout or --cpu-time ended the command"},
     {"127", "the program, or the interpreter that it names, does not exist"},
     {"126", "the program exists but cannot be executed"},
     {"255", "minirun failed; one line on stderr says why"},
@@ -59,7 +64,10 @@ struct ExecCommand : ProcessOptions {
   std::optional<uint64_t> status_fd;
   bool detach = false;
   bool ignore_paused = false;
+  bool tree = false;
+  DeadlineOptions deadline;
 
+  bool has_tree() const { return tree || deadline.any(); }
   Descriptors descriptors() const { return {preserve_fds, status_fd}; }
 };
 
@@ -67,6 +75,8 @@ void describe(Options& options, ExecCommand& command) {
   options.flag("-d,--detach", command.detach, "return once the process runs");
   options.flag("-t,--tty,!--no-tty", command.tty, "give the process a terminal, or none");
   options.flag("--ignore-paused", command.ignore_paused, "wait for a paused container instead of failing");
+  options.flag("--tree", command.tree, "end with the process all that it has started");
+  describe(options, command.deadline);
   options.group("The process");
   describe(options, static_cast<ProcessOptions&>(command));
   options.values("--cgroup", "PATH", command.cgroup, "join this cgroup below the container's");
@@ -78,6 +88,17 @@ void describe(Options& options, ExecCommand& command) {
   options.value("--preserve-fds", "N", command.preserve_fds, "hand on N descriptors after stdin, stdout and stderr");
   options.ignored_flag("--no-subreaper", kNoSubreaperText);
   options.id_and_rest(command.id, command.arguments);
+}
+
+// What ends with minirun needs it to stay; and what is in a cgroup of its own is in no other.
+Result<void> check_tree(const ExecCommand& command) {
+  if (!command.has_tree()) return {};
+  const char* option = command.deadline.timeout ? "--timeout" : command.deadline.cpu_time ? "--cpu-time" : "--tree";
+  if (command.detach)
+    return fail(ErrorKind::usage, "{} cannot be used with --detach: minirun ends the process", option);
+  if (!command.cgroup.empty())
+    return fail(ErrorKind::usage, "{} cannot be used with --cgroup: the process gets a cgroup of its own", option);
+  return {};
 }
 
 // Of the process that was asked for, and of a signal that gave the exec up.
@@ -105,8 +126,10 @@ class Exec {
   Error explain(const Error& error) const;
 
  private:
-  Exec(const ExecCommand& command, UniqueFd state_root, Container container, Supervisor supervisor)
+  Exec(const ExecCommand& command, const Deadline& deadline, UniqueFd state_root, Container container,
+       Supervisor supervisor)
       : command_(command),
+        deadline_(deadline),
         state_root_(std::move(state_root)),
         container_(std::move(container)),
         supervisor_(std::move(supervisor)),
@@ -119,14 +142,18 @@ class Exec {
   Result<void> announce();
   std::string why_killed(int wait_status) const;
 
+  const Cgroup& cgroup() const { return tree_ ? tree_->cgroup() : *cgroup_; }
+
   const ExecCommand& command_;
+  const Deadline deadline_;
   UniqueFd state_root_;
   Container container_;
   Supervisor supervisor_;
   Announcement announcement_;
   std::unique_ptr<const oci::Spec> spec_;  // the container's, with this process
   Compiled compiled_;
-  std::optional<Cgroup> cgroup_;
+  std::optional<Cgroup> cgroup_;       // one of the container's
+  std::optional<LimitedCgroup> tree_;  // with --tree instead: of this exec alone
   std::optional<OwnedProcess> process_;
   UniqueFd own_root_;  // ExecFacts::root
 };
@@ -135,11 +162,14 @@ Result<Exec> Exec::begin(const GlobalOptions& global, const ExecCommand& command
   LaunchOptions options;
   options.preserve_fds = command.preserve_fds;
   TRY(check_launch_options(options));
+  TRY(check_tree(command));
+  Deadline deadline = TRY(read_deadline(command.deadline));
   Supervisor supervisor = TRY(Supervisor::begin());
+  if (deadline.end) TRY(supervisor.signals().give_up_at(*deadline.end));
   TRY(check_id(command.id));
   UniqueFd state_root = TRY(open_existing_root(global.root));
   Container container = TRY(find_made(state_root.get(), command.id));
-  return Exec(command, std::move(state_root), std::move(container), std::move(supervisor));
+  return Exec(command, deadline, std::move(state_root), std::move(container), std::move(supervisor));
 }
 
 Result<void> Exec::prepare() {
@@ -165,7 +195,10 @@ Result<void> Exec::prepare() {
   compiled_ = compile_exec(*spec_, facts, joined);
   own_root_ = std::move(joined.root);
   for (const std::string& warning : compiled_.warnings) report_line("minirun: warning: " + warning);
-  cgroup_.emplace(TRY(exec_cgroup(container_.record, command_.cgroup)));
+  if (command_.has_tree())
+    tree_.emplace(LimitedCgroup::adopt(TRY(make_exec_tree(container_.record, *spec_)), [] { return Result<void>(); }));
+  else
+    cgroup_.emplace(TRY(exec_cgroup(container_.record, command_.cgroup)));
   TRY(come_near(container_.record.systemd, container_.record.cgroup.path));
   return {};
 }
@@ -184,11 +217,14 @@ Result<void> set_initial_affinity(const oci::Process& process) {
 // The clone, in the container's cgroup.
 Result<void> Exec::start() {
   bool relays = compiled_.terminal && command_.console_socket.empty();
-  if (!command_.detach) TRY(supervisor_.start_watchdog(relays, -1));
+  UniqueFd kill;
+  if (tree_) kill = TRY(open_at(cgroup().fd(), "cgroup.kill", O_WRONLY));
+  TRY(supervisor_.keep_time(deadline_, cgroup()));
+  if (!command_.detach) TRY(supervisor_.start_watchdog(relays, kill.get()));
   TRY(set_initial_affinity(*spec_->process));
-  HostDescriptors host{own_root_.get(), cgroup_->fd(), {container_.init.get()}};
+  HostDescriptors host{own_root_.get(), cgroup().fd(), {container_.init.get()}};
   Signals& signals = supervisor_.signals();
-  process_.emplace(TRY(start_child(compiled_, host, container_.state.fd(), *cgroup_, signals)).process);
+  process_.emplace(TRY(start_child(compiled_, host, container_.state.fd(), cgroup(), signals)).process);
   return {};
 }
 
@@ -201,7 +237,7 @@ Result<void> Exec::launch() {
   }
   TRY(start());
   Child& child = process_->child();
-  Channel channel{child, supervisor_.signals(), {*cgroup_, &compiled_, &*spec_->process}};
+  Channel channel{child, supervisor_.signals(), {cgroup(), &compiled_, &*spec_->process}};
   channel.root = open_container_root(container_.record.init.pid);
   if (TRY(has_ended(container_.init.get()))) channel.root.reset();  // the number may be another process's
   TRY(join_host_side(container_.record.rdt, child.pid));
@@ -235,7 +271,7 @@ Result<void> Exec::announce() {
 // The counts are those of the container's whole life: they show what may have happened, and the line says so.
 std::string Exec::why_killed(int wait_status) const {
   if (!WIFSIGNALED(wait_status) || WTERMSIG(wait_status) != SIGKILL) return "";
-  auto stats = read_stats(cgroup_->fd());
+  auto stats = read_stats(cgroup().fd());
   if (!stats.ok() || stats->oom_kills.value_or(0) == 0) return "";
   return fmt::format(
       "minirun: exec {}: killed by SIGKILL; the container lacks memory: memory.max {}, killed for it so far: {}",
@@ -253,9 +289,15 @@ Result<Outcome> Exec::supervise() {
   process_->detach();
   if (ended.output_error != 0 && ended.output_error != EPIPE)
     report_error(fail(ended.output_error, "exec {}: copy the terminal's output to stdout", command_.id));
-  int status = shell_status(ended.wait_status);
-  status_exited(command_.id, ended.wait_status, status);
-  return Outcome{status, "", why_killed(ended.wait_status)};
+  std::string limit = describe_limit(command_.deadline, ended);
+  int status = limit.empty() ? shell_status(ended.wait_status) : kTimedOutStatus;
+  Outcome outcome{
+      status, "",
+      limit.empty() ? why_killed(ended.wait_status) : fmt::format("minirun: exec {}: {}", command_.id, limit)};
+  auto removed = tree_ ? tree_->remove() : Result<void>();
+  if (!removed.ok()) report_error(wrap(removed.error(), "exec " + command_.id));
+  status_exited(command_.id, ended.wait_status, status, cause_of(ended.limit));
+  return outcome;
 }
 
 // The container may end at any moment: then its end is the reason, not the step that failed.
@@ -293,7 +335,11 @@ Command exec_command() {
       .description =
           "Runs another process in a container: in its namespaces and its cgroup, under its restrictions. The settings "
           "are those of the process in config.json, or with --process FILE those of FILE, changed by the options. "
-          "Everything after ID belongs to the command.",
+          "Everything after ID belongs to the command.\n\n"
+          "With --tree the process gets a cgroup of its own below the container's, and when it ends, or minirun does, "
+          "all that it has started ends with it. --timeout and --cpu-time do the same: they count for the whole tree, "
+          "and --timeout from the start of the command. It takes a container with a cgroup that its processes cannot "
+          "leave: one without a writable cgroup mount, and without CAP_SYS_ADMIN.",
       .examples = {{{"minirun exec -t web1 sh", "a shell with a terminal"},
                     {"minirun exec --user 33:33 --env DEBUG=1 web1 /app/check --all",
                      "as user 33, with one more variable"}}},

@@ -4,17 +4,59 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <iterator>
 
 #include "cgroups/freezer.h"
 #include "cgroups/hierarchy.h"
 #include "runtime/oci/annotations.h"
+#include "runtime/text/random_id.h"
 #include "sys/file.h"
 
 namespace minirun {
+namespace {
+
+bool has(const oci::Strings& list, const char* word) {
+  return std::find(list.begin(), list.end(), word) != list.end();
+}
+
+// Why processes of the container might move to another cgroup, which takes the right to write to cgroup.procs; "": they
+// cannot. Files of a cgroup that root has made are closed to a user namespace, where they are not given to it: for that
+// config.json has a writable mount.
+std::string way_out(const oci::Spec& spec) {
+  bool own_mounts = false, own_users = false;
+  for (const oci::Namespace& ns : spec.linux_.namespaces) {
+    own_mounts = own_mounts || ns.type == CLONE_NEWNS;
+    own_users = own_users || ns.type == CLONE_NEWUSER;
+  }
+  if (!own_mounts) return "it has the host's mounts";
+  for (const oci::Mount& mount : spec.mounts) {
+    bool cgroups = mount.type.starts_with("cgroup") || mount.source.starts_with("/sys/fs/cgroup");
+    if (cgroups && !has(mount.options, "ro") && !has(mount.options, "rro"))
+      return fmt::format("its mount {} is writable", mount.destination);
+  }
+  const auto& capabilities = spec.process->capabilities;
+  bool may_mount = capabilities && has(capabilities->bounding, "CAP_SYS_ADMIN");
+  return may_mount && (!own_users || geteuid() != 0) ? "it has CAP_SYS_ADMIN, and can mount one writable" : "";
+}
+
+}  // namespace
+
+Result<Cgroup> make_exec_tree(const ContainerRecord& record, const oci::Spec& spec) {
+  if (record.cgroup.path.empty())
+    return fail(ErrorKind::state, "--tree, --timeout and --cpu-time need a cgroup, and the container has none");
+  std::string way = way_out(spec);
+  if (!way.empty())
+    return fail(ErrorKind::state,
+                "--tree, --timeout and --cpu-time need a cgroup that processes of the container cannot leave: {}", way);
+  TRY(open_cgroup(record));  // it is the container's own
+  Hierarchy hierarchy = TRY(find_hierarchy());
+  return Cgroup::create(hierarchy, fmt::format("{}/minirun-exec-{}", record.cgroup.path, TRY(make_up_id())), {});
+}
 
 // A cgroup that passes its controllers on (systemd in the container) can hold no process itself: then the one where the
 // container's first process is.

@@ -204,7 +204,7 @@ TEST_F(Deadline, IsTheCauseOfTheLastEvent) {
 
 TEST_F(Deadline, OptionsAreListedByFeatures) {
   auto features = nlohmann::json::parse(call({"features"}).out);
-  EXPECT_EQ(features["annotations"].value("org.minirun.deadlines", ""), "timeout cpu-time grace");
+  EXPECT_EQ(features["annotations"].value("org.minirun.deadlines", ""), "timeout cpu-time grace tree");
 }
 
 TEST_F(Deadline, IsRememberedForWait) {
