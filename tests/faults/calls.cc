@@ -181,6 +181,8 @@ const std::vector<CallFacts>& table() {
       {SYS_getsid, "getsid", {}},
       {SYS_uname, "uname", {}},
       {SYS_clock_gettime, "clock_gettime", {}},
+      {SYS_timer_create, "timer_create", {EAGAIN, ENOMEM}},
+      {SYS_timer_settime, "timer_settime", {}},
       {SYS_clock_nanosleep, "clock_nanosleep", {EINTR}},
       {SYS_nanosleep, "nanosleep", {EINTR}},
       {SYS_sched_yield, "sched_yield", {}},

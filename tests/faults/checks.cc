@@ -95,6 +95,21 @@ std::string Scene::check_container(Command command) {
   return differs.empty() ? "" : "the limits are others:" + differs;
 }
 
+// No process is left, or both of those that keep its time are.
+std::string Scene::check_kept() const {
+  auto holds = [&] {
+    if (content(cgroup() + "/cgroup.events").find("populated 1") == std::string::npos) return true;
+    auto record =
+        nlohmann::json::parse(content("/run/tests/state/" + std::string(kSceneId) + "/state.json"), nullptr, false);
+    if (!record.is_object() || !record.contains("keepers")) return false;
+    const nlohmann::json& keepers = record["keepers"];
+    return keepers.size() == 2 && std::all_of(keepers.begin(), keepers.end(), [](const nlohmann::json& keeper) {
+             return kill(keeper.value("pid", 0), 0) == 0;
+           });
+  };
+  return eventually(holds) ? "" : "\n      it runs without its deadline";
+}
+
 // The container of prepare() is as it was.
 std::string Scene::check_unchanged() const {
   std::string now;
@@ -125,6 +140,7 @@ std::string Scene::check_success(const Attempt& attempt) {
       break;
     case Command::start:
     case Command::run_detached:
+    case Command::run_kept:
       problem = check_container(attempt.command);
       break;
     case Command::run:
@@ -169,7 +185,8 @@ std::string Scene::check_refusal(const Attempt& attempt) {
   switch (attempt.command) {
     case Command::create:
     case Command::run:
-    case Command::run_detached: {
+    case Command::run_detached:
+    case Command::run_kept: {
       problem += check_clean(2000);
       return problem.empty() ? "" : problem + remove_and_check();
     }

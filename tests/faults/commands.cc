@@ -7,7 +7,8 @@
 namespace minirun::testing {
 
 bool makes_container(Command command) {
-  return command == Command::create || command == Command::run || command == Command::run_detached;
+  return command == Command::create || command == Command::run || command == Command::run_detached ||
+         command == Command::run_kept;
 }
 
 const char* name_of(Command command) {
@@ -20,6 +21,8 @@ const char* name_of(Command command) {
       return "run";
     case Command::run_detached:
       return "run --detach";
+    case Command::run_kept:
+      return "run --detach --timeout";
     case Command::exec:
       return "exec";
     case Command::kill:
@@ -55,15 +58,20 @@ std::vector<std::string> Scene::arguments_of(Command command) const {
     case Command::start:
       return {"start", kSceneId};
     case Command::run:
+      if (kind_ == Kind::user)
+        return {"run", "--timeout", "1h", "--cpu-time", "1h", "--bundle", bundle_.path() + "/ends", kSceneId};
       return {"run", "--bundle", bundle_.path() + "/ends", kSceneId};
     case Command::run_detached:
       if (console_)
         return {"run", "--detach", "--console-socket", Console::kPath, "--bundle", bundle_.path(), kSceneId};
       return {"run", "--detach", "--bundle", bundle_.path(), kSceneId};
+    case Command::run_kept:
+      return {"run", "--detach", "--timeout", "1h", "--cpu-time", "1h", "--bundle", bundle_.path(), kSceneId};
     case Command::exec:
       if (console_)
         return {"exec",         "--detach", "--tty",        "--console-socket",
                 Console::kPath, kSceneId,   "/bin/payload", "surroundings"};
+      if (kind_ == Kind::user) return {"exec", "--timeout", "1h", kSceneId, "/bin/payload", "surroundings"};
       return {"exec", kSceneId, "/bin/payload", "surroundings"};
     case Command::kill:
       return {"kill", kSceneId, "TERM"};

@@ -56,6 +56,7 @@ Scene::Scene(Kind kind) : kind_(kind) {
     problem = remove_and_check();
     if (!problem.empty()) give_up(problem);
   }
+  inside_[static_cast<size_t>(Command::run_kept)] = inside_[static_cast<size_t>(Command::run_detached)];
   inside_[static_cast<size_t>(Command::start)] = inside_[static_cast<size_t>(Command::create)];
   bool runs = !console_;  // in the foreground minirun holds the terminal itself
   if (runs)
@@ -215,6 +216,7 @@ Verdict Scene::attempt(Command command, const Fault& fault) {
   Verdict verdict{attempt.traced.faulted, ""};
   if (attempt.traced.code == kTimedOut) verdict.problem = "hangs";
   if (fault.kind == Fault::Kind::kill || !verdict.problem.empty()) {
+    if (command == Command::run_kept) verdict.problem += check_kept();
     verdict.problem += remove_and_check();
   } else if (fault.kind == Fault::Kind::ask) {
     verdict.problem = check_asked(attempt);

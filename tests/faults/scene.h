@@ -23,6 +23,7 @@ enum class Command : uint8_t {
   start,
   run,
   run_detached,
+  run_kept,
   exec,
   kill,
   remove,
@@ -32,7 +33,7 @@ enum class Command : uint8_t {
   stop,
   stats
 };
-constexpr int kCommands = 12;
+constexpr int kCommands = 13;
 // As users know it: "run --detach".
 const char* name_of(Command command);
 bool makes_container(Command command);
@@ -91,6 +92,7 @@ class Scene {
   std::string check_success(const Attempt& attempt);
   std::string check_inside(Command command, const std::string& text) const;
   std::string check_container(Command command);
+  std::string check_kept() const;
   std::string check_unchanged() const;
   std::string start_and_check();
   std::string remove_and_check();

@@ -23,6 +23,7 @@ class Maker {
     for (auto [victim, whom] : {std::pair(Victim::command, "minirun"), std::pair(Victim::caller, "the calling process"),
                                 std::pair(Victim::all, "all its processes")})
       add_signals(kind, command, calls, Fault::Kind::kill, victim, std::string("kill -9 of ") + whom);
+    if (command == Command::run_kept) return;  // otherwise as run and run --detach
     if (command == Command::run ||
         (command == Command::exec && kind != Kind::attached))  // others are not in charge of it
       add_signals(kind, command, calls, Fault::Kind::ask, Victim::command, "SIGTERM to minirun");
@@ -97,7 +98,8 @@ class Maker {
 
   void keep(Sweep sweep) {
     if (!std::regex_search(sweep.name, std::regex(options_.only))) return;
-    if (sweep.kind != Kind::privileged && !options_.all && !options_.at && sweep.faults.size() > 10 * kStride) {
+    bool others = sweep.kind != Kind::privileged || sweep.command == Command::run_kept;
+    if (others && !options_.all && !options_.at && sweep.faults.size() > 10 * kStride) {
       std::vector<Fault> some;
       for (size_t i = 0; i < sweep.faults.size(); i += kStride) some.push_back(sweep.faults[i]);
       sweep.faults = std::move(some);
@@ -116,6 +118,7 @@ bool is_attached(Command command) {
 }
 
 bool concerns(Kind kind, Command command) {
+  if (command == Command::run_kept) return kind == Kind::privileged;
   if (kind == Kind::joined) return makes_container(command) || command == Command::start;
   return kind != Kind::attached || is_attached(command);
 }
