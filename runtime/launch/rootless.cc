@@ -3,18 +3,17 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
 #include "namespaces/id_map.h"
+#include "namespaces/map_writer.h"
 #include "runtime/diagnosis/remedy.h"
 #include "runtime/oci/config_error.h"
 #include "runtime/oci/mount_id_maps.h"
 #include "sys/file.h"
-#include "sys/pipe.h"
 
 namespace minirun {
 namespace {
@@ -30,57 +29,6 @@ bool maps_root_to(const std::vector<oci::IdMapping>& mappings, uint32_t id) {
     return map.container_id == 0 && map.host_id == id && map.size > 0;
   });
 }
-
-// A process that stays outside of the new user namespace and writes its mappings: newuidmap(1) has its rights only
-// there. Waited for on destruction; it ends with this process at the latest.
-class MapWriter {
- public:
-  MapWriter() = default;
-  MapWriter(const MapWriter&) = delete;
-  MapWriter& operator=(const MapWriter&) = delete;
-  ~MapWriter() { end(); }
-
-  Result<void> start(const IdMaps& uids, const IdMaps& gids) {
-    Pipe go = TRY(make_pipe());
-    go_ = std::move(go.writer);
-    Pipe said = TRY(make_pipe());
-    said_ = std::move(said.reader);
-    pid_t target = getpid();
-    pid_ = fork();
-    if (pid_ < 0) return fail(errno, "fork");
-    if (pid_ > 0) return {};
-    go_.reset();
-    char byte = 0;
-    if (read(go.reader.get(), &byte, 1) != 1) _exit(0);  // given up
-    auto written = write_id_maps(target, uids, gids);
-    std::string text = written.ok() ? "" : written.error().text();
-    (void)!write(said.writer.get(), text.data(), text.size());
-    _exit(written.ok() ? 0 : 1);
-  }
-
-  // The namespace is there now.
-  Result<void> finish() {
-    if (write(go_.get(), "x", 1) != 1) return fail(errno, "write id maps");
-    std::string text = TRY(read_all(said_.get(), 65536, "what the id maps' writer says"));
-    int status = end();
-    if (status == 0) return {};
-    return fail(ErrorKind::host, "{}", text.empty() ? "the writer of the id maps died" : text);
-  }
-
- private:
-  int end() {
-    go_.reset();
-    int status = 0;
-    if (pid_ <= 0) return status;
-    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-    }
-    pid_ = -1;
-    return status;
-  }
-
-  UniqueFd go_, said_;
-  pid_t pid_ = -1;
-};
 
 Result<void> make_namespace(const oci::Linux& linux_config) {
   MapWriter writer;
