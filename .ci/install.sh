@@ -7,9 +7,9 @@
 # Quiet when nothing is missing; apt's lists are fetched at most once per process, and only then.
 # SPDX-License-Identifier: Apache-2.0
 
-# What it takes to build minirun; its helper for systemd and the tests take some more.
+# What it takes to build minirun; its helper for systemd, minirun-unpack and the tests take some more.
 MINIRUN_PACKAGES="cmake ninja-build g++ libseccomp-dev libcap-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libcli11-dev"
-BUILD_PACKAGES="$MINIRUN_PACKAGES pkg-config libsystemd-dev libgtest-dev"
+BUILD_PACKAGES="$MINIRUN_PACKAGES pkg-config libsystemd-dev libarchive-dev nettle-dev libgtest-dev"
 
 need_packages_updated=
 

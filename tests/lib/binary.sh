@@ -83,6 +83,7 @@ binary_faults() {
   flag_faults build/compile_commands.json
   segment_faults build/minirun
   segment_faults build/minirun-systemd dynamic
+  segment_faults build/minirun-unpack dynamic
   readelf -hlW build/minirun-init | loadable_faults build/minirun-init
   map_faults build/minirun.map 'libminirun_'
   local library

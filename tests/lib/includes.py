@@ -7,7 +7,7 @@
 Prints each finding as FILE:LINE: what, and ends with 1 when there is one:
 
 - a room of runtime/ includes only rooms before it; the order is the list in runtime/README.md;
-- sys/, cgroups/, cgroups/systemd/, namespaces/ and packaging/ keep to the order of docs/design.md;
+- sys/, cgroups/, cgroups/systemd/, namespaces/, packaging/ and unpack/ keep to the order of docs/design.md;
 - a library of the system is included by the files named below, and by no other;
 - a project header is included only by a file that uses one of its names.
 
@@ -25,6 +25,11 @@ FOUNDATIONS = {
     "namespaces": ["sys"],
 }
 
+# Beside runtime/, with what each may include.
+PROGRAMS = {
+    "unpack": ["sys", "namespaces", "runtime/text", "runtime/oci", "runtime/commands"],
+}
+
 # One source file for each library: what it knows stays behind minirun's own types.
 LIBRARIES = {
     "nlohmann/": ["runtime/text/json.cc"],
@@ -34,6 +39,8 @@ LIBRARIES = {
     "CLI/": ["runtime/commands/options.cc"],
     "systemd/": ["cgroups/systemd/helper/bus.cc", "cgroups/systemd/helper/message.cc", "cgroups/systemd/helper/main.cc",
                  "cgroups/systemd/helper/bus.h", "cgroups/systemd/helper/message.h"],
+    "archive": ["unpack/tar_reader.cc", "unpack/decompress.cc", "unpack/archive_input.h"],
+    "nettle/": ["unpack/digest.cc"],
 }
 
 INCLUDE = re.compile(r'^#include (?:"([^"]+)"|<([^>]+)>)')
@@ -44,7 +51,7 @@ DECLARED = re.compile(
     r"|\b([A-Za-z_]\w*)\s*(?:\[\w*\])?\s*(?:=|\{)"
     r"|\b(k[A-Z]\w*)\b"
 )
-SOURCES = ("sys", "cgroups", "namespaces", "runtime", "packaging")
+SOURCES = ("sys", "cgroups", "namespaces", "runtime", "packaging", "unpack")
 
 
 def rooms_of(root: Path) -> list[str]:
@@ -80,6 +87,8 @@ class Tree:
         below = list(FOUNDATIONS)
         if place in FOUNDATIONS:
             return FOUNDATIONS[place] + [place]
+        if place in PROGRAMS:
+            return PROGRAMS[place] + [place]
         if place == "namespaces/init":
             return ["namespaces", "sys", place]
         if place.startswith("runtime/"):
@@ -87,7 +96,7 @@ class Tree:
             if room not in self.rooms:
                 return []
             return below + [f"runtime/{r}" for r in self.rooms[: self.rooms.index(room) + 1]]
-        return below + [f"runtime/{r}" for r in self.rooms] + [place]  # main.cc, packaging/, sys/start
+        return below + [f"runtime/{r}" for r in self.rooms] + [*PROGRAMS, place]  # main.cc, packaging/, sys/start
 
     def includes(self, file: str):
         for number, line in enumerate(self.files[file].splitlines(), 1):

@@ -56,6 +56,10 @@ class Includes(unittest.TestCase):
                          ["<CLI/CLI.hpp> is for runtime/commands/options.cc only",
                           "<CLI/App.hpp> is for runtime/commands/options.cc only"])
 
+    def test_minirun_unpack_knows_no_launch(self):
+        found = self.findings(unpack__x_cc='#include "runtime/low/a.h"\nint x() { return low(); }\n')
+        self.assertEqual(found, ["unpack/x.cc:1: unpack must not include runtime/low/a.h"])
+
     def test_an_unused_include_is_found(self):
         found = self.findings(runtime__main_cc='#include "runtime/high/b.h"\nint main() { return 0; }\n')
         self.assertEqual(found, ["runtime/main.cc:1: uses nothing of runtime/high/b.h"])

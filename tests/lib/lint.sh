@@ -4,7 +4,7 @@
 . tests/lib/binary.sh
 . tests/lib/tidy.sh
 
-kSourceFolders="sys cgroups namespaces runtime packaging tests bench"
+kSourceFolders="sys cgroups namespaces runtime packaging unpack tests bench"
 kMostLines=400
 kMostBytes=$((4 * 1024 * 1024)) # of build/minirun
 

@@ -75,5 +75,5 @@ lint_tidy() {
   # Nothing is built there.
   cmake --preset sanitize -B build/tidy -DMINIRUN_UNITY=OFF -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON >/dev/null || return 1
   # shellcheck disable=SC2016
-  sources | grep -E '^(sys|cgroups|namespaces|runtime|packaging)/.*\.cc$' | tidy_units | xargs -P 2 -L 1 bash -c 'tidy_unit "$@"' tidy
+  sources | grep -E '^(sys|cgroups|namespaces|runtime|packaging|unpack)/.*\.cc$' | tidy_units | xargs -P 2 -L 1 bash -c 'tidy_unit "$@"' tidy
 }
