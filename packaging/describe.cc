@@ -4,12 +4,16 @@
 
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <stdexcept>
 #include <string>
 
 #include "packaging/pages.h"
 #include "runtime/text/version.h"
+#ifdef MINIRUN_UNPACK
+#include "packaging/unpack_pages.h"
+#endif
 
 namespace minirun::packaging {
 namespace {
@@ -30,6 +34,10 @@ void write_all(const std::string& directory) {
   write_file(directory + "/minirun.bash", bash_completion(program));
   write_file(directory + "/_minirun", zsh_completion(program));
   write_file(directory + "/minirun.fish", fish_completion(program));
+#ifdef MINIRUN_UNPACK
+  std::filesystem::create_directory(directory + "/unpack");
+  for (const auto& [name, text] : unpack_pages(version)) write_file(directory + "/unpack/" + name, text);
+#endif
 }
 
 }  // namespace

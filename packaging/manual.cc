@@ -62,10 +62,11 @@ std::string examples_and_statuses(const Manual& manual) {
   return page;
 }
 
-std::string title(std::string_view name, const std::string& version) {
+std::string title(std::string_view name, const std::string& version, int section = 8) {
   std::string upper;
   for (char c : name) upper += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  return fmt::format(".TH {} 8 \"\" \"minirun {}\" \"System Administration\"\n", roff(upper), version);
+  return fmt::format(".TH {} {} \"\" \"minirun {}\" \"{}\"\n", roff(upper), section, version,
+                     section == 8 ? "System Administration" : "User Commands");
 }
 
 std::string annotations_section() {
@@ -98,6 +99,16 @@ std::string program_page(const CommandTable& program, const std::string& version
 }
 
 }  // namespace
+
+std::string own_program_page(const std::string& name, const Manual& manual, const std::vector<OptionEntry>& options,
+                             const std::string& version, const std::string& see_also) {
+  std::string page = title(name, version, 1);
+  page += fmt::format(".SH NAME\n{} \\- {}\n", roff(name), roff(manual.summary));
+  page += fmt::format(".SH SYNOPSIS\n\\fB{}\\fR [\\fIOPTIONS\\fR] \\fI{}\\fR\n", roff(name), roff(manual.arguments));
+  page += ".SH DESCRIPTION\n" + paragraphs(manual.description);
+  page += options_section(options) + examples_and_statuses(manual);
+  return page + ".SH SEE ALSO\n" + see_also + "\n";
+}
 
 std::string manual_page(const CommandTable& program, const CommandEntry* command, const std::string& version) {
   if (command == nullptr) return program_page(program, version);
