@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes the manual pages and completions of the command table into the given directory. Part of the build.
 #include <fmt/format.h>
+#include <sys/stat.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <exception>
-#include <filesystem>
 #include <fstream>
 #include <stdexcept>
 #include <string>
@@ -35,7 +36,8 @@ void write_all(const std::string& directory) {
   write_file(directory + "/_minirun", zsh_completion(program));
   write_file(directory + "/minirun.fish", fish_completion(program));
 #ifdef MINIRUN_UNPACK
-  std::filesystem::create_directory(directory + "/unpack");
+  if (mkdir((directory + "/unpack").c_str(), 0755) < 0 && errno != EEXIST)
+    throw std::runtime_error("cannot make " + directory + "/unpack");
   for (const auto& [name, text] : unpack_pages(version)) write_file(directory + "/unpack/" + name, text);
 #endif
 }

@@ -15,7 +15,7 @@ constexpr size_t kMostNames = 3;
 const char* words_for(Omission omission) {
   switch (omission) {
     case Omission::device:
-      return "device nodes, which root alone can make, are left out";
+      return "device nodes are left out, which root alone can make";
     case Omission::owner:
       return "files belong to you and not to their owners, whose ids are not mapped";
     case Omission::xattr:
@@ -41,7 +41,7 @@ std::vector<std::string> Notes::lines() const {
   for (const auto& [omission, seen] : seen_) {
     std::string names;
     for (const std::string& name : seen.first) names += (names.empty() ? "" : ", ") + shown_line(name);
-    all.push_back(fmt::format("{} {}: {}{}", seen.count, words_for(omission), names,
+    all.push_back(fmt::format("{} ({}): {}{}", words_for(omission), seen.count, names,
                               seen.count > seen.first.size() ? ", …" : ""));
   }
   return all;
