@@ -169,7 +169,7 @@ lint_alone() {
   ninja -j2 -C build/dev $headers >/dev/null || return 1
   # shellcheck disable=SC2016
   sed -n 's|^  "command": "\(.*\) -o [^ ]* -c '"$PWD"'/\([^ ]*\.cc\)",$|\1 -fsyntax-only \2|p' build/dev/compile_commands.json | sed 's/\\\(.\)/\1/g' |
-    grep -E ' (sys|cgroups|namespaces|runtime|packaging)/[^ ]*$' | tee build/dev/alone | xargs -P 2 -d '\n' -I{} sh -c '{}' || return 1
+    grep -E ' (sys|cgroups|namespaces|runtime|packaging|unpack)/[^ ]*$' | tee build/dev/alone | xargs -P 2 -d '\n' -I{} sh -c '{}' || return 1
   [ "$(wc -l <build/dev/alone)" -gt 150 ] || { echo "build/dev/alone names too few files"; return 1; }
 }
 

@@ -71,6 +71,38 @@ TEST_F(Program, AKillLeavesOneNameThatTheNextRunTakes) {
   EXPECT_FALSE(std::filesystem::exists(temporary()));
 }
 
+// From before its first act until after its last.
+TEST_F(Program, ASignalAtAnyMomentLeavesAWholeBundleOrNothing) {
+  constexpr int kRounds = 40;
+  TarMaker maker;
+  for (int i = 0; i < 1000; i++) maker.file(fmt::format("d{}/f{}", i / 100, i), "x");
+  layout({{maker.done()}});
+  auto start = std::chrono::steady_clock::now();
+  ASSERT_EQ(unpack().status, 0);
+  auto whole = list_tree(rootfs());
+  auto took = std::chrono::steady_clock::now() - start;
+  int finished = 0;
+  for (int round = 0; round < 2 * kRounds; round++) {
+    std::filesystem::remove_all(bundle());
+    int signal = round % 2 == 0 ? SIGTERM : SIGKILL;
+    auto child = ChildProgram::start(start_of({built_program(), image(), bundle()}));
+    ASSERT_TRUE(child.ok());
+    std::this_thread::sleep_for(took * (round / 2) * 3 / (2 * kRounds));
+    (void)kill(child->pid(), signal);
+    (void)end_of(*child);
+    if (bundle_exists()) {
+      finished++;
+      EXPECT_EQ(difference(whole, list_tree(rootfs())), "") << round;
+      EXPECT_TRUE(std::filesystem::exists(bundle() + "/config.json")) << round;
+    } else if (signal == SIGTERM) {
+      EXPECT_FALSE(std::filesystem::exists(temporary())) << round;
+    }
+  }
+  printf("signals: %d of %d bundles were whole, the others not there\n", finished, 2 * kRounds);
+  std::filesystem::remove_all(bundle());
+  EXPECT_EQ(unpack().status, 0) << "whatever is left is in nobody's way";
+}
+
 TEST_F(Program, AnotherUsersTemporaryIsNotTouched) {
   layout({{TarMaker().file("a").done()}});
   expected_ = {".bundle.unpacking"};
