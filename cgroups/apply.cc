@@ -87,7 +87,7 @@ Result<void> check_effective(int cgroup_fd, const Write& write) {
   std::string asked = TRY(read_file(cgroup_fd, write.file));
   std::string effective = TRY(read_file(cgroup_fd, write.effective));
   if (cpu_list_within(effective, asked)) return {};
-  return fail(EINVAL, "{}: none of \"{}\" can be had here: the cgroup would use {}", write.origin, write.value,
+  return fail(EINVAL, "{}: none of \"{}\" is available here: the cgroup would use {}", write.origin, write.value,
               effective.substr(0, effective.find('\n')));
 }
 

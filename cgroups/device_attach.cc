@@ -123,7 +123,7 @@ Result<UniqueFd> find_own(int cgroup_fd) {
     attr.info.bpf_fd = static_cast<uint32_t>(program.get());
     attr.info.info_len = sizeof info;
     attr.info.info = address(&info);
-    if (bpf(BPF_OBJ_GET_INFO_BY_FD, attr) < 0) return fail(errno, "look at a device filter of the cgroup");
+    if (bpf(BPF_OBJ_GET_INFO_BY_FD, attr) < 0) return fail(errno, "inspect a device filter of the cgroup");
     if (strncmp(info.name, kName, sizeof info.name) == 0) return program;
   }
   return UniqueFd();

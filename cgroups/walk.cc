@@ -45,8 +45,7 @@ class Walker {
       if (level.names.empty()) {
         TRY(leave());
       } else if (level.left == 0) {
-        if (limits_.huge == HugeTree::refuse)
-          return fail(E2BIG, "look at a tree of more than {} cgroups", limits_.most);
+        if (limits_.huge == HugeTree::refuse) return fail(E2BIG, "walk a tree of more than {} cgroups", limits_.most);
         level.names.clear();
       } else {
         TRY(next());

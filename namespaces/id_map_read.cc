@@ -53,7 +53,7 @@ class Visitor {
     while ((n = read(ours.get(), &code, sizeof code)) < 0 && errno == EINTR) {
     }
     if (n != sizeof code) code = EPROTO;
-    if (code != 0) return fail(code, "look into it");
+    if (code != 0) return fail(code, "enter it");
     return pid_;
   }
 

@@ -30,7 +30,7 @@ Result<bool> await_contexts(Child& child, const std::function<Result<void>()>& c
     constexpr timespec kNap{0, 10'000'000};
     (void)syscall(SYS_futex, word, FUTEX_WAIT, kNotBorn, &kNap, nullptr, 0);
   }
-  return fail(ETIMEDOUT, "a process in the pid namespace is held up there");
+  return fail(ETIMEDOUT, "a process in the pid namespace is blocked there");
 }
 
 Result<std::vector<UniqueFd>> take(const Plan& plan, Child& child, const std::function<Result<void>()>& check) {

@@ -49,7 +49,7 @@ Result<void> let_into_user_namespace(const Plan& plan, pid_t pid, int control) {
   TRY(write_id_maps(pid, plan.uid_map, plan.gid_map));
   Envelope envelope{Message::mapped, 0};
   if (send(control, &envelope, sizeof envelope, MSG_NOSIGNAL) < 0)
-    return fail(errno, "send word that the id maps are written");
+    return fail(errno, "report that the id maps are written");
   return {};
 }
 

@@ -85,7 +85,7 @@ MINIRUN_STEP(cover_root, CoverRoot, "move it on top of the host's root") {};
 MINIRUN_STEP(hide, Hide, "hide the host's ", step.path) { Path path; };
 MINIRUN_STEP(take_root, TakeRoot, "take ", step.directory, " as its root") { Slot directory; };
 MINIRUN_STEP(change_root, ChangeRoot, "change root into it") {};
-MINIRUN_STEP(open_root, OpenRoot, "look from the root of the container") {};
+MINIRUN_STEP(open_root, OpenRoot, "open the container's root") {};
 MINIRUN_STEP(open_proc, OpenProc, "open ", step.which, " procfs") { Procfs which; };
 
 MINIRUN_STEP(mount_new, MountNew, "mount ", step.filesystem, " on ", step.mount.target, " (", step.mount.attributes,

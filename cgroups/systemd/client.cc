@@ -40,10 +40,10 @@ Result<std::string> Client::receive(Deadline deadline) {
     int n = poll(&wait, 1, static_cast<int>(std::max<int64_t>(left, 0)));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return fail(errno, "wait for minirun-systemd");
-    if (n == 0) return fail(ETIMEDOUT, "minirun-systemd does not answer");
+    if (n == 0) return fail(ETIMEDOUT, "minirun-systemd does not respond");
     ssize_t size = recv(socket_.get(), packet.data(), packet.size(), MSG_TRUNC);
     if (size <= 0) return ended();
-    if (static_cast<size_t>(size) > packet.size()) return fail(EPROTO, "minirun-systemd says too much");
+    if (static_cast<size_t>(size) > packet.size()) return fail(EPROTO, "minirun-systemd sent too long a packet");
     packet.resize(static_cast<size_t>(size));
     return packet;
   }

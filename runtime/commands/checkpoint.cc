@@ -51,7 +51,7 @@ void describe(Options& options, CheckpointCommand& command) {
   options.flag("--pre-dump", command.pre_dump, "save memory only; the container continues");
   options.value("--parent-path", "DIR", command.parent_path,
                 "images of an earlier --pre-dump, relative to --image-path");
-  options.flag("--auto-dedup", command.auto_dedup, "drop from the parent images what is saved again");
+  options.flag("--auto-dedup", command.auto_dedup, "remove from the parent images what is saved again");
   options.flag("--lazy-pages", command.lazy_pages, "leave memory here until restore asks for it");
   options.value("--page-server", "ADDRESS:PORT", command.page_server, "send memory to criu's page server");
   options.value("--status-fd", "FD", command.status_fd, "criu writes a NUL when lazy pages can be served");
@@ -80,7 +80,7 @@ Result<std::vector<std::string>> joined_namespaces(const oci::Spec& spec) {
   for (const CriuNamespace& ns : criu_namespaces(spec)) {
     std::string key = external_namespace_key(ns.type);
     struct stat info {};
-    if (stat(ns.path.c_str(), &info) < 0) return fail(errno, "look at the {} namespace {}", ns.type, ns.path);
+    if (stat(ns.path.c_str(), &info) < 0) return fail(errno, "inspect the {} namespace {}", ns.type, ns.path);
     if (!key.empty()) joined.push_back(fmt::format("{}[{}]:{}", ns.type, info.st_ino, key));
   }
   return joined;

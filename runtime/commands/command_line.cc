@@ -32,7 +32,7 @@ Commands list_commands(Parser& parser, const Words& arguments) {
 Error usage_error(const Parser::Answer& answer) {
   if (answer.no_command) return unknown_command(*answer.no_command);
   if (!answer.error.empty()) return fail(ErrorKind::usage, "{}", answer.error);
-  return fail(ErrorKind::usage, "which command? One of {} (minirun --help)", command_names());
+  return fail(ErrorKind::usage, "no command given: one of {} (minirun --help)", command_names());
 }
 
 // What stands before the text of the command's errors.

@@ -85,7 +85,7 @@ void describe(Options& options, ExecCommand& command) {
   options.value("--pid-file", "FILE", command.pid_file, "write the pid of the process to this file");
   options.value("--console-socket", "SOCKET", command.console_socket, "send the terminal to this Unix socket");
   options.value("--pidfd-socket", "SOCKET", command.pidfd_socket, "send a pidfd of the process to this Unix socket");
-  options.value("--preserve-fds", "N", command.preserve_fds, "hand on N descriptors after stdin, stdout and stderr");
+  options.value("--preserve-fds", "N", command.preserve_fds, "pass N descriptors after stdin, stdout and stderr");
   options.ignored_flag("--no-subreaper", kNoSubreaperText);
   options.id_and_rest(command.id, command.arguments);
 }

@@ -185,7 +185,7 @@ Error name_as_given(Error error, const ProcessOptions& options) {
 Result<oci::Spec> exec_spec(const ProcessOptions& options, const oci::Spec& container) {
   const std::string& file = options.process;
   if (file.empty() && options.arguments.empty())
-    return fail(ErrorKind::usage, "which command? Give it after the id, or --process FILE");
+    return fail(ErrorKind::usage, "no command given: name one after the id, or use --process FILE");
   if (!file.empty() && !options.arguments.empty())
     report_line(fmt::format("minirun: warning: command {} is ignored: --process {} has the one that runs",
                             quoted(options.arguments[0]), file));

@@ -20,7 +20,7 @@ void describe_without_bundle(Options& options, LaunchOptions& launch) {
   options.value("--console-socket", "SOCKET", launch.console_socket, "send the terminal to this Unix socket");
   options.value("--pidfd-socket", "SOCKET", launch.pidfd_socket,
                 "send a pidfd of the container's first process to this Unix socket");
-  options.value("--preserve-fds", "N", launch.preserve_fds, "hand on N descriptors after stdin, stdout and stderr");
+  options.value("--preserve-fds", "N", launch.preserve_fds, "pass N descriptors after stdin, stdout and stderr");
   options.ignored_flag("--no-subreaper", kNoSubreaperText);
 }
 

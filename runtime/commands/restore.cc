@@ -53,7 +53,7 @@ void describe(Options& options, RestoreCommand& command) {
   options.value("--lsm-profile", "TYPE:NAME", command.lsm_profile, "restore with this LSM profile");
   options.value("--lsm-mount-context", "CONTEXT", command.lsm_mount_context, "restore with this mount context");
   options.group("Memory in several steps");
-  options.flag("--auto-dedup", command.auto_dedup, "drop from the images what is restored");
+  options.flag("--auto-dedup", command.auto_dedup, "remove from the images what is restored");
   options.flag("--lazy-pages", command.lazy_pages, "fetch memory when the container touches it");
   options.new_id(command.id);
 }

@@ -248,7 +248,7 @@ Command run_command() {
           "minirun makes one of twelve random hexadecimal digits, and with --detach prints it once the workload "
           "runs.\n\n"
           "minirun's own init runs as PID 1. It reaps orphans and forwards each signal once. With --no-init the "
-          "workload is PID 1, as systemd and s6 want it. A container that joins a pid namespace by path has no init "
+          "workload is PID 1, which systemd and s6 need. A container that joins a pid namespace by path has no init "
           "of its own.\n\n"
           "--timeout counts from the start of the command, set-up and hooks included, and also while the container is "
           "paused. When the time is over, the first process gets the stop signal (the image's, or TERM), and after "

@@ -33,7 +33,7 @@ Command state_command() {
           "running, paused or stopped), pid, bundle, annotations.",
       .examples = {{{"minirun state web1", "print the state of web1"},
                     {"minirun --root /tmp/state state web1",
-                     "the same, of a container whose state is below /tmp/state"}}},
+                     "the same for a container whose state is below /tmp/state"}}},
   });
 }
 

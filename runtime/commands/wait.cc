@@ -74,7 +74,7 @@ Command wait_command() {
           "6.15 and newer) or if run --keep, stop or an earlier wait recorded it.",
       .examples = {{{"minirun wait web1", "block until web1 ends"},
                     {"minirun --root /tmp/state wait web1",
-                     "the same, of a container whose state is below /tmp/state"}}},
+                     "the same for a container whose state is below /tmp/state"}}},
       .exit_statuses = kWaitStatuses,
   });
 }

@@ -29,10 +29,10 @@ Result<ExecFacts> read_facts(pid_t pid) {
     }, own{};
     if (stat(fmt::format("/proc/self/ns/{}", name).c_str(), &own) < 0) {
       if (errno == ENOENT) continue;  // a kernel without them
-      return fail(errno, "look at minirun's own {} namespace", name);
+      return fail(errno, "inspect minirun's own {} namespace", name);
     }
     if (stat(fmt::format("/proc/{}/ns/{}", pid, name).c_str(), &theirs) < 0)
-      return fail(errno, "look at the {} namespace of the container", name);
+      return fail(errno, "inspect the {} namespace of the container", name);
     if (own.st_ino != theirs.st_ino || own.st_dev != theirs.st_dev) facts.namespaces |= type;
   }
   if ((facts.namespaces & CLONE_NEWUSER) == 0) return facts;

@@ -150,7 +150,7 @@ Result<Cgroup> open_running_cgroup(const Container& container) {
 
 Result<Cgroup> open_cgroup(const ContainerRecord& record) {
   if (record.cgroup.path.empty())
-    return fail(ErrorKind::state, "the container has no cgroup: it was made by a user who may not make any");
+    return fail(ErrorKind::state, "the container has no cgroup: the user who made it may not create cgroups");
   Hierarchy hierarchy = TRY(find_hierarchy());
   return Cgroup::open(hierarchy, record.cgroup);
 }

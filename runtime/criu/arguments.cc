@@ -136,7 +136,7 @@ bool in_search_path(const std::string& program) {
 
 Result<std::string> find_criu() {
   std::string path = find_program("criu", criu_search_path());
-  if (path.empty()) return fail(ErrorKind::host, "criu is not installed: it is nowhere in {}", criu_search_path());
+  if (path.empty()) return fail(ErrorKind::host, "criu is not installed: not found in {}", criu_search_path());
   return path;
 }
 

@@ -162,7 +162,7 @@ Result<int> wait_for(const CriuRun& run, const ChildProgram& criu, Rendezvous* r
   bool gone = subreaper == nullptr || subreaper->kill_new();
   if (attended.ok() && gone) return status;
   Error error = attended.ok() ? fail(ErrorKind::setup, "criu has failed") : attended.error();
-  if (!gone) error.message += " (a process of it does not end after SIGKILL)";
+  if (!gone) error.message += " (one of its processes does not end after SIGKILL)";
   return error;
 }
 

@@ -73,7 +73,7 @@ ProgramFile problem(std::string text) {
 }
 
 ProgramFile truncated(uint64_t size, uint64_t needed) {
-  return problem(fmt::format("it is truncated: {} bytes, its ELF headers speak of {}", size, needed));
+  return problem(fmt::format("it is truncated: {} bytes, but its ELF headers describe {}", size, needed));
 }
 
 // Header, Segment: Elf64_Ehdr, Elf64_Phdr or the 32-bit ones. Every number is the image's: sums are checked by bounds

@@ -220,7 +220,7 @@ Result<void> run_hook(const HookRun& hook, Signals& signals) {
   bool good = ended.ok() && !*ended;
   if (good) return {};
   Error error = ended.ok() ? **ended : ended.error();
-  if (!subreaper.kill_new()) error.message += " (a process of it does not end after SIGKILL)";
+  if (!subreaper.kill_new()) error.message += " (one of its processes does not end after SIGKILL)";
   return error;
 }
 

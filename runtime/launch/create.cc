@@ -228,7 +228,7 @@ Result<void> Launch::commit(Container& container) {
 }
 
 Result<void> Launch::at_gate(Container& container, Gate gate) {
-  const char* why = gate == Gate::setup   ? "its mounts are there"
+  const char* why = gate == Gate::setup   ? "its mounts are in place"
                     : gate == Gate::hooks ? "startContainer hooks are next"
                                           : "it is about to outlive minirun";
   log_progress("{}: waits for minirun: {}", prepared_.id, why);
@@ -258,7 +258,7 @@ Result<void> Launch::delegate_cgroup(const Container& container) {
   if (!name) return {};
   auto moved = [&]() -> Result<void> {
     const std::string& path = container.record.cgroup.path;
-    if (path.empty()) return fail(ErrorKind::host, "the container has no cgroup, as this user may not make any");
+    if (path.empty()) return fail(ErrorKind::host, "the container has no cgroup, because this user may not create any");
     Cgroup delegated = TRY(Cgroup::create(hierarchy_, path + "/" + *name, {}));
     if (prepared_.compiled.cgroup_owner) TRY(delegated.give_to(*prepared_.compiled.cgroup_owner));
     return write_control(delegated.fd(), "cgroup.procs", std::to_string(container.record.init.pid));

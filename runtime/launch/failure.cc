@@ -157,8 +157,7 @@ Error explain_step(const Child& child, const LaunchFacts& facts, int root) {
 
 Error explain_death(const Child& child, const Cgroup& cgroup) {
   auto ended = await_end(child.pidfd.get(), std::chrono::steady_clock::now() + kRemovalTime);
-  if (!ended.ok() || !*ended)
-    return fail(ErrorKind::setup, "the container's first process says nothing and does not end");
+  if (!ended.ok() || !*ended) return fail(ErrorKind::setup, "the container's first process neither responds nor ends");
   auto status = status_of_ended(child.pidfd.get(), child.pid);
   reap_ended(child.pidfd.get());
   std::string how = !status.ok()           ? "its first process is gone"

@@ -58,7 +58,7 @@ Result<void> await_exec(Child* child, Signals& signals) {
 }
 
 Error unexpected(Message message) {
-  return fail(EPROTO, "message {} of the init", static_cast<uint32_t>(message));
+  return fail(EPROTO, "unexpected message {} from the init", static_cast<uint32_t>(message));
 }
 
 // What has been said so far, and the answer to what is said next.
@@ -93,8 +93,8 @@ class Dialogue {
 // again: it comes to each gate, and hands over its terminal, once.
 Result<void> Dialogue::once(uint32_t what) {
   constexpr auto kLastGate = static_cast<uint32_t>(Gate::hooks);
-  if (what > kLastGate) return fail(EPROTO, "gate {} of the init", what);
-  if ((said_ >> what & 1) != 0) return fail(EPROTO, "message {} of the init for the second time", what);
+  if (what > kLastGate) return fail(EPROTO, "unexpected gate {} from the init", what);
+  if ((said_ >> what & 1) != 0) return fail(EPROTO, "the init sent message {} twice", what);
   said_ |= 1U << what;
   return {};
 }
@@ -124,7 +124,7 @@ Result<bool> Dialogue::answer_message(const Envelope& envelope, UniqueFd fd) {
       terminal_ = std::move(fd);
       return false;
     case Message::ready:
-      if (envelope.status == 0) return fail(EPROTO, "gate 0 of the init");
+      if (envelope.status == 0) return fail(EPROTO, "unexpected gate 0 from the init");
       TRY(once(static_cast<uint32_t>(envelope.status)));
       TRY(pass(static_cast<Gate>(envelope.status)));
       return false;

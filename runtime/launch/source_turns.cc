@@ -54,7 +54,7 @@ static void log_left_out(const Source& source) {
 // Each once, which also ends an init that asks without end.
 Result<void> SourceTurns::answer_again(int control, uint32_t slot) {
   if (slot >= compiled_->plan.slots.size() || !again_.insert(slot).second)
-    return fail(EPROTO, "slot {} of the init's sources once more", slot);
+    return fail(EPROTO, "the init asked twice for source {}", slot);
   MoreOpenFiles more(compiled_->raises_open_files);
   host_.peers = &peers_;
   log_left_out(compiled_->plan.slots[slot]);
@@ -64,14 +64,15 @@ Result<void> SourceTurns::answer_again(int control, uint32_t slot) {
 
 Result<void> SourceTurns::answer(int control, int32_t turn) {
   if (turn < 0) return answer_again(control, static_cast<uint32_t>(sources_again(turn)));
-  if (turn != answered_ + 1) return fail(EPROTO, "turn {} of the init's sources, after {}", turn, answered_);
+  if (turn != answered_ + 1)
+    return fail(EPROTO, "the init asked for turn {} of the sources after turn {}", turn, answered_);
   MoreOpenFiles more(compiled_->raises_open_files);
   std::vector<UniqueFd> opened = TRY(open(static_cast<uint32_t>(turn)));
   std::vector<int> descriptors;
   for (const UniqueFd& source : opened)
     if (source) descriptors.push_back(source.get());
   if (descriptors.empty() || descriptors.size() > kSourcesOfATurn)
-    return fail(EPROTO, "turn {} of the init's sources, which has none", turn);
+    return fail(EPROTO, "the init asked for turn {} of the sources, which has none", turn);
   answered_ = turn;
   return send_sources(control, descriptors);
 }

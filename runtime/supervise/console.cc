@@ -64,7 +64,7 @@ Result<void> check_terminal(int fd) {
   constexpr unsigned kTtyAux = 5, kPtmx = 2;  // admin-guide/devices.txt
   struct stat facts {};
   struct statfs filesystem {};
-  if (fstat(fd, &facts) < 0 || fstatfs(fd, &filesystem) < 0) return fail(errno, "look at the container's terminal");
+  if (fstat(fd, &facts) < 0 || fstatfs(fd, &filesystem) < 0) return fail(errno, "inspect the container's terminal");
   if (!S_ISCHR(facts.st_mode) || facts.st_rdev != makedev(kTtyAux, kPtmx) || filesystem.f_type != DEVPTS_SUPER_MAGIC)
     return at_property(kTerminalPointer,
                        fail(ErrorKind::setup, "the container sent something other than a terminal of the kernel's"));

@@ -131,7 +131,7 @@ Result<std::string> reachable_notify_socket(const std::string& name) {
   } else {
     why = fmt::format("NOTIFY_SOCKET={}: must be an absolute path or an abstract name (@NAME)", name);
   }
-  report_line(fmt::format("minirun: warning: {}: the service manager hears nothing of this container", why));
+  report_line(fmt::format("minirun: warning: {}: the service manager gets no messages from this container", why));
   return std::string();
 }
 

@@ -11,7 +11,7 @@ namespace minirun {
 Result<int64_t> parse_byte_size(std::string_view text) {
   if (text == "-1") return int64_t{-1};
   auto wrong = [&] {
-    return fail(ErrorKind::usage, "{} is no size: bytes, or with k, m, g, t or p, or -1 for no limit", quoted(text));
+    return fail(ErrorKind::usage, "{} is not a size: bytes, or with k, m, g, t or p, or -1 for no limit", quoted(text));
   };
   if (text.empty() || text.find_first_of("0123456789") != 0) return wrong();
   const char* end = text.data() + text.size();

@@ -69,7 +69,7 @@ Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
   bool good = !text.empty();
   for (std::string_view rest = text; good && !rest.empty();) good = take_part(&rest, &sum);
   if (good) return std::chrono::nanoseconds(sum);
-  return fail(ErrorKind::usage, "\"{}\" is not a span of time: numbers with a unit, such as 10s, 500ms or 1m30s", text);
+  return fail(ErrorKind::usage, "\"{}\" is not a duration: numbers with a unit, such as 10s, 500ms or 1m30s", text);
 }
 
 }  // namespace minirun

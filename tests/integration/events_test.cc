@@ -97,8 +97,8 @@ TEST_F(Events, IntervalsThatAreNoneAreRefused) {
   Bundle bundle;
   start(bundle, {"pause"});
   for (const char* bad : {"--interval=5", "--interval=soon", "--interval=-1s"})
-    expect_refused(call({"events", bad, id()}), {"--interval", "is not a span of time"});
-  expect_refused(call({"events", "--interval", "", id()}), {"--interval", "is not a span of time"});
+    expect_refused(call({"events", bad, id()}), {"--interval", "is not a duration"});
+  expect_refused(call({"events", "--interval", "", id()}), {"--interval", "is not a duration"});
   for (const char* zero : {"0", "0s"})
     expect_refused(call({"events", "--interval", zero, id()}), {"--interval: must be greater than 0"});
   EXPECT_EQ(call({"delete", "--force", id()}).code, 0);

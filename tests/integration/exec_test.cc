@@ -239,7 +239,7 @@ TEST_F(Exec, IgnorePausedCanBeGivenUp) {
 TEST_F(Exec, WrongUsesAreTold) {
   expect_failed(exec({}, {"/bin/payload", "true"}), {"container does not exist"});
   start();
-  expect_failed(exec({}, {}), {"which command"});
+  expect_failed(exec({}, {}), {"no command given"});
   expect_failed(exec({"--cwd", "relative"}, {"/bin/payload", "true"}), {"--cwd: must be"});
   EXPECT_EQ(call({"pause", id()}).code, 0);
   expect_failed(exec({}, {"/bin/payload", "true"}), {"paused"});

@@ -335,7 +335,7 @@ TEST_F(Notify, HostThatGoesDoesNotEndTheContainer) {
 // What is wrong with the caller's environment is no reason not to run.
 TEST_F(Notify, SocketThatNamesNothingIsAWarning) {
   bundle_.payload({"exit", "7"});
-  const std::string rest = ": the service manager hears nothing of this container\n";
+  const std::string rest = ": the service manager gets no messages from this container\n";
   const std::vector<std::pair<std::string, std::string>> bad = {
       {"relative", "NOTIFY_SOCKET=relative: must be an absolute path or an abstract name (@NAME)"},
       {"@", "NOTIFY_SOCKET=@: must be an absolute path or an abstract name (@NAME)"},

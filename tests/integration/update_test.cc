@@ -107,7 +107,7 @@ TEST_F(Update, ResourcesThatAreWrongHaveTheirPlaceInTheMessage) {
                  {file + ": /memory/limit: must be an integer", file + ": /pids/limit: is required"});
   for (const char* garbage : {"", "nonsense", "{\"memory\":", "[]", "7"})
     expect_refused(update_from_stdin(garbage), {"stdin:"});
-  expect_refused(update({"--memory", "lots"}), {"--memory: \"lots\" is no size"});
+  expect_refused(update({"--memory", "lots"}), {"--memory: \"lots\" is not a size"});
   expect_refused(update({"--kernel-memory", "64m"}), {"--kernel-memory: is for cgroup v1 only"});
   expect_refused(update({"--cpu-rt-runtime", "5"}), {"--cpu-rt-runtime: is for cgroup v1 only"});
   expect_refused(update({"--cpu-period", "5"}), {"--cpu-period: must be from 1000 to 1000000 microseconds: found 5"});

@@ -147,7 +147,7 @@ TEST(Help, OfNoSuchCommandIsAnError) {
 TEST(Help, WrongUseNamesTheHelpOfItsCommand) {
   EXPECT_TRUE(error_of({"minirun", "kill", "--no-such", "x"}).ends_with("(minirun help kill)"));
   EXPECT_TRUE(error_of({"minirun", "--no-such"}).ends_with("--no-such (minirun --help)"));
-  EXPECT_TRUE(error_of({"minirun", "--debug"}).starts_with("which command? One of run, create, "));
+  EXPECT_TRUE(error_of({"minirun", "--debug"}).starts_with("no command given: one of run, create, "));
   EXPECT_TRUE(error_of({"minirun", "--debug", "strat"}).starts_with("unknown command \"strat\": one of run, create, "));
 }
 

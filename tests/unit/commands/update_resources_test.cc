@@ -215,7 +215,7 @@ TEST(UpdateResources, EveryProblemIsToldOfWhatTheUserWrote) {
             "--cpu-rt-runtime: is for cgroup v1 only, and minirun works with cgroup v2\n"
             "r.json: /network/classID: is for cgroup v1 only, and minirun works with cgroup v2");
   EXPECT_EQ(planned(asking([](auto& c) { c.memory_swap = "much"; }), kLimited),
-            "--memory-swap: \"much\" is no size: bytes, or with k, m, g, t or p, or -1 for no limit");
+            "--memory-swap: \"much\" is not a size: bytes, or with k, m, g, t or p, or -1 for no limit");
 }
 
 TEST(UpdateResources, WhatIsWrongInTheFileHasItsPlace) {

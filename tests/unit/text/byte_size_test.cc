@@ -24,7 +24,7 @@ TEST(ParseByteSize, RefusesAllElse) {
                            "99999999p", " 5", "5m ", "max"}) {
     auto parsed = parse_byte_size(text);
     ASSERT_FALSE(parsed.ok()) << text;
-    EXPECT_NE(parsed.error().text().find("is no size"), std::string::npos) << text;
+    EXPECT_NE(parsed.error().text().find("is not a size"), std::string::npos) << text;
   }
 }
 
