@@ -36,20 +36,19 @@ struct DeviceRule {
 // urandom, tty, ptmx, pts/*, and console when asked for.
 std::vector<DeviceRule> with_default_devices(std::vector<DeviceRule> rules, bool console);
 
-// The program. Each access bit asked for is decided by the last rule that matches device and bit; a bit that no rule
-// matches is denied; the access is allowed when all its bits are. Rules that cannot change a decision cost nothing.
-// Empty when everything is allowed: nothing to attach. E2BIG: more than 32,767 instructions, which takes some
-// 10,000 rules.
+// The program. The last rule that matches device and bit decides each requested access bit; a bit that no rule matches
+// is denied; the access is allowed if all its bits are. Rules that cannot change a decision cost nothing. Empty if
+// everything is allowed: nothing to attach. E2BIG: more than 32,767 instructions, from some 10,000 rules.
 Result<std::vector<bpf_insn>> compile_device_filter(const std::vector<DeviceRule>& rules);
 
 // Loads the program and attaches it to the cgroup, beside those of its ancestors: all must allow (BPF_F_ALLOW_MULTI).
 // It lives as long as the cgroup. An empty program attaches nothing. The error says what is missing (CONFIG_CGROUP_BPF,
-// CAP_BPF and CAP_NET_ADMIN) or holds the verifier's last words.
+// CAP_BPF and CAP_NET_ADMIN) or has the verifier's last message.
 Result<void> attach_device_filter(int cgroup_fd, const std::vector<bpf_insn>& program);
 
-// Puts the program in the place of the one that attach_device_filter() has attached, at one stroke (BPF_F_REPLACE,
-// Linux 5.6): at no moment is everything allowed or denied. Programs that others have attached stay. Without one
-// of minirun's it is attached; an empty program takes the old one away. Needs CAP_SYS_ADMIN to look for it.
+// Replaces the program that attach_device_filter() attached atomically (BPF_F_REPLACE, Linux 5.6): at no moment is
+// everything allowed or denied. Programs that others attached stay. If minirun has attached none, this attaches the
+// program; an empty program removes the old one. Needs CAP_SYS_ADMIN to find it.
 Result<void> replace_device_filter(int cgroup_fd, const std::vector<bpf_insn>& program);
 
 }  // namespace minirun

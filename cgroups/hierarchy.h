@@ -17,12 +17,12 @@ struct Hierarchy {
   bool hybrid = false;      // cgroup v1 trees hold some controllers beside it (systemd's "unified" layout)
 };
 
-// Looks at /sys/fs/cgroup, then at /sys/fs/cgroup/unified, and only then reads /proc/self/mountinfo: that file has a
-// line for each mount of the host, thousands on some. ENOENT: no cgroup2 is mounted anywhere.
+// Tries /sys/fs/cgroup, then /sys/fs/cgroup/unified, and only then reads /proc/self/mountinfo: that file has a line for
+// each mount of the host, thousands on some. ENOENT: no cgroup2 is mounted anywhere.
 Result<Hierarchy> find_hierarchy();
 
-// Mount points of type cgroup2 whose root is "/" in the text of a mountinfo file (proc_pid_mountinfo(5)), in the
-// file's order, with \040 and the like decoded. Lines that make no sense are skipped: the kernel writes none.
+// Mount points of type cgroup2 whose root is "/" in the text of a mountinfo file (proc_pid_mountinfo(5)), in the file's
+// order, with \040 and the like decoded. Skips malformed lines, which the kernel does not write.
 std::vector<std::string> cgroup2_mount_points(std::string_view mountinfo);
 
 // The caller's cgroup2 path ("/user.slice") from the text of /proc/PID/cgroup. ENOENT when it has no "0::" line.

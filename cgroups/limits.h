@@ -14,12 +14,12 @@
 
 namespace minirun {
 
-// All in bytes. -1: no limit. 0 counts as not given, as engines mean it.
+// All in bytes. -1: no limit. 0 counts as absent, which is what engines mean by it.
 struct MemoryLimits {
   std::optional<int64_t> limit{};
   std::optional<int64_t> reservation{};
   std::optional<int64_t> swap{};     // memory and swap together
-  bool check_before_update = false;  // refuse a limit below what is in use already instead of killing
+  bool check_before_update = false;  // refuse a limit below the present use instead of killing
 };
 
 struct CpuLimits {
@@ -80,17 +80,17 @@ struct Write {
   std::string value;   // without a newline
   std::string origin;  // the property: "/linux/resources/blockIO/throttleReadBpsDevice/0"
 
-  // When the kernel has no such file (or, EOPNOTSUPP, not for this device): write fallback_value to fallback_file
-  // instead. Without any file: nothing is written if may_be_missing; otherwise an error.
+  // If the kernel has no such file (or, EOPNOTSUPP, not for this device): write fallback_value to fallback_file
+  // instead. If neither exists: nothing with may_be_missing; otherwise an error.
   std::string fallback_file{};
   std::string fallback_value{};
   bool may_be_missing = false;
 
   std::string not_below{};  // a file ("memory.current"): a value under its content is refused, nothing is written
-  std::string effective{};  // a file ("cpuset.cpus.effective"): afterwards it must list nothing but what was asked for
+  std::string effective{};  // a file ("cpuset.cpus.effective"): afterwards it must list only what was asked for
 };
 
-// A controller that must be there, and the first limit that asks for it.
+// A required controller, and the first limit that needs it.
 struct ControllerNeed {
   std::string controller;  // "memory"
   std::string origin;      // "/linux/resources/memory/limit"
@@ -102,10 +102,10 @@ struct LimitPlan {
 };
 
 // extra_tasks: tasks that minirun itself keeps in the container (its resident init is one); pids.max is raised by them.
-// EINVAL for what the kernel would take in another sense, or refuse without saying why: swap without or below limit,
-// burst above quota, a weight out of range, a unified key that is not a plain limit file. Of quota and period the one
-// that is not given is left as it is, but a period alone comes with quota "max": a caller that changes the period
-// of a running container fills in its quota.
+// EINVAL for what the kernel would misread, or refuse without a reason: swap without or below limit, burst above quota,
+// a weight out of range, a unified key that is not a plain limit file. A quota without a period leaves the period
+// unchanged, but a period alone comes with quota "max": a caller that changes the period of a running container fills
+// in its quota.
 Result<LimitPlan> plan_limits(const Limits& limits, uint32_t extra_tasks = 0);
 
 // cpu.shares (2..262144, clamped) → cpu.weight (1..10000) so that the defaults meet: 1024 → 100.

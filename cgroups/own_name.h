@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What minirun calls the cgroup of a container whose config names none.
+// The name of a container's cgroup if its config names none.
 #pragma once
 
 #include <string>
@@ -7,9 +7,9 @@
 
 namespace minirun {
 
-// "minirun-ID" and the suffix. One that would be longer than a name can be (255 bytes, a file's or a unit's) has a hash
-// of the id in the place of the id's end; so different ids have different names. The id may be escaped: it is cut
-// before a backslash, never behind one.
+// "minirun-ID" and the suffix. If that exceeds the limit for a name (255 bytes, for files and units), a hash of the id
+// replaces the id's end, so different ids have different names. The id may be escaped: it is cut before a backslash,
+// never after one.
 std::string own_cgroup_name(std::string_view id, std::string_view suffix = "");
 
 }  // namespace minirun

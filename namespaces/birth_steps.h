@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the container's process comes to be where namespaces are joined: BirthWay in plan.h. Child side of clone: see
+// How the container's process is born when it joins namespaces: BirthWay in step_kinds.h. Child side of clone: see
 // executor.h for the rules.
 #pragma once
 
@@ -14,7 +14,7 @@ class BirthSteps : public StartSteps<Kernel> {
   using Base = StartSteps<Kernel>;
   using Base::Base;
 
-  // In a new user namespace, where this process has no ids yet: the parent maps them, from outside.
+  // This process has no ids yet in its new user namespace: the parent maps them from outside.
   long await_id_maps() {
     long rc = this->send(Message::unmapped, 0, -1);
     return rc < 0 ? rc : this->receive(Message::mapped);
@@ -28,7 +28,7 @@ class BirthSteps : public StartSteps<Kernel> {
     return rc < 0 ? rc : this->hide_again();
   }
 
-  // A workload whose init waits keeps nothing; the members are those of its init.
+  // A workload whose init waits keeps nothing: it shares the members with its init.
   long close_descriptors(const steps::CloseDescriptors& step) {
     if (step.left_open == LeftOpen::nothing) return close_all(step.first);
     if (step.left_open == LeftOpen::init) return this->call(__NR_close_range, step.first, 0xffffffff, 0);
@@ -49,8 +49,8 @@ class BirthSteps : public StartSteps<Kernel> {
     return 0;
   }
 
-  // Returns 0 in the new process, and in the outer one, which walks no further. By clone(2), as profiles forbid
-  // clone3(2), whose arguments they cannot see.
+  // Returns 0 in the new process, and in the outer one, which stops here. Uses clone(2): profiles forbid clone3(2),
+  // whose arguments they cannot see.
   long birth(const steps::Birth& step) {
     constexpr uint64_t kParent = 0x8000, kParentSetTid = 0x100000, kVfork = 0x4000;
     Birth* birth = &this->plan_->birth;
@@ -65,8 +65,8 @@ class BirthSteps : public StartSteps<Kernel> {
     return 0;
   }
 
-  // Nothing is executed before other commands can find this process. minirun may have died before die_with_parent: then
-  // the parent is another one. Who is no process of this pid namespace has the number 0 here (pid_namespaces(7)).
+  // Executes nothing before other commands can find this process. If minirun died before die_with_parent, the parent is
+  // another process. A parent outside this pid namespace has the number 0 here (pid_namespaces(7)).
   long await_commit() {
     Birth* birth = &this->plan_->birth;
     long parent = this->call(__NR_getppid);
@@ -77,7 +77,7 @@ class BirthSteps : public StartSteps<Kernel> {
   }
 
  protected:
-  // From here on only the report speaks for this process.
+  // From here on this process reports only through the plan's memory.
   long close_all(uint64_t first) {
     long rc = this->call(__NR_close_range, first, 0xffffffff, 0);
     if (rc < 0) return rc;
@@ -87,8 +87,8 @@ class BirthSteps : public StartSteps<Kernel> {
   }
 
  private:
-  // minirun may have died before the new process had asked for the signal. It has no descriptor to see that by, so
-  // this one looks, after its exec.
+  // minirun may have died before the new process asked for the signal. That process has no descriptor to detect it, so
+  // this one checks, after the other's exec.
   void follow_parent(int32_t parent, long pid) {
     long now = this->kernel_.call(__NR_getppid);  // the filter may forbid it
     if (now > 0 && now != parent) (void)this->kernel_.call(__NR_kill, descriptor(pid), kSigkill);

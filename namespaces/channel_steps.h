@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The socket to minirun: what is said, and which descriptors come and go. Child side of clone: see executor.h for the
-// rules.
+// The socket to minirun: messages and descriptors. Child side of clone: see executor.h for the rules.
 #pragma once
 
 #include "namespaces/step_fields.h"
@@ -27,7 +26,7 @@ class ChannelSteps : public StepFields<Kernel> {
  public:
   ChannelSteps(Kernel& kernel, PlanHeader* plan) : StepFields<Kernel>(kernel, plan), control_(plan->control) {}
 
-  // Messages go to a parent that may be gone (a detached container's): that is no failure.
+  // A missing parent is no failure: a detached container outlives it.
   long send(Message message, int32_t status, long fd) {
     Envelope envelope{message, status};
     Part part = {&envelope, sizeof envelope};
@@ -42,7 +41,7 @@ class ChannelSteps : public StepFields<Kernel> {
     return rc == -EPIPE || rc == -ECONNRESET || rc > 0 ? 0 : rc;
   }
 
-  // Has minirun open the sources of a turn, and puts their descriptors into the slots that wait for them.
+  // Asks minirun to open the sources of a turn, and puts their descriptors into the waiting slots.
   long take_sources(const steps::TakeSources& step) {
     int32_t opened[kSourcesOfATurn];
     if (step.count > kSourcesOfATurn) return this->failed(__NR_recvmsg, -EINVAL);
@@ -54,10 +53,10 @@ class ChannelSteps : public StepFields<Kernel> {
     return rc < 0 ? rc : 0;
   }
 
-  // Whether a step that could not place a tree (ELOOP of move_mount(2)) is to be tried again. The kernel lets no mount
-  // namespace into a younger one as a mount that keeps it there (mnt_ns_loop() in fs/namespace.c). mount(2) in a copy
-  // of the host's mounts, as other runtimes use it, finds no such mounts: copies are made without them. So minirun
-  // opens the source again, in such a copy. One that the kernel takes for younger still comes along.
+  // Whether to retry a step that could not place a tree (ELOOP of move_mount(2)). The kernel refuses a tree with a
+  // mount that keeps a mount namespace older than the target (mnt_ns_loop() in fs/namespace.c). A copy of the host's
+  // mounts has no such mounts, and other runtimes call mount(2) in a copy. So minirun opens the source again in a copy.
+  // A namespace that the kernel considers younger stays in the tree.
   bool reopen(const Step& step) {
     const auto* attach = get_if<steps::Attach>(step);
     const auto* root = get_if<steps::PlaceRoot>(step);
@@ -69,7 +68,7 @@ class ChannelSteps : public StepFields<Kernel> {
   }
 
  protected:
-  // Message::sources, and the descriptors that minirun answers with. Nothing else is said to this side meanwhile.
+  // Sends Message::sources and receives the descriptors of the answer. minirun sends nothing else meanwhile.
   long ask(int32_t what, int32_t* descriptors, unsigned count) {
     long rc = send(Message::sources, what, -1);
     if (rc < 0) return rc;

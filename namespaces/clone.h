@@ -6,8 +6,8 @@
 
 namespace minirun {
 
-// All that the child needs between clone and exec. Without a new user namespace it runs in this process's memory with
-// this process suspended; it may call nothing but the kernel and must not return.
+// Everything the child needs between clone and exec. Without a new user namespace it runs in this process's memory
+// while this process is suspended; it may only make system calls and must not return.
 struct ChildStart {
   const int* keep;  // descriptors that stay open over the exec of the init program
   size_t keep_count;
@@ -24,11 +24,10 @@ struct Born {
   UniqueFd pidfd;
 };
 
-// In the plan's new namespaces, or, where the plan has a step for the birth, outside of them all. cgroup: -1: none.
+// Clones into the plan's new namespaces, or outside all of them if the plan has a birth step. cgroup: -1: none.
 Result<Born> clone_child(const Plan& plan, int cgroup, ChildStart* start);
 
-// SIGKILL, and its end. A process that does not end by it, or is kept by a tracer, is left to the process that adopts
-// it.
+// Kills and reaps the child. If it does not end, or its tracer keeps it, the process that adopts it must reap it.
 void end_child(pid_t pid);
 
 }  // namespace minirun

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tmpcopyup (runtime-spec config.md): a new tmpfs that starts with what the image has in its place.
+// tmpcopyup (runtime-spec config.md): a new tmpfs that starts with the image's content at its place.
 #pragma once
 
 #include <string>

@@ -20,15 +20,15 @@ class Executor : public LendSteps<Kernel> {
   // plan: a complete image, mapped writable and shared with the parent.
   Executor(Kernel& kernel, PlanHeader* plan) : LendSteps<Kernel>(kernel, plan) {}
 
-  // Walks all steps. Returns only when a step failed (the report is filled in and sent), with the status for exit(2);
-  // or, with a kernel that only records, when it is through.
+  // Walks all steps. Returns only when a step failed, with the status for exit(2), after it has filled in and sent the
+  // report; with a recording kernel also at the end.
   int run() {
     long rc = walk(0, this->plan_->step_count);
     return rc < 0 ? report_failure() : 0;
   }
 
-  // Puts the decimal number of this process at the end of a string of the environment, which has room for it. Before
-  // execute: the table has offsets still.
+  // Appends this process's pid in decimal to a string of the environment, which has room for it. Comes before execute,
+  // while the table still has offsets.
   long own_pid(const steps::OwnPid& step) {
     long pid = this->call(__NR_getpid);
     if (pid < 0) return pid;
@@ -42,7 +42,7 @@ class Executor : public LendSteps<Kernel> {
     return 0;
   }
 
-  // Tries each candidate as execvp(3) does: a missing one passes on to the next, a forbidden one is remembered.
+  // Tries each candidate as execvp(3) does: skips a missing one, and remembers a forbidden one.
   long execute(const steps::Execute& step) {
     char** argv = pointers(step.arguments);
     char** envp = pointers(step.environment);
@@ -74,12 +74,12 @@ class Executor : public LendSteps<Kernel> {
     return rc < 0 || step.listens == 0 ? rc : this->offer_listener(rc, step.closes_listener != 0);
   }
 
-  // Starts the workload with the memory shared, so that it costs no copy of the page tables, and becomes its init. The
-  // workload is held until nothing is left here that it could take by ptrace(2): see confine(). From then on this side
-  // waits for its exec, as vfork(2) does: the kernel clears the word and wakes who waits for it when the workload gives
-  // this memory up (mm_release() in kernel/fork.c), by exec or by its end.
+  // Starts the workload in shared memory, which saves a copy of the page tables, and becomes its init. Holds the
+  // workload until nothing is left here that it could take by ptrace(2): see confine(). Then waits for its exec, as
+  // vfork(2) does: when the workload leaves this memory, by exec or by its end, the kernel clears the word and wakes
+  // the waiter (mm_release() in kernel/fork.c).
   long supervise(const steps::Supervise& step) {
-    if (step.adopts != 0) {  // not PID 1 of a namespace: orphans come to us all the same
+    if (step.adopts != 0) {  // not PID 1 of a namespace, but orphans still come here
       long rc = this->prctl(kPrSetChildSubreaper, 1);
       if (rc < 0) return rc;
     }
@@ -110,7 +110,7 @@ class Executor : public LendSteps<Kernel> {
     return 0;
   }
 
-  // The workload's side of it, under its own filter.
+  // The workload's side of await_start_for_both(), under its own filter.
   long hold() {
     set_and_wake(this->kernel_, &workload_, kWaiting);
     await_change(this->kernel_, &gate_, kReleased);
@@ -149,8 +149,8 @@ class Executor : public LendSteps<Kernel> {
   }
   uint64_t* entries(PointerTable table) { return reinterpret_cast<uint64_t*>(this->base() + table.at); }
 
-  // Between create and start, or while startContainer hooks run, with both sides confined. A workload that has died
-  // instead (the memory limit) is no start: minirun says why, from the end of the container.
+  // Waits between create and start, or while startContainer hooks run, with both sides confined. If the workload has
+  // died (the memory limit), that is no start: minirun explains the end of the container.
   long await_start_for_both(uint32_t step) {
     if (workload_ == kGone && this->plan_->report.state != kFailed) this->kernel_.exit(127);
     if (workload_ == kGone) return -ECHILD;
@@ -162,17 +162,17 @@ class Executor : public LendSteps<Kernel> {
 
   static void workload_entry(void* self) {
     auto* executor = static_cast<Executor*>(self);
-    // No member of the executor but the word is touched until then, since the other side is at work.
+    // Touches only the word until then, since the other side uses the members.
     await_change(executor->kernel_, &executor->gate_, kHeld);
     if (executor->gate_ != kReleased) return executor->kernel_.exit(127);
     long rc = executor->walk(executor->supervise_->workload, executor->supervise_->init);
     if (rc < 0) executor->kernel_.exit(127);
   }
 
-  // What the workload could take from its init goes before the workload runs: descriptors (with a listener they are the
-  // workload's too, until its exec), capabilities that are on loan for the workload's filter, system calls. The steps
-  // of the init's own half drop the capabilities. no_new_privs is for the filter, and concerns this process alone: the
-  // workload has been cloned already.
+  // Removes, before the workload runs, everything that it could take from its init: descriptors (with a listener the
+  // workload shares them until its exec), the capabilities on loan for its filter, system calls. The steps of the
+  // init's own half drop the capabilities. no_new_privs is for the filter and affects this process alone: the workload
+  // has already been cloned.
   long confine(const steps::Supervise& step, bool own_descriptors) {
     long rc = own_descriptors ? this->close_all_but_control() : 0;
     if (rc >= 0) rc = this->call(__NR_chdir, address("/"));
@@ -186,8 +186,8 @@ class Executor : public LendSteps<Kernel> {
     return no_filters ? 0 : rc;
   }
 
-  // Resident from here on: gives back what it does not need, then reaps and forwards until the workload ends. No
-  // minirun waits for a detached workload, and the open socket would keep criu(8) from saving the container.
+  // Stays resident: frees what it does not need, then reaps and forwards until the workload ends. No minirun waits for
+  // a detached workload, and an open socket would keep criu(8) from saving the container.
   void become_init(long workload, bool detached) {
     if (detached) {
       this->close(this->control_);
@@ -200,7 +200,7 @@ class Executor : public LendSteps<Kernel> {
     this->kernel_.exit(signal != 0 ? 128 + signal : (status >> 8) & 0xff);
   }
 
-  // Reports to the parent and waits until it hangs up: it may look into the container for the reason.
+  // Reports to the parent and waits until it hangs up, because it may inspect the container for the reason.
   int report_failure() {
     if (this->control_ >= 0 && this->send(Message::failed, 0, -1) == 0) {
       Envelope envelope;

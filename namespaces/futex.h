@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Waiting for a word that another process of the same memory writes (CLONE_VM, or a shared mapping). A word has one
-// writer at a time: with two, one would undo what the other said, and whoever waits for that would wait for ever.
+// Waits for a word that another process writes in shared memory (CLONE_VM, or a shared mapping). A word has one writer
+// at a time: a second one could overwrite a value, and its waiter would wait forever.
 #pragma once
 
 #include <asm/unistd.h>
@@ -19,8 +19,8 @@ template <class Kernel>
 void set_and_wake(Kernel& kernel, uint32_t* word, uint32_t value) {
   constexpr uint64_t kWake = 1;
   __atomic_store_n(word, value, __ATOMIC_RELEASE);
-  // It fails only where something between here and the kernel makes it fail: a sandbox around minirun, which denies the
-  // other side its sleep too, or an injected fault, once.
+  // It fails only if something between here and the kernel makes it fail: a sandbox around minirun, which also denies
+  // the other side its sleep, or a single injected fault.
   for (int tries = 0; tries < 2; tries++)
     if (kernel.call(__NR_futex, reinterpret_cast<uint64_t>(word), kWake, 1) >= 0) return;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// In which order a process comes into its namespaces, old and new. Pure, so that a table of cases tests it.
+// The order in which a process enters its namespaces, joined and new. Pure, so that a table of cases tests it.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@ namespace minirun {
 
 struct NamespaceWish {
   uint64_t type = 0;     // CLONE_NEW*
-  bool joined = false;   // one that is there; otherwise a new one
+  bool joined = false;   // an existing one; otherwise a new one
   bool outside = false;  // joined, beside a joined user namespace: owned by another user namespace than that one
 };
 

@@ -111,7 +111,7 @@ class RawKernel {
   }
 };
 
-// The end of a child that fails before its first step. result: -errno.
+// Ends a child that fails before its first step. result: -errno.
 [[noreturn]] inline void give_up(Report* report, long call, long result) {
   report->step = kNoStep;
   report->syscall = static_cast<uint32_t>(call);

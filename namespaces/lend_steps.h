@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The way to a procfs of a pid namespace that this process is not in: only a process of that namespace can open one
-// (proc_init_fs_context() in the kernel), and a tracer there controls that process. So it is one that has nothing: it
-// stands in an empty tree, without descriptors, with capabilities in a user namespace of its own alone,
-// under a filter that allows it little more than fsopen(2). Child side of clone: see executor.h for the rules.
+// Opens a procfs of a pid namespace that this process is not in. Only a process of that namespace can open one
+// (proc_init_fs_context() in the kernel), and a tracer there controls that process. So the process has nothing: an
+// empty tree, no descriptors, capabilities only in its own user namespace, and a filter that allows little more than
+// fsopen(2). Child side of clone: see executor.h for the rules.
 #pragma once
 
 #include "namespaces/birth_steps.h"
@@ -66,7 +66,7 @@ class LendSteps : public BirthSteps<Kernel> {
     } while (rc == -EINTR);
     if (rc < 0) return rc;
     if (status != 0) return this->failed(__NR_fsopen, (status & 0x7f) != 0 ? -ECHILD : -((status >> 8) & 0xff));
-    rc = this->prctl(kPrSetDumpable, 1);  // nothing but the contexts is left to be taken, and only minirun sees it
+    rc = this->prctl(kPrSetDumpable, 1);  // only the contexts are left to take, and only minirun can
     if (rc < 0) return rc;
     set_and_wake(this->kernel_, word, kProcLent);
     await_change(this->kernel_, word, kProcLent);
@@ -74,8 +74,7 @@ class LendSteps : public BirthSteps<Kernel> {
   }
 
  private:
-  // Where no user namespace can be made (user.max_user_namespaces, a sandbox) CAP_SYS_ADMIN is what is left, for
-  // fsopen.
+  // If no user namespace can be made (user.max_user_namespaces, a sandbox), it keeps CAP_SYS_ADMIN for fsopen.
   long give_up_everything(bool moves_root) {
     constexpr uint64_t kNewUser = 0x10000000, kNewNs = 0x00020000, kAdmin = uint64_t{1} << 21, kSpecAllow = 4;
     bool whole = this->new_namespaces({kNewUser | kNewNs}) < 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A moment's copy of this process's mount namespace, for what cannot be had of the original: copies are made without
-// the mounts that keep mount namespaces (copy_tree() in fs/namespace.c; unshare(1), --mount=FILE).
+// A short-lived copy of this process's mount namespace. The kernel leaves the mounts that keep mount namespaces out of
+// a copy (copy_tree() in fs/namespace.c; unshare(1), --mount=FILE).
 #pragma once
 
 #include <string>
@@ -11,10 +11,10 @@
 
 namespace minirun {
 
-// open_tree(2) of an absolute path, in there.
+// open_tree(2) of an absolute path in such a copy.
 Result<UniqueFd> open_tree_in_copy(const std::string& path, unsigned flags);
 
-// Where below the path mount namespaces are kept, for a person.
+// The paths below this one where mount namespaces are kept, for messages.
 Result<std::vector<std::string>> kept_namespaces(const std::string& path);
 
 }  // namespace minirun

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Idmapped mounts: detached ones, before the child places them.
+// Idmapped mounts: maps the ids of detached mounts before the child places them.
 #pragma once
 
 #include <string>
@@ -15,7 +15,7 @@ class MountIdMapper {
  public:
   // Gives the detached mount of the source its mappings (mount_setattr(2), MOUNT_ATTR_IDMAP, Linux 5.12). Equal
   // mappings share one user namespace, which lives as long as this or a mount that has it. An error of code EINVAL or
-  // EPERM names the filesystem that refused, also when it is one of those below.
+  // EPERM names the filesystem that refused, even if it is mounted further below.
   Result<void> apply(int mount, const Source& source);
 
  private:

@@ -2,8 +2,8 @@
 // The steps that build the container's file tree. Child side of clone: see executor.h for the rules.
 //
 // A path is resolved once, under the container's root, and used as a descriptor from there on; every mount is made
-// detached, gets its flags, and only then is placed onto the descriptor of its target. So it never has the wrong
-// flags, and nothing can be raced by a process that renames things in a shared directory (CVE-2021-30465).
+// detached, gets its flags, and only then is placed onto the descriptor of its target. So it never has the wrong flags,
+// and a process that renames things in a shared directory wins no race (CVE-2021-30465).
 #pragma once
 
 #include "namespaces/root_steps.h"
@@ -23,9 +23,8 @@ class MountSteps : public RootSteps<Kernel> {
     return mount_context(rc, context, step.mount, kAnyFilesystem);
   }
 
-  // By a context that a process of the pid namespace has opened, or what its tracer has put in its place. So it has to
-  // do what of all filesystems only procfs does: refuse this value of the parameter, which those that read their
-  // parameters later accept, and take that one.
+  // The context comes from a process in the pid namespace, so a tracer may have replaced it. Only procfs refuses the
+  // first value of the parameter and accepts the second: filesystems that parse parameters later accept both.
   long mount_proc(const steps::MountProc& step) {
     constexpr char kKey[] = "hidepid";
     const long context = this->slot(step.context);
@@ -52,9 +51,8 @@ class MountSteps : public RootSteps<Kernel> {
     return rc;
   }
 
-  // The same for what lies below a mount that an earlier step has placed. The path is config.json's word: no link is
-  // followed, as a process that writes to that mount could lead it to what is masked elsewhere, and "" is the mount
-  // itself.
+  // The same for a path below a mount that an earlier step placed. It follows no link: a process that writes to that
+  // mount could lead it to what is masked elsewhere. "" is the mount itself.
   long bind_own(const steps::BindOwn& step) {
     const char* path = this->text(step.source) + step.below;
     long source = this->openat2(placed(step.mount), path[0] == '\0' ? "." : path, abi::kOpenPath,
@@ -71,7 +69,7 @@ class MountSteps : public RootSteps<Kernel> {
     return rc;
   }
 
-  // The same for a mount that is there.
+  // The same for an existing mount.
   long set_attributes(const steps::SetAttributes& step) {
     const bool known = step.mount.by != PlacedBy::none;
     long fd = known ? placed(step.mount) : this->resolve(this->text(step.path), 0);
@@ -81,7 +79,7 @@ class MountSteps : public RootSteps<Kernel> {
     return rc;
   }
 
-  // Never by a path: in a volume that others write to it could lead to a filesystem of the host by now.
+  // Never by a path: in a volume that others write to, it could by now lead to a filesystem of the host.
   long reconfigure(const steps::Reconfigure& step) {
     long context = this->call(__NR_fspick, descriptor(placed(step.mount)), address(""),
                               abi::kFspickCloexec | abi::kFspickEmptyPath);
@@ -92,7 +90,7 @@ class MountSteps : public RootSteps<Kernel> {
     return rc;
   }
 
-  // Directories of the steps that follow (devices, links): made where missing.
+  // Makes the missing directories for the following steps (devices, links).
   long directory(const steps::Directory& step) {
     this->close(directory_);
     directory_ = this->make_own_directory(this->text(step.path));
@@ -124,8 +122,8 @@ class MountSteps : public RootSteps<Kernel> {
     return this->call(__NR_symlinkat, address(target), descriptor(directory_), address(name));
   }
 
-  // A directory is hidden by an empty read-only one, a file by the host's /dev/null, which the parent has checked
-  // (CVE-2025-31133: the container's own may be anything).
+  // Hides a directory behind an empty read-only one, and a file behind the host's /dev/null, which the parent has
+  // checked (CVE-2025-31133: the container's own may be anything).
   long mask(const steps::Mask& step) { return tolerated(mask_path(step), step.flags); }
   long make_readonly(const steps::MakeReadonly& step) { return tolerated(protect_path(step), step.flags); }
 
@@ -137,7 +135,7 @@ class MountSteps : public RootSteps<Kernel> {
     return missing && (flags & kTolerateMissing) != 0 ? 0 : rc;
   }
 
-  // Those that are kept are closed by the exec.
+  // The exec closes those that are kept.
   long placed(PlacedMount mount) const {
     if (mount.by == PlacedBy::slot) return this->slot({mount.number});
     if (mount.by == PlacedBy::none) return -1;
@@ -172,7 +170,7 @@ class MountSteps : public RootSteps<Kernel> {
     return rc;
   }
 
-  // rc: of what was done with the context before; closes it.
+  // rc: the result of the earlier calls on the context, which this closes.
   long mount_context(long rc, long context, const NewMount& wish, long magic) {
     if (rc >= 0)
       rc = this->configure(context, this->text(wish.parameters), wish.parameters.count, abi::kFsconfigCreate);
@@ -197,7 +195,7 @@ class MountSteps : public RootSteps<Kernel> {
     return 0;
   }
 
-  // Without it a tmpfs is everybody's to write to. A directory that is not there yet has no mode to keep.
+  // Without a mode, every user may write to a tmpfs. A missing directory has no mode to keep.
   long copy_mode(long context, const char* target) {
     long fd = this->resolve(target, abi::kOpenDirectory);
     if (fd < 0) return fd == -ENOENT ? 0 : fd;
@@ -211,8 +209,8 @@ class MountSteps : public RootSteps<Kernel> {
     return this->call(__NR_fsconfig, descriptor(context), abi::kFsconfigSetString, address("mode"), address(octal), 0);
   }
 
-  // Only procfs itself and a few files may be mounted over or inside /proc. The parent has judged the path; a link of
-  // the image could lead it there all the same, and what the container's tools take for the kernel's word with it.
+  // Only procfs itself and a few files may be mounted over or inside /proc. The parent has checked the path, but a link
+  // of the image could still lead it there, and fake what the container's tools read from the kernel.
   long refuse_procfs(long target, unsigned flags) {
     if ((flags & kNotProcfs) == 0) return 0;
     long type = this->filesystem_of(target);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Paths of the container: found, and made where something is missing. Child side of clone: see executor.h for the
-// rules.
+// Resolves paths of the container, and makes missing parts. Child side of clone: see executor.h for the rules.
 #pragma once
 
 #include "namespaces/channel_steps.h"
@@ -19,8 +18,8 @@ class PathSteps : public ChannelSteps<Kernel> {
     return this->openat2(root_, path, abi::kOpenPath | flags, abi::kResolveInRoot | abi::kResolveNoMagiclinks);
   }
 
-  // What a path leads to, made with its parents where missing: a directory, or an empty file to mount on. An O_PATH
-  // descriptor or -errno.
+  // Opens what a path leads to: a directory, or an empty file to mount on. Makes it and its parents if missing. Returns
+  // an O_PATH descriptor or -errno.
   long make_directory(const char* path) {
     long fd = resolve(path, abi::kOpenDirectory);
     return is_for_walk(fd) ? walk(path, true, false) : fd;
@@ -30,14 +29,15 @@ class PathSteps : public ChannelSteps<Kernel> {
     return is_for_walk(fd) ? walk(path, false, false) : fd;
   }
 
-  // The same of a directory in which nodes and links are made and replaced: one that is there may be no other's either.
+  // The same for a directory in which nodes and links are made and replaced: an existing one must be the container's
+  // own too.
   long make_own_directory(const char* path) {
     long fd =
         this->openat2(root_, path, abi::kOpenPath | abi::kOpenDirectory, abi::kResolveInRoot | abi::kResolveNoSymlinks);
     return is_for_walk(fd) || fd == -ELOOP ? walk(path, true, true) : fd;
   }
 
-  // Mounts that are the container's alone: its root, and what minirun has mounted anew.
+  // Registers a mount that only the container has: its root, and what minirun has mounted anew.
   long own(long mount) {
     FileFacts facts{};
     long rc = this->stat(mount, &facts);
@@ -51,12 +51,12 @@ class PathSteps : public ChannelSteps<Kernel> {
   static constexpr unsigned kPathBytes = 4096;  // PATH_MAX
   static constexpr unsigned kMostLinks = 40;    // as the kernel's (path_resolution(7))
   static constexpr unsigned kMostTurns = 8192;  // components, and what a racer puts in their place
-  // Links into mounts behind it lead nowhere: reported as for a mount of the host.
+  // A link into a mount beyond this number is refused as if it were the host's.
   static constexpr unsigned kMostOwn = 1024;
 
-  // How far a path is resolved. Without a link it is what config.json names, and its missing parts are made wherever
-  // that is. A link is the word of the image or of a volume: where it leads into a mount of the host, nothing is made
-  // and nothing unlinked, as that would be done there with minirun's rights.
+  // How far a path is resolved. A path without links is what config.json names, so its missing parts are made wherever
+  // it leads. A link belongs to the image or a volume: if it leads into a mount of the host, nothing is made or
+  // unlinked there, since that would happen with minirun's rights.
   struct Walk {
     long at;               // the directory; root_ is not the walk's to close
     unsigned links;        // that were followed
@@ -66,7 +66,7 @@ class PathSteps : public ChannelSteps<Kernel> {
     char pending[kPathBytes];
   };
 
-  // EAGAIN: mounts and renames elsewhere on the host came between each time, which matters to the kernel's "..".
+  // EAGAIN: a mount or rename elsewhere on the host disturbed the kernel's ".." each time.
   static bool is_for_walk(long fd) { return fd == -ENOENT || fd == -EAGAIN; }
 
   long walk(const char* path, bool directory, bool only_own) {
@@ -89,7 +89,7 @@ class PathSteps : public ChannelSteps<Kernel> {
     return rc;
   }
 
-  // One component. 0: go on; the descriptor of what the whole path leads to, or -errno.
+  // Walks one component. 0: continue; otherwise the descriptor of the whole path, or -errno.
   long advance(Walk* w, bool directory) {
     while (w->pending[w->rest] == '/') w->rest++;
     const char* name = w->pending + w->rest;
@@ -131,7 +131,7 @@ class PathSteps : public ChannelSteps<Kernel> {
     return rc;
   }
 
-  // Looked up again in the next turn: a racer may have put something else there, which is judged like the rest.
+  // The next turn looks it up again: a racer may have put something else there, which gets the same checks.
   long make_missing(Walk* w, const char* name, bool directory) {
     long rc = may_make(w, w->at);
     if (rc < 0) return rc;
@@ -156,7 +156,7 @@ class PathSteps : public ChannelSteps<Kernel> {
     return 0;
   }
 
-  // By its path: what a directory's own ".." leads to is for a racer to choose, who moves it.
+  // Walks down from the root: a racer that moves the directory chooses where its own ".." leads.
   long go_up(Walk* w) {
     while (w->done_length > 0 && w->done[w->done_length - 1] != '/') w->done_length--;
     if (w->done_length > 0) w->done_length--;
@@ -170,7 +170,7 @@ class PathSteps : public ChannelSteps<Kernel> {
     return 0;
   }
 
-  // Not in a procfs: its magic links lead elsewhere than their text says, and nothing can be made in it.
+  // Follows no link in a procfs: its magic links do not lead where their text says, and nothing can be made there.
   long follow(Walk* w, long link) {
     if (++w->links > kMostLinks) return this->failed(__NR_readlinkat, -ELOOP);
     long type = this->filesystem_of(link);

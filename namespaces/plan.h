@@ -3,8 +3,8 @@
 //
 // A plan is one block of memory (an "image"): a header, a table of steps, a table of descriptor slots, a table of
 // pointers and a data area. Everything in it is addressed by offsets from its start, so that it means the same in the
-// parent and in the init program, which map it at different addresses. The child has no heap, no libc and takes no
-// decision about the configuration: whatever depends on config.json is a step, or is not there.
+// parent and in the init program, which map it at different addresses. The child has no heap, no libc and decides
+// nothing about the configuration: whatever depends on config.json is a step, or absent.
 //
 // This header is shared with the freestanding init program: integers and nothing else. The steps are in
 // namespaces/steps.h.
@@ -23,13 +23,13 @@ struct Step {
   alignas(uint32_t) unsigned char fields[kBytes];
 };
 
-// The fields of a step; nullptr: it is one of another type.
+// The fields of a step; nullptr: the step has another type.
 template <class Type>
 const Type* get_if(const Step& step) {
   return step.op == op_of<Type> ? reinterpret_cast<const Type*>(step.fields) : nullptr;
 }
 
-// visitor(steps::Numbered<N>, fields) for the type of the step, whose number is one of this build.
+// Calls visitor(steps::Numbered<N>, fields) for the step's type, which this build must know.
 template <uint32_t kFirst = 0, uint32_t kEnd = steps::kCount, class Visitor>
 auto visit(const Step& step, Visitor&& visitor) {
   if constexpr (kEnd - kFirst == 1) {
@@ -44,14 +44,14 @@ auto visit(const Step& step, Visitor&& visitor) {
 
 // Where the child waits at a `gate`; the number that comes with Message::ready.
 enum class Gate : uint32_t {
-  setup = 1,     // namespaces and mounts are there: hooks, network devices and what else is the parent's to do
+  setup = 1,     // namespaces and mounts are made: the parent runs hooks, moves network devices and the like
   commit = 2,    // about to outlive minirun: the state must be written first
-  listener = 3,  // about to load a filter that notifies: the one that gets the listener must be there (SeccompListener)
-  hooks = 4,  // startContainer hooks: the workload's filter is loaded and what was on loan is dropped, where it can be
+  listener = 3,  // about to load a filter that notifies: minirun must be ready to take the listener (SeccompListener)
+  hooks = 4,  // startContainer hooks: the workload's filter is loaded and loans are dropped, if possible
 };
 
-// How the init program and the parent meet. The report is in memory that both map (a memfd), so that a workload's
-// failure reaches the parent even when its seccomp filter forbids every system call that could carry it.
+// The protocol between the init program and the parent. The report is in memory that both map (a memfd), so a
+// workload's failure reaches the parent even if its seccomp filter forbids every system call that could carry it.
 //
 //   parent                                   init (the child)
 //     | clone3 ------------------------------> walks the steps
@@ -70,17 +70,17 @@ enum class Gate : uint32_t {
 //     | <------------------------ end of file  without supervise: exec succeeded (close-on-exec)
 //     | <-------------------------- failed --- a step failed: the report says which; init waits until the parent
 //     |                                        hangs up (it may still look into the container), then ends
-// A plan with a `birth` step is begun by a process that stands outside of the container: see Birth.
+// A process outside the container begins a plan with a `birth` step: see Birth.
 //
-// A filter that notifies (seccomp_unotify(2)) may stop any system call from its loading on until the listener is with
-// its agent. So the loading task writes the descriptor's number to PlanHeader::listener and polls there for the
-// answer: a few tens of microseconds. The parent takes the descriptor with pidfd_getfd(2).
+// A filter that notifies (seccomp_unotify(2)) may block any system call after its loading until the agent has the
+// listener. So the loading task writes the descriptor's number to PlanHeader::listener and polls there for the answer:
+// a few tens of microseconds. The parent takes the descriptor with pidfd_getfd(2).
 //
-// End of file with neither is the death of init (the memory limit, a signal): never success.
+// An end of file without either is the death of init (the memory limit, a signal), never success.
 //
-// A container that waits for start may have been created by another release. What its `start` reads, says and hears is
-// one format with one number: the messages and gates by their values, the listener, the report, and the plan's memory
-// up to PlanHeader::report. A change of one of them raises the number and teaches PlanMemory to read the one before
+// Another release may have created a container that waits for start. One format with one number covers all that `start`
+// reads and exchanges: the values of messages and gates, the listener, the report, and the plan's memory up to
+// PlanHeader::report. A change to one of them raises the number and teaches PlanMemory to read the previous format
 // (docs/upgrades.md).
 enum class Message : uint32_t {
   terminal = 1,
@@ -102,14 +102,14 @@ struct Envelope {  // one SOCK_SEQPACKET message; with terminal, plan and source
                    // turn, or sources_again()
 };
 
-// What minirun opens for the container's side before the clone, and at each take_sources: so many of its sources, of
-// 253 that one message can bring (SCM_MAX_FD). A config may list more than a process may have open (RLIMIT_NOFILE).
+// How many sources minirun opens before the clone and at each take_sources; one message can carry 253 (SCM_MAX_FD). A
+// config may list more than a process may have open (RLIMIT_NOFILE).
 constexpr uint32_t kSourcesOfATurn = 64;
-// What is asked for in place of a turn: the source of a slot once more, without mounts that keep mount namespaces.
+// Asks, in place of a turn, for the source of a slot again, without mounts that keep mount namespaces.
 constexpr int32_t sources_again(int32_t slot) {
   return -1 - slot;
 }
-// What is in a slot until its turn, which counts from 1.
+// The content of a slot before its turn, which counts from 1.
 constexpr int32_t waiting_slot(uint32_t turn) {
   return -1 - static_cast<int32_t>(turn);
 }
@@ -117,7 +117,7 @@ constexpr int32_t waiting_slot(uint32_t turn) {
 enum SeccompListener : uint32_t {
   kNoListener = 0,
   kListenerTaken = 1,    // go on to exec
-  kListenerRefused = 2,  // no process takes it: the launch has failed
+  kListenerRefused = 2,  // the listener is not taken: the launch has failed
   kListenerOffered = 3,  // plus the descriptor's number in the init's table of descriptors
 };
 
@@ -143,23 +143,22 @@ struct Birth {
 };
 
 struct PlanHeader {
-  // What `start` reads, at these places in every plan of this format.
+  // `start` reads these at the same offsets in every plan of this format.
   uint64_t magic;
   uint32_t format;
   uint32_t total_bytes;
   uint32_t step_count;
-  uint32_t told;     // offset of uint32_t[step_count]: of each step's text, for a `start` that has no other copy of the
-                     // plan; kNoText: not one of its steps
+  uint32_t told;     // offset of uint32_t[step_count], the offsets of the steps' texts, for a `start` without another copy of the plan; kNoText: the step has none
   uint32_t execute;  // the step that executes the workload; kNoStep: none does
   uint32_t listener;  // SeccompListener
   Report report;
-  // For the init program alone, which is of the build that wrote it.
+  // For the init program alone, which comes from the same build.
   uint32_t steps;  // offset of Step[step_count]
   uint32_t slot_count;
   uint32_t slots;          // offset of int32_t[slot_count]: descriptor numbers, filled in by the parent before clone
   int32_t control;         // this side of the SOCK_SEQPACKET pair
   int32_t memory;          // the memfd of this image
-  uint32_t first_kept_fd;  // descriptors from here on are closed in the workload (3, or more with preserved ones)
+  uint32_t first_kept_fd;  // the workload's descriptors from here on are closed (3, or more with preserved ones)
   uint32_t own_text;       // 1: the init leaves the file that it was executed from (namespaces/init/init.cc)
   uint32_t pad;
   Birth birth;
@@ -168,8 +167,8 @@ struct PlanHeader {
 constexpr uint64_t kPlanMagic = 0x4e414c505552494dULL;  // "MIRUPLAN"
 constexpr uint32_t kPlanFormat = 5;
 constexpr uint32_t kOldestNumberedPlanFormat = 4;  // of 0.2.0, whose head is that of 5
-// 65916da has no number: a magic of its own, and no status with Message::plan. It was the second; a third was never
-// released.
+// 65916da has no number: it has its own magic, and no status with Message::plan. It was the second format; the third
+// was never released.
 constexpr uint32_t kUnnumberedPlanFormat = 2;
 static_assert(__builtin_offsetof(PlanHeader, report) == 32 && sizeof(Report) == 264, "a new format: docs/upgrades.md");
 

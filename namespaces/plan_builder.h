@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parent's side of a plan: building it, and telling a person what it says.
+// The parent's side of a plan: building it and describing it.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace minirun {
 
-// What the parent opens before clone and hands to the child in a descriptor slot. Compiling a plan opens nothing:
+// What the parent opens before clone and passes to the child in a descriptor slot. Compiling a plan opens nothing:
 // namespaces/sources.h does, in the order of the slots.
 enum class SourceKind {
   tree,              // open_tree(2) clone of `path`: a bind mount, still detached
@@ -26,7 +26,7 @@ enum class SourceKind {
   namespace_file,    // `path`, checked to be a namespace of the type in `detail` (CLONE_NEW*)
   null_device,       // a read-only detached clone of the host's /dev/null, checked to be 1:3
   cgroup_tree,       // detached clone of the container's cgroup directory
-  filesystem,        // a new mount of a filesystem that needs something of the host: a device, a path, its network
+  filesystem,        // a new mount of a filesystem that uses a device, a path or the network of the host
   device,            // the same of a device node, checked to be of the number in `detail` (dev_t)
   proc_context,      // HostDescriptors::proc[detail]: see namespaces/proc_loan.h
   given,             // the caller's: HostDescriptors::given[detail], named by `path`
@@ -35,8 +35,8 @@ enum class SourceKind {
 // For fsconfig(2): a flag has value "", a string "=value".
 using Parameters = std::vector<std::pair<std::string, std::string>>;
 
-// The ids of a mount's files are shown as others: those of the filesystem as container ids, what they are on the host
-// as host ids. Nothing, two lists, or the mappings of a user namespace that is there.
+// How a mount maps the ids of its files, from the filesystem's (container ids) to the host's. Nothing, two lists, or
+// the mappings of an existing user namespace.
 struct MountIdMap {
   IdMaps uids{};
   IdMaps gids{};
@@ -49,10 +49,10 @@ struct MountIdMap {
   }
 };
 
-// What becomes of the peer groups of a clone's mounts before the container gets it: namespaces/peers.h.
+// What happens to the peer groups of a clone's mounts before the container gets it: namespaces/peers.h.
 enum class Peers : uint8_t {
   stay,        // the step that places it changes them all
-  slaves,      // they hear of the host's mounts, and the host nothing of theirs
+  slaves,      // they receive the host's mounts, and the host none of theirs
   rejoin_top,  // all but the first become slaves, and that one a peer again at the setup gate
   rejoin_all,  // they become peers again at the setup gate
 };
@@ -85,7 +85,7 @@ struct Plan {
   bool own_text = false;             // PlanHeader::own_text
   std::vector<Step> steps;
   std::vector<std::string> origins;  // of each step: the JSON pointer it came from, or ""
-  uint32_t first_told = kNoStep;     // steps from here on carry their text (PlanHeader::told); kNoStep: none does
+  uint32_t first_told = kNoStep;     // steps from here on carry their text (PlanHeader::texts); kNoStep: none does
   std::vector<Source> slots;
   std::string data;  // strings and tables, at kDataOffset of the image
 };
@@ -106,7 +106,7 @@ Step make_step(const Fields& fields) {
 
 class PlanBuilder {
  public:
-  // Each puts the value into the data area, and returns the field of a step that finds it there.
+  // Each puts the value into the data area, and returns a step's field that refers to it.
   Text text(std::string_view value);
   Path path(std::string_view value) { return {text(value).at}; }
   ProcPath proc_path(std::string_view value) { return {text(value).at}; }
@@ -115,12 +115,12 @@ class PlanBuilder {
   Bytes bytes(const void* data, size_t size);  // 8-aligned
   PointerTable pointer_table(const std::vector<std::string>& values);
   Slot slot(Source source);
-  // Returns the new step's index. fields: of namespaces/steps.h. origin: the JSON pointer that it comes from.
+  // Returns the new step's index. fields: a struct of namespaces/steps.h. origin: the JSON pointer that asked for it.
   template <class Fields>
   uint32_t add(const Fields& fields, std::string_view origin = "") {
     return add_step(make_step(fields), origin);
   }
-  // The fields of a step that was added with this type.
+  // The fields of a step that was added as this type.
   template <class Fields>
   Fields& fields(uint32_t step) {
     return const_cast<Fields&>(*get_if<Fields>(plan_.steps.at(step)));
@@ -137,27 +137,27 @@ class PlanBuilder {
   Plan plan_;
 };
 
-// The image: header, data, slots, steps, texts of steps. `descriptors`: one for each slot; of those that wait for
-// their turn any. `control`: the child's end of the socket.
+// The image: header, data, slots, steps, texts of steps. `descriptors`: one for each slot; any value for slots that
+// wait for their turn. `control`: the child's end of the socket.
 std::string serialize(const Plan& plan, const std::vector<int>& descriptors, int control);
 
-// What a step does, for a person: "mount tmpfs on /dev/shm (nosuid,noexec,nodev,size=65536k)".
+// What a step does: "mount tmpfs on /dev/shm (nosuid,noexec,nodev,size=65536k)".
 std::string describe(const Plan& plan, uint32_t step);
 std::string describe(const Source& source);
-// What the step is about: a path of the container, or in /proc. "" where it is about none.
+// The path that the step is about, in the container or in /proc; "" for none.
 std::string path_of(const Plan& plan, uint32_t step);
 // The type of the filesystem that the step mounts anew, or "".
 std::string filesystem_of(const Plan& plan, uint32_t step);
-// The step with where it comes from: "/mounts/3: mount tmpfs on ...".
+// The step with its origin: "/mounts/3: mount tmpfs on ...".
 std::string told_step(const Plan& plan, uint32_t step);
 std::string_view op_name(Op op);
-// Whether it asks for a mount that an earlier step has placed, whose descriptor stays open for it.
+// Whether the step needs a mount that an earlier step placed, whose descriptor stays open for it.
 bool asks_for_mount(const Step& step);
 
 // "network" from a CLONE_NEW* bit (several: joined by commas).
 std::string namespace_names(uint64_t flags);
 
-// Name of a system call of the kind that steps make, for error messages ("openat2"); "syscall 999" when unknown.
+// The name of a system call that steps make, for error messages ("openat2"); "syscall 999" if unknown.
 std::string call_name(uint32_t number);
 
 }  // namespace minirun

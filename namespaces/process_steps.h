@@ -18,8 +18,8 @@ class ProcessSteps : public TerminalSteps<Kernel> {
   using Base = TerminalSteps<Kernel>;
   using Base::Base;
 
-  // The signal is lost with every change of credentials (prctl(2)), so the step comes again after one. The parent may
-  // have died before the call: then the other end of the socket is closed.
+  // Every change of credentials clears the signal (prctl(2)), so the step comes again after one. If the parent died
+  // before the call, the other end of the socket is closed.
   long die_with_parent() {
     long rc = this->prctl(kPrSetPdeathsig, kSigkill);
     if (rc < 0 || this->control_ < 0) return rc;  // without a socket it is follow_parent() that looks
@@ -30,7 +30,7 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     return rc == 0 ? -ESRCH : 0;
   }
 
-  // The parent does what belongs to the gate, then lets go.
+  // Waits while the parent does what belongs to the gate.
   long gate(const steps::WaitAtGate& step) {
     long rc = this->send(Message::ready, static_cast<int32_t>(step.gate), -1);
     return rc < 0 ? rc : receive_release();
@@ -43,7 +43,7 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     return rc < 0 ? rc : 0;
   }
 
-  // A session keyring of the container's own: the caller's holds the host's keys (session-keyring(7)). A kernel
+  // The container gets its own session keyring: the caller's holds the host's keys (session-keyring(7)). A kernel
   // without keys has nothing to hide.
   long keyring(const steps::Keyring& step) {
     constexpr uint64_t kJoinSessionKeyring = 1;
@@ -62,10 +62,9 @@ class ProcessSteps : public TerminalSteps<Kernel> {
   long new_namespaces(const steps::NewNamespaces& step) { return this->call(__NR_unshare, step.types.value); }
 
   // A procfs of our own: what the image or another process mounts over /proc cannot redirect the writes
-  // (CVE-2025-52881).
-  // The right to one is that of the pid namespace's owner. Without it, as in a user namespace of its own or with
-  // minirun in another than the kernel's first, it is the procfs that is there.
-  // One at a time: a tracer can reach all that this process holds while it waits.
+  // (CVE-2025-52881). Only the owner of the pid namespace may mount one. Without that right, as in a user namespace of
+  // its own or when minirun is in another than the kernel's first, this opens the existing procfs. One at a time: a
+  // tracer can reach all that this process holds while it waits.
   long open_proc(const steps::OpenProc& step) {
     close_proc();
     if (step.which == Procfs::hosts)
@@ -115,8 +114,8 @@ class ProcessSteps : public TerminalSteps<Kernel> {
   long hostname(const steps::Hostname& step) { return set_name(__NR_sethostname, this->text(step.name)); }
   long domainname(const steps::Domainname& step) { return set_name(__NR_setdomainname, this->text(step.name)); }
 
-  // So that a user other than root can open /dev/stdout. What cannot be given away (a pipe of another user namespace)
-  // stays as it is.
+  // Lets a user other than root open /dev/stdout. A file that cannot be given away (a pipe of another user namespace)
+  // stays unchanged.
   long own_stdio(const steps::OwnStdio& step) {
     for (long fd = 0; fd < 3; fd++) {
       FileFacts facts{};
@@ -134,7 +133,7 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     return this->call(__NR_prlimit64, 0, step.resource, address(&limit), 0);
   }
 
-  // As far as this process may: what is refused is for the step that sets the limit to say.
+  // Raises it as far as this process may: the step that sets the limit reports a refusal.
   long raise_limit(const steps::RaiseLimit& step) {
     const uint64_t soft = step.soft.value(), hard = step.hard.value();
     ResourceLimit limit{0, 0};
@@ -233,8 +232,8 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     return this->call(__NR_seccomp, kSetModeFilter, flags, address(&program));
   }
 
-  // No system call until the parent has it: each might be for the listener's agent, or be refused, and an exec would
-  // close it. Bounded (by seconds up to a minute), as the parent may die.
+  // Makes no system call until the parent has it: the filter might send any to the listener's agent or refuse it, and
+  // an exec would close it. Bounded (seconds up to a minute), since the parent may die.
   long offer_listener(long listener, bool closes) {
     uint32_t* word = &this->plan_->listener;
     __atomic_store_n(word, kListenerOffered + static_cast<uint32_t>(listener), __ATOMIC_RELEASE);
@@ -279,7 +278,7 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     proc_ = -1;
   }
 
-  // The terminal, if any, is stdio by then.
+  // By then the terminal, if any, is stdio.
   void forget_descriptors() {
     if (this->terminal_ >= 0) this->terminal_ = 0;
     proc_ = -1;
@@ -307,7 +306,7 @@ class ProcessSteps : public TerminalSteps<Kernel> {
   long set_name(long number, const char* name) { return this->call(number, address(name), text_length(name)); }
 
   long write_proc_file(const steps::WriteProc& step) {
-    // Nothing that is mounted over a part of it is written to.
+    // Writes to nothing that is mounted over a part of it.
     long fd = this->openat2(proc_, this->text(step.file), abi::kOpenWriteOnly,
                             abi::kResolveBeneath | abi::kResolveNoMagiclinks | abi::kResolveNoXdev);
     if (fd < 0) return fd;
@@ -319,7 +318,7 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     return rc == static_cast<long>(length) ? 0 : -EIO;
   }
 
-  // Whatever lies at /proc, only a procfs is written to.
+  // Writes only to a procfs, whatever lies at /proc.
   long take_proc(long fd) {
     if (fd < 0) return fd;
     long rc = this->filesystem_of(fd);
@@ -331,8 +330,8 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     return rc < 0 ? rc : this->failed(__NR_fstatfs, -ENOTDIR);
   }
 
-  // Not through a descriptor in /proc, even one that is the container's own: which number leads where depends on what
-  // the caller had open.
+  // Refuses a path through a descriptor in /proc, even the container's own: the numbers depend on what the caller had
+  // open.
   long enter_directory(const char* path) {
     long fd = this->openat2(abi::kAtCwd, path, abi::kOpenPath | abi::kOpenDirectory, abi::kResolveNoMagiclinks);
     if (fd < 0) return fd;
@@ -341,8 +340,8 @@ class ProcessSteps : public TerminalSteps<Kernel> {
     return rc;
   }
 
-  // Pipes and sockets; a terminal or a file only if the caller has opened it for writing. The owner of a file can
-  // change its mode and open it again for writing: of `< /etc/passwd` or a disk that must not come.
+  // Pipes and sockets may; a terminal or a file only if the caller opened it for writing. The owner of a file can
+  // change its mode and reopen it for writing, which must not happen to `< /etc/passwd` or a disk.
   bool may_be_given_away(long fd, const FileFacts& facts) {
     uint16_t type = facts.mode & kTypeMask;
     if (type == kFifoType || type == kSocketType) return true;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The seccomp filter of the resident init. A workload with CAP_SYS_PTRACE can make its PID 1 do any system call: what
-// the filter of the workload denies must not be had that way. Shared with the freestanding init program.
+// The seccomp filter of the resident init. A workload with CAP_SYS_PTRACE can make its PID 1 perform any system call,
+// and must not get past its own filter that way. Shared with the freestanding init program.
 #pragma once
 
 #include <asm/unistd.h>
@@ -8,8 +8,8 @@
 
 namespace minirun {
 
-// All that Executor makes between the loading of this filter and its end. No argument needs narrowing: once the
-// workload runs, the control socket is its only descriptor.
+// All calls that Executor makes between loading this filter and its end. No argument needs narrowing: once the workload
+// runs, the control socket is its only descriptor.
 constexpr uint32_t kResidentCalls[] = {
     __NR_futex,            // the wait for the workload's exec
     __NR_rt_sigprocmask,   // a created container's wait for start

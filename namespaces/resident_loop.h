@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the resident init does for as long as its workload lives.
+// What the resident init does while its workload lives.
 #pragma once
 
 #include "namespaces/process_steps.h"
@@ -21,8 +21,8 @@ bool reap(Kernel& kernel, long workload, int32_t* workload_status) {
   }
 }
 
-// Waits with every signal blocked: each is taken from the queue once and handed on once, with its value if it has
-// one (sigqueue(3)). Returns the workload's wait status.
+// Waits with every signal blocked, takes each from the queue once and forwards it once, with its value if it has one
+// (sigqueue(3)). Returns the workload's wait status.
 template <class Kernel>
 int reap_and_forward(Kernel& kernel, long workload) {
   constexpr int kQueued = -1;

@@ -13,9 +13,9 @@ class RootSteps : public PathSteps<Kernel> {
   using Base = PathSteps<Kernel>;
   using Base::Base;
 
-  // Puts the tree at a path of this mount namespace ("/": on top of the root) and stands in it: from here on it is the
-  // container's root, though the host's is still there. propagation: what the host's mounts become first, with MS_REC
-  // where they are copies: a shared mount would carry what happens here to the host.
+  // Puts the tree at a path of this mount namespace ("/": on top of the root) and enters it: from here on it is the
+  // container's root, though the host's still exists. propagation: applied to the host's mounts first, with MS_REC if
+  // they are copies, since a shared mount would propagate to the host.
   long place_root(const steps::PlaceRoot& step) {
     return place_root_at(this->slot(step.tree), this->text(step.path), step.propagation);
   }
@@ -33,7 +33,7 @@ class RootSteps : public PathSteps<Kernel> {
     return rc < 0 ? rc : this->own(tree);
   }
 
-  // Lets go of the host's tree.
+  // Drops the host's tree.
   long pivot() {
     long rc = this->call(__NR_fchdir, descriptor(this->root_));
     if (rc < 0) return rc;
@@ -47,15 +47,15 @@ class RootSteps : public PathSteps<Kernel> {
     return open_root();
   }
 
-  // A root that stands elsewhere comes to "/", where everybody who joins the mount namespace later comes to (setns(2)).
+  // Moves a root from elsewhere to "/", where processes that join the mount namespace later arrive (setns(2)).
   long cover_root() {
     long rc = this->call(__NR_move_mount, descriptor(this->root_), address(""), descriptor(abi::kAtCwd), address("/"),
                          abi::kMoveMountFromEmptyPath);
     return rc < 0 ? rc : 0;
   }
 
-  // Puts an empty directory on a procfs or sysfs of the host's tree, which stays beneath. path: a mount point there; it
-  // is looked up from the root that this process still has.
+  // Covers a procfs or sysfs of the host's tree, which stays beneath, with an empty directory. path: a mount point
+  // there, resolved from the root that this process still has.
   long hide(const steps::Hide& step) {
     long target =
         this->openat2(abi::kAtCwd, this->text(step.path), abi::kOpenPath | abi::kOpenDirectory | abi::kOpenNofollow,
@@ -72,14 +72,14 @@ class RootSteps : public PathSteps<Kernel> {
     return rc;
   }
 
-  // Without a mount namespace for the container: nothing is mounted, and the host's mounts stay as they are.
+  // For a container without a mount namespace: mounts nothing, and leaves the host's mounts alone.
   long take_root(const steps::TakeRoot& step) {
     this->root_ = this->slot(step.directory);
     return this->own(this->root_);
   }
 
-  // For a root that cannot be pivoted away (an initramfs, or that of a joined mount namespace, where others live): the
-  // old tree stays beneath, unreachable by path.
+  // For a root that cannot be pivoted away (an initramfs, or that of a joined mount namespace, which other processes
+  // use): the old tree stays beneath, unreachable by path.
   long change_root() {
     long rc = this->call(__NR_fchdir, descriptor(this->root_));
     if (rc >= 0) rc = this->call(__NR_chroot, address("."));
@@ -95,7 +95,7 @@ class RootSteps : public PathSteps<Kernel> {
     return rc < 0 ? rc : change(this->root_, kSlaves);
   }
 
-  // The root of this process as the container's, and its directory.
+  // Takes this process's root as the container's, and opens its directory.
   long open_root() {
     this->root_ = this->call(__NR_openat, descriptor(abi::kAtCwd), address("/"),
                              abi::kOpenPath | abi::kOpenDirectory | abi::kCloexec);
@@ -105,7 +105,7 @@ class RootSteps : public PathSteps<Kernel> {
  protected:
   static constexpr MountChange kSlaves{.propagation = abi::kMsSlave | abi::kMsRecursive};
 
-  // First what goes down, then what is the mount's own and may differ.
+  // First the recursive changes, then the mount's own, which may differ.
   long change(long fd, const MountChange& wish) {
     uint32_t type = wish.propagation.value & ~static_cast<uint32_t>(abi::kMsRecursive);
     bool below = type != wish.propagation.value;
@@ -119,7 +119,7 @@ class RootSteps : public PathSteps<Kernel> {
     return rc < 0 ? rc : 0;
   }
 
-  // A directory that stays empty and cannot be written to.
+  // Covers it with a directory that stays empty and read-only.
   long cover_with_nothing(long target) {
     long rc = empty_directory_ < 0 ? make_empty_directory() : 0;
     return rc < 0 ? rc : cover(empty_directory_, &empty_directory_placed_, target);

@@ -26,10 +26,10 @@ struct Child {
   UniqueFd pidfd;
   UniqueFd control;  // SOCK_SEQPACKET, Envelope in namespaces/plan.h; hanging up lets a failed child end
   PlanMemory memory;
-  // With a plan that has a birth (Birth in namespaces/plan.h): pid and pidfd are still the outer process's. It ends
+  // With a plan that has a birth (Birth in namespaces/plan.h): pid and pidfd still belong to the outer process. It ends
   // when its work is done: see arrive().
   bool stands_in = false;
-  // It is a container's: once it is there it waits for commit(), see take_place().
+  // A container's process: once born it waits for commit(), see take_place().
   bool waits_for_commit = false;
   // minirun's children from before: none of them is what the outer process has cloned.
   std::vector<pid_t> siblings{};
@@ -38,22 +38,22 @@ struct Child {
   UniqueFd outer_pidfd{};
 };
 
-// What waits for commit takes the outer process's place. False: it is not there yet.
+// The process that waits for commit takes the outer process's place. False: it is not born yet.
 Result<bool> take_place(Child* child);
-// Lets it go.
+// Releases it.
 void commit(Child* child);
-// Waits for the end of the outer process, for so long (poll(2)). True: it has ended, and was reaped.
+// Waits up to this long (poll(2)) for the end of the outer process. True: it has ended and was reaped.
 bool await_outer(Child* child, int milliseconds);
 
-// The outer process has ended: what it has cloned takes its place, and what was left of it is reaped. False: it has
-// cloned nothing, and stays where it is.
+// The outer process has ended: its clone takes its place, and it is reaped. False: it cloned nothing, and is not
+// reaped.
 Result<bool> arrive(Child* child);
-// Of what it has cloned, also before it ends; empty while that is nothing.
+// A pidfd of its clone, also before it ends; empty while it has cloned nothing.
 Result<UniqueFd> pidfd_of_born(const Child& child);
 
 // Starts the init program with the plan. With a new user namespace its id maps are written here (namespaces/id_map.h).
 // The child dies with this process (PR_SET_PDEATHSIG) until the plan says otherwise. The caller blocks all signals.
-// Errors are those of clone3(2) and of what comes before it; messages and the report say what happens in the child.
+// Errors are those up to clone3(2); messages and the report describe what happens in the child.
 Result<Child> spawn(SpawnRequest request);
 
 }  // namespace minirun

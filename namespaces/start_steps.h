@@ -18,8 +18,8 @@ class StartSteps : public ProcessSteps<Kernel> {
   using Base = ProcessSteps<Kernel>;
   using Base::Base;
 
-  // The kernel drops what the first process of a pid namespace has no handler for (pid_namespaces(7)). The handlers are
-  // gone with the exec (signal(7)), and what is blocked is not for them: the resident init blocks everything.
+  // The kernel drops signals for which the first process of a pid namespace has no handler (pid_namespaces(7)). The
+  // exec removes the handlers (signal(7)), and blocked signals do not reach them: the resident init blocks everything.
   long heed_signals() {
     constexpr uint64_t kRestorer = 0x04000000;  // x86-64 calls no handler without one; nothing returns to it
     struct {                                    // the kernel's struct sigaction
@@ -33,9 +33,9 @@ class StartSteps : public ProcessSteps<Kernel> {
     return 0;
   }
 
-  // Between create and start. The listening socket is in the state directory; a start that dies before it lets go
-  // leaves the container as it was. The memory of the plan goes to start, so that it can read the report.
-  // unblocks: under a filter nothing is blocked any more.
+  // Waits between create and start. The listening socket is in the state directory; a start that dies before it
+  // releases the container leaves it unchanged. start gets the plan's memory, so that it can read the report. unblocks:
+  // under a filter nothing is blocked any more.
   long await_start(const steps::AwaitStart& step) {
     constexpr uint64_t kBlock = 0, kUnblock = 1;
     const long listener = this->slot(step.socket);
@@ -56,7 +56,7 @@ class StartSteps : public ProcessSteps<Kernel> {
   }
 
  protected:
-  // Once: behind a seccomp filter a second time may be refused, or be the end.
+  // Only once: a seccomp filter may refuse a second call, or kill for it.
   void unblock_signals() {
     if (signals_unblocked_) return;
     signals_unblocked_ = true;
@@ -73,7 +73,7 @@ class StartSteps : public ProcessSteps<Kernel> {
     return this->call(__NR_rt_sigprocmask, how, address(&heeded), 0, sizeof heeded);
   }
 
-  // Of what is not the container's fault it waits for the end: minirun has reported the container as created.
+  // Retries errors that are not the container's fault: minirun has reported it as created.
   long accept(long listener) {
     constexpr uint64_t kCloexec = 02000000;
     struct {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the fields of a step mean here: texts, descriptors and what else they find in the plan; and the report's words.
-// Child side of clone: see executor.h for the rules.
+// Turns the fields of a step into texts, descriptors and the like, and writes the report's text. Child side of clone:
+// see executor.h for the rules.
 #pragma once
 
 #include "namespaces/calls.h"
@@ -22,14 +22,14 @@ class StepFields : public Calls<Kernel> {
   int32_t* slots() const { return reinterpret_cast<int32_t*>(base() + plan_->slots); }
   long slot(Slot slot) const { return slot.index == kNoSlot ? -1 : slots()[slot.index]; }
 
-  // The filesystem's own words for what was wrong ("e tmpfs: Bad value for 'size'"), if it has any.
+  // Reports the filesystem's own message ("e tmpfs: Bad value for 'size'"), if any.
   void explain(long context) {
     char* detail = plan_->report.detail;
     long n = this->kernel_.call(__NR_read, descriptor(context), address(detail), kDetailBytes - 1);
     detail[n > 0 ? n : 0] = '\0';
   }
 
-  // The report's words for what an error number does not say.
+  // Reports what an errno does not say.
   template <unsigned kBytes>
   void say(const char (&words)[kBytes]) {
     static_assert(kBytes <= kDetailBytes);

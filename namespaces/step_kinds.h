@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kinds of a step's fields: a kind says how the child finds the value, and how a person reads it (plan_text.cc).
+// The kinds of a step's fields: a kind says how the child finds the value, and how plan_text.cc prints it.
 //
-// A kind is made of 32-bit words, so that a step has no holes between its fields. Their bytes would be whatever was in
-// minirun's memory, and the plan's memory is in a container's reach. Shared with the freestanding init program:
-// integers and nothing else.
+// A kind consists of 32-bit words, so a step has no padding: that would carry bytes of minirun's memory, and a
+// container can reach the plan's memory. Shared with the freestanding init program: integers and nothing else.
 #pragma once
 
 #include <stdint.h>
@@ -39,7 +38,7 @@ struct Bytes {  // what a system call reads
   uint32_t at = kNoText, size = 0;
 };
 
-// A number that a person does not read as a decimal one. The kernel's types for some of them are wider.
+// A number that is not printed in decimal. Some of the kernel's types are wider.
 template <class Kind>
 struct Word {
   constexpr Word(uint64_t number = 0)  // NOLINT(google-explicit-constructor)
@@ -68,14 +67,14 @@ enum StepFlag : uint32_t {
   kNoFlags = 0,
   kTolerateMissing = 1,  // ENOENT and ENOTDIR: a path that the image or this kernel does not have
   kOnlyIfTarget = 2,     // symlink: only if what it points to exists (runtime-linux.md, dev symbolic links)
-  kReplace = 4,          // symlink: in place of what is there
+  kReplace = 4,          // symlink: replaces what exists
   kRealDirectory = 8,    // no symbolic link on the way to the target (CVE-2019-19921: /proc, /sys)
   kTolerateDenied = 16,  // EACCES and EPERM, to be tried again as the container's user
   kModeOfTarget = 32,    // a tmpfs takes on the mode of the directory that it is put on
   kTargetItself = 64,    // a target that is a symbolic link is covered itself
-  kNotProcfs = 128,      // what is mounted on: a link of the image must not lead it into /proc (CVE-2019-16884)
-  kMakeMissing = 256,    // made, with what is missing above it
-  kOwnMount = 512,       // it is the container's alone; what a link leads into it may be made there
+  kNotProcfs = 128,      // a mount point: a link of the image must not lead it into /proc (CVE-2019-16884)
+  kMakeMissing = 256,    // made if missing, with its parents
+  kOwnMount = 512,       // only the container has it; missing parts behind a link into it may be made
   kKeep = 1024,          // a later step asks for this mount (PlacedBy::keeping)
   kLast = 2048,          // no later step asks for its slot, which is closed
   kWithBelow = 4096,     // with the mounts below the source
@@ -84,7 +83,7 @@ constexpr StepFlag operator|(StepFlag a, StepFlag b) {
   return static_cast<StepFlag>(uint32_t{a} | uint32_t{b});
 }
 
-// What becomes of a mount. set, clear: of the mount itself; the others: of it and of all below it.
+// A change to a mount. set, clear: for the mount itself; the others: for it and all below it.
 struct MountChange {
   Attributes set{}, clear{}, set_below{}, clear_below{};
   Propagation propagation{};
@@ -104,7 +103,7 @@ struct NewMount {
 
 // A mount that an earlier step has placed.
 enum class PlacedBy : uint32_t {
-  none,     // what is at the path by then
+  none,     // whatever is at the path then
   slot,     // the `attach` of this slot
   keeping,  // the step that was the n-th to have kKeep
 };
@@ -121,26 +120,26 @@ enum class Procfs : uint32_t {
   processes,   // a new one with the processes alone: proc(5), "subset=pid", Linux 5.8
 };
 
-// What joins namespaces is born outside of them, and executes the init program there: its memory then belongs to the
-// outer user namespace, and no tracer of an inner one gets at it (__ptrace_may_access() in the kernel). That outer
-// process joins what is joined and clones the container's process as minirun's child (CLONE_PARENT). Who can be in the
-// pid namespace decides when:
+// A process that joins namespaces is born outside them and executes the init program there: its memory then belongs to
+// the outer user namespace, and no tracer of an inner one can reach it (__ptrace_may_access() in the kernel). This
+// outer process joins the namespaces and clones the container's process as minirun's child (CLONE_PARENT). When it does
+// so depends on who else can be in the pid namespace:
 enum class BirthWay : uint32_t {
   early,  // right after the joins; the child does everything else
   last,   // as the very last act: the child holds nothing of minirun's and executes the program. The outer process ends
           // when it has (CLONE_VFORK, without CLONE_VM)
-  held,   // the same of a container's process: it waits until its number is in the state (Birth::word)
-  alone,  // the same of one that waits for start then: the outer process ends at once (no CLONE_VFORK)
+  held,   // the same for a container's process: it waits until the state records its pid (Birth::word)
+  alone,  // the same for one that then waits for start: the outer process ends at once (no CLONE_VFORK)
 };
 
 // What close_descriptors leaves open.
 enum class LeftOpen : uint32_t {
-  nothing,  // minirun's socket goes too
-  wait,     // what the wait for start takes
-  init,     // what the init has of its own, whose table it is not
+  nothing,  // not even minirun's socket
+  wait,     // what the wait for start needs
+  init,     // the init's own, whose table this is not
 };
 
-// What an init waits for before it lets its workload execute.
+// What an init waits for before its workload may execute its program.
 enum class InitWait : uint32_t { nothing, start, hooks };
 
 }  // namespace minirun

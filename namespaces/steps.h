@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The steps of a plan, each declared once: the function of the executor that performs it, its type, its fields, and how
-// a person reads it. Its number, the executor's dispatch, and what `minirun plan` and an error say of it follow.
+// The steps of a plan, each declared once: the executor's function, the type, the fields, and the printed words. The
+// number, the executor's dispatch, and what `minirun plan` and an error print follow from it.
 //
 //   MINIRUN_STEP(hide, Hide, "hide the host's ", step.path) { Path path; };
 //
@@ -23,7 +23,7 @@ struct Numbered;
 
 constexpr int kBeforeSteps = __COUNTER__;
 
-// Words and fields in the order of reading. What stands in parentheses is joined by commas, and left out when empty.
+// Words and fields in the printed order. Items in parentheses are joined by commas, and left out when empty.
 #define MINIRUN_STEP(name, Type, ...)                                              \
   struct Type;                                                                     \
   constexpr Op number_of(const Type*) {                                            \
@@ -47,8 +47,7 @@ constexpr int kBeforeSteps = __COUNTER__;
   };                                                                               \
   struct Type
 
-// A step that fits stands on one line.
-// clang-format off
+// A step that fits is on one line. clang-format off
 MINIRUN_STEP(die_with_parent, DieWithParent, "be killed when the parent dies") {};
 MINIRUN_STEP(join_namespace, JoinNamespace, "join ", step.types, " namespace ", step.file) {
   Slot file;
@@ -136,7 +135,7 @@ MINIRUN_STEP(device, Device, "device ", step.name, " ", step.number, " mode ", s
 MINIRUN_STEP(symlink, Symlink, "symlink ", step.name, " -> ", step.target) {
   Text target;
   Path name;
-  Text wanted{};  // what has to be there with kOnlyIfTarget, where it is not the target
+  Text wanted{};  // what must exist with kOnlyIfTarget, if it is not the target
   StepFlag flags{};
 };
 MINIRUN_STEP(mask, Mask, "mask ", step.path) { Path path; Slot null_device; StepFlag flags{}; };

@@ -12,7 +12,7 @@ class TerminalSteps : public MountSteps<Kernel> {
   using Base = MountSteps<Kernel>;
   using Base::Base;
 
-  // A pty of the container's own devpts. TIOCGPTPEER opens the other side without a path (CVE-2025-52565).
+  // Opens a pty of the container's own devpts. TIOCGPTPEER opens the other side without a path (CVE-2025-52565).
   long terminal(const steps::Terminal& step) {
     constexpr uint64_t kUnlock = 0x40045431, kPeer = 0x5441, kSetWindow = 0x5414;
     long master = open_master(this->text(step.devpts));
@@ -66,9 +66,9 @@ class TerminalSteps : public MountSteps<Kernel> {
   long terminal_ = -1;
 
  private:
-  // What is at /dev/pts is the container's choice, and a FUSE answers every ioctl: with a file of its own as the
-  // terminal, and with any number as its peer's descriptor. So it has to be the kernel's own, before it is asked
-  // anything; and beneath its root no other mount is entered.
+  // The container chooses what is at /dev/pts, and a FUSE filesystem answers every ioctl: with its own file as the
+  // terminal, and any number as its peer's descriptor. So this first checks that it is the kernel's own devpts, and
+  // enters no other mount below its root.
   long open_master(const char* devpts) {
     long directory = this->resolve(devpts, abi::kOpenDirectory);
     if (directory < 0) return directory;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Programs that others wrote, run as children of this process: ps(1), newuidmap(1), criu(8), minirun-systemd.
+// Runs third-party programs as children of this process: ps(1), newuidmap(1), criu(8), minirun-systemd.
 //
-// A child gets what ProgramStart names and nothing else of the caller's: no other descriptor, an empty signal mask,
-// default dispositions. It is forked, not vforked: what it does before its exec may hang on a filesystem, and the
-// caller goes on hearing signals meanwhile. Between fork and exec it makes system calls only.
+// A child gets only what ProgramStart names: no other descriptor, an empty signal mask, default dispositions. It is
+// forked, not vforked: its work before the exec may hang on a filesystem, and the caller must react to signals
+// meanwhile. Between fork and exec it makes system calls only.
 #pragma once
 
 #include <sys/types.h>
@@ -48,16 +48,16 @@ class ChildProgram {
   int pidfd() const { return pidfd_.get(); }  // borrowed; valid as long as the object
 
   // Waits until the child has executed its program or has ended. Errors, with the errno of the child: "execute NAME",
-  // "give NAME its descriptors", or what prepare() returned. Once.
+  // "give NAME its descriptors", or what prepare() returned. Call it once.
   Result<void> executed();
 
   // Waits for its end, reaps it and returns its wait status (waitpid(2)). ETIMEDOUT: it has not ended by the deadline,
-  // and goes on. Once it has returned a status, never again.
+  // and continues. Do not call it again after it has returned a status.
   Result<int> wait(std::chrono::steady_clock::time_point deadline);
 
-  // The first KiB of what it has written to stderr since the last call, without blanks and line ends at the end. Of
-  // what nobody has read the kernel keeps as much as fits into a pipe (pipe(7)); more is an error for the program
-  // (EAGAIN), which so never waits for this process.
+  // The first KiB that it has written to stderr since the last call, without trailing blanks and line ends. The kernel
+  // keeps as much unread output as fits into a pipe (pipe(7)). Beyond that the program gets an error (EAGAIN), so it
+  // never waits for this process.
   std::string errors();
 
  private:
@@ -82,8 +82,8 @@ struct ProgramOutcome {
 // EFBIG when it prints more than most_output bytes; then it is killed.
 Result<ProgramOutcome> run_program(const ProgramStart& start, std::chrono::milliseconds time, size_t most_output = 0);
 
-// The path of an executable of this name in the colon-separated directories; empty when there is none. Relative
-// directories are passed over: they would make root run what another user put there.
+// The path of an executable of this name in the colon-separated directories, or "". Skips relative directories: root
+// would run what another user put there.
 std::string find_program(const std::string& name, std::string_view directories);
 
 // environ(7) as ProgramStart takes it.

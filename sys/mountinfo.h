@@ -19,10 +19,10 @@ struct MountLine {
   std::string mount_point;  // both as paths: without the escapes
   std::string type;         // of the filesystem
 
-  // A mount namespace that is kept by a mount, as unshare(1) and snapd do it.
+  // Whether this mount keeps a mount namespace, as those of unshare(1) and snapd do.
   bool is_mount_namespace() const { return type == "nsfs" && root.starts_with("mnt:["); }
 };
-// What is no such line is left out.
+// Leaves out other lines.
 std::vector<MountLine> parse_mountinfo(std::string_view text);
 
 // A mount of this process's mount namespace, and where it is below a path: "" at the path itself.
@@ -30,7 +30,7 @@ struct MountBelow {
   MountLine line;
   std::string below;
 };
-// At the path, whose symbolic links are followed, and below it.
+// The mounts at the path, whose symbolic links are followed, and below it.
 Result<std::vector<MountBelow>> mounts_below(const std::string& path);
 
 // Enough for the hundred thousand mounts that a mount namespace has at most (fs.mount-max, Linux 4.9).

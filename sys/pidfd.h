@@ -14,13 +14,13 @@
 
 namespace minirun {
 
-// Of a process whose number cannot be another's yet: a child of the caller's, or one just reported. ESRCH:
-// no such process.
+// Opens a process whose number cannot have been reused: a child of the caller's, or one just reported. ESRCH: no such
+// process.
 Result<UniqueFd> open_pidfd(pid_t pid);
 
-// pidfd_send_signal(2), Linux 5.1: true when the process was there to get the signal, also one that has ended and waits
-// to be reaped; false when it is gone (ESRCH). signal: 0 only asks. info: what sigqueue(3) would send; null: as of
-// kill(2). Errors: EPERM; EAGAIN where the queue of the receiver is full.
+// pidfd_send_signal(2), Linux 5.1: true if the process exists, also if it has ended and waits to be reaped; false if it
+// is gone (ESRCH). signal: 0 only checks. info: what sigqueue(3) would send; null: as kill(2). Errors: EPERM; EAGAIN if
+// the receiver's queue is full.
 Result<bool> send_signal(int pidfd, int signal, siginfo_t* info = nullptr);
 
 // Whether the process has ended by the deadline; it may still wait to be reaped.
@@ -29,7 +29,7 @@ Result<bool> await_end(int pidfd, std::chrono::steady_clock::time_point deadline
 // Whether it has ended by now.
 Result<bool> has_ended(int pidfd);
 
-// The numbers of all processes that are seen from here (proc(5)), rising.
+// The pids of all visible processes (proc(5)), sorted.
 Result<std::vector<pid_t>> all_pids();
 
 // The children of this process, which has one thread; ended ones that wait to be reaped too. Errors: the list is unknown,

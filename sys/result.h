@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Error and Result<T>: how every fallible function outside the container's side of clone reports.
 //
-// An error is born at the failing call with errno, the call and its object ("open /run/x"), is wrapped at most once
-// per layer with the user's noun (a container id, a JSON pointer), and is printed once, in main.
-// Messages: lower case, no full stop, no "failed to".
+// The failing call makes an error from errno, the call and its object ("open /run/x"). Each layer wraps it at most once
+// with the user's noun (a container id, a JSON pointer), and main prints it once. Messages: lower case, no full stop,
+// no "failed to".
 #pragma once
 
 #include <fmt/core.h>
@@ -22,15 +22,15 @@ namespace minirun {
 // case-sensitively. Never translated: minirun sets no locale.
 std::string errno_text(int code);
 
-// What an error is about, for a program that cannot read its text. The names (kind_name()) are fixed.
+// What an error is about, for programs. The names (kind_name()) are fixed.
 enum class ErrorKind : uint8_t {
   host,     // a system call failed, or this machine cannot do it
-  config,   // config.json, or another file that says what is wanted
+  config,   // config.json, or another file with the caller's settings
   setup,    // a step of making the container, a hook among them
   exec,     // the workload's program cannot be executed
-  state,    // no such container, or not in a state that the command is for
+  state,    // no such container, or its state does not allow the command
   busy,     // another minirun command is working on the container
-  aborted,  // a signal asked to give the command up
+  aborted,  // a signal made minirun abandon the command
   usage,    // the command line
 };
 
@@ -42,30 +42,30 @@ struct Problem {
   std::string message;  // what is allowed, and what was found
 };
 
-// What is known of an error beside its text. A field is empty, or 0, where it is not known.
+// Details of an error beside its text. Unknown fields are empty or 0.
 struct ErrorDetail {
   uint32_t step = 0;               // of a launch, counted from 1: the list that `minirun plan` prints
   uint32_t steps = 0;              // how many the launch has
   std::string pointer;             // of the property of config.json that asked for it
   std::string call;                // the system call that failed
-  std::string path;                // what it was about: of the host, or the container's own
-  std::vector<std::string> hints;  // causes that the kernel's word does not name, and what to change
-  std::vector<Problem> problems;   // all that is wrong in the file, in its order
+  std::string path;                // the path that the call was about, on the host or in the container
+  std::vector<std::string> hints;  // causes that the kernel's error does not name, and what to change
+  std::vector<Problem> problems;   // everything wrong in the file, in its order
 };
 
 struct Error {
   int code = 0;         // errno value, or 0 where no system call failed
   std::string message;  // what was tried, on what
   ErrorKind kind = ErrorKind::host;
-  int exit_status = 1;  // of a command that ends with it
+  int exit_status = 1;  // of a command that ends with this error
   std::shared_ptr<const ErrorDetail> detail{};
 
-  // "message: errno text [step 9 of 62] (hint)", or less, as far as that is known. An error of state is a fact about
-  // the container, and is told without the kernel's word.
+  // "message: errno text [step 9 of 62] (hint)", as far as known. An error of kind state is a fact about the container,
+  // and has no errno text.
   std::string text() const;
   // Never null.
   const ErrorDetail& details() const;
-  // To fill in. Copies of the error keep what they have.
+  // For filling in. Earlier copies of the error do not change.
   ErrorDetail& change_details();
 };
 
@@ -78,7 +78,7 @@ class [[nodiscard]] Result {
   bool ok() const { return data_.index() == 0; }
   explicit operator bool() const { return ok(); }
 
-  // Only when ok(); anything else ends the process: a caller that forgot to check must not go on.
+  // Only when ok(); otherwise it ends the process: a caller that forgot to check must not continue.
   T& value() & { return *checked(std::get_if<0>(&data_)); }
   const T& value() const& { return *checked(std::get_if<0>(&data_)); }
   T&& value() && { return std::move(value()); }
@@ -122,7 +122,7 @@ Error fail(ErrorKind kind, fmt::format_string<Args...> format, Args&&... args) {
   return Error{0, fmt::vformat(format, fmt::make_format_args(args...)), kind};
 }
 
-// The same with an errno value that says more.
+// The same with an errno value as a detail.
 template <class... Args>
 Error fail(ErrorKind kind, int code, fmt::format_string<Args...> format, Args&&... args) {
   return Error{code, fmt::vformat(format, fmt::make_format_args(args...)), kind};
@@ -134,12 +134,12 @@ inline Error wrap(Error error, const std::string& noun) {
   return error;
 }
 
-// Adds a cause or a remedy behind the text, in brackets; nothing when it is empty.
+// Appends a cause or a remedy in brackets, unless it is empty.
 Error with_hint(Error error, std::string hint);
 
 }  // namespace minirun
 
-// auto fd = TRY(open_dir(path)); hands an error to the caller. A statement expression: gcc and clang have it.
+// auto fd = TRY(open_dir(path)); returns an error to the caller. A statement expression, which gcc and clang support.
 #define TRY(expression)                                                  \
   __extension__({                                                        \
     auto try_result_ = (expression);                                     \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Transient errors: the host ran short of something or a disk failed. They say nothing of what was asked, so a question
-// that ends with one has no answer: never read it as "not found".
+// Transient errors: the host ran short of something or a disk failed. They do not answer the question that was asked:
+// never read one as "not found".
 #pragma once
 
 #include <cerrno>

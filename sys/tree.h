@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Removal of small directory trees of minirun's own.
+// Removes small directory trees that minirun made.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// minirun's end of protocol.h: starts the helper, and asks it.
+// minirun's end of protocol.h: starts the helper and sends it requests.
 #pragma once
 
 #include <chrono>
@@ -13,19 +13,20 @@
 
 namespace minirun::systemd {
 
-// The helper's own limits are shorter, so that its words are heard rather than its silence.
+// The helper's own limits are shorter, so that its error arrives before these expire.
 struct TimeLimits {
   std::chrono::milliseconds call{30000};
   std::chrono::milliseconds whole{60000};
 };
 
-// Owns the helper, whose end is also that of its placeholder.
+// Owns the helper; its placeholder ends with it.
 class Client {
  public:
-  // program: a path. environment: all that the helper has ("NAME=VALUE"). ENOENT and the like: it cannot be executed.
+  // program: a path. environment: the helper's whole environment ("NAME=VALUE"). ENOENT and the like: it cannot be
+  // executed.
   static Result<Client> start(const std::string& program, const std::vector<std::string>& environment,
                               const TimeLimits& limits = {});
-  // Errors: systemd's own words, with the errno of a Reply; ETIMEDOUT; the helper has ended, with what it wrote last.
+  // Errors: systemd's own message, with the errno of a Reply; ETIMEDOUT; the helper has ended, with its last output.
   Result<Reply> ask(const Request& request);
 
  private:

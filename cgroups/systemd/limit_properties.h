@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes to control files as systemd's properties, so that the limits stay when systemd writes its own view of them
-// (`systemctl daemon-reload`). systemd.resource-control(5). Pure.
+// Turns writes to control files into systemd's properties, so that the limits survive when systemd writes its own view
+// of them (`systemctl daemon-reload`). systemd.resource-control(5). Pure.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,10 @@
 
 namespace minirun::systemd {
 
-// What has no property (hugetlb, rdma, cpu.max.burst ...), or none in this version of systemd, is
-// left out: systemd never writes it, so the file keeps it. Of two writes to one file the later one counts.
-// systemd keeps a CPU quota in whole percents: it is rounded up to the next, and the file has the exact one until then.
-enum class Moment : uint8_t { birth, update };  // some properties can be given at the unit's birth only
+// Leaves out limits without a property (hugetlb, rdma, cpu.max.burst ...) in this version of systemd: systemd never
+// writes them, so the files keep them. Of two writes to one file the later one counts. systemd keeps a CPU quota in
+// whole percents: it is rounded up to the next, and the file has the exact one until then.
+enum class Moment : uint8_t { birth, update };  // some properties can be set only at the unit's birth
 Properties limit_properties(const std::vector<Write>& writes, uint32_t version, Moment moment);
 
 // "0-2,8" → "\x07\x01": bit i of the bytes is CPU (or node) i. Empty when the list is not one.

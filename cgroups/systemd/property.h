@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One property of a systemd unit, with its value in the form in which it goes to the helper: the D-Bus signature, and
-// the values of its basic types one after another. Nothing here speaks D-Bus.
+// One property of a systemd unit, with its value in the form that the helper gets: the D-Bus signature, and the values
+// of its basic types one after another. Nothing here speaks D-Bus.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,11 @@
 
 namespace minirun::systemd {
 
-// What systemd takes for "no limit" in a property of type t.
+// "No limit" in a property of type t.
 constexpr uint64_t kInfinity = UINT64_MAX;
 
-// Signatures are made of b, i, u, t, x, y, s, structs of these, and arrays of one of all these: what systemd's units
-// have. data: see ValueWriter.
+// Signatures consist of b, i, u, t, x, y, s, structs of these, and arrays of any of them, which is all that systemd's
+// units use. data: see ValueWriter.
 struct Property {
   std::string name;
   std::string signature;
@@ -42,7 +42,7 @@ class ValueWriter {
   std::string data_;
 };
 
-// The same back; every length is checked. EPROTO: too little data.
+// Reads what ValueWriter wrote, and checks every length. EPROTO: too little data.
 class ValueReader {
  public:
   explicit ValueReader(std::string_view data) : data_(data) {}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What minirun and its helper say to each other: one packet of a SOCK_SEQPACKET pair (the helper's stdin) a message.
+// The protocol between minirun and its helper: each message is one packet of a SOCK_SEQPACKET pair (the helper's
+// stdin).
 //
 //   minirun                                minirun-systemd
 //   look UNIT                    -->       connects to systemd
@@ -9,8 +10,8 @@
 //   release                      -->       the placeholder ends; the container's first process is there by now
 //                                <--       it has ended
 //
-// update and delete say `set` and `stop` alone. A side that loses the other end is done: with minirun killed the helper
-// and its placeholder go too, and systemd stops the empty scope.
+// update and delete send only `set` and `stop`. A side that loses the other end is done: if minirun is killed, the
+// helper and its placeholder end too, and systemd stops the empty scope.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +23,8 @@
 
 namespace minirun::systemd {
 
-// Every packet begins with them, as one number: kProtocolMagic in the upper three bytes. Both programs are of one
-// release: a packet of another format is refused, with both numbers.
+// Every packet begins with both as one number, kProtocolMagic in the upper three bytes. Both programs belong to one
+// release: a packet of another format is refused, and the error has both numbers.
 constexpr uint32_t kProtocolMagic = 0x6d7273;  // "mrs"
 constexpr uint32_t kProtocolFormat = 1;
 constexpr size_t kMostMessageBytes = 64 << 10;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a command is. The file of each has its options, describe(), perform(), and a function NAME_command() that puts
-// them together with what the manual says; command_table.cc has a row for it.
+// A command. Its file has its options, describe(), perform(), and a function NAME_command() that combines them with the
+// manual's text; command_table.cc has a row for it.
 #pragma once
 
 #include <array>
@@ -21,7 +21,7 @@ namespace minirun {
 struct Outcome {
   int status = 0;
   std::string out{};   // for stdout
-  std::string note{};  // for stderr as it is: a line that explains an end which is no failure of minirun
+  std::string note{};  // for stderr: a line that explains an end which is no failure of minirun
 };
 
 struct Example {
@@ -39,16 +39,16 @@ inline constexpr ExitStatus kOrdinaryStatuses[] = {
     {"1", "failed; one line on stderr says why"},
 };
 
-// What help and manual pages say of a command beside its options.
+// The text of help and manual pages for a command, apart from its options.
 struct Manual {
   std::string_view summary{};      // for a list of commands
-  std::string_view arguments{};    // of the synopsis, after the options
-  std::string_view description{};  // paragraphs, parted by an empty line
+  std::string_view arguments{};    // in the synopsis, after the options
+  std::string_view description{};  // paragraphs, separated by an empty line
   std::array<Example, 2> examples{};
   std::span<const ExitStatus> exit_statuses = kOrdinaryStatuses;
 };
 
-// Of commands that stay until the workload ends.
+// For commands that wait until the workload ends.
 inline constexpr ExitStatus kWorkloadStatuses[] = {
     {"N", "the workload's own status; 0 with --detach"},
     {"128+N", "signal N ended the workload, or the launch was given up for it"},
@@ -57,7 +57,7 @@ inline constexpr ExitStatus kWorkloadStatuses[] = {
     {"1", "minirun failed; one line on stderr says why"},
 };
 
-// Of commands that return once the workload is launched, or is about to be.
+// For commands that return once the workload is launched, or about to be.
 inline constexpr ExitStatus kLaunchStatuses[] = {
     {"0", "done"},
     {"128+N", "signal N ended the launch before the workload ran"},
@@ -66,15 +66,15 @@ inline constexpr ExitStatus kLaunchStatuses[] = {
     {"1", "failed; one line on stderr says why"},
 };
 
-// What a command line says of descriptors that are open in its caller.
+// What a command line says about descriptors that are open in its caller.
 struct Descriptors {
-  uint64_t handed_on = 0;            // to the container: how many after stdio
+  uint64_t handed_on = 0;            // how many after stdio the container gets
   std::optional<uint64_t> status{};  // for the events of --status-fd
 };
 
 class Command {
  public:
-  // Own: the struct of the command's options; it has descriptors() where the caller's mean something to the command.
+  // Own: the struct of the command's options; it has descriptors() if the command uses the caller's.
   template <class Own, void (*kDescribe)(Options&, Own&), Result<Outcome> (*kPerform)(const GlobalOptions&, const Own&)>
   static Command of(const Manual& manual, Own own = {}) {
     Command command(manual, {new Own(std::move(own)), [](void* object) { delete static_cast<Own*>(object); }});
@@ -88,16 +88,15 @@ class Command {
   }
 
   void describe(Options& options) { describe_(options, own_.get()); }
-  // Errors are without the command and the id, which main puts before them; but run, which may make the id up, does
-  // that itself.
+  // Errors lack the command and the id, which main prepends; run does so itself, as it may make the id up.
   Result<Outcome> perform(const GlobalOptions& global) const { return perform_(global, own_.get()); }
   Descriptors descriptors() const { return descriptors_ != nullptr ? descriptors_(own_.get()) : Descriptors{}; }
 
   Manual manual;
-  int failure_status = 1;                    // of minirun itself; the workload has the others
-  std::string_view errors_of{};              // stands before the id in errors; "": the command's name
-  Result<std::string> (*needs)() = nullptr;  // looks for a program; without it the command's help fails, for engines
-  std::string_view feature{};                // the annotation of `features` that says that minirun has the command
+  int failure_status = 1;                    // minirun's own; the others are the workload's
+  std::string_view errors_of{};              // precedes the id in errors; "": the command's name
+  Result<std::string> (*needs)() = nullptr;  // finds a program; without it the command's help fails, which engines check
+  std::string_view feature{};                // the annotation of `features` that announces the command
 
  private:
   using Object = std::unique_ptr<void, void (*)(void*)>;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the words of a command line to the command that they ask for.
+// Parses a command line into the command that it asks for.
 #pragma once
 
 #include <string>
@@ -11,10 +11,10 @@
 namespace minirun {
 
 struct Invocation {
-  GlobalOptions global;     // what could be read of them, where the command line is wrong
+  GlobalOptions global;     // as far as readable, if the command line is wrong
   Result<Command> command;  // ErrorKind::usage: the command line is wrong
   Descriptors descriptors{};
-  std::string errors_of{};  // the command and its container, which stand before the text of its errors; "": nothing
+  std::string errors_of{};  // the command and its container, which precede the text of its errors; "": nothing
 };
 
 Invocation parse_command_line(int argc, char** argv);

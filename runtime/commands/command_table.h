@@ -18,7 +18,7 @@ struct CommandRow {
   Command (*make)();
 };
 
-// In the order of the help.
+// In the order that the help prints.
 std::span<const CommandRow> command_rows();
 
 const CommandRow* find_command(std::string_view name);  // nullptr: no such command
@@ -26,12 +26,12 @@ const CommandRow* find_command(std::string_view name);  // nullptr: no such comm
 std::string command_names();  // "run, create, ..."
 Error unknown_command(std::string_view name);
 
-// A command as it is printed.
+// A command for printing.
 struct CommandEntry {
   std::string name;
   Manual manual{};
   std::vector<OptionEntry> options{};
-  bool takes_id = false;  // of a container that exists
+  bool takes_id = false;  // the id of an existing container
   bool takes_bundle = false;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where `exec` puts its process, and whether one can be put there.
+// The cgroup of the process of `exec`, and whether it can take one.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@
 
 namespace minirun {
 
-// The container's cgroup, or one below it. options: of --cgroup.
+// The container's cgroup, or one below it. options: the values of --cgroup.
 Result<Cgroup> exec_cgroup(const ContainerRecord& record, const std::vector<std::string>& options);
 
 // A new cgroup below the container's for one exec and all that it starts (--tree). An error where the container has no

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `minirun exec` runs: a process from a file or from the command line, in the container's config.
+// The process that `minirun exec` runs: from a file or the command line, within the container's config.
 #pragma once
 
 #include <optional>
@@ -26,15 +26,15 @@ struct ProcessOptions {
   std::optional<bool> no_new_privs;
 };
 
-// All but --tty.
+// All options except --tty.
 void describe(Options& options, ProcessOptions& process);
 
-// container: the config that the container was made from, with another process: with --process the file's process
-// object as it is, else the container's own with the arguments and options. It is valid as a whole. Errors name the
-// file and the place in it, or the option.
+// container: the config that the container was made from. The result has another process: the file's process object
+// with --process, else the container's own with the arguments and options. It is valid as a whole. Errors name the file
+// and the place in it, or the option.
 Result<oci::Spec> exec_spec(const ProcessOptions& options, const oci::Spec& container);
 
-// What failed, named by the option or the file that asked for it instead of its place in config.json.
+// Names in an error the option or the file that asked for what failed, instead of a place in config.json.
 Error name_as_given(Error error, const ProcessOptions& options);
 
 }  // namespace minirun

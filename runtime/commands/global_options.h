@@ -11,7 +11,7 @@
 namespace minirun {
 
 struct GlobalOptions {
-  std::string root;  // given or default_root()
+  std::string root;  // as given, or default_root()
   std::string log;
   std::string log_format = "text";
   std::string log_level;
@@ -28,8 +28,8 @@ bool wants_debug(const GlobalOptions& global);
 // The cgroup driver that --systemd-cgroup and --cgroup-manager name.
 CgroupDriver cgroup_driver(const GlobalOptions& global);
 
-// /run/minirun for root; $XDG_RUNTIME_DIR/minirun for others and for root of a user's namespace (which engines without
-// root make), or /tmp/minirun-UID for others where that is not set.
+// /run/minirun for root; $XDG_RUNTIME_DIR/minirun for others and for root of a user's namespace (which rootless engines
+// make); /tmp/minirun-UID for others if that is not set.
 Result<std::string> default_root();
 
 }  // namespace minirun

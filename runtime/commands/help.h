@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What --help, `minirun help` and --version print.
+// The output of --help, `minirun help` and --version.
 #pragma once
 
 #include <string>
@@ -9,15 +9,15 @@
 
 namespace minirun {
 
-// Of one command: synopsis, description, options in their groups, examples, exit statuses. "": no such command.
+// For one command: synopsis, description, options in their groups, examples, exit statuses. "": no such command.
 std::string command_help(std::string_view command);
 
-// Of the program: the commands, and the options that stand before one.
+// For the program: the commands, and the options that precede one.
 std::string program_help();
 
 std::string version_text();
 
-// What --help and --version ask for. command: "" for the program.
+// The command that prints this help. command: "" for the program's.
 Command help_on(std::string_view command);
 Command version_command();
 

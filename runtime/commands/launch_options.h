@@ -18,10 +18,10 @@ inline constexpr const char* kNoSubreaperText =
 void describe(Options& options, LaunchOptions& launch);
 void describe_without_bundle(Options& options, LaunchOptions& launch);
 
-// --status-fd, which start and exec have too.
+// --status-fd, also for start and exec.
 void describe_status_fd(Options& options, std::optional<uint64_t>& place);
 
-// The container gets those of socket activation, and --preserve-fds behind them.
+// The container gets those of socket activation, then those of --preserve-fds.
 Descriptors descriptors_of(const LaunchOptions& launch);
 
 }  // namespace minirun

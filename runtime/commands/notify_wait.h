@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `start` and `run --detach` under NOTIFY_SOCKET end when the workload says that it is ready.
+// Under NOTIFY_SOCKET, `start` and `run --detach` end when the workload reports that it is ready.
 #pragma once
 
 #include <string>
@@ -9,19 +9,19 @@
 
 namespace minirun {
 
-// How the waiting for READY=1 ended.
+// How the wait for READY=1 ended.
 struct NotifyWait {
   bool ready = false;    // otherwise the container has ended, unless:
-  int abort_signal = 0;  // a signal to give up came
+  int abort_signal = 0;  // a signal ended the wait
 };
 
-// Relays until the container is ready, its first process ends, or a signal says to give up. With READY=1 on its way
-// also the barrier behind it: minirun is not gone before the host knows who is the main process from now on.
+// Relays until the container is ready, its first process ends, or a signal ends the wait. After READY=1 it also waits
+// for the barrier behind it: minirun must not end before the host knows the new main process.
 Result<NotifyWait> await_ready(NotifyRelay& relay, int pidfd, Signals& signals);
 
-// The same for the first process with that pid, as the end of a command ("start ID") whose container runs on
-// whatever comes: 128 + signal and an error when it is given up. Hold no lock of the container: it may take as long as
-// the workload likes.
+// The same for the first process with that pid, at the end of a command ("start ID") whose container keeps running in
+// any case. If a signal ends the wait: 128 + signal and an error. Hold no lock of the container: the workload decides
+// how long this takes.
 Result<Outcome> wait_for_ready(NotifyRelay& relay, const std::string& command, pid_t pid, int pidfd, Signals& signals);
 
 }  // namespace minirun

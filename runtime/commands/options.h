@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a command takes: its describe() lists it here once. The command line is parsed by that list; help, manual pages
-// and completions print it. CLI11, which parses, stays in options.cc.
+// The options of a command: its describe() lists them here once. That list parses the command line; help, manual pages
+// and completions print it. Only options.cc uses CLI11, the parser.
 #pragma once
 
 #include <initializer_list>
@@ -17,27 +17,28 @@ class App;
 
 namespace minirun {
 
-// An option as it is printed.
+// An option for printing.
 struct OptionEntry {
   std::vector<std::string> spellings;  // with their hyphens, short ones first
-  std::string value;                   // what it takes, such as FILE or text|json; "" for a flag
+  std::string value;                   // the name of its value, such as FILE or text|json; "" for a flag
   std::string text;
   std::string group;
-  std::vector<std::string> choices;  // that the value must be one of; empty: any
+  std::vector<std::string> choices;  // the allowed values; empty: any
 };
 
-// In all calls, names are those of one option ("-f,--format"), and place gets what the command line gives for it.
+// In all calls, names are the spellings of one option ("-f,--format"), and place receives its value.
 class Options {
  public:
   Options() = default;  // to print
-  // To parse words, the command line, which outlives this.
+  // Parses words, the command line, which must outlive this object.
   Options(CLI::App& parser, const std::vector<std::string>& words) : parser_(&parser), words_(&words) {}
 
-  // The options from here on stand below this title.
+  // Puts the following options below this title.
   void group(const char* title) { group_ = title; }
 
   void flag(const char* names, bool& place, const char* text);
-  // Without the flag another source decides: a process file, or the container's config. "!--no-x" in names means false.
+  // Leaves place unset without the flag: a process file or the container's config decides then. "!--no-x" in names
+  // means false.
   void flag(const char* names, std::optional<bool>& place, const char* text);
   void ignored_flag(const char* names, const char* text);
   void version_flag(const char* names, const char* text);
@@ -49,15 +50,15 @@ class Options {
   void values(const char* names, const char* value, std::vector<std::string>& place, const char* text);
   void choice(const char* names, std::initializer_list<const char*> words, std::string& place, const char* text);
 
-  // The words behind the options.
+  // The words after the options.
   void id(std::string& place);      // of a container, required
-  void new_id(std::string& place);  // of a container that does not exist yet, required
+  void new_id(std::string& place);  // of a new container, required
   void id_and_rest(std::string& id, std::vector<std::string>& rest);  // options end at the id, which is required
   void bundle(std::string& place);
-  void bundle_and_id(std::vector<std::string>& place);  // as many of both as the caller gives
+  void bundle_and_id(std::vector<std::string>& place);  // either, both or none
   void word(const char* name, std::string& place);
 
-  // What was listed, --help last.
+  // The listed options, --help last.
   std::vector<OptionEntry> entries() const;
   bool takes_id() const { return takes_id_; }
   bool takes_bundle() const { return takes_bundle_; }
@@ -80,19 +81,19 @@ class Options {
   std::vector<std::string>* rest_ = nullptr;
 };
 
-// Reads a command line by what its commands list.
+// Parses a command line by the lists of its commands.
 class Parser {
  public:
   struct Answer {
     std::string command;                    // "": none is named
     std::optional<std::string> id;          // of the container that the command is about
-    std::optional<std::string> no_command;  // a word that stands where a command should
+    std::optional<std::string> no_command;  // a word in place of a command
     bool help = false;
     bool version = false;
     std::string error;  // what else is wrong with the command line; "": nothing
   };
 
-  // words: the command line without the program's name. Long options may have one hyphen, as Go's flag package has it
+  // words: the command line without the program's name. Long options may have one hyphen, as in Go's flag package
   // ("-no-subreaper").
   explicit Parser(std::vector<std::string> words);
   ~Parser();

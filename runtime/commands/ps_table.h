@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table of ps(1), cut down to a container's processes.
+// The table of ps(1), reduced to a container's processes.
 #pragma once
 
 #include <sys/types.h>
@@ -12,11 +12,11 @@
 
 namespace minirun {
 
-// Runs ps(1), found in an absolute directory of PATH, with these arguments and returns what it printed. Errors: it is
-// not there, it fails (with its own words), it prints more than 16 MiB, or it takes longer than ten seconds.
+// Runs ps(1) from an absolute directory of PATH with these arguments and returns its output. Errors: it is missing, it
+// fails (with its own message), it prints more than 16 MiB, or it takes more than ten seconds.
 Result<std::string> run_ps(const std::vector<std::string>& arguments);
 
-// The first line and those whose column PID is in the sorted list. Errors: no such column, or no number in it.
+// The first line and those with a PID in the sorted list. Errors: no column PID, or no number in it.
 Result<std::string> select_processes(std::string_view table, const std::vector<pid_t>& pids);
 
 }  // namespace minirun

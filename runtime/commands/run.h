@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of a foreground run, which `restore` has too.
+// The end of a foreground run, also for `restore`.
 #pragma once
 
 #include "runtime/commands/command.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A cgroup's counters as `runc events` prints them (runc's types/events.go, on cgroup v2), so that its readers need no
-// other code.
+// new code.
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@
 
 namespace minirun {
 
-// {"type":"stats","id":ID,"data":{...}} in one line, with a newline. What the kernel does not count here (a controller
-// is not enabled) is left out or 0, as runc has it. Memory in bytes, times in nanoseconds, PSI totals in microseconds.
-// Errors: ENODEV when the cgroup is gone, and what else reading can end in.
+// {"type":"stats","id":ID,"data":{...}} in one line, with a newline. Counters that the kernel lacks (a controller is
+// not enabled) are omitted or 0, as in runc. Memory in bytes, times in nanoseconds, PSI totals in microseconds. Errors:
+// ENODEV when the cgroup is gone, and other read errors.
 Result<std::string> stats_event(const std::string& id, int cgroup_fd);
 
 // {"type":"oom","id":ID}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `update` asks for, from its options and its file to the writes for a cgroup in use. Nothing is written here.
+// Turns the options and the file of `update` into writes for a cgroup in use. Nothing is written here.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,7 @@
 
 namespace minirun {
 
-// As runc has them; absent: unchanged.
+// As in runc; absent: unchanged.
 struct UpdateCommand {
   std::string id;
   std::string resources;  // a file, "-" for stdin; "": none
@@ -39,8 +39,7 @@ struct UpdateCommand {
 
 void describe(Options& options, UpdateCommand& command);
 
-// What the cgroup has now, where other values are judged by it. Empty: the controller is not enabled, so it has no
-// limit.
+// The cgroup's present values, for checks against them. Empty: the controller is not enabled, so it has no limit.
 struct CurrentLimits {
   std::optional<int64_t> memory_bytes;  // -1: no limit
   std::optional<int64_t> quota_us;      // -1: no limit
@@ -52,26 +51,25 @@ struct CurrentLimits {
 
 Result<CurrentLimits> read_current_limits(int cgroup_fd);
 
-// The options over what the JSON text says (a resources object of config.json; empty: none). What neither names stays
-// unset. file: its name, for messages. The error has a line for each problem: "FILE: /memory/limit: must be ...",
-// "--memory:
-// ...". Unknown properties are ignored, with a warning.
+// The options override the JSON text (a resources object of config.json; empty: none). What neither names stays unset.
+// file: its name, for messages. The error has a line for each problem: "FILE: /memory/limit: must be ...", "--memory:
+// ...". Unknown properties are ignored with a warning.
 Result<oci::Resources> requested_resources(const UpdateCommand& command, std::string_view json,
                                            const std::string& file);
 
-// Whether the values are possible, each and with those that stay; errors as above.
+// Checks the values, each alone and together with those that stay; errors as above.
 Result<void> check_resources_for(const UpdateCommand& command, const oci::Resources& resources,
                                  const CurrentLimits& current, const std::string& file);
 
-// A warning where the new memory limit is below what is in use: the kernel does not refuse it. "" otherwise, and where
-// checkBeforeUpdate has minirun refuse it.
+// A warning if the new memory limit is below the present use, which the kernel does not refuse. "" otherwise, and with
+// checkBeforeUpdate, with which minirun refuses it.
 std::string below_usage(const UpdateCommand& command, const oci::Resources& resources, const CurrentLimits& current,
                         const std::string& file);
 
-// What failed, named by the option or the property of the file that asked for it.
+// Names in an error the option, or the property of the file, that asked for what failed.
 Error name_as_given(Error error, const UpdateCommand& command, const std::string& file);
 
-// The writes, in an order in which no moment between two of them is stricter than both the old and the new limits.
+// The writes, ordered so that the limits between two of them are never stricter than both the old and the new ones.
 // extra_tasks as for plan_limits().
 Result<LimitPlan> plan_change(const oci::Resources& resources, const CurrentLimits& current, uint32_t extra_tasks);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// compile(): a validated Spec and what is known of the host become all that has to be done for the container: the plan
-// that the child obeys, the limits of its cgroup, its device filter. Pure: nothing is opened, nothing is asked of the
-// kernel (what a plan needs of the host is in its slots, namespaces/sources.h opens them).
+// compile() turns a validated Spec and the facts about the host into everything to do for the container: the plan that
+// the child obeys, the limits of its cgroup, its device filter. Pure: it opens nothing and asks the kernel nothing (a
+// plan names what it needs of the host in slots; namespaces/sources.h opens them).
 #pragma once
 
 #include <linux/bpf.h>
@@ -23,31 +23,31 @@ namespace minirun {
 
 struct RunOptions {
   bool init = true;           // a resident init as PID 1; otherwise the workload itself
-  bool detach = false;        // the container outlives minirun: it waits until its state is committed
+  bool detach = false;        // the container outlives minirun, so it waits until its state is committed
   bool create = false;        // detached, and it waits for start
   bool new_keyring = true;    // a session keyring of its own
   unsigned preserve_fds = 0;  // descriptors after stdio that the workload keeps: after listen_fds
-  ListenFds listen_fds{};     // of those, before preserve_fds: named in the workload's environment
+  ListenFds listen_fds{};     // come before preserve_fds, and are named in the workload's environment
   bool notify = false;        // a notify socket for its workload: runtime/supervise/notify_relay.h
   bool no_pivot = false;      // --no-pivot
-  bool line_ends = false;     // the terminal leaves them as the workload writes them: its output goes to no screen
+  bool line_ends = false;     // the terminal leaves line ends as the workload writes them, since its output goes to no screen
   bool entered = false;       // minirun is in the container's user namespace already: runtime/launch/rootless.h
   std::optional<oci::ConsoleSize> window{};  // the size of the terminal, before process.consoleSize
 };
 
-// Where the container is and what it is called.
+// The container's id and paths.
 struct Place {
   std::string id;
   std::string bundle;                      // absolute; relative sources of bind mounts start here
   std::string rootfs;                      // absolute
   std::string home = "/";                  // HOME when process.env has none: runtime/compile/home.h
   std::vector<std::string> mount_links{};  // runtime/compile/mount_links.h
-  std::string real_rootfs{};               // the rootfs without symbolic links on the way, where it is known
-  uint64_t outside = 0;  // types of the joined namespaces that another user namespace owns than the joined one
+  std::string real_rootfs{};               // the rootfs without symbolic links on the way, if known
+  uint64_t outside = 0;  // types of joined namespaces that the joined user namespace does not own
   IdMaps joined_uids{};  // of the user namespace that is joined by path
 };
 
-// All that a plan depends on beside config.json: gathered before compile(), and changed by nothing.
+// Everything a plan depends on beside config.json: gathered before compile(), then constant.
 struct PlanFacts {
   Place place;
   HostFacts host;
@@ -59,7 +59,7 @@ struct PlanFacts {
 
 struct Compiled {
   Plan plan;
-  std::optional<Plan> proc_loan;         // namespaces/proc_loan.h, where the plan has slots for what it brings
+  std::optional<Plan> proc_loan;         // namespaces/proc_loan.h, if the plan has slots for its result
   std::string cgroup_path;               // absolute inside the cgroup2 mount
   std::optional<uint32_t> cgroup_owner;  // Cgroup::give_to
   bool ordinary_user = false;            // minirun is not the host's root: see runtime/resources/cgroup_path.h
@@ -78,10 +78,10 @@ struct Compiled {
   std::vector<std::string> powers;       // powers_over_host(): for `plan`, as the config means what it says
 };
 
-// spec: validate() found no problem in it. Errors have the JSON pointer in front.
+// spec: validate() found no problem in it. Errors begin with the JSON pointer.
 Result<Compiled> compile(const oci::Spec& spec, const PlanFacts& facts);
 
-// What exec has to know of the container that it joins.
+// What exec needs to know about the container that it joins.
 struct ExecFacts {
   uint64_t namespaces = 0;        // types (CLONE_NEW*) that are not minirun's own
   bool privileged = true;         // minirun is root, and can join any namespace
@@ -90,8 +90,7 @@ struct ExecFacts {
   bool chroot = true;             // into that
 };
 
-// One more process, spec.process, in a container that is there. HostDescriptors::given is the pidfd of its first
-// process.
+// Another process, spec.process, in an existing container. HostDescriptors::given is the pidfd of its first process.
 Compiled compile_exec(const oci::Spec& spec, const PlanFacts& facts, const ExecFacts& joined);
 
 // Where a hook runs (runtime-spec config.md, "POSIX-platform Hooks").
@@ -106,22 +105,22 @@ struct HookCall {
   std::string pointer;  // "/hooks/prestart/0"
   HookSide side;
   std::string cwd;
-  oci::Strings env{};  // of a hook that has none of its own and is not of startContainer
+  oci::Strings env{};  // for a hook without its own, other than startContainer hooks
 };
 
-// A hook as a process of its own. HostDescriptors::given are the pidfd of the container's first process (-1 on the side
-// of the runtime), then stdin, stdout and stderr. The filter and the process of the spec count for start_container
-// only, the options for none.
+// A hook as a separate process. HostDescriptors::given are the pidfd of the container's first process (-1 on the
+// runtime's side), then stdin, stdout and stderr. The filter and the process of the spec count only for
+// start_container, the options never.
 Compiled compile_hook(const oci::Spec& spec, const PlanFacts& facts, const ExecFacts& joined, const HookCall& call);
 
 // Whether the container has mounts of its own, in a mount namespace that is new or joined.
 bool has_mount_namespace(const oci::Spec& spec);
 
-// /linux/cgroupsPath as minirun means it: absolute inside the cgroup2 mount as it is, relative from its top, and
-// "/minirun-ID" without one.
+// The path that /linux/cgroupsPath names inside the cgroup2 mount: absolute as written, relative from the root;
+// "/minirun-ID" if absent.
 std::string cgroup_path_of(const oci::Spec& spec, const std::string& id);
 
-// Files that execve(2) is tried on for args[0], in order: as execvp(3) has it, in the container's PATH (the last one of
+// The files to try with execve(2) for args[0], in order, as execvp(3) does with the container's PATH (the last one in
 // process.env, as engines mean it).
 std::vector<std::string> program_candidates(const std::string& program, const std::string& search_path);
 std::string search_path_of(const oci::Strings& env);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The facts of a launch: all that compile() takes beside a valid Spec, from the bundle, the host, and the namespaces
-// that the container joins.
+// Gathers the facts of a launch: what compile() takes beside a valid Spec, from the bundle, the host, and the
+// namespaces that the container joins.
 #pragma once
 
 #include <string>
@@ -11,8 +11,7 @@
 
 namespace minirun {
 
-// state_root: where compiled seccomp filters are kept; -1: nowhere. Errors: what config.json asks of a host that cannot
-// have it.
+// state_root: holds the cache of compiled seccomp filters; -1: none. Errors: what this host cannot do of config.json.
 Result<PlanFacts> gather_facts(const Bundle& bundle, const std::string& id, const RunOptions& options, int state_root);
 
 }  // namespace minirun

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a process that is to join a container has to know of it.
+// The facts about a container that a process needs to join it.
 #pragma once
 
 #include <sys/types.h>
@@ -9,12 +9,12 @@
 
 namespace minirun {
 
-// Of the container's first process. A pidfd does not keep the number from being given out again once the process is
-// reaped, so the pidfd is asked last: all that was read by the number until then was that process's. Error:
-// ErrorKind::state, "container not running", when it has ended.
+// Reads them from the container's first process. A pidfd does not keep the number from being reused once the process is
+// reaped, so the pidfd is checked last: everything read by the number before that was about this process. Error:
+// ErrorKind::state, "container not running", if it has ended.
 Result<ExecFacts> exec_facts(pid_t pid, int pidfd, const oci::Spec& spec);
 
-// The host as a process finds it that has joined the container.
+// The host as a process sees it that has joined the container.
 Result<HostFacts> host_of_joined(const ExecFacts& facts);
 
 }  // namespace minirun

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Namespaces that config.json joins by path: what of it cannot be, and what compile() has to know of them. A path that
-// cannot be opened is no error here: the launch reports it when it joins.
+// Namespaces that config.json joins by path: checks them, and gathers what compile() needs to know. A path that cannot
+// be opened is no error here: the launch reports it when it joins.
 #pragma once
 
 #include <cstdint>
@@ -11,15 +11,14 @@
 
 namespace minirun {
 
-// An error where a sysctl or a name would be set in a joined namespace that is the host's own.
+// An error if a sysctl or a host name would be set in a joined namespace that is the host's own.
 Result<void> check_joined_namespaces(const oci::Spec& spec);
 
-// Types (CLONE_NEW*) of the joined namespaces that another user namespace owns than the one that is joined: see
-// namespaces/join.h.
+// Types (CLONE_NEW*) of the joined namespaces that the joined user namespace does not own: see namespaces/join.h.
 uint64_t namespaces_outside(const oci::Spec& spec);
 
-// Of the user namespace that is joined; empty without one. An error where config.json has other mappings beside its
-// path: engines send both.
+// The ids of the joined user namespace; empty without one. An error if config.json has other mappings beside its path:
+// engines send both.
 Result<NamespaceIds> joined_user_namespace(const oci::Spec& spec);
 
 }  // namespace minirun

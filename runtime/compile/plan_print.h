@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `minirun plan` prints: all that a run of the bundle would do, from the same data that does it.
+// The output of `minirun plan`: what a run of the bundle would do, from the same data that run uses.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace minirun {
 
-// Lines for a person; control characters of the config come out as \xNN.
+// Lines of text; control characters of the config are printed as \xNN.
 std::string plan_text(const Compiled& compiled);
 
 // One object: cgroup {path, writes, controllers, deviceFilterInstructions}, namespaces, slots [{index, opens, origin}],

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// /linux/resources as the numbers that cgroups/ knows: for a new container and for `update`.
+// Converts /linux/resources to the types of cgroups/, for a new container and for `update`.
 #pragma once
 
 #include <vector>
@@ -10,10 +10,10 @@
 
 namespace minirun {
 
-// What only cgroup v1 has, and the device rules, are left out.
+// Leaves out settings that only cgroup v1 has, and the device rules.
 Limits limits_of(const oci::Resources& resources);
 
-// Without the default devices: with_default_devices() puts them at the end.
+// Without the default devices: with_default_devices() appends them.
 std::vector<DeviceRule> device_rules_of(const std::vector<oci::DeviceRule>& rules);
 
 }  // namespace minirun

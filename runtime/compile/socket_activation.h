@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Socket activation (sd_listen_fds(3)): descriptors from 3 on that minirun's caller means for the container.
+// Socket activation (sd_listen_fds(3)): descriptors from 3 on that minirun's caller passes to the container.
 #pragma once
 
 #include <sys/types.h>
@@ -15,8 +15,9 @@ struct ListenFds {
   std::optional<std::string> names;  // LISTEN_FDNAMES
 };
 
-// The three variables of minirun's own environment. None, as sd_listen_fds(3) has it, unless listen_pid is this process
-// and listen_fds is a number; those of another process (of a parent that forgot to clear them) are not minirun's.
+// Parses the three variables of minirun's own environment. Like sd_listen_fds(3), returns none unless listen_pid is
+// this process and listen_fds is a number: otherwise they were meant for another process (a parent forgot to clear
+// them).
 ListenFds parse_listen_fds(const char* listen_pid, const char* listen_fds, const char* names, pid_t self);
 ListenFds own_listen_fds();
 

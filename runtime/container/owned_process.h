@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A child of this process that is not to outlive a failure: a container's first process, or that of an exec.
+// A child of this process that must not outlive a failure: a container's first process, or that of an exec.
 #pragma once
 
 #include <utility>
@@ -8,7 +8,7 @@
 
 namespace minirun {
 
-// Killed and reaped on destruction, as by end(), unless it is detached.
+// The destructor kills and reaps it, as end() does, unless it is detached.
 class OwnedProcess {
  public:
   explicit OwnedProcess(Child child) : child_(std::move(child)) {}
@@ -21,7 +21,7 @@ class OwnedProcess {
 
   Child& child() { return child_; }
   const Child& child() const { return child_; }
-  // It has ended and was reaped, or it lives on without this process.
+  // It has been reaped, or it may outlive this process.
   void detach() { owned_ = false; }
   // Kills it and waits for its end, for at most kRemovalTime. False: the kernel does not let it die.
   bool end();

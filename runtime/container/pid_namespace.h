@@ -17,9 +17,9 @@ struct PidNamespaceMember {
   UniqueFd pidfd;
 };
 
-// Those that are in the pid namespace of the container's first process, by rising pid, and held by their pidfds: each
-// was in it when it was looked at, after its pidfd was opened. Not in it are those of namespaces below it. Errors:
-// ENOENT when the first process, which `init_pidfd` is of, has ended: its number may be another's by then.
+// The processes in the pid namespace of the container's first process, by rising pid, held by their pidfds: each was
+// checked to be in it after its pidfd was opened. Excludes nested namespaces. Errors: ENOENT if the first process, that
+// of `init_pidfd`, has ended: its number may be reused by then.
 Result<std::vector<PidNamespaceMember>> pid_namespace_members(pid_t init, int init_pidfd);
 
 }  // namespace minirun

@@ -9,11 +9,11 @@
 
 namespace minirun {
 
-// In kRecordFormat and in the name of this minirun, whatever the record was read as.
+// In kRecordFormat and with this minirun's version, whatever format the record was read from.
 std::string record_to_json(const ContainerRecord& record);
 
-// Errors name what is missing or of the wrong type: a record may be truncated or damaged. One of a newer format comes
-// back as far as its members are those of this one; where they are not, check_format()'s error does.
+// Errors name what is missing or of the wrong type: a record may be truncated or damaged. A record of a newer format is
+// read as far as its members match this format; if they do not, the error is check_format()'s.
 Result<ContainerRecord> record_from_json(std::string_view text);
 
 // Refuses a record of a newer format, with both versions.

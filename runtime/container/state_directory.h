@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What minirun remembers of a container between commands: one directory for each id under the state root, with one
-// record in it. It is written before the first kernel object exists (an intent) and again when the init process is
-// known, so that a command can clean up after a minirun that was killed at any instruction.
+// What minirun remembers about a container between commands: a directory for each id under the state root, with a
+// record. minirun writes the record before the first kernel object exists (an intent) and again when the init process
+// is known, so that a command can clean up after a minirun that was killed at any instruction.
 #pragma once
 
 #include <sys/types.h>
@@ -23,19 +23,19 @@
 
 namespace minirun {
 
-// Names a process so that a recycled pid is never taken for it.
+// Identifies a process, so that a recycled pid is never mistaken for it.
 struct ProcessIdentity {
   pid_t pid = 0;             // 0: none yet
   uint64_t start_ticks = 0;  // field 22 of /proc/PID/stat (proc_pid_stat(5)), 10 ms each
-  uint64_t pidfd_inode = 0;  // unique since boot, Linux 6.9; 0: not to be had
+  uint64_t pidfd_inode = 0;  // unique since boot, Linux 6.9; 0: unavailable
 
-  // Of a process that is held by a pidfd, so that it cannot be recycled meanwhile.
+  // Identifies a process that a pidfd holds, so that its pid cannot be recycled meanwhile.
   static Result<ProcessIdentity> of(pid_t pid, int pidfd);
 };
 
-// The first member of every record from format 2 on; a record without it has format 1 (up to 65916da). It rises when a
-// member changes its meaning, not when one is added: a reader passes over those that it does not know. `delete --force`
-// takes a container of any format away by its record, so some members keep their meaning for ever:
+// The first member of every record from format 2 on; a record without it has format 1 (up to 65916da). The number rises
+// when a member changes its meaning, not when one is added: a reader skips those that it does not know. `delete
+// --force` removes a container of any format by its record, so some members keep their meaning forever:
 // docs/upgrades.md.
 constexpr uint64_t kRecordFormat = 2;
 
@@ -46,9 +46,9 @@ struct ContainerRecord {
   std::string bundle;                    // absolute
   std::string rootfs;                    // absolute
   std::string created;                   // RFC 3339, UTC
-  std::string boot_id;                   // /proc/sys/kernel/random/boot_id: of another boot, nothing of it can be alive
+  std::string boot_id;                   // /proc/sys/kernel/random/boot_id: nothing from another boot can be alive
   CgroupRecord cgroup;                   // its path is known before it is made
-  std::optional<SystemdRecord> systemd;  // absent: the cgroup is minirun's own making
+  std::optional<SystemdRecord> systemd;  // absent: minirun made the cgroup itself
   ProcessIdentity init;
   RdtRecord rdt;                  // known before it is made
   bool resident_init = true;      // that process is minirun's init, which hands signals on to the workload
@@ -64,11 +64,11 @@ struct ContainerRecord {
 // [A-Za-z0-9_][A-Za-z0-9_+.-]*, at most 255 bytes: a name for a directory, never a path, never an option.
 Result<void> check_id(const std::string& id);
 
-// The state root. Refused when others own it or can write to it. make: with mode 0700 when missing,
-// with its parent; otherwise a missing one is ENOENT.
+// Opens the state root. Refuses one that others own or can write to. make: makes a missing one and its parent with mode
+// 0700; otherwise a missing one is ENOENT.
 Result<UniqueFd> open_state_root(const std::string& path, bool make);
 
-// The state root when it is there; else "container does not exist".
+// An existing state root; else "container does not exist".
 Result<UniqueFd> open_existing_root(const std::string& state_root);
 
 // Whether an error says "container does not exist".
@@ -79,8 +79,8 @@ constexpr std::chrono::seconds kLockTime{10};
 // A container's directory. Removes itself, record and all, unless detached.
 class StateDirectory {
  public:
-  // Claims the id, and locks it as lock() does: ErrorKind::state, "container with given ID already exists", when it is
-  // taken.
+  // Claims the id, and locks it as lock() does. If it is taken: ErrorKind::state, "container with given ID already
+  // exists".
   static Result<StateDirectory> claim(int root_fd, const std::string& id);
   static Result<StateDirectory> open(int root_fd, const std::string& id);  // detached; or is_no_container()
 
@@ -92,32 +92,31 @@ class StateDirectory {
 
   int fd() const { return fd_.get(); }
   const std::string& id() const { return id_; }
-  // It stays.
+  // Lets it stay.
   void detach() { owned_ = false; }
   // Whether it removes itself.
   bool is_owned() const { return owned_; }
 
-  // A command that changes a container holds its lock (flock(2) on the directory), so that of two commands at once one
-  // comes after the other. Waits for so long at most, then ErrorKind::busy; is_no_container() when it was deleted
-  // meanwhile.
+  // A command that changes a container holds its lock (flock(2) on the directory), so concurrent commands run one after
+  // the other. Waits up to `longest`, then ErrorKind::busy; is_no_container() if it was deleted meanwhile.
   Result<void> lock(std::chrono::milliseconds longest = kLockTime) const;
-  // The lock goes with the last descriptor, too: no command that was killed leaves one behind.
+  // Closing the last descriptor releases the lock too, so a killed command leaves none behind.
   void unlock() const;
 
   Result<void> write(const ContainerRecord& record) const;
   // ENOENT: no record. EINVAL: it is damaged. It may be of a newer format, which check_format() refuses.
   Result<ContainerRecord> read() const;
-  // With everything that is in it, the record last: what a remove() that was interrupted leaves can still be found.
+  // Removes it with its content, the record last, so that the rest of an interrupted remove() can still be found.
   Result<void> remove();
 
-  // A copy of config.json: what happens to the bundle's later has no effect (runtime-spec runtime.md, "Lifecycle").
+  // Keeps a copy of config.json: later changes to the bundle's have no effect (runtime-spec runtime.md, "Lifecycle").
   Result<void> write_config(std::string_view text) const;
   Result<std::string> read_config() const;
 
-  // What its cgroup is marked with (Cgroup::mark()): the id, and which state root it is of.
+  // The mark on its cgroup (Cgroup::mark()): the id and the state root.
   Result<std::string> mark() const;
 
-  // The id of another container in the same state root whose record names this cgroup. Unreadable ones are passed over.
+  // The id of another container in the same state root whose record names this cgroup. Skips unreadable records.
   std::optional<std::string> other_owner(const std::string& cgroup_path) const;
 
  private:
@@ -130,15 +129,15 @@ class StateDirectory {
   bool owned_;
 };
 
-// An error of making something in a state directory. It distinguishes a filesystem without inodes from a full one.
+// An error of creating something in a state directory. It distinguishes a filesystem without inodes from a full one.
 Error in_state_directory(int dirfd, Error error);
 
 // Ids of all containers under the root, sorted.
 Result<std::vector<std::string>> list_ids(int root_fd);
 
-// A pidfd of the record's init, or ENOENT when that process is gone (also: another boot, a recycled pid, a zombie).
+// A pidfd of the record's init, or ENOENT if that process is gone (also: another boot, a recycled pid, a zombie).
 Result<UniqueFd> open_init(const ContainerRecord& record);
-// The same, also when it has ended and waits to be reaped.
+// The same, also for a zombie.
 Result<UniqueFd> open_init_or_zombie(const ContainerRecord& record);
 
 // A pidfd of any process of the record; else as open_init_or_zombie().

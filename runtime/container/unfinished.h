@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether a container is still being made. Its first process is known by then, so that `kill` and `delete --force`
-// reach it; but it may stand in the host's tree or in minirun's pid namespace, with more capabilities than the
+// Whether a container is still being made. Its first process is already recorded, so that `kill` and `delete --force`
+// reach it, but it may still be in the host's tree or in minirun's pid namespace, with more capabilities than the
 // container's. No other command may enter it.
 #pragma once
 
@@ -9,11 +9,11 @@
 
 namespace minirun {
 
-// A file in the state directory, locked (flock(2)) by the minirun at work: the lock ends with that minirun.
+// A file in the state directory that the working minirun locks (flock(2)): the lock ends with that minirun.
 class Unfinished {
  public:
   static Result<Unfinished> begin(int state_fd);
-  // The first process has given up all that the workload does not have.
+  // Call it when the first process has given up everything that the workload does not have.
   Result<void> finish(int state_fd);
 
  private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// criu(8), the program that saves processes to files and brings them back: where it is, and its arguments.
-// The argument lists are made from plain data, as a plan is; criu/run.h runs them.
+// criu(8), the program that saves processes to files and restores them: its path and its arguments. The argument lists
+// are made from plain data, as a plan is; criu/run.h runs them.
 #pragma once
 
 #include <sys/types.h>
@@ -16,28 +16,27 @@
 
 namespace minirun {
 
-// criu's path, from PATH and then from where distributions have it (engines give a bare environment). ENOENT: it is
-// not installed.
+// criu's path, from PATH and then from distributions' usual directories (engines pass a minimal environment). ENOENT:
+// it is not installed.
 Result<std::string> find_criu();
-// Whether a program of this name is where criu would find it.
+// Whether criu would find a program of this name.
 bool in_search_path(const std::string& program);
-// PATH as it is given to criu: the caller's, then the usual directories.
+// PATH for criu: the caller's, then the usual directories.
 std::string criu_search_path();
 
-// A mount that criu does not save: made again from `source` on the host.
+// A mount that criu does not save: restore makes it again from `source` on the host.
 struct CriuMount {
   std::string destination;  // inside the container, clean
   std::string source;
-  std::string at{};  // where it is mounted, if that is another path: the destination leads through a link
+  std::string at{};  // where it is mounted, if the destination leads through a link
 };
 
-// All that may be there, in the order of the config: bind mounts, the cgroup filesystem (a bind mount of
-// cgroup_directory), the files that are masked (each has /dev/null on it), and with a terminal /dev/console, which is
-// made from `console`.
+// All possible ones, in the order of the config: bind mounts, the cgroup filesystem (a bind mount of cgroup_directory),
+// masked files (each covered by /dev/null), and with a terminal /dev/console, made from `console`.
 std::vector<CriuMount> criu_mounts(const oci::Spec& spec, const std::string& bundle,
                                    const std::string& cgroup_directory, const std::string& console);
 
-// Namespaces that the config joins by path, which criu leaves alone.
+// A namespace that the config joins by path, which criu leaves alone.
 struct CriuNamespace {
   std::string type;  // in criu's words: net, pid, uts, ipc, time, user
   std::string path;
@@ -59,10 +58,11 @@ struct DumpFacts {
   int config_fd = -1;                    // open_criu_config()
 };
 
-// criu dump, or criu pre-dump with --pre-dump. Errors: options that do not go together, as criu or runc refuse them.
+// The arguments of criu dump, or of criu pre-dump with --pre-dump. Errors: contradictory options, as criu or runc
+// refuse them.
 Result<std::vector<std::string>> dump_arguments(const DumpOptions& options, const DumpFacts& facts);
 
-// A descriptor of the restored container that is taken from minirun's own.
+// A descriptor that the restored container takes from minirun.
 struct InheritedFd {
   int fd = -1;
   std::string name;  // as in descriptor_names(), or a namespace's key
@@ -82,19 +82,17 @@ struct RestoreFacts {
 
 Result<std::vector<std::string>> restore_arguments(const RestoreOptions& options, const RestoreFacts& facts);
 
-// The key that a namespace of this type has in the images, where criu has one: "" for the others, which it joins with
-// --join-ns.
+// The key of a namespace of this type in the images; "" for types without one, which criu joins with --join-ns.
 std::string external_namespace_key(const std::string& type);
 
-// The last errors that criu wrote in its log, joined; "" without any.
+// The last errors in criu's log, joined; "" if it has none.
 std::string criu_errors(std::string_view log);
 
-// How criu names the descriptors 0, 1, 2 and following of a process whose other end, or whose file, is outside of the
-// container: "pipe:[8]", "file[3c:5]", "tty[8803:17]". "": criu saves it. Up to the last one that has a name; three at
-// least.
+// criu's names for the descriptors 0, 1, 2 and following of a process that lead outside the container: "pipe:[8]",
+// "file[3c:5]", "tty[8803:17]". "": criu saves it. Up to the last one with a name; at least three.
 Result<std::vector<std::string>> descriptor_names(pid_t pid);
 
-// The list as it is kept beside the images (descriptors.json, as runc has it).
+// The content of descriptors.json beside the images, as in runc.
 std::string descriptors_to_json(const std::vector<std::string>& names);
 Result<std::vector<std::string>> descriptors_from_json(std::string_view text);
 

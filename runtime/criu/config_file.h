@@ -11,14 +11,14 @@
 
 namespace minirun {
 
-// Open, where the annotation names one; an empty value is none. criu runs programs that the file names, with the rights
-// of minirun, and annotations come from an engine's users. So it has to be an absolute path without a link, to a
-// regular file that root owns and only root may write, in directories of the same kind, and nothing that the
-// container can reach: not below its root filesystem or the source of a bind mount. Anything else is an error.
+// Opens the file that the annotation names; an empty value names none. criu runs programs that the file names, with
+// minirun's rights, and annotations come from an engine's users. So the path must be absolute and free of links, the
+// file must be a regular one that root owns and only root may write, its directories likewise, and the container must
+// not reach it: not below its root filesystem or the source of a bind mount. Anything else is an error.
 Result<std::optional<UniqueFd>> open_criu_config(const oci::Spec& spec, const std::string& bundle,
                                                  const std::string& rootfs);
 
-// The path that criu opens it by.
+// The path by which criu opens it.
 std::string criu_config_path(int fd);
 
 }  // namespace minirun

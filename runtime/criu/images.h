@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The directories that criu works in, and what minirun keeps beside its images.
+// criu's directories, and the files that minirun keeps beside its images.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@ struct ImagePaths {
   std::string work;    // absolute; criu's log and statistics
 };
 
-// For checkpoint: makes the directories where they are missing (0700). work: "" for the one of the images.
+// For checkpoint: makes missing directories (0700). work: "" means the images' directory.
 Result<ImagePaths> make_image_paths(const std::string& images, const std::string& work);
 // For restore: the images must be there.
 Result<ImagePaths> find_image_paths(const std::string& images, const std::string& work);
@@ -26,13 +26,12 @@ Result<void> check_parent_images(const ImagePaths& paths, const std::string& par
 Result<void> write_descriptors(const ImagePaths& paths, const std::vector<std::string>& names);
 Result<std::vector<std::string>> read_descriptors(const ImagePaths& paths);
 
-// minirun's init in the container, which criu does not save as a program: it lies in memory, on no mount of the
-// container.
+// minirun's init in the container. criu does not save its program, which is in memory, on no mount of the container.
 struct SavedInit {
   std::string name;     // in criu's words: "file[1f:400]"; "": the container has no init
   std::string program;  // the ELF file
 };
-// init.json and init. What an older checkpoint has left there goes.
+// Writes init.json and init, and removes those of an older checkpoint.
 Result<void> write_init(const ImagePaths& paths, const SavedInit& init);
 Result<SavedInit> read_init(const ImagePaths& paths);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// minirun's init in a container that is saved.
+// minirun's init in a container for checkpoint.
 #pragma once
 
 #include <sys/types.h>
@@ -9,11 +9,11 @@
 
 namespace minirun {
 
-// What is kept of it beside criu's images. Errors: it holds a socket to a minirun that waits for its end, in another
-// network namespace, which criu cannot save: the foreground run's, or that of an older minirun.
+// What to keep of it beside criu's images. Errors: it holds a socket to a minirun in another network namespace that
+// waits for its end (a foreground run's, or an older minirun's), which criu cannot save.
 Result<SavedInit> saved_init(pid_t init);
 
-// The process that it supervises: the oldest of its children, as all that come to it later descend from that one.
+// The process that it supervises: its oldest child, from which all later ones descend.
 Result<pid_t> workload_of(pid_t init);
 
 }  // namespace minirun

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Mount points in a root filesystem that a restored container's mounts are to be put on.
+// Mount points in a root filesystem for a restored container's mounts.
 #pragma once
 
 #include <vector>
@@ -10,13 +10,13 @@
 
 namespace minirun {
 
-// Where the mount at this path of a process's root is mounted, as its mountinfo has it, with all links resolved; the
-// path itself where nothing is mounted.
+// The mount point, with all links resolved, of the mount at this path of a process's root, according to its mountinfo;
+// the path itself if nothing is mounted there.
 Result<std::string> mounted_at(pid_t pid, const std::string& path);
 
-// Makes those of the config's mounts and of the external ones that are missing, as a launch does (0755; an empty file,
-// 0644, for a source that is none): criu does not. What lies below another mount is of that one's filesystem, and what
-// lies behind a symbolic link is left alone: criu reports it if it is missing.
+// Makes the missing mount points of the config's mounts and the external ones, as a launch does (a directory, 0755, or
+// an empty file, 0644, as the source is): criu does not. Skips paths below another mount, which belong to that
+// filesystem, and paths behind a symbolic link: criu reports them if they are missing.
 Result<void> make_mount_points(int rootfs, const oci::Spec& spec, const std::vector<CriuMount>& external);
 
 }  // namespace minirun

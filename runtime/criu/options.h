@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a user may ask of criu, as runc's flags have it.
+// The options for criu, as runc's flags name them.
 #pragma once
 
 #include <optional>

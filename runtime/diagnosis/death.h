@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why a workload ended: one line for a person. Pure: facts in, sentence out, so each line has a
-// unit test.
+// Explains in one line why a workload ended. Pure: facts in, sentence out, so each line has a unit test.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +11,7 @@ namespace minirun {
 // The counters of memory.events or memory.events.local that matter here (cgroup-v2.rst, "Memory Interface Files").
 struct OomCounts {
   uint64_t oom = 0;       // a limit of this cgroup (events: or of one below it) was reached and reclaim did not help
-  uint64_t oom_kill = 0;  // processes killed by any OOM killer, whosever limit it was
+  uint64_t oom_kill = 0;  // processes killed by any OOM killer, for any limit
 };
 
 // Read after the workload ended and before its cgroup is removed.
@@ -38,10 +37,10 @@ struct DeathFacts {
 // line end. Nothing for an ordinary end: exit code 0, or another with nothing known that explains it.
 std::optional<std::string> death_line(const DeathFacts& facts);
 
-// "64 MiB" where that is exact, else "63.9 MiB (67000000 bytes)".
+// "64 MiB" if that is exact, else "63.9 MiB (67000000 bytes)".
 std::string human_bytes(uint64_t bytes);
 
-// Behind "memory.max ", where a limit was reached: that of this cgroup, or without one the words "of a cgroup above".
+// The text after "memory.max " if a limit was reached: this cgroup's limit, or without one "of a cgroup above".
 std::string limit_reached(const std::optional<uint64_t>& memory_max_bytes);
 
 }  // namespace minirun

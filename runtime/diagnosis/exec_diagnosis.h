@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why execve(2) failed in the container, from the files that it looked at. execve has one errno for many causes:
-// ENOENT is also a missing ELF interpreter or a carriage return at the end of a "#!" line.
+// Explains why execve(2) failed in the container, from the files that it used. execve has one errno for many causes:
+// ENOENT also means a missing ELF interpreter or a carriage return at the end of a "#!" line.
 //
-// The files belong to the image: they are opened under the container's root only, regular files alone, and a bounded
-// part of them is read as data.
+// The files belong to the image: this opens only regular files, under the container's root, and reads a bounded part of
+// them as data.
 #pragma once
 
 #include <optional>
@@ -22,13 +22,13 @@ struct ExecFailure {
 };
 
 // As an ErrorKind::exec. The words that container engines match come first and are as runc writes them ("exec /app: no
-// such file or directory", `exec: "app": executable file not found in $PATH`); a hint may follow. The exit status is as
-// shells have it: 127 when execve said that something is not there (also an interpreter), 126 for every other reason.
-// Never fails: what cannot be found out is left out of the hint.
+// such file or directory", `exec: "app": executable file not found in $PATH`); a hint may follow. The exit status is
+// that of shells: 127 if something is missing according to execve (also an interpreter), 126 for every other reason.
+// Never fails: the hint leaves out what cannot be found out.
 Error diagnose_exec(const ExecFailure& failure);
 
-// What execve will surely say, before it is called: no file has this name, or no user may execute
-// it. Nothing: it may work. failure.code is not looked at.
+// The error that execve is sure to return, before it is called: no file has this name, or no user may execute it.
+// Nothing: it may work. Ignores failure.code.
 std::optional<Error> foresee_exec(const ExecFailure& failure);
 
 }  // namespace minirun

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a process ended that is not a child of this one.
+// The exit status of a process that is not a child of this one.
 #pragma once
 
 #include <optional>
@@ -8,19 +8,19 @@
 
 namespace minirun {
 
-// Waits until the process ends and returns its wait status (waitpid(2)); nothing when the kernel does not say: it does
-// since Linux 6.15 to a pidfd that was opened before the process was reaped (PIDFD_GET_INFO), and before only as long
-// as the process waits to be reaped (field 52 of /proc/PID/stat).
+// Waits until the process ends and returns its wait status (waitpid(2)), if the kernel reports it: since Linux 6.15
+// through a pidfd that was opened before the process was reaped (PIDFD_GET_INFO), on older kernels only while the
+// process is a zombie (field 52 of /proc/PID/stat).
 Result<std::optional<int>> await_exit(int pidfd, pid_t pid);
 
-// The same of a process that has ended, at once.
+// The same for a process that has ended, without waiting.
 std::optional<int> exit_by_now(int pidfd, pid_t pid);
 
-// The same of a child that has ended (its pidfd is readable), at once. A tracer has the first word of a zombie
-// (ptrace(2)), and may keep it for ever: then the status is that of /proc/PID/stat. The child is not reaped.
+// The same for a child that has ended (its pidfd is readable), without waiting or reaping. A tracer learns of the
+// zombie first (ptrace(2)), and may keep it forever: then the status comes from /proc/PID/stat.
 Result<int> status_of_ended(int pidfd, pid_t pid);
 
-// Reaps a child that has ended. One that its tracer does not give back within a second is left to it.
+// Reaps a child that has ended. Gives up if its tracer does not release it within a second.
 void reap_ended(int pidfd);
 
 // 128 + signal, or the exit code.

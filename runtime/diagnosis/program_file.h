@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel's binary loaders see in a file: an ELF program with its interpreter, a "#!" script with its own, or
+// Reads a file as the kernel's binary loaders do: an ELF program with its interpreter, a "#!" script with its own, or
 // something that they refuse. Reads a bounded part with pread(2) and executes nothing.
 #pragma once
 
@@ -10,10 +10,10 @@
 namespace minirun {
 
 struct ProgramFile {
-  std::string problem;      // why no loader takes the file, or not on this machine; empty: nothing found
-  std::string interpreter;  // of the "#!" line or of PT_INTERP; empty: none. From the image: show it with printable()
+  std::string problem;      // why no loader accepts the file, or not on this machine; empty: no problem found
+  std::string interpreter;  // from the "#!" line or PT_INTERP; empty: none. The image's text: show it with printable()
   bool is_script = false;
-  bool is_32bit = false;  // a program for this machine, though the kernel may be built without such
+  bool is_32bit = false;  // a 32-bit program for this machine, which the kernel may not support
 };
 
 // fd: a regular file open for reading; size_bytes: its st_size.

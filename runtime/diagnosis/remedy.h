@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a user can do about a failed launch: for a step and the errno of its system call, one sentence that names the
-// cause and what to change. Pure: facts in, a sentence out. Each row of the table names the test that causes it.
+// Says what a user can do about a failed launch: for a step and the errno of its system call, one sentence that names
+// the cause and what to change. Pure: facts in, a sentence out. Each row of the table names the test that causes it.
 #pragma once
 
 #include <cstddef>
@@ -28,18 +28,18 @@ struct FailureFacts {
   uint64_t new_namespaces = 0;           // CLONE_NEW* of the container
   std::optional<uint64_t> open_files{};  // of a step that sets RLIMIT_NOFILE: the hard limit
   std::optional<uint64_t> most_files{};  // sysctl fs.nr_open
-  std::string pids_reached{};            // "pids.max of cgroup /x is 3", when that is so
+  std::string pids_reached{};            // "pids.max of cgroup /x is 3", if it was reached
   size_t exec_bytes = 0;                 // arguments and environment of the workload
   size_t exec_strings = 0;
 };
 
-// Without brackets; "" where the kernel's word is all that is known.
+// Without brackets; "" if only the kernel's error is known.
 std::string remedy_for(const FailureFacts& facts);
 
 // The error with its remedy, if any, in brackets.
 Error with_remedy(const Error& error, const FailureFacts& facts);
 
-// The tests that the rows name, for the check that each is there.
+// The tests that the rows name, for the check that each exists.
 std::vector<std::string_view> remedy_tests();
 
 }  // namespace minirun

@@ -14,26 +14,28 @@
 
 namespace minirun {
 
-// The container that hooks are run for. All is borrowed.
+// The container whose hooks run. Everything is borrowed.
 struct HookContext {
   const Container& container;
   const oci::Spec& spec;
-  Signals& signals;                // blocked; one that asks to give up ends the hook as an error
+  Signals& signals;                // blocked; an abort request ends the hook as an error
   const Cgroup* cgroup = nullptr;  // hooks in the container's namespaces are born in it
-  // Brings the listener of the filter that a startContainer hook is about to load to its agent.
+  // Sends the agent the listener of the filter that a startContainer hook is about to load.
   std::function<Result<void>(Child& hook)> serve_listener{};
 };
 
-// prestart, createRuntime, createContainer: while the container waits with its namespaces and mounts made.
+// Runs prestart, createRuntime and createContainer hooks, while the container waits with its namespaces and mounts
+// made.
 Result<void> run_setup_hooks(const HookContext& context);
-// The first two kinds alone, while criu waits with the namespaces made: what the others would prepare is in the images.
+// Runs only the first two kinds, while criu waits with the namespaces made: the images already contain what the others
+// prepare.
 Result<void> run_restore_hooks(const HookContext& context);
-// While it waits for the last time before its workload.
+// Runs them while the container waits for the last time before its workload.
 Result<void> run_start_container_hooks(const HookContext& context);
 // Once the workload runs.
 Result<void> run_poststart_hooks(const HookContext& context);
-// Once the container is gone, all but its state directory: so the id is not another container's yet. An error is a
-// warning on stderr, and the next hook's turn. Blocks all signals if it has such hooks.
+// Runs them when only the container's state directory is left, so the id is not free yet. After an error, prints a
+// warning and runs the next hook. Blocks all signals if there are such hooks.
 void run_poststop_hooks(const Container& container);
 
 }  // namespace minirun

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which process a launch has made, for those who asked: --pidfd-socket and --pid-file.
+// Announces the process that a launch has made: --pidfd-socket and --pid-file.
 #pragma once
 
 #include <sys/types.h>
@@ -13,15 +13,15 @@ namespace minirun {
 
 class Announcement {
  public:
-  // "": not asked for.
+  // "": not requested.
   Announcement(std::string pidfd_socket, std::string pid_file)
       : pidfd_socket_(std::move(pidfd_socket)), pid_file_(std::move(pid_file)) {}
 
-  // The first call alone does anything: a process may come to several gates, and a receiver of pidfds takes each for
-  // another process. The file holds the number in decimal without a newline, complete when it can be seen: go-runc
-  // reads it with a bare Atoi, conmon with atoi. A FIFO, a device or a link that is there already is written through.
+  // Only the first call has an effect: a process may reach several gates, and a receiver takes each pidfd for another
+  // process. The file holds the number in decimal without a newline, and is complete as soon as it is visible: go-runc
+  // reads it with a bare Atoi, conmon with atoi. An existing FIFO, device or link is written to, not replaced.
   Result<void> make(pid_t pid, int pidfd);
-  // The launch has failed, and the number may be reused soon: removes the file, if it is a regular one.
+  // After a failed launch: removes the file, if it is a regular one, since the number may be reused soon.
   void withdraw() const;
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The clone of a process by its plan.
+// Clones a process from its plan.
 #pragma once
 
 #include "cgroups/cgroup.h"
@@ -13,11 +13,11 @@ namespace minirun {
 
 struct StartedChild {
   OwnedProcess process;
-  SourceTurns turns;  // what it asks for while it places its mounts
+  SourceTurns turns;  // the sources that it asks for while it places its mounts
 };
 
-// Opens the sources, embeds the init and clones. Errors of clone3 that the cgroup explains say so. compiled is
-// borrowed, as are the descriptors of host that later turns need. A signal to give up ends what it waits for.
+// Opens the sources, embeds the init and clones. If the cgroup is why clone3 failed, the error says so. compiled is
+// borrowed, as are the descriptors of host that later turns need. An abort request ends its waits.
 Result<StartedChild> start_child(const Compiled& compiled, HostDescriptors host, int state_fd, const Cgroup& cgroup,
                                  Signals& signals);
 

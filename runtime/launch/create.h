@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The making of a container, as `create` and `run` do it: from a request to a process that waits for start, or runs.
+// Makes a container for `create` and `run`: from a request to a process that waits for start, or runs.
 #pragma once
 
 #include <optional>
@@ -18,23 +18,23 @@
 
 namespace minirun {
 
-// One launch, and what it needs beside the container that it makes. It outlives that container's OwnedContainer.
+// One launch, and what it needs beside the container that it makes. It must outlive that OwnedContainer.
 class Launch {
  public:
-  // Everything that is decided before the first side effect. Signals are held from here on.
+  // Decides everything before the first side effect. Blocks signals from here on.
   static Result<Launch> prepare(LaunchRequest request, Bundle bundle, const std::string& state_root,
                                 CgroupDriver driver);
 
-  // A container whose first process is recorded, and at work on its steps: other commands find it from here on.
+  // Makes a container whose first process is recorded and walks its steps: from here on other commands find it.
   Result<OwnedContainer> create();
-  // Until it waits for start (LaunchRequest::create), or its workload runs.
+  // Returns when it waits for start (LaunchRequest::create), or its workload runs.
   Result<void> start(Container& container);
 
-  // For `restore`, which makes the first process otherwise. The container with all but that:
+  // For `restore`, which makes the first process in another way. Makes the container without it:
   Result<OwnedContainer> begin();
-  // While that process waits with its namespaces made. Other commands find the container from here on.
+  // Called while that process waits with its namespaces made. From here on other commands find the container.
   Result<void> run_restore_hooks(Container& container, pid_t pid);
-  // It runs. terminal: this side of the container's, if it has one.
+  // Called when it runs. terminal: this side of the container's, if it has one.
   Result<void> adopt(Container& container, OwnedProcess process, UniqueFd terminal);
 
   const std::string& id() const { return prepared_.id; }
@@ -76,7 +76,7 @@ class Launch {
   std::optional<SourceTurns> turns_;
 };
 
-// What is wrong with the options themselves. To be called before any descriptor is opened.
+// Checks the options themselves. Call it before any descriptor is opened.
 Result<void> check_launch_options(const LaunchOptions& options);
 
 }  // namespace minirun

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one loop of a launch: minirun hears what a process says on its way to its exec, and does its own part at each
-// gate (the protocol is drawn in namespaces/plan.h). Commands hand in what differs between them.
+// The loop of a launch: minirun follows a process on its way to its exec, and does its own part at each gate
+// (namespaces/plan.h draws the protocol). Commands pass in what differs between them.
 #pragma once
 
 #include <functional>
@@ -15,28 +15,29 @@
 
 namespace minirun {
 
-// The process that is followed, and what is known of its launch.
+// The followed process, and the facts about its launch.
 struct Channel {
   Child& child;
   Signals& signals;
   LaunchFacts facts;
-  bool resident_init = false;    // it stays, and says when the workload runs; else its socket closes with the exec
+  bool resident_init = false;    // the init stays, and reports when the workload runs; else its socket closes with the exec
   SourceTurns* turns = nullptr;  // nullptr: none are left
-  UniqueFd root{};               // of the container, where the process may be gone when its exec has failed
+  UniqueFd root{};               // the container's, if the process may be gone when its exec has failed
 };
 
-// An error ends the following. What has no handler is no part of the protocol with this process.
+// An error ends the loop. A message without a handler is a breach of protocol.
 struct GateHandlers {
-  // The terminal that it has opened, once.
+  // The terminal that the process has opened; called once.
   std::function<Result<void>(UniqueFd terminal)> terminal{};
-  // Where it waits, each gate once; opened when this returns. At the first one the terminal has been handed over.
+  // Called once for each gate at which it waits, which opens when this returns. The terminal handler runs before the
+  // first gate.
   std::function<Result<void>(Gate gate)> gate{};
-  // At Gate::listener, which SeccompAgent::serve opens.
+  // Called at Gate::listener, which SeccompAgent::serve opens.
   std::function<Result<void>()> listener{};
 };
 
-// Until the process waits for start, or runs its workload; an error when it never will. The error's exit status is 126
-// or 127 for an exec that failed (ErrorKind::exec), and 128 + signal when minirun was asked to give up.
+// Returns when the process waits for start or runs its workload; an error if it never will. The error's exit status is
+// 126 or 127 for a failed exec (ErrorKind::exec), and 128 + signal for an abort request.
 Result<void> follow(Channel& channel, const GateHandlers& on);
 
 }  // namespace minirun

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that a run decides before the first side effect: the facts gathered, the plan compiled.
+// Decides everything before a run's first side effect: gathers the facts and compiles the plan.
 #pragma once
 
 #include <string>
@@ -13,14 +13,14 @@ namespace minirun {
 struct Prepared {
   std::string id;
   Bundle bundle;
-  std::string rootfs_path;  // absolute, for people
+  std::string rootfs_path;  // absolute, for messages
   Compiled compiled;
 };
 
-// state_root: where compiled seccomp filters are kept. With create a process in config.json is needed by start only.
+// state_root: holds the cache of compiled seccomp filters. With create, only start needs a process in config.json.
 Result<Prepared> prepare_launch(const LaunchRequest& request, Bundle bundle, int state_root);
 
-// What `run` of the bundle would do on this host, for `minirun plan`.
+// Prepares what `run` of the bundle would do on this host, for `minirun plan`.
 Result<Prepared> prepare_plan(Bundle bundle, bool init);
 
 }  // namespace minirun

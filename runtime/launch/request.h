@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is asked of a launch, whichever command asks.
+// A request for a launch, from any command.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace minirun {
 
-// What create, run and restore have in common.
+// The options that create, run and restore share.
 struct LaunchOptions {
   std::string bundle = ".";
   std::string pid_file;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An ordinary user's minirun. The right to mount, and to clone mounts of the host, is had only in a user namespace of
-// the user's own (user_namespaces(7)): minirun goes into that of the container, and makes the container from there.
+// minirun as an ordinary user, who may mount, and clone mounts of the host, only in a user namespace of their own
+// (user_namespaces(7)): minirun enters the container's, and makes the container from there.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,14 @@
 
 namespace minirun {
 
-// Whether the user with these ids can make the container. It needs a user namespace, and a new one has to map its root
-// to the user: what minirun writes is the user's then.
+// Whether the user with these ids can make the container. It needs a user namespace, and a new one must map its root to
+// the user, so that the user owns what minirun writes.
 Result<void> check_rootless(const oci::Spec& spec, uint32_t uid, uint32_t gid);
 
-// For root: does nothing, false. For others: moves this process into the container's user namespace, a new one or that
-// of its path, as its root, and into a mount namespace of its own. Descriptors of the old mount namespace cannot be
-// cloned from the new one: the bundle's are opened anew, and the caller opens others only after this.
+// As root it does nothing and returns false. As another user it moves this process into the container's user namespace
+// (new or joined by path), as its root, and into a new mount namespace. Mounts behind descriptors of the old mount
+// namespace cannot be cloned in the new one: this reopens the bundle's, and the caller must open others only
+// afterwards.
 Result<bool> enter_user_namespace(Bundle* bundle);
 
 }  // namespace minirun

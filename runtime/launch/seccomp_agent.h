@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The way of a seccomp listener from the container to its agent (runtime-spec config-linux.md, "Seccomp",
-// listenerPath; seccomp_unotify(2)). The container's side: PlanHeader::listener and Gate::listener of
-// namespaces/plan.h.
+// Passes a seccomp listener from the container to its agent (runtime-spec config-linux.md, "Seccomp", listenerPath;
+// seccomp_unotify(2)). The container's side: PlanHeader::listener and Gate::listener of namespaces/plan.h.
 #pragma once
 
 #include <sys/types.h>
@@ -19,13 +18,13 @@ namespace minirun {
 // A connected agent, and what it will receive.
 class SeccompAgent {
  public:
-  // Of a profile with a listener. Errors name the path.
+  // For a profile with a listener. Errors name the path.
   static Result<SeccompAgent> connect(const oci::Seccomp& seccomp);
 
-  // The container is at Gate::listener: opens it, takes the listener as soon as the filter is loaded and sends it with
-  // the spec's "container process state". status: the container's. When the
-  // container failed or ended instead, its messages say why: that is no error here. On an error, the
-  // container hears that its listener was refused; a signal that means giving up (Signals::abort_request) is one.
+  // Call it when the container is at Gate::listener: opens the gate, takes the listener as soon as the filter is
+  // loaded, and sends it with the spec's "container process state". status: the container's. If the container failed or
+  // ended instead, its messages say why, and this returns no error. On an error, and an abort request
+  // (Signals::abort_request) is one, it refuses the container's listener.
   Result<void> serve(Child& child, const ContainerRecord& record, const std::string& status, Signals& signals);
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What minirun opens for the container's side: before the clone, and in turns while that places its mounts
+// Opens sources for the container's side: before the clone, and in turns while it places its mounts
 // (steps::TakeSources).
 #pragma once
 
@@ -17,8 +17,8 @@ namespace minirun {
 
 struct Compiled;
 
-// This process's soft limit of open files is the hard one for as long as this lives, if it is to be (Compiled). A
-// process that is cloned meanwhile inherits it: its plan has a step that gives it the caller's.
+// Raises this process's soft limit of open files to the hard one during its lifetime, if the plan needs that
+// (Compiled). A process that is cloned meanwhile inherits it: a step of its plan restores the caller's.
 class MoreOpenFiles {
  public:
   explicit MoreOpenFiles(bool wanted);
@@ -32,12 +32,13 @@ class MoreOpenFiles {
 
 class SourceTurns {
  public:
-  // All borrowed. Of host, what is `given` is asked for by the first turn alone.
+  // All borrowed. Only the first turn asks for what host has as `given`.
   SourceTurns(const Compiled& compiled, HostDescriptors host) : compiled_(&compiled), host_(std::move(host)) {}
 
   // In the order of the plan's slots: open_sources().
   Result<std::vector<UniqueFd>> open_first() { return open(0); }
-  // Answers Message::sources. Each turn comes once, in order: a container that traces its init can ask in its name.
+  // Answers Message::sources. Each turn comes once, in order, since a container that traces its init can ask in its
+  // name.
   Result<void> answer(int control, int32_t turn);
   // At the setup gate, when all mounts are placed.
   Result<void> rejoin();

@@ -30,11 +30,11 @@ enum class Annotation : uint8_t {
 
 struct AnnotationRow {
   Annotation id;
-  std::string_view key;                 // one that ends with a dot stands for all that begin with it
+  std::string_view key;                 // a key that ends with a dot means all that begin with it
   std::string_view value;               // what it takes, for the manual
   std::string_view effect;              // where it applies and what it does, for the manual
-  std::string_view must;                // what validate() demands of the value; "": whatever acts on it judges it
-  bool (*is_good)(std::string_view){};  // the same for the machine
+  std::string_view must;                // what validate() demands of the value; "": the code that acts on it checks it
+  bool (*is_good)(std::string_view){};  // the check for `must`
 };
 
 // In the order of their keys.
@@ -44,21 +44,21 @@ std::string_view annotation_key(Annotation id);
 std::string annotation_pointer(Annotation id);  // "/annotations/KEY"
 
 // The keys that `minirun features` lists as potentiallyUnsafeConfigAnnotations (features.md): they change how a
-// container is made, so bundles from others must be searched for them. One that ends with a dot stands for all that
-// begin with it.
+// container is made, so check foreign bundles for them. A key that ends with a dot means all that begin with it.
 std::vector<std::string_view> unsafe_annotations();
 
 // Whether the key is in minirun's own namespace of keys and none of the rows.
 bool is_unknown_own_annotation(std::string_view key);
 
-// What validate() has accepted: an absent annotation is "", std::nullopt or false, unless said otherwise.
+// The look-ups expect values that validate() accepted. An absent annotation is "", std::nullopt or false, unless stated
+// otherwise.
 std::string criu_config_file(const oci::StringMap& annotations);
-// What `create --init` asks for, for engines: they pass annotations on, but no option of minirun's own.
+// The same as `create --init`, for engines: they pass annotations on, but not minirun's own options.
 bool asks_for_init(const oci::StringMap& annotations);
 std::string stop_signal(const oci::StringMap& annotations);
 oci::StringMap systemd_properties(const oci::StringMap& annotations);  // NAME of the key and value, in order
-// A cgroup below the container's, without limits of its own, that its first process is moved into: the workload
-// (systemd, a nested engine) has the one it is in to itself. Cgroup::create judges the path.
+// A cgroup below the container's, without limits of its own, that its first process moves into, so that the workload
+// (systemd, a nested engine) has its own cgroup to itself. Cgroup::create checks the path.
 std::optional<std::string> delegated_cgroup(const oci::StringMap& annotations);
 bool keeps_caller_groups(const oci::StringMap& annotations);
 std::string mount_context_type(const oci::StringMap& annotations);  // absent: "context"
@@ -71,7 +71,7 @@ struct HookOutputFiles {
 };
 HookOutputFiles hook_output_files(const oci::StringMap& annotations);
 
-// Keys of annotations in the features document (features.md, "Annotations"); those that are runc's are read by tools.
+// Keys of annotations in the features document (features.md, "Annotations"); tools read those with runc's names.
 namespace feature_key {
 inline constexpr std::string_view kLibseccomp = "io.github.seccomp.libseccomp.version";
 inline constexpr std::string_view kReachTheHost = "org.minirun.capabilities.reachTheHost";

@@ -17,24 +17,24 @@ struct Bundle {
   std::string path;                       // absolute, without symbolic links
   UniqueFd rootfs;                        // open_rootfs() of spec->root
   std::string text;                       // of config.json
-  std::unique_ptr<const oci::Spec> spec;  // validated: whatever is derived from it lies elsewhere
+  std::unique_ptr<const oci::Spec> spec;  // validated; everything derived from it is elsewhere
   std::vector<std::string> unknown;       // pointers of unknown properties: for the debug log
   Problems warnings;
 };
 
-// Reads and validates path/config.json. What is wrong inside it is one error of
-// ErrorKind::config with a line for each problem, in the order of the file:
+// Reads and validates path/config.json. All problems in it are one error of ErrorKind::config with a line for each, in
+// the order of the file:
 //   config.json: /process/cwd: must be an absolute path: found "tmp"
-// A config.json that is not a regular file, or of more than kMaxJsonBytes, is refused without being read.
+// Refuses, without reading it, a config.json that is not a regular file or has more than kMaxJsonBytes.
 Result<Bundle> load_bundle(const std::string& path);
 
-// The same for text that is there already; `rootfs`, `text` and `path` of the result are empty.
+// The same for a text; `rootfs`, `text` and `path` of the result are empty.
 Result<Bundle> parse_config(std::string_view text);
 
-// Opens the rootfs once more: in another mount namespace than the one that the bundle was loaded in.
+// Opens the rootfs again, in another mount namespace than the one that the bundle was loaded in.
 Result<void> reopen_rootfs(Bundle* bundle);
 
-// Of the rootfs, absolute: for people, and for config.json's relative paths.
+// The absolute path of the rootfs, for messages and for config.json's relative paths.
 std::string rootfs_path(const Bundle& bundle);
 
 // Opens the root filesystem (O_PATH), from the bundle where the path is relative. It must be a directory and not a

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the rules of validate_*.cc and unsupported.cc share.
+// Shared by validate_*.cc and unsupported.cc.
 #pragma once
 
 #include <fmt/format.h>
@@ -28,17 +28,17 @@ class Checker {
     findings.warnings.push_back({std::move(pointer), fmt::vformat(message, fmt::make_format_args(args...))});
   }
 
-  // Whether linux.namespaces lists that type (CLONE_NEW*). One whose type could not be read may be any: it was
-  // reported, and what depends on it is not.
+  // Whether linux.namespaces lists that type (CLONE_NEW*). An entry with an unreadable type counts as any: it was
+  // reported, and problems that depend on it are not.
   bool has_namespace(uint32_t type) const;
 
   // Absolute and short enough for the kernel.
   void absolute_path(const std::string& pointer, const std::string& path);
 
-  // Whether the path is "/" in any spelling: what is put over the root cannot be seen by those who are in it.
+  // Whether the path is "/" in any spelling: processes inside the root cannot see what is mounted over it.
   static bool is_root(std::string_view path);
 
-  // At most as long as the kernel takes one string of execve(2): MAX_ARG_STRLEN with pages of 4 KiB.
+  // At most as long as the kernel's limit for one string of execve(2): MAX_ARG_STRLEN with pages of 4 KiB.
   void exec_string(const std::string& pointer, const std::string& text);
 
   // NAME=value with a name.
@@ -60,6 +60,6 @@ void check_resources(Checker& checker);    // oci/validate_resources.cc
 void check_seccomp(Checker& checker);      // oci/validate_seccomp.cc
 void check_host_side(Checker& checker);    // oci/validate_host_side.cc
 void check_unsupported(Checker& checker);  // unsupported.cc
-void check_only_v1(Checker& checker);      // unsupported.cc, part of it: controls that cgroup v1 alone has
+void check_only_v1(Checker& checker);      // unsupported.cc, part of it: controls that only cgroup v1 has
 
 }  // namespace minirun

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An error about one property of config.json, found when its whole has been judged already.
+// An error about one property of config.json, found after validation.
 #pragma once
 
 #include <string>
@@ -9,8 +9,8 @@
 
 namespace minirun {
 
-// "config.json: /process: is required to run a container". kind: host where the property is right and the host lacks
-// what it asks for.
+// "config.json: /process: is required to run a container". kind: host if the property is valid but the host lacks what
+// it asks for.
 inline Error config_error(std::string pointer, std::string message, ErrorKind kind = ErrorKind::config) {
   Error error = fail(kind, "config.json: {}: {}", pointer, message);
   ErrorDetail& detail = error.change_details();
@@ -19,7 +19,7 @@ inline Error config_error(std::string pointer, std::string message, ErrorKind ki
   return error;
 }
 
-// The same of what failed for a property: "/process/terminal: needs a terminal".
+// The same for an operation that failed for a property: "/process/terminal: needs a terminal".
 inline Error at_property(std::string pointer, Error error) {
   error = wrap(std::move(error), pointer);
   error.change_details().pointer = std::move(pointer);

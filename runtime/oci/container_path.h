@@ -7,8 +7,8 @@
 
 namespace minirun {
 
-// Without "//", "/./", a "/" at the end and what ".." takes away; always absolute. For comparing and for names that are
-// made: what a path leads to is decided by the kernel, under the container's root.
+// Absolute, without "//", "/./" and a trailing "/", and with ".." resolved as text. For comparisons and for generated
+// names: where a path really leads is for the kernel to decide, under the container's root.
 std::string clean_path(std::string_view path);
 
 }  // namespace minirun

@@ -9,14 +9,14 @@
 
 namespace minirun {
 
-// Who runs a rootless container: root inside, this user outside.
+// The user of a rootless container: root inside, this user outside.
 struct RootlessOwner {
   uid_t uid = 0;
   gid_t gid = 0;
 };
 
-// A shell in rootfs/, as `runc spec` has it. Rootless: in a user namespace with the owner mapped to root, and without
-// what an ordinary user cannot have: a network of its own, a new sysfs, groups of /dev/pts, limits.
+// A shell in rootfs/, as in `runc spec`. Rootless: in a user namespace that maps root to the owner, and without what an
+// ordinary user cannot have: a new network namespace, a new sysfs, groups of /dev/pts, limits.
 std::string default_spec(const std::optional<RootlessOwner>& rootless);
 
 }  // namespace minirun

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// linux.memoryPolicy (runtime-spec 1.3 config-linux.md, "Memory policy"): what it asks of set_mempolicy(2).
+// linux.memoryPolicy (runtime-spec 1.3 config-linux.md, "Memory policy"), checked and converted for set_mempolicy(2).
 #pragma once
 
 #include <cstdint>
@@ -12,14 +12,14 @@
 
 namespace minirun {
 
-// A kernel can be built for so many nodes (CONFIG_NODES_SHIFT).
+// The most nodes that a kernel can be built for (CONFIG_NODES_SHIFT).
 constexpr unsigned kMostMemoryNodes = 1024;
 
-// "0-3,7" as a bit mask in words of 64; "" is no node and no word. Nothing for text that is no such list, or that names
-// a node that no kernel can have.
+// "0-3,7" as a bit mask in words of 64 bits; "" gives no words. Nothing if the text is no such list, or names a node
+// that no kernel can have.
 std::optional<std::vector<uint64_t>> memory_nodes(std::string_view list);
 
-// What set_mempolicy(2) would refuse whatever the machine looks like: where in the object, and why.
+// What set_mempolicy(2) refuses on any machine: where in the object, and why.
 struct MemoryPolicyProblem {
   std::string member;  // "nodes", "flags"
   std::string message;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which ids a mount of config.json is to have: its uidMappings and gidMappings, or the options idmap and ridmap
+// The id mappings of a mount in config.json: its uidMappings and gidMappings, or the options idmap and ridmap
 // (runtime-spec config.md, "Mounts" and "Linux mount options"; crun(1), "IDMAP MOUNT OPTIONS").
 #pragma once
 
@@ -14,15 +14,15 @@ namespace minirun {
 
 IdMaps to_id_maps(const std::vector<oci::IdMapping>& mappings);
 
-// Either the mappings (none: the mount asks for none), or a problem and where it is ("/options/2", below the mount).
+// Either the mappings (none if the mount asks for none), or a problem and its place ("/options/2", below the mount).
 struct MountIdMapResult {
   MountIdMap map;
   std::string problem;
   std::string at;
 };
 
-// The mount's own lists come first; then what stands in the option ("idmap=uids=0-1000-1#1-5000-9;gids=@0-0-10": ids of
-// the filesystem, of the host, how many; with "@" the second is an id of the container); then the container's user
+// The mount's own lists come first; then those of the option ("idmap=uids=0-1000-1#1-5000-9;gids=@0-0-10": id of the
+// filesystem, id of the host, count; with "@" the second is an id of the container); then the container's user
 // namespace.
 MountIdMapResult mount_id_map(const oci::Spec& spec, const oci::Mount& mount, const MountOptions& options);
 

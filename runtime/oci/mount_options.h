@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Mount options of config.json (runtime-spec config.md, "Linux mount options") as what the kernel's mount API takes.
+// Converts the mount options of config.json (runtime-spec config.md, "Linux mount options") for the kernel's mount API.
 #pragma once
 
 #include <cstdint>
@@ -26,20 +26,20 @@ struct MountOptions {
   AttributeChange own;         // of the mount itself ("ro")
   AttributeChange below;       // of it and all mounts below it ("rro")
   uint64_t propagation = 0;    // MS_*, with MS_REC for "rslave" and the like
-  Parameters superblock;       // sync, dirsync, lazytime and their opposites: of the filesystem, not of one mount
-  Parameters parameters;       // all that the table does not know: for the filesystem, in order
+  Parameters superblock;       // sync, dirsync, lazytime and their opposites: for the filesystem, not one mount
+  Parameters parameters;       // all options that the table does not have: for the filesystem, in order
   size_t first_parameter = 0;  // its index in the list, if any
   IdMap id_map = IdMap::none;  // idmap or ridmap
   std::string id_map_text;     // what follows it: "" or "=uids=...;gids=..."
   size_t id_map_index = 0;
   bool copy_up = false;          // tmpcopyup
-  bool copy_symlink = false;     // a source that is a symbolic link is made again instead of followed
+  bool copy_symlink = false;     // a source that is a symbolic link is copied instead of followed
   bool target_nofollow = false;  // a destination that is a symbolic link is covered itself
   bool source_nofollow = false;  // a source that is a symbolic link is mounted itself
   size_t special_index = 0;      // of the last of these four in the list
 };
 
-// An empty text is no option: podman 5 writes one into the mounts of a container that runs systemd.
+// Ignores empty texts: podman 5 writes one into the mounts of a container that runs systemd.
 MountOptions parse_mount_options(const oci::Strings& options);
 
 // All names of the table, for `minirun features` and for tests.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// config.json's tree → oci::Spec: types, ranges, names and what has to be there. Every problem is collected; what the
-// values mean together is validate.h's business.
+// Parses config.json's tree into oci::Spec: types, ranges, names and required properties. Collects every problem;
+// validate.h checks what the values mean together.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 namespace minirun {
 
 struct ParseOutcome {
-  oci::Spec spec;  // where there was a problem: the value's default, in a place of its own, so that indices hold
+  oci::Spec spec;  // a value with a problem has its default, and keeps its place so that indices stay right
   Problems problems;
   std::vector<std::string> unknown;  // pointers of properties that were ignored (config.md, "Extensibility")
 };
@@ -24,13 +24,13 @@ struct ParseOutcome {
 // At most 200 problems and 200 unknown properties are collected.
 ParseOutcome parse_spec(const JsonDocument& document);
 
-// The same for an object like /linux/resources alone: all that is set in the result is spec.linux_.resources.
+// The same for an object like /linux/resources alone: sets only spec.linux_.resources.
 ParseOutcome parse_resources(const JsonDocument& document);
 
-// The same for a process object: all that is set in the result is spec.process.
+// The same for a process object: sets only spec.process.
 ParseOutcome parse_process(const JsonDocument& document);
 
-// The pointer of each property that an object of this document may have: those of the parser's own tables.
+// The pointer of each property that objects of this document may have, from the parser's own tables.
 std::vector<std::string> known_properties(const JsonDocument& document);
 
 namespace oci {
@@ -43,7 +43,7 @@ std::string_view namespace_name(uint32_t clone_flag);  // "mount" for CLONE_NEWN
 std::string_view rlimit_name(int resource);            // "RLIMIT_NOFILE"
 std::string_view memory_mode_name(int mode);           // "MPOL_BIND"
 
-// All names that config.json may have in one place, as the tables of the parser have them: for `minirun features`.
+// All names that config.json may have in one place, from the parser's tables: for `minirun features`.
 using Names = std::vector<std::string_view>;
 Names namespace_names();
 Names hook_names();

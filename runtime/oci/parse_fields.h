@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a JSON object becomes a struct: a table of its properties, each with the member that it fills. Used by parse_*.cc
-// only.
+// Turns a JSON object into a struct by a table of its properties, each with the member that it fills. Used by
+// parse_*.cc only.
 //
 //   constexpr Field<User> kUser[] = {{"uid", read_id<&User::uid>}, {"umask", read<&User::umask>}};
 //   std::span<const Field<User>> fields_of(User*) { return kUser; }
@@ -22,20 +22,20 @@
 
 namespace minirun::oci {
 
-// What an object without the property means, and null, which Go's encoder writes for what was never set. Null counts as
-// absent only where a container that lacks the property has no more power for it: a null limit or filter is refused.
+// Whether a property may be absent, and whether null, which Go's encoder writes for what was never set, counts as
+// absent. It does only if a container without the property has no more power: a null limit or filter is refused.
 enum class Presence : uint8_t {
   optional,
   required,
   nullable,            // null is the same as absent
-  nullable_in_update,  // the same in an update alone, where what is absent stays as it is
+  nullable_in_update,  // the same only in an update, in which absent properties stay unchanged
 };
 
 inline constexpr Presence kRequired = Presence::required;
 inline constexpr Presence kNullable = Presence::nullable;
 inline constexpr Presence kNullableInUpdate = Presence::nullable_in_update;
 
-// What is collected on the way.
+// Collects problems and unknown properties on the way.
 class Reader {
  public:
   enum class For : uint8_t { container, update };
@@ -47,7 +47,7 @@ class Reader {
   void unknown(JsonValue value);
   void problem(std::string pointer, std::string message);
 
-  // From here on the pointer of each property that could be read goes there, whether it is in the document or not.
+  // From here on collects the pointer of each property that could be read, whether the document has it or not.
   void collect_known(std::vector<std::string>* known) { known_ = known; }
   void known(JsonValue object, std::string_view name) {
     if (known_ != nullptr) known_->push_back(object.pointer() + "/" + std::string(name));
@@ -131,7 +131,7 @@ void read_value(Reader& reader, JsonValue value, std::optional<T>& out) {
   read_value(reader, value, out.emplace());
 }
 
-// A wrong element keeps its place, so that later messages count as the file does.
+// A wrong element keeps its place, so that indices in later messages match the file.
 template <class T>
 void read_value(Reader& reader, JsonValue value, std::vector<T>& out) {
   if (!reader.expect(value, JsonType::array)) return;
@@ -233,7 +233,7 @@ Names names_of(const Table& table) {
   return names;
 }
 
-// Structs that are read in one file and used in another.
+// Structs with tables in one file and uses in another.
 std::span<const Field<Process>> fields_of(Process*);
 std::span<const Field<Root>> fields_of(Root*);
 std::span<const Field<Mount>> fields_of(Mount*);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is wrong in config.json.
+// Problems in config.json.
 #pragma once
 
 #include <vector>

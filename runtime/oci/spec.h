@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// config.json as types: what the runtime-spec (1.3, Linux) says, nothing more. Plain data without behaviour, filled by
-// parse.h and judged by validate.h; once both found no problem, every comment here holds.
+// config.json as types, exactly as in the runtime-spec (1.3, Linux). Plain data without behaviour, filled by parse.h
+// and checked by validate.h; if both find no problem, every comment here holds.
 //
-// std::optional where an absent property means something else than an empty one or zero. Objects of the JSON keep the
-// order of the file (a vector of pairs). Where the kernel has a constant for a name of the spec, the constant is
-// stored.
+// A member is std::optional if an absent property differs from an empty one or zero. JSON objects keep the order of the
+// file (a vector of pairs). If the kernel has a constant for a name of the spec, the member holds the constant.
 #pragma once
 
 #include <algorithm>
@@ -151,7 +150,7 @@ struct TimeOffsets {
 struct Device {
   char type = 0;  // 'c', 'b', 'u' (the same as 'c') or 'p'
   std::string path;
-  std::optional<int64_t> major;  // both there for all but 'p'
+  std::optional<int64_t> major;  // both required except for 'p'
   std::optional<int64_t> minor;
   std::optional<uint32_t> file_mode;  // permission bits; absent: 0666
   std::optional<uint32_t> uid;
@@ -306,14 +305,14 @@ struct SeccompRule {
 struct Seccomp {
   SeccompAction default_action = SeccompAction::kill_process;
   std::optional<uint32_t> default_errno_ret;  // absent: EPERM
-  std::vector<SeccompArch> architectures;     // the native one is there in any case
+  std::vector<SeccompArch> architectures;     // the native one always counts
   std::optional<uint32_t> flags;              // SECCOMP_FILTER_FLAG_*; absent is not the same as none
   std::string listener_path;
   std::string listener_metadata;
   std::vector<SeccompRule> syscalls;
 };
 
-// Whether an action is SCMP_ACT_NOTIFY: listenerPath is for such a profile only.
+// Whether any action is SCMP_ACT_NOTIFY: only such a profile uses listenerPath.
 inline bool notifies(const Seccomp& seccomp) {
   auto is_notify = [](const SeccompRule& rule) { return rule.action == SeccompAction::notify; };
   return seccomp.default_action == SeccompAction::notify ||

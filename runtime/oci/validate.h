@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What config.json's values mean together: rules of the runtime-spec and of the kernel that a type cannot express, and
-// what minirun cannot do (yet). Pure: nothing on the host is looked at. Every problem is reported, not the first.
+// Checks what config.json's values mean together: rules of the runtime-spec and the kernel that a type cannot express,
+// and what minirun does not support. Pure: examines nothing on the host. Reports every problem, not just the first.
 #pragma once
 
 #include "runtime/oci/problem.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the cgroup of a container is to be, where that depends on who runs minirun.
+// The path of a container's cgroup, which depends on the user that runs minirun.
 #pragma once
 
 #include <string>
@@ -12,21 +12,21 @@
 
 namespace minirun {
 
-// Compiled::cgroup_path for root, and for any user who names a cgroup in /linux/cgroupsPath. An ordinary user who names
-// none gets "minirun-ID" in the cgroup above minirun's own, where others can be given controllers, else in minirun's
-// own: wherever directory and cgroup.procs may be written. Where neither may: "", no cgroup at all, as with runc. That
-// is an error for a container with limits, and for one without a pid namespace of its own, whose processes could not be
-// found again.
+// Compiled::cgroup_path for root, and for any user if the config has /linux/cgroupsPath. Otherwise an ordinary user
+// gets "minirun-ID" in the cgroup above minirun's own, which can pass controllers on, or else in minirun's own,
+// wherever the directory and cgroup.procs are writable. If neither is: "", no cgroup at all, as with runc. That is an
+// error for a container with limits, and for one without its own pid namespace, whose processes could not be found
+// again.
 Result<std::string> place_cgroup(const Hierarchy& hierarchy, const oci::Spec& spec, const Compiled& compiled);
 
-// For a container that is to have none (--cgroup-manager=disabled): "", or the same errors.
+// For a container without a cgroup (--cgroup-manager=disabled): "", or the same errors.
 Result<std::string> place_nowhere(const Compiled& compiled);
 
-// The cgroup that this process is in, and so a container without one of its own: what a mount of type cgroup shows
-// there. EXDEV: it is not below the root of this cgroup namespace.
+// The cgroup of this process, and so of a container without its own: a mount of type cgroup shows it there. EXDEV: it
+// is not below the root of this cgroup namespace.
 Result<UniqueFd> open_own_cgroup(const Hierarchy& hierarchy);
 
-// The same as place_cgroup() of the content of /proc/self/cgroup, for tests.
+// place_cgroup() for an ordinary user with this content of /proc/self/cgroup, for tests.
 Result<std::string> place_cgroup_of_user(const Hierarchy& hierarchy, const Compiled& compiled,
                                          const std::string& proc_cgroup);
 

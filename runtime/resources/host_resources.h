@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the parent does on the host for one container, beside its cgroup: its network devices and its class of service
+// The parent's work on the host for one container, beside its cgroup: network devices and the class of service
 // (linux.netDevices, linux.intelRdt). In the order of a launch:
 //
 //   survey_host_side    before the intent record is written, which holds the result
@@ -19,14 +19,15 @@
 
 namespace minirun {
 
-// All that can be known to be wrong before anything is made. An empty record when the config asks for nothing.
+// Finds everything that is certain to fail before anything is made. The record is empty if the config asks for nothing.
 Result<RdtRecord> survey_host_side(const oci::Spec& spec, const std::string& id);
 
-// What a launch has made on the host. Undone on destruction unless kept; network devices go with their namespace.
+// What a launch has made on the host. The destructor undoes it unless it is detached; network devices go with their
+// namespace.
 class HostSide {
  public:
   static Result<HostSide> make(const oci::Spec& spec, const RdtRecord& record);
-  // That of a container that another minirun has made.
+  // For a container that another minirun has made.
   static HostSide adopt(const RdtRecord& record) { return HostSide(record); }
   HostSide(HostSide&& other) noexcept;
   HostSide& operator=(HostSide&&) = delete;
@@ -37,11 +38,11 @@ class HostSide {
   // pid: the container's first process, which has not forked yet and is in its network namespace; not reaped meanwhile,
   // so that the number cannot be reused. The caller has one thread.
   Result<void> apply(const oci::Spec& spec, pid_t pid) const;
-  // It lives on with the container, or another command removes it.
+  // Leaves it to the container, or to another command's removal.
   void detach() { owned_ = false; }
-  // What is gone already, be it the resctrl itself, is no error.
+  // Ignores what is already gone, even resctrl itself.
   Result<void> remove();
-  // The same after a failed launch, as on destruction: a shared class goes too, where this launch has made it.
+  // The same after a failed launch, as the destructor does: also removes a shared class that this launch made.
   Result<void> undo();
 
  private:
@@ -50,7 +51,7 @@ class HostSide {
   bool owned_ = true;
 };
 
-// A process of exec: into the container's class too, before it runs anything of its own.
+// Puts a process of exec into the container's class, before it runs its program.
 Result<void> join_host_side(const RdtRecord& record, pid_t pid);
 
 }  // namespace minirun

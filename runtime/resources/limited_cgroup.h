@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A cgroup in use by a launch: whatever fails, it is taken away again.
+// A launch's cgroup, removed again whatever fails.
 #pragma once
 
 #include <chrono>
@@ -15,16 +15,16 @@ namespace minirun {
 struct Compiled;
 struct Hierarchy;
 
-// The container's cgroup with its limits and device filter set. Killed and removed on destruction.
+// The container's cgroup with its limits and device filter. The destructor kills and removes it.
 class LimitedCgroup {
  public:
-  // path: Compiled::cgroup_path, or where else the container's is to be; "": it has none.
+  // path: Compiled::cgroup_path, or another place; "": the container has none.
   static Result<LimitedCgroup> make(const Hierarchy& hierarchy, const Compiled& compiled, const std::string& path);
-  // One that is there already. last: what is to be done once it is removed.
+  // Takes an existing one. last: called after its removal.
   static LimitedCgroup adopt(Cgroup cgroup, std::function<Result<void>()> last);
-  // Of a container that has no cgroup, or none yet.
+  // For a container that has no cgroup, or none yet.
   static LimitedCgroup none() { return LimitedCgroup(Cgroup::none()); }
-  // Passes on to it whatever `top` (see Cgroup) has to offer; what the kernel refuses is a debug line.
+  // Enables for it all controllers that `top` (see Cgroup) offers; logs refusals as debug lines.
   Result<void> enable_offered(const std::string& top) const;
   // Limits, owner and device filter.
   Result<void> limit(const Compiled& compiled, const std::vector<Write>& writes) const;
@@ -36,9 +36,9 @@ class LimitedCgroup {
 
   Cgroup& cgroup() { return cgroup_; }
   const Cgroup& cgroup() const { return cgroup_; }
-  // It lives on: a detached container.
+  // Leaves it to a detached container.
   void detach() { owned_ = false; }
-  // Kills what is left inside and removes it, within kRemovalTime; the error names who would not go.
+  // Kills what is left inside and removes it, within kRemovalTime; the error names processes that remain.
   Result<void> remove();
 
  private:

@@ -12,14 +12,13 @@
 
 namespace minirun {
 
-// What is written to the schemata file, one write(2) for each: first l3CacheSchema and memBwSchema together, then
-// schemata (runtime-spec 1.3 config-linux.md, "IntelRdt"). Lines beginning with MB: in l3CacheSchema give way to
-// memBwSchema. Each ends with a line feed, which resctrl insists on. Empty when nothing is set.
+// The texts for the schemata file, one write(2) each: first l3CacheSchema and memBwSchema together, then schemata
+// (runtime-spec 1.3 config-linux.md, "IntelRdt"). memBwSchema replaces lines beginning with MB: in l3CacheSchema. Each
+// ends with a line feed, which resctrl requires. Empty if nothing is set.
 std::vector<std::string> schemata_to_write(const oci::IntelRdt& rdt);
 
-// Compares what would be written with what the file says, value by value; what is not asked for may be anything.
-// bandwidth_step: the kernel rounds bandwidths up to it (info/MB/bandwidth_gran). Returns the first difference, for a
-// person.
+// Compares the texts with the file, value by value, and ignores values that were not asked for. bandwidth_step: the
+// kernel rounds bandwidths up to it (info/MB/bandwidth_gran). Returns the first difference, for messages.
 std::optional<std::string> schemata_mismatch(const oci::IntelRdt& rdt, std::string_view file, uint64_t bandwidth_step);
 
 }  // namespace minirun

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The systemd cgroup driver (`--systemd-cgroup`): the container's cgroup is that of a transient scope, made by systemd
-// over D-Bus. A program of its own speaks to it (cgroups/systemd/), and only for what is systemd's: the scope's birth,
-// its limits, and its end. All else is the cgroup's files, as without systemd.
+// The systemd cgroup driver (`--systemd-cgroup`): the container's cgroup is that of a transient scope, which systemd
+// makes. A separate program talks to systemd over D-Bus (cgroups/systemd/), and only about the scope's birth, its
+// limits and its end. Everything else uses the cgroup's files, as without systemd.
 #pragma once
 
 #include <functional>
@@ -24,13 +24,13 @@ Result<std::string> find_systemd_helper();
 
 // The scope of a container that is being made.
 //
-// The order is that of a container without systemd: what it will be called goes into the record first; then the scope
-// is made, around a process that only sleeps, and the container's first process is born in it (CLONE_INTO_CGROUP),
-// inside all its limits; no process is moved on the way to its exec. After that the sleeper ends.
+// The order is that of a container without systemd. First the record gets the scope's name. Then systemd makes the
+// scope around a process that only sleeps, and the container's first process is born in it (CLONE_INTO_CGROUP), inside
+// all its limits; no process is moved on the way to its exec. After that the sleeper ends.
 class SystemdScope {
  public:
-  // Asks systemd. Errors: no helper, no systemd, a name that is taken or is none, an annotation that is none.
-  // mark: StateDirectory::mark(). Nothing is made yet.
+  // Asks systemd, and makes nothing yet. Errors: no helper, no systemd, a taken or invalid name, an invalid annotation.
+  // mark: StateDirectory::mark().
   static Result<SystemdScope> survey(const Hierarchy& hierarchy, const oci::Spec& spec, const Compiled& compiled,
                                      const std::string& id, const std::string& mark);
 
@@ -40,7 +40,7 @@ class SystemdScope {
 
   Result<LimitedCgroup> make(const Hierarchy& hierarchy, const Compiled& compiled);
 
-  // To be called when the container's first process is there; the helper ends too.
+  // Call it when the container's first process exists; the helper ends too.
   Result<void> end_sleeper(const Cgroup& cgroup, const Compiled& compiled);
 
  private:
@@ -64,20 +64,20 @@ Result<std::string> scope_path(const oci::Spec& spec, const Compiled& compiled, 
 // container's end, and systemd often removes the empty scope before (docs/systemd.md).
 std::string scope_subgroup(const oci::StringMap& annotations, const std::string& unit);
 
-// What StartTransientUnit is asked for, without what the helper adds (PIDs, Description). Later ones override earlier
-// ones: minirun's own defaults, the annotations, the limits.
+// The properties for StartTransientUnit, without those that the helper adds (PIDs, Description). Later ones override
+// earlier ones: minirun's defaults, the annotations, the limits.
 systemd::Properties scope_properties(const std::string& slice, const systemd::Properties& annotated,
                                      const std::vector<Write>& writes, uint32_t version);
 
-// The same limits for a container in use, so that they are systemd's too. Without effect for one without a scope.
+// Sets the same limits on a running container's scope, so that systemd keeps them. No effect without a scope.
 Result<void> update_scope(const std::optional<SystemdRecord>& record, const std::vector<Write>& writes);
 
-// Stops the container's scope and waits until systemd has forgotten it, so that its name is free. Done already is
-// success; so is a unit of that name that is not this container's.
+// Stops the container's scope and waits until systemd has forgotten it, so that its name is free. A missing unit is
+// success, as is a unit of that name that is not this container's.
 Result<void> stop_scope(const SystemdRecord& record);
 
-// For a process that is to be born in a container's scope under a user's manager: clone3(2) refuses that to a caller
-// from another part of the tree (a login session). Then systemd puts this process into a scope of its own beside it.
+// Before a process is born in a container's scope under a user's manager: clone3(2) refuses that to a caller from
+// another part of the tree (a login session). Then systemd moves this process into a scope beside the container's.
 Result<void> come_near(const std::optional<SystemdRecord>& record, const std::string& cgroup_path);
 
 }  // namespace minirun

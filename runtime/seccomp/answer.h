@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a seccomp filter answers to a system call, without loading it: classic BPF, as the kernel runs it (bpf(4),
-// seccomp_check_filter() in kernel/seccomp.c). The parent asks before it decides what comes after the filter.
+// Runs a seccomp filter for a system call without loading it: classic BPF, as the kernel runs it (bpf(4),
+// seccomp_check_filter() in kernel/seccomp.c). The parent uses the answer to decide what may come after the filter.
 #pragma once
 
 #include <linux/filter.h>
@@ -19,10 +19,10 @@ struct SeccompCall {
   std::array<std::optional<uint64_t>, 6> arguments = {};
 };
 
-// SECCOMP_RET_* with its data. Nothing when the program is not one that the kernel takes.
+// SECCOMP_RET_* with its data. Nothing if the kernel would refuse the program.
 std::optional<uint32_t> seccomp_answer(const std::vector<sock_filter>& filter, const seccomp_data& data);
-// The same for a call of this machine's architecture. Nothing also when it depends on what is not known: an argument
-// without a value, or where the call is made from.
+// The same for a call of this machine's architecture. Nothing also if the answer depends on something unknown: an
+// argument without a value, or the instruction pointer.
 std::optional<uint32_t> seccomp_answer(const std::vector<sock_filter>& filter, const SeccompCall& call);
 
 // Whether each call is certain to reach the kernel: SECCOMP_RET_ALLOW or SECCOMP_RET_LOG.

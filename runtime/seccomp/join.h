@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One seccomp filter from one for each of the machine's tables of system calls, with the answer ENOSYS for calls newer
-// than the profile.
+// Joins the filters for each of the machine's tables of system calls into one, with ENOSYS for calls newer than the
+// profile.
 #pragma once
 
 #include <linux/filter.h>
@@ -20,8 +20,8 @@ struct TableFilter {
   std::vector<sock_filter> code;
 };
 
-// `filters`: at least one; what is of none of their architectures goes to the first, which has to refuse it. The
-// result may be longer than BPF_MAXINSNS.
+// `filters`: at least one; calls of other architectures go to the first, which must refuse them. The result may be
+// longer than BPF_MAXINSNS.
 std::vector<sock_filter> join_filters(const std::vector<TableFilter>& filters);
 
 }  // namespace minirun

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A filter that decides by the system call's number, as few instructions. libseccomp has one comparison and one return
-// for each call; profiles allow long rows of neighbours. What the kernel does with a filter on loading it (checks it,
-// compiles it, and runs it for each number: kernel/seccomp.c, seccomp_cache_prepare, Linux 5.11) takes as long as the
-// filter is.
+// Shortens a filter that decides by the system call's number. libseccomp emits one comparison and one return for each
+// call, while profiles allow long ranges of neighbours. The time to load a filter grows with its length: the kernel
+// checks it, compiles it, and runs it for each number (kernel/seccomp.c, seccomp_cache_prepare, Linux 5.11).
 #pragma once
 
 #include <linux/filter.h>
@@ -12,9 +11,9 @@
 
 namespace minirun {
 
-// A filter that gives the same answer as `code` to every call of every architecture: a binary search for the range that
-// the number is in, and behind it what `code` has for numbers whose arguments it looks at. `audit_arch` is the one
-// whose calls `code` distinguishes. Where `code` has other instructions than libseccomp makes, it is returned as it is.
+// A filter that gives the same answer as `code` to every call of every architecture: a binary search for the number's
+// range, followed by the parts of `code` that examine arguments. `audit_arch`: the architecture whose calls `code`
+// distinguishes. Returns `code` unchanged if it has other instructions than libseccomp emits.
 std::vector<sock_filter> search_by_ranges(const std::vector<sock_filter>& code, uint32_t audit_arch);
 
 }  // namespace minirun

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Terminals on minirun's side: the caller's, and the console socket of those who keep a container's terminal.
+// Terminals on minirun's side: the caller's, and the console socket for engines that keep a container's terminal.
 #pragma once
 
 #include <sys/ioctl.h>
@@ -14,24 +14,24 @@
 
 namespace minirun {
 
-// Whether the options fit together; before anything is made. console_socket: "" when not given.
+// Checks the options against each other, before anything is made. console_socket: "" if absent.
 Result<void> check_console(bool terminal, bool detach, const std::string& console_socket);
 
 // Window size of the first of minirun's stdin, stdout and stderr that is a terminal and has one. In the foreground it
-// goes before consoleSize of the configuration: the user looks at this window.
+// overrides consoleSize of the configuration, since the user looks at this window.
 std::optional<winsize> caller_window_size();
 
-// The size that the terminal of a process is born with, if it has one and minirun relays it: set later, a quick
-// workload would see another one first.
+// The initial size of a process's terminal, if minirun relays it: a quick workload would see another size if it were
+// set later.
 std::optional<oci::ConsoleSize> first_console_size(const std::optional<oci::Process>& process, bool relayed);
 
-// Whether a container's terminal is to leave "\n" as it is, instead of making the "\r\n" of it that a screen needs: its
-// output goes to minirun's stdout, which is a file or a pipe. With a console socket the terminal is its owner's to set
-// up (conmon sets ONLCR itself).
+// Whether a container's terminal should leave "\n" alone instead of turning it into the "\r\n" that a screen needs: if
+// its output goes to minirun's stdout, and that is a file or a pipe. With a console socket, the receiver sets the
+// terminal up (conmon sets ONLCR itself).
 bool keeps_line_ends(const std::string& console_socket);
 Result<void> keep_line_ends(int terminal);
 
-// An error unless the descriptor is this side of a pseudo terminal, of the kernel's own devpts: it comes from within a
+// An error unless the descriptor is the master side of a pseudo terminal of the kernel's own devpts: it comes from a
 // container, and goes to minirun's caller.
 Result<void> check_terminal(int fd);
 
@@ -40,15 +40,15 @@ Result<void> check_terminal(int fd);
 // connecting and sending (ETIMEDOUT); a listener that never reads does not delay it.
 Result<void> send_console(const std::string& path, int terminal, unsigned timeout_ms = 5000);
 
-// The same of a process's pidfd to the listener of --pidfd-socket.
+// The same for a process's pidfd and the listener of --pidfd-socket.
 Result<void> send_pidfd(const std::string& path, int pidfd, unsigned timeout_ms = 5000);
 
-// The caller's terminal in raw mode, so that every key reaches the container as it is. Given back as it was by
-// restore() and by the destructor.
+// The caller's terminal in raw mode, so that every key reaches the container unchanged. restore() and the destructor
+// restore its settings.
 class RawTerminal {
  public:
   RawTerminal() = default;  // no terminal: does nothing
-  // fd: a terminal, borrowed. Saves its settings; changes nothing yet. ENOTTY when it is none.
+  // fd: a terminal, borrowed. Saves its settings; changes nothing yet. ENOTTY: not a terminal.
   static Result<RawTerminal> open(int fd);
   RawTerminal(RawTerminal&& other) noexcept;
   RawTerminal& operator=(RawTerminal&& other) noexcept;
@@ -63,7 +63,7 @@ class RawTerminal {
   bool is_foreground() const;
 
   Result<void> make_raw();
-  // After the shell has taken the terminal from a stopped minirun: nothing to give back.
+  // Call it after the shell has taken the terminal from a stopped minirun: nothing to restore.
   void forget_raw() { raw_ = false; }
   void restore();
 

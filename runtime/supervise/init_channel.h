@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// minirun's end of the socket to the init program (the protocol is drawn in namespaces/plan.h).
+// minirun's end of the socket to the init program (namespaces/plan.h draws the protocol).
 #pragma once
 
 #include <optional>
@@ -13,18 +13,18 @@ namespace minirun {
 struct Received {
   enum class Kind : uint8_t {
     message,      // envelope; with terminal and plan also fd
-    end_of_file,  // the other side is closed: by exec (close-on-exec), or because the process ended
+    end_of_file,  // the other side is closed, by the exec (close-on-exec) or the process's end
   };
   Kind kind = Kind::end_of_file;
   Envelope envelope{};
   UniqueFd fd;
 };
 
-// The next message of the init program, without waiting: nothing while none is there and the other side is open.
+// The next message of the init program, without waiting: nothing if none has arrived and the other side is open.
 Result<std::optional<Received>> try_receive(int control);
 
-// Opens the gate that the init waits at. An init that has died meanwhile (the memory limit, a signal) is no error here:
-// the next try_receive() finds the end of file, and the one who waits there says why.
+// Opens the gate at which the init waits. An init that has died meanwhile (the memory limit, a signal) is no error
+// here: the next try_receive() finds the end of file, and its caller explains it.
 Result<void> open_gate(int control);
 
 }  // namespace minirun

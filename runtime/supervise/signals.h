@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The signals that are sent to minirun itself: none of them acts on its own, all are read from a descriptor.
+// Signals sent to minirun itself: minirun blocks them and reads them from a descriptor.
 //
-// From the first side effect on every signal that can be blocked is blocked, whatever the caller's mask and
-// dispositions were: a blocked signal is queued even when it is ignored (signal(7)). So minirun behaves the same under
-// nohup(1), under a shell's `&` and under an engine that blocks signals. Faults of minirun's own (SIGSEGV by a bad
-// access) still end it: the kernel does not queue those.
+// From the first side effect on, every blockable signal is blocked, whatever the caller's mask and dispositions were: a
+// blocked signal is queued even if it is ignored (signal(7)). So minirun behaves the same under nohup(1), under a
+// shell's `&` and under an engine that blocks signals. minirun's own faults (SIGSEGV by a bad access) still end it: the
+// kernel does not queue those.
 #pragma once
 
 #include <chrono>
@@ -28,8 +28,8 @@ struct Signal {
 
 class Signals {
  public:
-  // Blocks every signal of the process and gives SIGCHLD its default disposition: under a caller that ignores it, the
-  // kernel would throw the wait status of children away. Call it before the first side effect.
+  // Blocks every signal of the process and gives SIGCHLD its default disposition: if the caller ignored it, the kernel
+  // would discard the wait status of children. Call it before the first side effect.
   //
   // The mask is inherited: the init program unblocks and resets everything before the workload's exec; the code that
   // starts another child (a hook) gives it an empty mask and default dispositions (posix_spawnattr_setsigmask(3)).
@@ -38,8 +38,8 @@ class Signals {
   // Readable when collect() has something to take. Borrowed; -1 while the queue is full.
   int fd() const { return queue_.size() < kQueueLimit ? fd_.get() : -1; }
 
-  // Moves what is pending into the queue; never waits. Left out: SIGCHLD (children are waited for by pidfd), and what
-  // minirun brings upon itself by writing (SIGPIPE, SIGXFSZ).
+  // Moves pending signals into the queue; never waits. Drops SIGCHLD (children are awaited by pidfd), and those that
+  // minirun causes by writing (SIGPIPE, SIGXFSZ).
   Result<void> collect();
 
   // From that moment on abort_request() says kTimeIsOver, and fd() is readable once.
@@ -57,7 +57,7 @@ class Signals {
   void pop() { queue_.pop_front(); }
 
  private:
-  // More than that stays in the kernel's queue, which has its own limit (RLIMIT_SIGPENDING): the sender gets the error.
+  // Further signals stay in the kernel's queue, which has its own limit (RLIMIT_SIGPENDING): the sender gets the error.
   static constexpr size_t kQueueLimit = 4096;
 
   UniqueFd fd_;
@@ -71,7 +71,7 @@ constexpr int kTimeIsOver = -1;
 // What a command ends with that has heeded an abort request: "given up: signal 15", and the exit status 143.
 Error given_up(int signal);
 
-// Hands a signal on to the process of a pidfd: one that was queued with a value keeps it, and its sender. Returns 0 or
+// Forwards a signal to the process of a pidfd: one that was queued with a value keeps it, and its sender. Returns 0 or
 // the errno value of pidfd_send_signal(2): EAGAIN when the receiver's queue is full, ESRCH when the process has ended.
 int pass_on(int pidfd, const Signal& signal);
 

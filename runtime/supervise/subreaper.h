@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Programs that others wrote, and all that they start, whatever that does to be forgotten.
+// Finds and kills every descendant of a third-party program, even one that daemonizes.
 #pragma once
 
 #include <sys/types.h>
@@ -10,8 +10,8 @@
 
 namespace minirun {
 
-// While it lives, processes whose parents end become children of this process, not of init (PR_SET_CHILD_SUBREAPER, see
-// prctl(2)): those that a child started can be found. The process has one thread.
+// While it lives, orphaned descendants become children of this process, not of init (PR_SET_CHILD_SUBREAPER, see
+// prctl(2)), so processes that a child started can be found. The process must have one thread.
 class Subreaper {
  public:
   Subreaper();
@@ -25,8 +25,7 @@ class Subreaper {
   // Those that are there now and were not among `made` are not for kill_new().
   Result<void> spare_others(const std::vector<pid_t>& made);
 
-  // Kills children that were not there before, and theirs as they come, until none is left; at most 10 s. False: some
-  // remain.
+  // Kills new children, and theirs as they arrive, until none is left; at most 10 s. False: some remain.
   bool kill_new() const;
 
  private:

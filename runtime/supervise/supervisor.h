@@ -9,7 +9,7 @@
 //   … Message::running, or end of file without a resident init …
 //   Ended ended = TRY(supervisor.run(pid, pidfd, control));  // signals that were held are delivered now
 //
-// However a Supervisor ends, its destructor gives the terminal back and ends the watchdog.
+// The destructor always restores the terminal and ends the watchdog.
 #pragma once
 
 #include <optional>
@@ -56,12 +56,12 @@ class Supervisor {
   // mode (after start_watchdog) and makes run() relay.
   Result<void> attach_terminal(UniqueFd master);
 
-  // What the workload says of itself goes on while run() runs.
+  // run() relays the workload's notifications.
   void attach_notify(NotifyRelay relay) { notify_.emplace(std::move(relay)); }
 
-  // Until the container's init ends: forwards signals to it, each once and with its value; relays the terminal;
-  // follows its size. Reaps the init, which must be a child of this process, and gives the terminal back. control: -1
-  // for a process that says nothing.
+  // Until the container's init ends: forwards signals to it, each once and with its value; relays the terminal; follows
+  // its size. Reaps the init, which must be a child of this process, and restores the terminal. control: -1 for a
+  // process without a socket.
   Result<Ended> run(pid_t pid, int pidfd, int control);
 
  private:
@@ -87,7 +87,7 @@ class Supervisor {
   std::optional<NotifyRelay> notify_;
   Ended ended_;
   bool control_open_ = false;
-  bool background_ = false;        // the terminal is the shell's at present
+  bool background_ = false;        // the shell has the terminal at present
   bool receiver_is_full_ = false;  // its queue of signals: try again soon
 };
 

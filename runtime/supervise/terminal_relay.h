@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes between the container's terminal and the caller's stdin and stdout, without ever waiting for either.
+// Relays bytes between the container's terminal and the caller's stdin and stdout, without ever waiting for either.
 #pragma once
 
 #include <poll.h>
@@ -35,7 +35,7 @@ class RelayBuffer {
 
 // One of the caller's descriptors. The caller and its other children share the open file description, so O_NONBLOCK
 // must not be set on it: pipes and terminals are opened a second time through /proc/self/fd, sockets have MSG_DONTWAIT,
-// and files do not wait. Where the second opening is refused, the descriptor itself is used once poll(2) says that it
+// and files do not wait. If the second opening is refused, the descriptor itself is used whenever poll(2) says that it
 // is ready.
 class Stream {
  public:
@@ -66,24 +66,24 @@ class Relay {
 
   int master() const { return master_.get(); }
 
-  // Fills in what to wait for; read_input: whether the input is to be read at present.
+  // Fills in what to wait for; read_input: whether to read the input at present.
   void prepare(pollfd* polls, bool read_input) const;
-  // Moves what can be moved. Returns EIO when a terminal did not let minirun read because it is a background job or
-  // is gone: ask again once it is in the foreground, or close_input(). Otherwise 0.
+  // Moves what can be moved. Returns EIO when a terminal refused a read because minirun is a background job or the
+  // terminal is gone: call it again in the foreground, or close_input(). Otherwise 0.
   int pump(const pollfd* polls);
 
-  // No more input, and nothing that the container is to hear of.
+  // Ends the input without telling the container.
   void close_input() { input_.close(); }
 
-  // How long to wait at most until the next pump(); -1: for ever.
+  // The longest wait until the next pump(); -1: forever.
   int patience_ms() const;
 
-  // After the container's end: what is still on its terminal goes to the output. Ends when all is written, when the
-  // output takes nothing for kDrainMs, or when a process keeps writing to the terminal for kDrainMs.
+  // After the container's end: copies the rest of its terminal to the output. Ends when all is written, when the output
+  // accepts nothing for kDrainMs, or when a process keeps writing to the terminal for kDrainMs.
   void drain();
 
-  // errno value that ended the copying to the output (what comes after it is read and thrown away, so that the
-  // workload is not held up); 0: none. EPIPE is how `| head` ends and not worth a word.
+  // errno value that ended the copying to the output (later output is read and discarded, so that the workload does not
+  // block); 0: none. EPIPE is how `| head` ends, and is not reported.
   int output_error() const { return output_error_; }
 
  private:
@@ -104,7 +104,7 @@ class Relay {
   RelayBuffer to_caller_;
   bool master_open_ = true;
   int output_error_ = 0;
-  // After the end of the input.
+  // The input has ended.
   bool input_ended_ = false;
   bool raw_told_ = false;  // in the terminal's present raw mode
   int next_look_ms_ = kFirstLookMs;

@@ -4,10 +4,10 @@
 // minirun's (with both, the parent-death signal of the init reaches everything). Of a workload with a deadline it kills
 // the cgroup in any case, and also when minirun itself is stopped, or stuck, as the deadline passes.
 //
-// It is a fork of minirun in a process group of its own, so that neither the terminal's keys nor a kill of minirun's
-// group reach it, with every signal blocked, and it holds nothing but the terminal, cgroup.kill and the reading end of
-// a pipe. End of file on the pipe means that minirun is gone. In the normal case minirun ends it by SIGKILL, which
-// works at once even on a stopped process.
+// It is a fork of minirun in its own process group, so that neither the terminal's keys nor a kill of minirun's group
+// reach it. It has every signal blocked, and holds only the terminal, cgroup.kill and the reading end of a pipe. End of
+// file on the pipe means that minirun is gone. Normally minirun ends it by SIGKILL, which works at once even on a
+// stopped process.
 #pragma once
 
 #include <sys/types.h>
@@ -41,7 +41,7 @@ class Watchdog {
 
   // Whether to restore the terminal; initially no. Say yes before the settings change.
   void expect_raw(bool raw);
-  // Ends and reaps it. Give the terminal back first.
+  // Ends and reaps it. Restore the terminal first.
   void stop();
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Spans of time as people write them on the command line.
+// Parses durations on the command line.
 #pragma once
 
 #include <chrono>
@@ -10,8 +10,8 @@
 namespace minirun {
 
 // Go's forms: a sequence of decimal numbers, each with its unit (h, m, s, ms, us, ns): "10s", "1.5s", "1m30s", "500ms".
-// "0" alone needs no unit. What is finer than a nanosecond is cut off. Errors: no unit, a negative span, more than
-// int64 nanoseconds (292 years).
+// "0" alone needs no unit. Fractions of a nanosecond are cut off. Errors: no unit, a negative duration, more than int64
+// nanoseconds (292 years).
 Result<std::chrono::nanoseconds> parse_duration(std::string_view text);
 
 }  // namespace minirun

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An error for programs: docs/schema/error.json, docs/explain.md. Keys are only ever added.
+// An error for programs: docs/schema/error.json, docs/explain.md. Never change or remove a key.
 #pragma once
 
 #include "runtime/text/json_writer.h"
@@ -7,7 +7,7 @@
 
 namespace minirun {
 
-// Into the object that is open: kind and exit_status, and of what else is known of the error a key each.
+// Writes kind, exit_status and a key for each known detail into the open object.
 void write_error_keys(JsonWriter& json, const Error& error);
 
 }  // namespace minirun

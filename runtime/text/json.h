@@ -2,9 +2,9 @@
 // JSON text (RFC 8259) as a compact, read-only tree. config.json comes from the author of the bundle, so nothing here
 // trusts it: the size, the depth and the number of values are bounded, and nothing recurses.
 //
-// What makes the text unreadable (syntax, invalid UTF-8, a lone surrogate, a NUL byte, too deep) is the one Error of
-// parse(). What is readable but wrong wherever it stands (a key twice in an object, U+0000 in a string, which no C
-// string can hold) is listed by flaws(), so that it can be reported together with everything else.
+// parse() fails on unreadable text (syntax, invalid UTF-8, a lone surrogate, a NUL byte, too deep). flaws() lists what
+// is readable but always wrong (a key twice in an object, U+0000 in a string, which no C string can hold), so that it
+// is reported together with everything else.
 #pragma once
 
 #include <cstdint>
@@ -31,11 +31,11 @@ class JsonDocument;
 class JsonValue {
  public:
   JsonType type() const;
-  std::string_view key() const;   // of the member that this is the value of; "" in an array
+  std::string_view key() const;   // the name of this member; "" in an array
   std::string_view text() const;  // of a string; of a decimal or an integer beyond 64 bits: as written
   bool boolean() const;           // of a boolean
 
-  // Integers are exact or absent. 1.0 and 1e3 are decimals, not integers: as Go's JSON decoder, and so runc, has it.
+  // Integers are exact or absent. 1.0 and 1e3 are decimals, not integers, as in Go's JSON decoder and so in runc.
   std::optional<int64_t> int64() const;
   std::optional<uint64_t> uint64() const;
 
@@ -47,7 +47,7 @@ class JsonValue {
 
   // RFC 6901. "" for the root; control characters are shown as \uXXXX, since pointers go to terminals.
   std::string pointer() const;
-  // What an error says was found: "text" (cut when long), 12, true, null, an empty array, an object of 3.
+  // The value for error messages: "text" (shortened), 12, true, null, an empty array, an object of 3.
   std::string describe() const;
   // Position among all values of the document: sorts by place in the text.
   size_t order() const { return index_; }
@@ -80,7 +80,7 @@ class JsonDocument {
 
   JsonValue root() const { return {this, 0}; }
   std::vector<JsonFlaw> flaws() const;
-  // The value at a pointer as pointer() writes it, or else its nearest ancestor that is there.
+  // The value at a pointer as pointer() writes it, or its nearest existing ancestor.
   JsonValue nearest(std::string_view pointer) const;
 
  private:

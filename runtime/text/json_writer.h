@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes JSON: state.json, `plan --format json`, log lines. Whatever bytes it is given, what comes out is valid: bytes
-// that are not UTF-8 become U+FFFD.
+// Writes JSON: state.json, `plan --format json`, log lines. The output is valid for any input: bytes that are not UTF-8
+// become U+FFFD.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace minirun {
 // Appends text in double quotes, escaped.
 void append_json_string(std::string& out, std::string_view text);
 
-// Calls nest as the JSON does; the writer puts the commas. indent 0 writes all in one line.
+// Calls nest like the JSON; the writer adds the commas. indent 0 writes everything in one line.
 //   JsonWriter json(2);
 //   json.begin_object().key("pid").number(42).key("args").begin_array().string("sh").end_array().end_object();
 class JsonWriter {
@@ -27,7 +27,7 @@ class JsonWriter {
   JsonWriter& string(std::string_view text);
   JsonWriter& number(int64_t value);
   JsonWriter& unsigned_number(uint64_t value);
-  // Digits as they stand in a file of the kernel: "12.34". What is no such number becomes null.
+  // Digits as in a file of the kernel: "12.34". Anything else becomes null.
   JsonWriter& decimal(std::string_view digits);
   JsonWriter& boolean(bool value);
   JsonWriter& null();
@@ -44,7 +44,7 @@ class JsonWriter {
   std::string out_;
   int indent_;
   int depth_ = 0;
-  bool first_ = true;  // nothing yet inside the innermost bracket
+  bool first_ = true;  // the innermost bracket is still empty
   bool after_key_ = false;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages of minirun itself. Errors are printed once, by main; everything below logs at debug level only.
+// minirun's own messages. main prints an error once; everything below logs only at debug level.
 #pragma once
 
 #include <fmt/core.h>
@@ -17,9 +17,9 @@ struct LogOptions {
   std::string file;   // --log: in addition to stderr; empty: none
 };
 
-// Makes the log file when it is missing, but writes nothing: a run that goes well and was not asked for --debug leaves
-// it empty, since podman takes a log file with more than one object for broken (it decodes the whole file as one).
-// An error leaves stderr as the only log.
+// Creates a missing log file, but writes nothing: without --debug a successful run leaves it empty, since podman
+// rejects a log file with more than one object (it decodes the whole file as one). An error leaves stderr as the only
+// log.
 Result<void> set_log_options(LogOptions options);
 
 // Of a process that goes on without its caller: nothing is logged from here on.
@@ -33,7 +33,7 @@ void log_debug(fmt::format_string<Args...> format, Args&&... args) {
   if (debug_enabled()) log_debug_text(fmt::vformat(format, fmt::make_format_args(args...)));
 }
 
-// A debug line about what has been done, and when: "+1.234 ms: text", counted from the start of the command.
+// A debug line about what was done, and when: "+1.234 ms: text", counted from the start of the command.
 void log_progress_text(std::string_view text);
 template <class... Args>
 void log_progress(fmt::format_string<Args...> format, Args&&... args) {
@@ -45,7 +45,7 @@ void log_progress(fmt::format_string<Args...> format, Args&&... args) {
 // read level, msg and time; docs/schema/error.json has the other keys.
 void report_error(const Error& error);
 
-// A line for the person at the shell that is no failure of minirun ("why it died"): stderr only.
+// A line that is no failure of minirun ("why it died"): stderr only.
 void report_line(std::string_view line);
 
 }  // namespace minirun

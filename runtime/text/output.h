@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What commands print on stdout.
+// The output of commands on stdout.
 #pragma once
 
 #include <string_view>
@@ -8,8 +8,8 @@
 
 namespace minirun {
 
-// All of it, also where stdout is full for now and does not wait by itself (a pipe with O_NONBLOCK, which is of the
-// pipe and so may be another process's choice). Errors: of write(2).
+// Writes all of it, even if stdout is full at the moment and does not block (a pipe with O_NONBLOCK, which another
+// process may have set). Errors: those of write(2).
 Result<void> write_output(std::string_view text);
 
 }  // namespace minirun

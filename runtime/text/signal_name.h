@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signals as people and engines spell them.
+// Names and numbers of signals.
 #pragma once
 
 #include <string_view>
@@ -8,8 +8,8 @@
 
 namespace minirun {
 
-// "15", "TERM", "SIGTERM", "sigterm", "RTMIN+3", "SIGRTMAX-1" → the number, 1 to 64. Real-time names count as the
-// kernel does not: from glibc's SIGRTMIN (34), as everybody's programs do (signal(7)).
+// "15", "TERM", "SIGTERM", "sigterm", "RTMIN+3", "SIGRTMAX-1" → the number, 1 to 64. Real-time names count from glibc's
+// SIGRTMIN (34), not the kernel's, as in other programs (signal(7)).
 Result<int> parse_signal(std::string_view text);
 
 }  // namespace minirun

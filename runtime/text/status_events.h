@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// --status-fd: what becomes of a launch, for a program that watches it. One JSON object a line:
-// docs/schema/status.json, docs/explain.md. Without the option none of these calls does anything.
+// --status-fd: the events of a launch, for a program that watches it. One JSON object a line: docs/schema/status.json,
+// docs/explain.md. Without the option these calls do nothing.
 //
-// A reader cannot hurt the launch: one that is gone, or that reads nothing for kReaderPatience, gets no further event.
+// A reader cannot disturb the launch: one that is gone, or that reads nothing for kReaderPatience, gets no further
+// event.
 #pragma once
 
 #include <sys/types.h>
@@ -18,11 +19,11 @@ namespace minirun {
 
 constexpr std::chrono::milliseconds kReaderPatience{1000};
 
-// The names of all, for `features`.
+// The names of all events, for `features`.
 inline constexpr const char* kStatusEvents = "created running exited error";
 
-// To be called before minirun opens anything: then a descriptor that is open is the caller's. handed_on: how many after
-// stdio go to the container. ErrorKind::usage: not open, not writable, or one that the workload gets.
+// Call it before minirun opens anything, while every open descriptor is the caller's. handed_on: how many after stdio
+// the container gets. ErrorKind::usage: not open, not writable, or one that the workload gets.
 Result<void> set_status_fd(uint64_t fd, uint64_t handed_on);
 
 // The events are over, though minirun goes on: the reader sees the end of the file.
@@ -30,14 +31,14 @@ void close_status_fd();
 
 // Set-up is whole.
 void status_created(const std::string& id, pid_t pid);
-// Its program is executed.
+// Its program has been executed.
 void status_running(const std::string& id, pid_t pid);
 // wait_status: as of waitpid(2). exit_status: of the command. cause: of an end that the workload has not chosen; "":
 // none is known.
 void status_exited(const std::string& id, int wait_status, int exit_status, std::string_view cause = "");
 // The command fails.
 void status_error(const Error& error);
-// The same without a byte of memory.
+// The same without allocating memory.
 void status_out_of_memory();
 
 }  // namespace minirun

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Unix sockets whose listener is to get a descriptor: console sockets, seccomp agents.
+// Sends a descriptor to the listener of a Unix socket: console sockets, seccomp agents.
 #pragma once
 
 #include <sys/socket.h>
@@ -19,15 +19,15 @@ struct UnixAddress {
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&socket); }
 };
 
-// The address of a socket that is there: a path, which may be longer than the 107 bytes that fit into an address, or
-// "@NAME" of the abstract ones (unix(7)). *opened is to live until it was used. Errors: ENAMETOOLONG for a name.
+// The address of an existing socket: a path, which may be longer than the 107 bytes that fit into an address, or
+// "@NAME" for an abstract one (unix(7)). *opened must live until the address was used. Errors: ENAMETOOLONG for a name.
 Result<UnixAddress> unix_address(const std::string& name, UniqueFd* opened);
 
-// Connects to a stream socket, whose path may be long. purpose: what names
-// the path, for errors. timeout_ms bounds each of connecting and sending (ETIMEDOUT).
+// Connects to a stream socket, whose path may be long. purpose: the option or property that names the path, for errors.
+// timeout_ms bounds each of connecting and sending (ETIMEDOUT).
 Result<UniqueFd> connect_stream(const std::string& path, std::string_view purpose, unsigned timeout_ms = 5000);
 
-// One message with one descriptor (SCM_RIGHTS, unix(7)). Errors: EMSGSIZE when the text does not go as a whole.
+// One message with one descriptor (SCM_RIGHTS, unix(7)). Errors: EMSGSIZE if the text was not sent as a whole.
 Result<void> send_descriptor(int socket, std::string_view text, int fd);
 
 }  // namespace minirun

@@ -18,7 +18,7 @@ struct CloseBus {
   void operator()(sd_bus* bus) const { sd_bus_flush_close_unref(bus); }
 };
 
-// What systemd knows of a unit. One that is not loaded has the state "not-found".
+// What systemd knows about a unit. A unit that is not loaded has the state "not-found".
 struct UnitFacts {
   std::string load_state;
   std::string active_state;
@@ -28,7 +28,7 @@ struct UnitFacts {
 // Errors have systemd's own words.
 class Manager {
  public:
-  // user: the manager of the calling user. First by the manager's own socket, which needs no bus daemon, then by the
+  // user: the manager of the calling user. Tries the manager's own socket first, which needs no bus daemon, then the
   // bus. ENOENT, ECONNREFUSED: no systemd.
   static Result<Manager> connect(bool user);
 
@@ -37,7 +37,7 @@ class Manager {
   Result<UnitFacts> look(const std::string& unit);
   Result<std::string> scope_cgroup(const std::string& unit);
 
-  // Waits until the unit is there, or the job has failed. EEXIST: the name is taken.
+  // Waits until the unit exists, or the job has failed. EEXIST: the name is taken.
   Result<void> start_scope(const std::string& unit, const Properties& properties);
   Result<void> set(const std::string& unit, const Properties& properties);
   // Ends its processes and removes it; a missing unit is no error.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What sd-bus hands out, owned; and properties in its messages.
+// Owns sd-bus objects, and puts properties into its messages.
 #pragma once
 
 #include <systemd/sd-bus.h>
