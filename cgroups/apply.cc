@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Limits into control files, and why the kernel refused one.
+// Writes limits to control files, and explains refusals.
 #include <fcntl.h>
 
 #include <algorithm>
@@ -70,7 +70,7 @@ Error refused(const Write& write, const std::string& path, const std::string& fi
   return error;
 }
 
-// cgroup v2 meets a limit below what is in use by killing; check_before_update asks for a refusal, as v1 did.
+// cgroup v2 kills to enforce a limit below the present use; check_before_update asks for a refusal instead, as in v1.
 Result<void> check_not_below(int cgroup_fd, const Write& write) {
   std::string text = TRY(read_file(cgroup_fd, write.not_below));
   uint64_t used = 0;
@@ -81,8 +81,8 @@ Result<void> check_not_below(int cgroup_fd, const Write& write) {
   return fail(EBUSY, "{}: {} is less than the {} bytes in use ({})", write.origin, limit, used, write.not_below);
 }
 
-// The kernel takes any list, and gives a cgroup whose list has nothing in common with its parent's all that the parent
-// has: the limit would be lost without a word.
+// The kernel accepts any list. If the list has nothing in common with the parent's, the cgroup gets all that the parent
+// has, and the limit would be silently lost.
 Result<void> check_effective(int cgroup_fd, const Write& write) {
   std::string asked = TRY(read_file(cgroup_fd, write.file));
   std::string effective = TRY(read_file(cgroup_fd, write.effective));
@@ -99,7 +99,7 @@ Result<void> apply_one(int cgroup_fd, const Write& write, const std::string& pat
   if (!write.fallback_file.empty() && (code == ENOENT || code == EOPNOTSUPP)) {
     auto instead = write_control(cgroup_fd, write.fallback_file, write.fallback_value);
     if (instead) return {};
-    // The answer of the existing file is the better one.
+    // The error of the existing file is more useful.
     if (instead.error().code != ENOENT)
       return refused(write, path, write.fallback_file, write.fallback_value, instead.error().code);
   }

@@ -55,8 +55,8 @@ const char* why_not_made(int code) {
   }
 }
 
-// The directories that this create() has made. Those that are still empty go again unless it succeeds; so no other
-// use of a shared directory is disturbed.
+// The directories that this create() has made. Unless it succeeds, those that are still empty are removed, so other
+// users of a shared directory are not disturbed.
 class NewDirectories {
  public:
   explicit NewDirectories(int root_fd) : root_fd_(root_fd) {}
@@ -66,7 +66,7 @@ class NewDirectories {
 
   // Makes all components of the path that are missing.
   Result<void> make(const std::string& path) {
-    // Mostly only the leaf is missing.
+    // Usually only the leaf is missing.
     if (mkdirat(root_fd_, path.c_str() + 1, 0755) == 0) {
       made_.push_back(path.substr(1));
       return {};
@@ -107,7 +107,8 @@ class NewDirectories {
 
   void undo() {
     for (; !made_.empty(); made_.pop_back())
-      (void)unlinkat(root_fd_, made_.back().c_str(), AT_REMOVEDIR);  // in use by others by now: theirs to remove
+      (void)unlinkat(root_fd_, made_.back().c_str(),
+                     AT_REMOVEDIR);  // fails if others use it by now, who then remove it
   }
 
   int root_fd_;
@@ -132,8 +133,8 @@ Result<struct stat> status(int fd, const std::string& path) {
   return info;
 }
 
-// A cgroup that was there before may be used only if it cannot be in use: processes inside would be limited, and at the
-// end killed, with the container.
+// An existing cgroup may be used only if it is not in use: processes inside would be limited, and at the end killed,
+// with the container.
 Result<void> check_unused(int leaf_fd, const struct stat& info, const std::string& path) {
   std::string events = TRY(read_file(leaf_fd, "cgroup.events"));
   if (events.find("populated 1") != events.npos)
@@ -150,9 +151,8 @@ Result<UniqueFd> duplicate(const Hierarchy& hierarchy) {
   return fd;
 }
 
-// Between the look at an existing cgroup and the birth of the first process in it another minirun may look too.
-// flock(2) lets one of them through; it is held as long as the descriptor, and by then the processes speak for
-// themselves.
+// Between the check of an existing cgroup and the birth of its first process, another minirun may check it too.
+// flock(2) admits only one of them; the lock lasts as long as the descriptor, and by then the cgroup has processes.
 Result<void> lock(int leaf_fd, const std::string& path) {
   if (syscall(SYS_flock, leaf_fd, LOCK_EX | LOCK_NB) == 0) return {};
   if (errno == EWOULDBLOCK) return fail(EEXIST, "cgroup {} is in use by another minirun", path);
@@ -164,11 +164,11 @@ struct Leaf {
   struct stat info;
 };
 
-// What create() does after the directories are there: whatever fails here is undone by it.
+// The rest of create() after the directories exist: it undoes whatever fails here.
 Result<Leaf> prepare(int root_fd, const std::string& path, bool existed, const std::vector<ControllerNeed>& needed) {
   UniqueFd fd = TRY(open_leaf(root_fd, path));
   struct stat info = TRY(status(fd.get(), path));
-  if (existed) TRY(check_unused(fd.get(), info, path));  // says best by whom
+  if (existed) TRY(check_unused(fd.get(), info, path));  // whose error names the processes
   TRY(lock(fd.get(), path));
   if (existed) TRY(check_unused(fd.get(), info, path));
   if (!needed.empty()) TRY(enable_controllers(root_fd, path, needed));

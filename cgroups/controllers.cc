@@ -44,7 +44,7 @@ Error cannot_enable(const ControllerNeed& need, const std::string& cgroup, int c
 }
 
 Error not_offered(const ControllerNeed& need) {
-  auto text = read_file(AT_FDCWD, "/proc/cgroups");  // left out of kernels without any cgroup v1
+  auto text = read_file(AT_FDCWD, "/proc/cgroups");  // absent in kernels without cgroup v1
   std::string why =
       why_controller_missing(need.controller, text ? parse_proc_cgroups(*text) : std::vector<ControllerState>());
   Error error = fail(ErrorKind::host, "{} needs the {} controller, {}", need.origin, need.controller, why);
@@ -52,10 +52,10 @@ Error not_offered(const ControllerNeed& need) {
   return error;
 }
 
-// The kernel passes cpu, cpuset and pids on from a cgroup with processes too, which makes it the root of a threaded
-// subtree: its children are "domain invalid" from then on, and no process can be born in them (cgroup-v2.rst,
-// "Threads"). The kernel's own root has no cgroup.type, and may have processes. The write itself answers EOPNOTSUPP in
-// a threaded one.
+// The kernel also passes cpu, cpuset and pids on from a cgroup with processes, but that makes it the root of a threaded
+// subtree: from then on its children are "domain invalid", and no process can be born in them (cgroup-v2.rst,
+// "Threads"). The kernel's own root has no cgroup.type, and may have processes. In a threaded cgroup the write itself
+// fails with EOPNOTSUPP.
 Result<bool> has_processes(int root_fd, const std::string& directory) {
   auto type = read_file(root_fd, directory + "cgroup.type");
   if (!type && type.error().code == ENOENT) return false;
@@ -83,7 +83,7 @@ Result<void> enable_below(int root_fd, const std::string& directory, const std::
 
 namespace {
 
-// The names of one list that are not in the other.
+// The names in the first list that are not in the second.
 std::vector<std::string> without(const std::string& list, std::string_view other) {
   std::vector<std::string> names;
   for (size_t start = 0; (start = list.find_first_not_of(" \n", start)) != list.npos;) {
@@ -95,7 +95,7 @@ std::vector<std::string> without(const std::string& list, std::string_view other
   return names;
 }
 
-// The answers of the kernel that stay the same when asked again, and a tree that is not the caller's to change.
+// Permanent refusals of the kernel, and a tree that the caller may not change.
 bool stays_refused(int code) {
   return code == EBUSY || code == EOPNOTSUPP || code == EINVAL || code == EACCES || code == EPERM || code == EROFS ||
          code == ENOENT;
@@ -117,7 +117,8 @@ Result<void> offer_below(int root_fd, const std::string& directory, std::vector<
   }
   std::string all;
   for (const std::string& name : names) all.append(all.empty() ? "+" : " +").append(name);
-  // One write for all is one walk of the kernel over the tree. It is all or nothing, so a refusal is asked for by name.
+  // One write for all costs the kernel one walk over the tree. It is all or nothing, so after a refusal each is tried
+  // alone.
   auto written = write_control(root_fd, file, all);
   for (size_t i = 0; !written && i < names.size(); ++i) {
     if (!stays_refused(written.error().code)) return written;
@@ -139,7 +140,7 @@ bool lists_controller(std::string_view list, std::string_view controller) {
 }
 
 Result<void> enable_controllers(int root_fd, const std::string& path, const std::vector<ControllerNeed>& needed) {
-  // What the cgroup has already needs no look at its ancestors: the case of every container but the first.
+  // If the cgroup has them already, its ancestors need no check: true for every container but the first.
   std::string there = TRY(read_file(root_fd, path.substr(1) + "/cgroup.controllers"));
   std::vector<ControllerNeed> missing;
   for (const ControllerNeed& need : needed)
@@ -156,7 +157,7 @@ Result<void> enable_controllers(int root_fd, const std::string& path, const std:
 
 Result<std::vector<std::string>> enable_offered(int root_fd, const std::string& top, const std::string& path) {
   std::vector<std::string> refused;
-  // Mostly an earlier container has had them enabled.
+  // Usually an earlier container has enabled them.
   std::string there = TRY(read_file(root_fd, path.substr(1) + "/cgroup.controllers"));
   std::string offered =
       TRY(read_file(root_fd, top.empty() ? "cgroup.controllers" : top.substr(1) + "/cgroup.controllers"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The device filter's way into the kernel.
+// Loads and attaches the device filter.
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,20 +17,20 @@ long bpf(int command, bpf_attr& attr) {
   return syscall(SYS_bpf, command, &attr, sizeof attr);
 }
 
-constexpr char kName[] = "minirun_devices";  // as long as BPF_OBJ_NAME_LEN lets it be
+constexpr char kName[] = "minirun_devices";  // the longest that BPF_OBJ_NAME_LEN allows
 
 uint64_t address(const void* pointer) {
   return reinterpret_cast<uintptr_t>(pointer);
 }
 
-// log: what the verifier says; costs time, so it is asked for only after a failure.
+// log: the verifier's messages; costs time, so it is used only after a failure.
 UniqueFd load(const std::vector<bpf_insn>& program, std::string* log) {
   bpf_attr attr;
   memset(&attr, 0, sizeof attr);  // all of the union: the kernel refuses unknown bits that are not zero
   attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
   attr.insns = address(program.data());
   attr.insn_cnt = static_cast<uint32_t>(program.size());
-  attr.license = address("");  // it calls no helper that asks for one
+  attr.license = address("");  // it calls no helper that requires one
   memcpy(attr.prog_name, kName, sizeof kName);
   if (log != nullptr) {
     attr.log_buf = address(log->data());
@@ -44,7 +44,7 @@ Error load_error(int code, const std::vector<bpf_insn>& program) {
   if (code == EPERM) return fail(code, "load the device filter (needs CAP_BPF and CAP_NET_ADMIN)");
   if (code == ENOSYS) return fail(code, "load the device filter (this kernel has no bpf(2))");
   std::string log(64 << 10, '\0');
-  (void)load(program, &log);  // fails like the first time; only its words are of interest
+  (void)load(program, &log);  // fails like the first time; only the log matters
   log.resize(strlen(log.c_str()));
   while (!log.empty() && log.back() == '\n') log.pop_back();
   constexpr size_t kLastWords = 400;
@@ -66,7 +66,7 @@ const char* why_not_attached(int code) {
   }
 }
 
-// replaced_fd: the program whose place it takes; -1: none.
+// replaced_fd: the program that it replaces; -1: none.
 Result<void> attach(int cgroup_fd, const std::vector<bpf_insn>& program, int replaced_fd) {
   UniqueFd loaded = load(program, nullptr);
   if (!loaded) return load_error(errno, program);

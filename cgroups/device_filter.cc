@@ -18,21 +18,21 @@ constexpr uint8_t kType = BPF_REG_3;
 constexpr uint8_t kMajor = BPF_REG_4;
 constexpr uint8_t kMinor = BPF_REG_5;
 
-// Every device that `inner` is about, `outer` is about too.
+// Whether `outer` covers every device that `inner` covers.
 bool within(const DeviceRule& inner, const DeviceRule& outer) {
   return (outer.type == DeviceType::any || outer.type == inner.type) && (!outer.major || outer.major == inner.major) &&
          (!outer.minor || outer.minor == inner.minor);
 }
 
-// Some access matches both.
+// Whether some access matches both.
 bool overlap(const DeviceRule& a, const DeviceRule& b) {
   return (a.type == DeviceType::any || b.type == DeviceType::any || a.type == b.type) &&
          (!a.major || !b.major || a.major == b.major) && (!a.minor || !b.minor || a.minor == b.minor) &&
          (a.access & b.access) != 0;
 }
 
-// A deny rule with no overlapping allow rule of lower priority says what is the default anyway. `rules`: the most
-// important first.
+// A deny rule without an overlapping allow rule of lower priority only repeats the default. `rules`: the highest
+// priority first.
 std::vector<DeviceRule> drop_needless_denials(const std::vector<DeviceRule>& rules) {
   std::vector<DeviceRule> kept;
   for (auto rule = rules.begin(); rule != rules.end(); ++rule) {
@@ -44,7 +44,7 @@ std::vector<DeviceRule> drop_needless_denials(const std::vector<DeviceRule>& rul
   return kept;
 }
 
-// Adds a rule to a run of rules with the same verdict, whose order among each other does not matter.
+// Adds a rule to a run of rules with the same verdict, whose order does not matter.
 void merge_into(std::vector<DeviceRule>& run, const DeviceRule& rule) {
   for (DeviceRule& other : run) {
     if (other.major != rule.major || other.minor != rule.minor) continue;
@@ -60,7 +60,7 @@ void merge_into(std::vector<DeviceRule>& run, const DeviceRule& rule) {
   run.push_back(rule);
 }
 
-// Wider rules first, so that they take away what they decide; then by type and major, so that tests can be shared.
+// Wider rules first, since they decide more; then by type and major, so that tests can be shared.
 void append_sorted(std::vector<DeviceRule>& rules, std::vector<DeviceRule>& run) {
   std::stable_sort(run.begin(), run.end(), [](const DeviceRule& a, const DeviceRule& b) {
     return std::tie(a.type, a.major, a.minor) < std::tie(b.type, b.major, b.minor);  // no number sorts before any
@@ -81,11 +81,11 @@ std::vector<DeviceRule> merge_runs(const std::vector<DeviceRule>& rules) {
 }
 
 struct Step {
-  DeviceRule rule;  // its access without the bits that wider rules have decided before
-  bool final;       // it decides every bit that can be left when its device is met
+  DeviceRule rule;  // its access without the bits that wider rules decide
+  bool final;       // it decides every bit that can be left for its device
 };
 
-// Takes away what is decided already; what has nothing left to decide is dropped.
+// Removes bits that earlier rules decide, and drops rules without any left.
 std::vector<Step> drop_decided(const std::vector<DeviceRule>& rules) {
   std::vector<Step> steps;
   for (DeviceRule rule : rules) {
@@ -100,7 +100,7 @@ std::vector<Step> drop_decided(const std::vector<DeviceRule>& rules) {
 
 class Emitter {
  public:
-  // fall_back: the verdict on what no step decides.
+  // fall_back: the verdict if no step decides.
   std::vector<bpf_insn> program(const std::vector<Step>& steps, bool fall_back) {
     bool by_type = false, by_major = false, by_minor = false;
     for (const Step& step : steps) {
@@ -136,7 +136,7 @@ class Emitter {
     return add(static_cast<uint8_t>(BPF_JMP32 | condition | BPF_K), reg, 0, 0, value);
   }
 
-  // Makes a jump lead to the next instruction.
+  // Makes a jump go to the next instruction.
   void land(size_t& jump) {
     if (jump == kNone) return;
     code_[jump].off = static_cast<int16_t>(code_.size() - jump - 1);
@@ -152,7 +152,8 @@ class Emitter {
 
   std::vector<size_t>& jumps_to(bool allow) { return allow ? to_allow_ : to_deny_; }
 
-  // The end of the program for one verdict, if anything leads there. The fall-back comes first: it is fallen into.
+  // Emits the end of the program for one verdict, if it is reachable. The fall-back comes first, since control falls
+  // into it.
   void finish(bool allow) {
     bool fallen_into = verdicts_++ == 0;
     if (!fallen_into && jumps_to(allow).empty()) return;  // the verifier refuses unreachable instructions
@@ -161,7 +162,7 @@ class Emitter {
     add(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
   }
 
-  // A whole device (type), major or minor that is decided by one comparison and a jump to the verdict.
+  // Decides a whole type, major or minor by one comparison and a jump to the verdict.
   void decide_if(uint8_t reg, uint32_t value, bool allow) { jumps_to(allow).push_back(jump_if(BPF_JEQ, reg, value)); }
 
   void decide_access(const Step& step) {
@@ -221,7 +222,7 @@ class Emitter {
 
 std::vector<DeviceRule> with_default_devices(std::vector<DeviceRule> rules, bool console) {
   constexpr auto kChar = DeviceType::character;
-  // Making a node does no harm: it cannot be opened.
+  // A node alone is harmless: it cannot be opened.
   rules.push_back({true, kChar, {}, {}, kDeviceMknod});
   rules.push_back({true, DeviceType::block, {}, {}, kDeviceMknod});
   for (uint32_t minor : {3U, 5U, 7U, 8U, 9U})  // null, zero, full, random, urandom
@@ -236,7 +237,7 @@ std::vector<DeviceRule> with_default_devices(std::vector<DeviceRule> rules, bool
 Result<std::vector<bpf_insn>> compile_device_filter(const std::vector<DeviceRule>& rules) {
   std::vector<DeviceRule> by_priority(rules.rbegin(), rules.rend());
   std::vector<Step> steps = drop_decided(merge_runs(drop_needless_denials(by_priority)));
-  // A rule about everything decides whatever is left: it is the fall-back, and nothing comes after it.
+  // A rule for everything decides whatever is left: it is the fall-back, and nothing follows it.
   bool allow = false;
   if (!steps.empty() && steps.back().final && within(DeviceRule{}, steps.back().rule)) {
     allow = steps.back().rule.allow;

@@ -16,7 +16,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-// The kernel sends at most one notice in 10 ms for a file (CGROUP_FILE_NOTIFY_MIN_INTV): no look is later than this.
+// The kernel sends at most one notice in 10 ms for a file (CGROUP_FILE_NOTIFY_MIN_INTV), so this looks again at the
+// latest then.
 constexpr milliseconds kLongest{100};
 
 Result<bool> events_say(int events_fd, const char* words, const std::string& path) {
@@ -37,7 +38,8 @@ Result<bool> change(const Cgroup& cgroup, const char* value, const char* words, 
     auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
     if (left <= milliseconds(0)) return false;
     pollfd wait{events.get(), POLLPRI, 0};
-    (void)poll(&wait, 1, static_cast<int>(std::min(left, kLongest).count()));  // the next look finds out what ended it
+    (void)poll(&wait, 1,
+               static_cast<int>(std::min(left, kLongest).count()));  // the next check finds out why it returned
   }
 }
 
@@ -54,7 +56,7 @@ Result<void> freeze(const Cgroup& cgroup, Cgroup::Deadline deadline) {
   auto frozen = change(cgroup, "1", "frozen 1", deadline);
   if (frozen.ok() && *frozen) return {};
   std::string why = frozen.ok() ? describe_unfrozen_processes(cgroup.fd()) + " cannot be frozen" : "";
-  // Those that are frozen already: a pause that fails has done nothing.
+  // Thaws those that are frozen: a failed pause must have no effect.
   auto undone = write_control(cgroup.fd(), "cgroup.freeze", "0");
   const char* lost = undone.ok() ? "" : ", nor can the others be thawed again";
   if (!frozen.ok()) return fail(frozen.error().kind, "{}{}", frozen.error().text(), lost);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A cgroup in other hands, so that who has it can make cgroups below it: cgroup-v2.rst, "Delegation"; runtime-spec
+// Gives a cgroup to a user, who can then make cgroups below it: cgroup-v2.rst, "Delegation"; runtime-spec
 // config-linux.md, "Cgroup ownership".
 #include <fcntl.h>
 #include <unistd.h>
@@ -13,7 +13,7 @@
 
 namespace minirun {
 
-// Those that every kernel has (before Linux 4.15 no list exists).
+// The files that every kernel has (the list exists since Linux 4.15).
 static constexpr std::string_view kDelegated = "cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n";
 
 Result<void> Cgroup::give_to(uint32_t uid) const {
@@ -28,7 +28,7 @@ Result<void> Cgroup::give_to(uint32_t uid) const {
     start = end + 1;
     if (name.empty() || name.find('/') != name.npos) continue;
     if (fchownat(leaf_.get(), name.c_str(), uid, kSame, AT_SYMLINK_NOFOLLOW) == 0) continue;
-    if (errno != ENOENT)  // of a controller that is not enabled here
+    if (errno != ENOENT)  // its controller is not enabled here
       return fail(errno, "give {} of cgroup {} to uid {}", name, record_.path, uid);
   }
   return {};

@@ -17,7 +17,7 @@ constexpr char kPure[] = "/sys/fs/cgroup";
 constexpr char kHybrid[] = "/sys/fs/cgroup/unified";
 constexpr size_t kMountinfoMax = 64 << 20;  // some 300,000 mounts, three times the kernel's limit for one namespace
 
-// The descriptor when a cgroup2 file system is mounted at the path, an empty one when not.
+// The descriptor of the path if a cgroup2 file system is mounted there, else an empty one.
 UniqueFd open_cgroup2(const std::string& path) {
   UniqueFd fd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   struct statfs info {};
@@ -65,7 +65,7 @@ std::vector<std::string> cgroup2_mount_points(std::string_view mountinfo) {
     for (int field = 0; field < 3; ++field) take(line, ' ');  // mount id, parent id, device
     std::string_view root = take(line, ' ');
     std::string_view mount_point = take(line, ' ');
-    // A bind mount of a part of the tree would hide the ancestors whose controllers must be enabled.
+    // A bind mount of a subtree would hide the ancestors whose controllers must be enabled.
     if (root == "/" && mount_point.starts_with('/')) found.push_back(decode_octal(mount_point));
   }
   return found;
@@ -75,7 +75,7 @@ Result<Hierarchy> find_hierarchy() {
   if (UniqueFd root = open_cgroup2(kPure)) return Hierarchy{std::move(root), kPure, false};
   if (UniqueFd root = open_cgroup2(kHybrid)) return Hierarchy{std::move(root), kHybrid, true};
   std::string mountinfo = TRY(read_file(AT_FDCWD, "/proc/self/mountinfo", kMountinfoMax));
-  // Each is tried: a mount can be hidden under a later one at the same place.
+  // Tries each: a later mount at the same place can hide one.
   for (const std::string& mount_point : cgroup2_mount_points(mountinfo))
     if (UniqueFd root = open_cgroup2(mount_point)) return Hierarchy{std::move(root), mount_point, true};
   return fail(ENOENT, "no cgroup2 file system is mounted (looked at {}, {} and in /proc/self/mountinfo)", kPure,
@@ -107,7 +107,7 @@ std::vector<ControllerState> parse_proc_cgroups(std::string_view text) {
 }
 
 std::string why_controller_missing(std::string_view controller, const std::vector<ControllerState>& states) {
-  std::string_view v1_name = controller == "io" ? "blkio" : controller;  // the only one that was renamed
+  std::string_view v1_name = controller == "io" ? "blkio" : controller;  // the only renamed one
   for (const ControllerState& state : states) {
     if (state.name != v1_name) continue;
     if (state.hierarchy != 0)

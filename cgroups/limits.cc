@@ -13,14 +13,14 @@ constexpr int64_t kPidMaxLimit = 4 << 20;  // include/linux/threads.h, 64 bits
 
 class Planner {
  public:
-  // A write that puts a limit: without its controller it is an error.
+  // A write that sets a limit: an error without its controller.
   Write& limit(std::string file, std::string value, const std::string& origin) {
     need(file, origin);
     plan_.writes.push_back({.file = std::move(file), .value = std::move(value), .origin = origin});
     return plan_.writes.back();
   }
 
-  // A write that lifts a limit: a controller that is not enabled has none to lift.
+  // A write that lifts a limit: without its controller there is no limit, so nothing to do.
   Write& lift(std::string file, std::string value, const std::string& origin) {
     plan_.writes.push_back(
         {.file = std::move(file), .value = std::move(value), .origin = origin, .may_be_missing = true});
@@ -30,8 +30,8 @@ class Planner {
   LimitPlan take() { return std::move(plan_); }
 
  private:
-  // Control files are named for their controller: "memory.max". Those of the core ("cgroup.max.depth") are always
-  // there.
+  // A control file's name begins with its controller's: "memory.max". Files of the core ("cgroup.max.depth") always
+  // exist.
   void need(std::string_view file, const std::string& origin) {
     std::string_view controller = file.substr(0, file.find('.'));
     if (controller == "cgroup") return;
@@ -55,7 +55,7 @@ Result<void> refuse_negative(const std::optional<int64_t>& value, const char* or
   return {};
 }
 
-// The swap part of what counts memory and swap together.
+// Derives the swap limit from the limit of memory and swap together.
 Result<void> plan_swap(Planner& planner, int64_t limit, int64_t swap) {
   const char* origin = "/linux/resources/memory/swap";
   if (swap == 0) return {};
@@ -71,7 +71,7 @@ Result<void> plan_swap(Planner& planner, int64_t limit, int64_t swap) {
         origin,
         fmt::format("{} counts memory and swap together, so it cannot be less than the memory limit {}", swap, limit));
   Write& write = planner.limit("memory.swap.max", std::to_string(swap - limit), origin);
-  write.may_be_missing = swap == limit;  // a kernel without swap accounting (CONFIG_SWAP) swaps nothing
+  write.may_be_missing = swap == limit;  // a kernel without swap accounting (CONFIG_SWAP) never swaps
   return {};
 }
 
@@ -80,21 +80,20 @@ Result<void> plan_memory(Planner& planner, const MemoryLimits& memory) {
   TRY(refuse_negative(memory.reservation, "/linux/resources/memory/reservation"));
   TRY(refuse_negative(memory.swap, "/linux/resources/memory/swap"));
   int64_t limit = memory.limit.value_or(0);
-  // Swap first: when a limit is lowered, what no longer fits goes only where it may go.
+  // Swap first: when a limit is lowered, pages that no longer fit must not go to forbidden swap.
   TRY(plan_swap(planner, limit, memory.swap.value_or(0)));
   if (limit == -1) planner.lift("memory.max", "max", "/linux/resources/memory/limit");
   if (limit > 0) {
     Write& write = planner.limit("memory.max", std::to_string(limit), "/linux/resources/memory/limit");
     if (memory.check_before_update) write.not_below = "memory.current";
   }
-  // A soft limit of cgroup v1 is what the kernel leaves alone under pressure: memory.low, not memory.high, which
-  // throttles.
+  // A soft limit of cgroup v1 protects memory under pressure: that is memory.low, not memory.high, which throttles.
   if (int64_t low = memory.reservation.value_or(0); low != 0)
     planner.limit("memory.low", low < 0 ? "max" : std::to_string(low), "/linux/resources/memory/reservation");
   return {};
 }
 
-// quota and period go into one write: between two writes a quota could meet the wrong period.
+// One write for quota and period: between two writes a quota would apply to the wrong period.
 void plan_quota(Planner& planner, const CpuLimits& cpu) {
   uint64_t period = cpu.period.value_or(0);
   if (!cpu.quota && period == 0) return;
@@ -114,8 +113,8 @@ Result<void> plan_cpu(Planner& planner, const CpuLimits& cpu) {
   int64_t idle = cpu.idle.value_or(0);
   if (idle != 0 && idle != 1)
     return refused_limit("/linux/resources/cpu/idle", fmt::format("{} is neither 0 nor 1", idle));
-  // Before the weight: while cpu.idle is 1 the kernel refuses a weight (idle is the lowest one), and leaving it sets
-  // the weight back to its default.
+  // Before the weight: while cpu.idle is 1 the kernel refuses a weight (idle is the lowest one), and resetting it
+  // restores the default weight.
   if (idle == 1) planner.limit("cpu.idle", "1", "/linux/resources/cpu/idle");
   if (cpu.idle && idle == 0) planner.lift("cpu.idle", "0", "/linux/resources/cpu/idle");
   if (uint64_t shares = cpu.shares.value_or(0); shares != 0 && idle != 1)
@@ -127,7 +126,7 @@ Result<void> plan_cpu(Planner& planner, const CpuLimits& cpu) {
       return refused_limit("/linux/resources/cpu/burst",
                            fmt::format("{} is more than the quota {}", burst, *cpu.quota));
     planner.limit("cpu.max.burst", std::to_string(burst),
-                  "/linux/resources/cpu/burst");  // after the quota that bounds it
+                  "/linux/resources/cpu/burst");  // after the quota, which bounds it
   } else if (cpu.burst) {
     planner.lift("cpu.max.burst", "0", "/linux/resources/cpu/burst");
   }
@@ -139,7 +138,7 @@ Result<void> plan_cpu(Planner& planner, const CpuLimits& cpu) {
   return {};
 }
 
-// The scheduler decides which of the two files counts: BFQ has its own, with the scale of cgroup v1.
+// The I/O scheduler decides which of the two files applies: BFQ has its own, with the scale of cgroup v1.
 Result<void> plan_io_weight(Planner& planner, const std::string& device, uint16_t weight, const std::string& origin) {
   if (weight < 10 || weight > 1000) return refused_limit(origin, fmt::format("{} is not in 10..1000", weight));
   Write& write = planner.limit("io.bfq.weight", fmt::format("{}{}", device, weight), origin);
@@ -178,13 +177,13 @@ Result<void> plan_io(Planner& planner, const IoLimits& io) {
 Result<void> plan_pids(Planner& planner, std::optional<int64_t> limit, uint32_t extra_tasks) {
   TRY(refuse_negative(limit, "/linux/resources/pids/limit"));
   if (!limit) return {};
-  // The kernel refuses more than PID_MAX_LIMIT; a limit that can never be reached is none.
+  // The kernel refuses more than PID_MAX_LIMIT; such a limit could never be reached anyway.
   if (*limit == -1 || *limit > kPidMaxLimit - extra_tasks) {
     planner.lift("pids.max", "max", "/linux/resources/pids/limit");
     return {};
   }
-  // With pids.max 0 the kernel would not let the first process be born in the cgroup; "no task more than that one" is
-  // the strictest limit a container can have.
+  // With pids.max 0 the first process could not be born in the cgroup; "only that task" is the strictest limit a
+  // container can have.
   uint64_t tasks = std::max<uint64_t>(static_cast<uint64_t>(*limit), 1) + extra_tasks;
   planner.limit("pids.max", std::to_string(tasks), "/linux/resources/pids/limit");
   return {};
@@ -206,7 +205,7 @@ Result<void> plan_hugepages(Planner& planner, const std::vector<HugepageLimit>& 
       return refused_limit(origin, fmt::format("page size \"{}\" is not like 64KB, 2MB or 1GB", huge.page_size));
     std::string limit = std::to_string(huge.limit_bytes);
     planner.limit("hugetlb." + huge.page_size + ".max", limit, origin);
-    // Limiting what is reserved makes mmap(2) fail instead of a later access end in SIGBUS; Linux 5.7.
+    // A limit for reservations makes mmap(2) fail instead of a later access ending in SIGBUS; Linux 5.7.
     planner.limit("hugetlb." + huge.page_size + ".rsvd.max", limit, origin).may_be_missing = true;
   }
   return {};
@@ -226,8 +225,8 @@ Result<void> plan_rdma(Planner& planner, const std::vector<RdmaLimit>& limits) {
   return {};
 }
 
-// Files of the cgroup core that steer processes instead of limiting them: "cgroup.procs" would move processes of the
-// host, "cgroup.freeze" would hang the start.
+// Excludes files of the cgroup core that act on processes instead of limiting them: "cgroup.procs" would move processes
+// of the host, "cgroup.freeze" would hang the start.
 bool is_limit_file(std::string_view file) {
   if (file.find('/') != file.npos || file.find('.') == file.npos || file[0] == '.') return false;
   if (!file.starts_with("cgroup.")) return true;
@@ -252,8 +251,8 @@ Result<void> plan_unified(Planner& planner, const std::vector<std::pair<std::str
 uint64_t cpu_weight_from_shares(uint64_t shares) {
   if (shares <= 2) return 1;
   if (shares >= 262144) return 10000;
-  // The parabola in log(shares) through the three points, as runc 1.3.2 and crun 1.23 have it since 2025. The straight
-  // line before that gave a default container 39 where anything outside a container had 100 (kubernetes issue 131216).
+  // The parabola in log(shares) through the three points, as in runc 1.3.2 and crun 1.23 since 2025. The earlier
+  // straight line gave a default container 39, while anything outside a container had 100 (kubernetes issue 131216).
   double l = std::log2(static_cast<double>(shares));
   return static_cast<uint64_t>(std::ceil(std::pow(10.0, (l * l + 125.0 * l) / 612.0 - 7.0 / 34.0)));
 }

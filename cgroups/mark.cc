@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A container's name on its cgroup: a second way to it when the container's record cannot be read. An extended
-// attribute, which the kernel keeps for cgroups and which goes with them. "trusted." is out of reach of the container,
-// but also of a minirun without CAP_SYS_ADMIN in the first user namespace: that one takes "user." (xattr(7); cgroup2
-// since Linux 5.7).
+// Marks a cgroup with its container, to find it when the container's record cannot be read. The mark is an extended
+// attribute, which disappears with the cgroup. A container cannot write "trusted." attributes, but neither can a
+// minirun without CAP_SYS_ADMIN in the first user namespace, which uses "user." (xattr(7); cgroup2 since Linux 5.7).
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
@@ -22,8 +21,8 @@ constexpr const char* kNames[] = {"trusted.minirun", "user.minirun"};
 constexpr size_t kMarkBytes = 1024;
 constexpr WalkLimits kWholeHost{HugeTree::see_in_part, 1 << 18};
 
-// The mark's text, empty without one. A "user." one may be the container's own words: the owner of the cgroup can
-// write it. A text longer than a mark can be names no owner that minirun knows.
+// The mark's text, "" without one. The container may have written a "user." mark, as owner of the cgroup. A text longer
+// than any mark names no owner that minirun knows.
 std::string read_mark(int cgroup_fd) {
   char text[kMarkBytes];
   for (const char* name : kNames) {
@@ -34,7 +33,7 @@ std::string read_mark(int cgroup_fd) {
   return "";
 }
 
-// Behind the number of directories that were made: "2 web 26:1".
+// Follows the number of directories that were made: "2 web 26:1".
 std::string_view owner_in(std::string_view mark) {
   size_t blank = mark.find(' ');
   return blank == mark.npos ? std::string_view() : mark.substr(blank + 1);
@@ -68,7 +67,7 @@ Result<std::vector<Cgroup>> Cgroup::find_marked(const Hierarchy& hierarchy, cons
     auto levels = std::count(path.begin(), path.end(), '/');  // a higher number was never made
     if (same && made > 0 && made <= levels && fstat(fd, &info) == 0)
       records.push_back({path.substr(1), info.st_dev, info.st_ino, made});
-    return false;  // what is below is some container's own
+    return false;  // what is below belongs to that container
   }));
   std::vector<Cgroup> found;
   for (const CgroupRecord& record : records) {

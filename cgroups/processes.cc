@@ -28,7 +28,7 @@ class Finder {
   void search(int cgroup_fd, int depth) {
     if (auto text = read_file(cgroup_fd, "cgroup.procs"); text) add(*text);
     if (depth == 0) return;
-    // What cannot be read is not in the message that this is for.
+    // The message omits what cannot be read.
     (void)for_each_entry(cgroup_fd, ".", [&](const dirent& entry) -> Result<bool> {
       if (pids.size() >= most_) return false;
       if (entry.d_type != DT_DIR) return true;
@@ -44,7 +44,7 @@ class Finder {
     while (!procs.empty() && pids.size() < most_) {
       std::string_view pid = procs.substr(0, procs.find('\n'));
       procs.remove_prefix(std::min(procs.size(), pid.size() + 1));
-      if (pid != "0") pids.emplace_back(pid);  // 0: a process outside of our pid namespace
+      if (pid != "0") pids.emplace_back(pid);  // 0: a process outside our pid namespace
     }
   }
 
@@ -63,7 +63,7 @@ std::string tracer_of(const std::string& pid) {
   return tracer > 0 ? fmt::format(" traced by pid {}", tracer) : "";
 }
 
-// Who has to wait for a zombie: "pid 7 (sh)". "" for a process that is none.
+// The process that has to wait for a zombie: "pid 7 (sh)". "" if it is not a zombie.
 std::string reaper_of(const std::string& stat) {
   size_t close = stat.rfind(") Z ");
   if (close == stat.npos) return "";
@@ -78,7 +78,7 @@ std::string describe(const std::vector<std::string>& pids) {
   for (size_t i = 0; i < pids.size() && i < kMostProcesses; ++i) {
     if (i > 0) text += ", ";
     std::string stat = proc_text(pids[i], "stat");
-    std::string tracer = tracer_of(pids[i]);  // who has to wait first (ptrace(2))
+    std::string tracer = tracer_of(pids[i]);  // which has to wait first (ptrace(2))
     text +=
         describe_process(pids[i], stat, proc_text(pids[i], "wchan"), tracer.empty() ? reaper_of(stat) : "") + tracer;
   }
@@ -87,12 +87,12 @@ std::string describe(const std::vector<std::string>& pids) {
   return text;
 }
 
-// The freezer's trap is a function of its own in some builds of the kernel, and part of its caller in others.
+// The freezer's trap is a separate function in some kernel builds, and inlined into its caller in others.
 bool is_frozen_wchan(std::string_view wchan) {
   return wchan == "do_freezer_trap" || wchan == "get_signal";
 }
 
-// The pids of one cgroup. A threaded one has none of its own (EOPNOTSUPP): the one above that is not lists them.
+// The pids of one cgroup. A threaded cgroup lists none (EOPNOTSUPP): the nearest domain cgroup above does.
 Result<void> collect(int cgroup_fd, std::vector<pid_t>* pids) {
   auto text = read_file(cgroup_fd, "cgroup.procs", 64 << 20);
   if (!text && text.error().code == EOPNOTSUPP) return {};
@@ -137,7 +137,7 @@ std::string describe_processes(const std::vector<pid_t>& pids) {
 }
 
 std::string describe_unfrozen_processes(int cgroup_fd) {
-  constexpr size_t kMostToLookAt = 1000;  // most of them are frozen, and not to be named
+  constexpr size_t kMostToLookAt = 1000;  // most of them are frozen, and not named
   Finder finder(kMostToLookAt);
   finder.search(cgroup_fd, 16);
   std::vector<std::string> pids;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of a cgroup: waiting until it is empty, and taking it away with everything below it.
+// Waits until a cgroup is empty, and removes it with everything below it.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -34,11 +34,11 @@ void wait_for_change(int events_fd, nanoseconds most, Cgroup::Deadline deadline)
   auto left = std::clamp<nanoseconds>(deadline - steady_clock::now(), nanoseconds(0), most);
   timespec time{left / std::chrono::seconds(1), (left % std::chrono::seconds(1)).count()};
   pollfd wait{events_fd, POLLPRI, 0};
-  (void)ppoll(&wait, 1, &time, nullptr);  // whatever ends it, the caller looks for itself
+  (void)ppoll(&wait, 1, &time, nullptr);  // whatever ends it, the caller checks
 }
 
-// Removes the child cgroups that have no children themselves. Returns the name of one that has (or has processes) and
-// so is still there; empty when none is left.
+// Removes child cgroups without children. Returns the name of one that remains because it has children or processes, or
+// "".
 Result<std::string> remove_leaves(int cgroup_fd) {
   std::string busy;
   TRY(for_each_entry(cgroup_fd, ".", [&](const dirent& entry) -> Result<bool> {
@@ -59,7 +59,7 @@ Result<void> remove_children(int cgroup_fd, Cgroup::Deadline deadline) {
     if (expired(deadline)) return fail(EBUSY, "remove child cgroups");
     if (!child.empty()) {
       auto next = open_at(here.get(), child, O_PATH | O_DIRECTORY);
-      if (!next && next.error().code == ENOENT) continue;  // it has just gone
+      if (!next && next.error().code == ENOENT) continue;  // removed meanwhile
       if (!next) return next.error();
       here = std::move(*next);
       below.push_back(std::move(child));
@@ -67,14 +67,14 @@ Result<void> remove_children(int cgroup_fd, Cgroup::Deadline deadline) {
     }
     if (below.empty()) return {};
     here = TRY(open_at(here.get(), "..", O_PATH | O_DIRECTORY));
-    // No children any more: what still refuses has processes.
+    // It has no children now: EBUSY means that it has processes.
     if (unlinkat(here.get(), below.back().c_str(), AT_REMOVEDIR) < 0 && errno != ENOENT)
       return fail(errno, "remove child cgroup {}", below.back());
     below.pop_back();
   }
 }
 
-// rmdir(2) of the leaf, as long as it is the one of the record. Success also when it is gone.
+// rmdir(2) of the leaf, if it is the record's. Success also if it is gone.
 Result<void> remove_leaf(int root_fd, const CgroupRecord& record) {
   const char* name = record.path.c_str() + 1;
   struct stat info {};
@@ -87,7 +87,7 @@ Result<void> remove_leaf(int root_fd, const CgroupRecord& record) {
   return fail(errno, "remove cgroup {}", record.path);
 }
 
-// The directories above the leaf that were made with it. Those that others use by now stay: that is no error.
+// Removes the directories above the leaf that were made with it. Those that others use by now stay, which is no error.
 void remove_parents(int root_fd, const CgroupRecord& record) {
   std::string path = record.path;
   for (uint32_t left = record.made; left > 1; --left) {
@@ -109,11 +109,11 @@ Result<bool> says_populated(int events_fd, const std::string& path) {
 Result<void> remove_tree(int root_fd, int leaf_fd, const CgroupRecord& record, Cgroup::Deadline deadline) {
   auto removed = remove_children(leaf_fd, deadline);
   if (!removed && removed.error().code != ENOENT && removed.error().code != ENODEV) return removed;
-  if (record.made == 0) return {};  // it was there before: it is left as it was found
+  if (record.made == 0) return {};  // it existed before, so it stays
   return remove_leaf(root_fd, record);
 }
 
-// Of a cgroup that is gone: none (-1).
+// Empty if the cgroup is gone.
 Result<UniqueFd> open_events(int leaf_fd) {
   auto events = open_at(leaf_fd, "cgroup.events", O_RDONLY);
   if (!events && (events.error().code == ENOENT || events.error().code == ENODEV)) return UniqueFd();
@@ -143,7 +143,7 @@ Result<bool> Cgroup::is_populated() const {
 
 Result<void> Cgroup::remove(Processes processes, Deadline deadline) {
   if (is_none()) return {};
-  // Mostly all processes are gone already and this is all. (Also when another process removed it.)
+  // Usually all processes are gone and this suffices. (Also if another process removed it.)
   if (record_.made > 0 && remove_leaf(root_.get(), record_)) {
     remove_parents(root_.get(), record_);
     return {};
@@ -153,12 +153,12 @@ Result<void> Cgroup::remove(Processes processes, Deadline deadline) {
     remove_parents(root_.get(), record_);
     return {};
   }
-  // The kernel sends at most one notice in 10 ms for a file, and of the end of a short-lived container only then: until
-  // that time we look ourselves, at growing intervals.
+  // The kernel sends at most one notice in 10 ms for a file, so that of a short-lived container's end comes late: until
+  // then this polls at growing intervals.
   bool kills = processes == Processes::kill;
   for (nanoseconds interval = kFirstLook;; interval = interval > kNotice ? kLongest : interval * 2) {
     bool populated = TRY(says_populated(events.get(), record_.path));
-    // Once at first; when time goes by without a notice, also those that have moved in meanwhile.
+    // Kills once at first, and again after a time without a notice, for processes that have moved in meanwhile.
     if (populated && kills && (interval == kFirstLook || interval > kNotice)) TRY(kill());
     Result<void> removed = fail(EBUSY, "");
     if (!populated) removed = remove_tree(root_.get(), leaf_.get(), record_, deadline);
@@ -166,7 +166,7 @@ Result<void> Cgroup::remove(Processes processes, Deadline deadline) {
     if (removed.error().code != EBUSY) return removed;
     if (expired(deadline))
       return fail(EBUSY, "remove cgroup {}: still in use by {}", record_.path, describe_processes(leaf_.get()));
-    // Busy without processes is a child cgroup that is just being made, which raises no event.
+    // Busy without processes means that a child cgroup is just being made, which raises no event.
     wait_for_change(events.get(), populated ? interval : std::min(interval, kNotice), deadline);
   }
   remove_parents(root_.get(), record_);

@@ -20,7 +20,7 @@ std::optional<std::string> line_of(std::string_view content, std::string_view ke
   return std::nullopt;
 }
 
-// A device that has no line has the defaults.
+// A device without a line has the defaults.
 std::optional<std::string> default_line(std::string_view file, std::string_view key) {
   if (file == "io.max") return std::string(key) + " rbps=max wbps=max riops=max wiops=max";
   if (file == "io.weight" || file == "io.bfq.weight") return std::string(key) + " default";
@@ -40,8 +40,8 @@ std::optional<std::string> undo_value(std::string_view file, std::string_view co
   }
   std::string_view line = content.substr(0, content.find('\n'));
   if (line.size() + 1 < content.size()) return std::nullopt;
-  if (file == "cpu.weight" && line == "0") return std::nullopt;  // while cpu.idle is 1: its restoring sets the weight
-  return line.empty() ? "\n" : std::string(line);                // an empty cpuset.cpus: a write of nothing is none
+  if (file == "cpu.weight" && line == "0") return std::nullopt;  // cpu.idle is 1: restoring that sets the weight
+  return line.empty() ? "\n" : std::string(line);                // an empty cpuset.cpus: writing nothing has no effect
 }
 
 void SavedFiles::save_file(const std::string& file, const std::string& value) {
@@ -50,7 +50,7 @@ void SavedFiles::save_file(const std::string& file, const std::string& value) {
 }
 
 void SavedFiles::save(const Write& write) {
-  if (write.file == "cpu.idle") save_file("cpu.weight", "");  // leaving idle sets the weight back to its default
+  if (write.file == "cpu.idle") save_file("cpu.weight", "");  // leaving idle resets the weight to its default
   save_file(write.file, write.value);
   if (!write.fallback_file.empty()) save_file(write.fallback_file, write.fallback_value);
 }

@@ -17,7 +17,7 @@ namespace minirun {
 namespace {
 
 constexpr size_t kMostProcsBytes = 64 << 20;  // PID_MAX_LIMIT numbers
-constexpr int kMostPasses = 64;               // against a cgroup that forks faster than it is signalled
+constexpr int kMostPasses = 64;               // for a cgroup that forks faster than it is signalled
 constexpr size_t kBatch = 64;                 // descriptors at a time
 
 std::set<pid_t> pids_in(std::string_view text) {
@@ -44,7 +44,7 @@ class Sender {
  public:
   Sender(int signal, pid_t spared) : signal_(signal), spared_(spared) {}
 
-  // One cgroup, once. Adds to the number of those that were found.
+  // Signals one cgroup once. Adds to the number of processes found.
   Result<void> send_to(int cgroup_fd) {
     std::vector<std::pair<pid_t, UniqueFd>> held;
     for (pid_t pid : TRY(read_pids(cgroup_fd))) {
@@ -60,7 +60,7 @@ class Sender {
   size_t count() const { return done_.size(); }
 
  private:
-  // Who is listed again while its pidfd is held is the one that was meant.
+  // A process that is listed again while its pidfd is held is the right one.
   Result<void> deliver(int cgroup_fd, std::vector<std::pair<pid_t, UniqueFd>>* held) {
     if (held->empty()) return {};
     std::set<pid_t> inside = TRY(read_pids(cgroup_fd));

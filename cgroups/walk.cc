@@ -28,9 +28,8 @@ Result<std::vector<std::string>> children_of(int cgroup_fd) {
   return names;
 }
 
-// Down by a name and up by "..": a path of names can be longer than the kernel takes one, and a descriptor for each
-// level would be too many. cgroup2 renames nothing, so ".." leads to where the walk came from, also from a removed
-// directory.
+// Goes down by a name and up by "..": a path of names can exceed the kernel's limit, and a descriptor for each level
+// would be too many. cgroup2 renames nothing, so ".." leads back, even from a removed directory.
 class Walker {
  public:
   Walker(const WalkLimits& limits, const std::function<bool(const std::string& path, int fd)>& visit)
@@ -56,7 +55,7 @@ class Walker {
 
  private:
   struct Level {
-    std::vector<std::string> names;  // those below that have not been visited
+    std::vector<std::string> names;  // unvisited children
     size_t left;                     // how many may be visited here and below
   };
 
@@ -72,7 +71,7 @@ class Walker {
     return {};
   }
 
-  // What has gone meanwhile, and, in a tree that is seen in part, what others do not let in.
+  // Whether to skip it: it is gone, or, in a tree that is seen in part, it is not accessible.
   bool is_passed_over(const Error& error) const {
     return has_gone(error) || (limits_.huge == HugeTree::see_in_part && error.code == EACCES);
   }

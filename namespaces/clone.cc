@@ -16,7 +16,7 @@
 namespace minirun {
 namespace {
 
-// An exec by a user who is not root of the user namespace would lose all capabilities in it.
+// Without this, the exec would drop all capabilities in the user namespace.
 void become_root(const ChildStart& start) {
   long rc = RawKernel::call(SYS_setgroups, 0, 0);
   if (rc < 0 && rc != -EPERM)
@@ -29,8 +29,8 @@ void become_root(const ChildStart& start) {
 
 [[noreturn]] void child_entry(void* pointer) {
   const ChildStart& start = *static_cast<ChildStart*>(pointer);
-  // From the first moment: until its exec it has copies of all of minirun's descriptors, and with them the lock of the
-  // state directory. When minirun has died already, the end of file shows it.
+  // Set at once: until its exec the child has copies of all of minirun's descriptors, and so the lock of the state
+  // directory. If minirun has already died, the child sees the end of file.
   RawKernel::call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
   if (start.waits_for_maps) {
     RawKernel::call(SYS_close, static_cast<uint64_t>(start.parents_control));
@@ -64,7 +64,7 @@ Result<Born> clone_child(const Plan& plan, int cgroup, ChildStart* start) {
   arguments.stack_size = sizeof stack;
   arguments.exit_signal = SIGCHLD;
   arguments.flags = namespaces | CLONE_PIDFD;
-  // With memory of its own where this process has something to do before its exec.
+  // The child gets its own memory if this process must act before the child's exec.
   if (!start->waits_for_maps) arguments.flags |= CLONE_VM | CLONE_VFORK;
   arguments.pidfd = reinterpret_cast<uint64_t>(&pidfd);
   if (cgroup >= 0) {

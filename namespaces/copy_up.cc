@@ -59,7 +59,7 @@ Result<void> Copier::tree(int from, int to, unsigned depth) {
     path_.resize(length);
     return true;
   });
-  // What has failed in an entry says where; the path ends with it then.
+  // An error inside an entry already names the longer path.
   return visited.ok() || path_.size() > here ? visited : wrap(visited.error(), "copy " + path_);
 }
 
@@ -107,7 +107,7 @@ Result<void> Copier::link(int source, int to, const char* name) {
   return {};
 }
 
-// The data between the holes, up to the size that the file had: one that grows meanwhile does not hold minirun up.
+// Copies the data between the holes, up to the file's initial size: a file that keeps growing does not delay minirun.
 Result<void> Copier::content(int from, int to, off_t size) {
   for (off_t at = 0; at < size;) {
     off_t start = lseek(from, at, SEEK_DATA);
@@ -139,7 +139,7 @@ Result<void> Copier::range(int from, int to, off_t start, off_t end) {
   return {};
 }
 
-// EOPNOTSUPP: a tmpfs has no "user." ones before Linux 6.6, and with a context of SELinux none of its labels.
+// EOPNOTSUPP: a tmpfs has no "user." attributes before Linux 6.6, and no SELinux labels if it has a context option.
 Result<void> Copier::attributes(int from, int to) {
   ssize_t bytes = flistxattr(from, nullptr, 0);
   if (bytes < 0 && errno == EOPNOTSUPP) return {};
@@ -156,7 +156,7 @@ Result<void> Copier::attributes(int from, int to) {
   return {};
 }
 
-// Each of these may undo what comes after it: a change of owner takes away set-id bits and file capabilities.
+// In this order, since each may undo a later one: a change of owner clears set-id bits and file capabilities.
 Result<void> Copier::finish(int from, int to, const struct stat& facts) {
   if (fchown(to, facts.st_uid, facts.st_gid) < 0) return failed();
   TRY(attributes(from, to));

@@ -115,8 +115,8 @@ Result<void> write_id_maps(pid_t pid, const IdMaps& uids, const IdMaps& gids) {
 
 namespace {
 
-// The helper shares this process's memory and has its own descriptors. It ends when `lifeline` does, so also when this
-// process is killed; as a rule it is killed before.
+// The helper shares this process's memory and has its own descriptors. It is usually killed; otherwise it ends when
+// `lifeline` closes, as when this process is killed.
 struct Helper {
   int lifeline;
   int our_end;
@@ -130,7 +130,7 @@ struct Helper {
   RawKernel::exit(0);
 }
 
-// A process in a new user namespace. Killed and waited for on destruction.
+// A process in a new user namespace. The destructor kills and reaps it.
 class Holder {
  public:
   Holder() = default;
@@ -138,12 +138,12 @@ class Holder {
   Holder& operator=(const Holder&) = delete;
   ~Holder() {
     if (pid_ < 0) return;
-    (void)kill(pid_, SIGKILL);  // not waited for yet: the number is still its own
+    (void)kill(pid_, SIGKILL);  // not reaped yet: the pid is still its own
     while (waitpid(pid_, nullptr, __WALL) < 0 && errno == EINTR) {
     }
   }
 
-  // No SIGCHLD at its end: no other code may see it.
+  // Sends no SIGCHLD at its end, so no other code sees it.
   Result<pid_t> start() {
     lifeline_ = TRY(make_pipe());
     helper_ = {lifeline_.reader.get(), lifeline_.writer.get()};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The mappings of an existing user namespace. The kernel shows those of a process only, in the ids of the reader
-// (user_namespaces(7)): so a child goes in, and is looked at from here.
+// The mappings of an existing user namespace. The kernel shows only those of a process, in the reader's ids
+// (user_namespaces(7)), so a child enters the namespace and this process reads the child's.
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/stat.h>
@@ -27,7 +27,7 @@ bool is_own(int user_namespace) {
          own.st_dev == wanted.st_dev;
 }
 
-// A process in the namespace. Killed and waited for on destruction.
+// A process in the namespace. The destructor kills and reaps it.
 class Visitor {
  public:
   Visitor() = default;
@@ -40,7 +40,7 @@ class Visitor {
     }
   }
 
-  // A fork(2) without SIGCHLD at its end: no other code may see it.
+  // A fork(2) without SIGCHLD at its end, so no other code sees it.
   Result<pid_t> start(int user_namespace) {
     auto [ours, theirs] = TRY(make_pipe());
     pid_t self = getpid();
@@ -58,10 +58,10 @@ class Visitor {
   }
 
  private:
-  [[noreturn]] static void visit(int user_namespace, int tell, pid_t parent) {
+  [[noreturn]] static void visit(int user_namespace, int report, pid_t parent) {
     int code = is_own(user_namespace) || setns(user_namespace, CLONE_NEWUSER) == 0 ? 0 : errno;
-    (void)!write(tell, &code, sizeof code);
-    while (getppid() == parent) usleep(10000);  // killed before, as a rule
+    (void)!write(report, &code, sizeof code);
+    while (getppid() == parent) usleep(10000);  // it is usually killed before
     _exit(0);
   }
   pid_t pid_ = -1;

@@ -23,8 +23,8 @@ extern const char minirun_init_image_end[];  // NOLINT(modernize-avoid-c-arrays)
 namespace minirun {
 namespace {
 
-// Not to be read: then the kernel takes the process for one that only the file's owner and the user namespaces above
-// may trace, from its first instruction on (would_dump() in fs/exec.c).
+// Not readable: so, from the first instruction on, the kernel lets only the file's owner and the user namespaces above
+// trace the process (would_dump() in fs/exec.c).
 constexpr mode_t kProgramMode = 0111;
 
 Result<void> write_program(int fd, std::string_view program) {
@@ -32,7 +32,7 @@ Result<void> write_program(int fd, std::string_view program) {
 }
 
 Result<UniqueFd> open_private_copy(int directory) {
-  // A name of its own: several `exec` may be at it, and one that was killed leaves its file.
+  // A unique name: several `exec` may run at once, and a killed one leaves its file.
   uint64_t random = 0;
   if (getrandom(&random, sizeof random, 0) != sizeof random) return fail(errno, "getrandom");
   const std::string name = fmt::format("init.{:016x}", random);
@@ -45,7 +45,7 @@ Result<UniqueFd> open_private_copy(int directory) {
     tree.reset(static_cast<int>(syscall(SYS_open_tree, directory, name.c_str(), abi::kOpenTreeClone | abi::kCloexec)));
     if (!tree) written = fail(errno, "open_tree of the init program");
   }
-  (void)unlinkat(directory, name.c_str(), 0);  // made above; the state directory's removal would fail on it
+  (void)unlinkat(directory, name.c_str(), 0);  // made above; it would make the removal of the state directory fail
   if (!written.ok()) return written.error();
   abi::MountAttributes attributes{abi::kMountAttrReadonly, abi::kMountAttrNoexec, abi::kMsPrivate, 0};
   if (syscall(SYS_mount_setattr, tree.get(), "", abi::kAtEmptyPath, &attributes, sizeof attributes) < 0)

@@ -16,8 +16,8 @@ bool joins_before(const NamespaceWish& wish, User user) {
   return user == User::joined ? wish.outside : wish.type == CLONE_NEWPID;
 }
 
-// The mount of an ipc namespace's message queues belongs to who made it: beside a user namespace that is its root,
-// which the child is only after clone.
+// The maker of an ipc namespace owns its mount of message queues. Beside a user namespace the owner must be that
+// namespace's root, which the child becomes only after clone.
 void make(const NamespaceWish& wish, User user, NamespaceOrder* order) {
   bool by_child = wish.type == CLONE_NEWCGROUP || (wish.type == CLONE_NEWIPC && user != User::same);
   if (wish.type == CLONE_NEWTIME)

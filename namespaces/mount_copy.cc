@@ -21,7 +21,7 @@ struct Opening {
   long result;
 };
 
-// In the memory and with the descriptors of this process, which is suspended meanwhile.
+// Runs in the memory and with the descriptors of this process, which is suspended meanwhile.
 [[noreturn]] void open_and_end(void* pointer) {
   auto* opening = static_cast<Opening*>(pointer);
   opening->result = RawKernel::call(SYS_open_tree, static_cast<uint64_t>(AT_FDCWD),
@@ -38,7 +38,7 @@ Result<UniqueFd> open_tree_in_copy(const std::string& path, unsigned flags) {
   arguments.flags = CLONE_NEWNS | CLONE_VM | CLONE_VFORK | CLONE_FILES;
   arguments.stack = reinterpret_cast<uint64_t>(stack);
   arguments.stack_size = sizeof stack;
-  // Its end is no SIGCHLD, which others wait for.
+  // Sends no SIGCHLD at its end, since other code waits for those.
   long pid = RawKernel::clone(&arguments, open_and_end, &opening);
   if (pid < 0) return fail(static_cast<int>(-pid), "clone3 with a copy of the mount namespace");
   while (waitpid(static_cast<pid_t>(pid), nullptr, __WALL) < 0 && errno == EINTR) {

@@ -35,7 +35,7 @@ bool refuses(const MountLine& line, int user_namespace) {
   return tree && set_mappings(tree.get(), user_namespace, false) < 0;
 }
 
-// Only on the way to an error: which of the mounts it was. "" where that is unknown.
+// For an error: which of the mounts was refused. "" if unknown.
 std::string who_refused(const Source& source, int user_namespace) {
   if (source.kind == SourceKind::filesystem) return source.type;
   auto text = read_file(AT_FDCWD, "/proc/self/mountinfo", kMostMountinfoBytes);

@@ -29,13 +29,13 @@ Result<void> propagate(int mount, uint64_t type, bool recursive, const std::stri
   return {};
 }
 
-// A mount below a source: its path is others' to change (ENOENT, ELOOP, ENOTDIR), or closed even to root (a user's
+// A mount below a source: others may change its path (ENOENT, ELOOP, ENOTDIR), or close it even to root (a user's
 // FUSE).
 bool is_out_of_reach(int code, const std::string& below) {
   return code == ENOENT || (!below.empty() && (code == ELOOP || code == ENOTDIR || code == EACCES));
 }
 
-// One that is not there any more, or is another mount by now, has no peer to come back to: false.
+// A mount that is gone or was replaced has no peer to rejoin: false.
 Result<bool> remember(int tree, const std::string& below, const std::string& path, bool no_follow,
                       std::vector<PeerMount>* later) {
   abi::OpenHow how{O_PATH | O_CLOEXEC | O_NOFOLLOW, 0, abi::kResolveNoSymlinks | abi::kResolveNoMagiclinks};
@@ -51,7 +51,7 @@ Result<bool> remember(int tree, const std::string& below, const std::string& pat
   if (!peer.member) return fail(errno, "open_tree {}", path);
   auto same = is_same_file(peer.mount.get(), peer.member.get());
   if (!same.ok() || !*same) return false;
-  TRY(propagate(peer.member.get(), abi::kMsShared, false, path));  // a group of its own, where it has none
+  TRY(propagate(peer.member.get(), abi::kMsShared, false, path));  // makes a group if it has none
   later->push_back(std::move(peer));
   return true;
 }
@@ -60,7 +60,7 @@ Result<void> remember_below(int tree, const std::string& path, std::vector<PeerM
   std::string last;
   for (const MountBelow& mount : TRY(mounts_below(path))) {
     if (mount.below.empty() || mount.line.is_mount_namespace()) continue;
-    if (mount.line.mount_point == last) continue;  // the one on top stands for both
+    if (mount.line.mount_point == last) continue;  // the one on top counts for both
     last = mount.line.mount_point;
     (void)TRY(remember(tree, mount.below, mount.line.mount_point, true, later));
   }
@@ -104,7 +104,7 @@ Result<void> rejoin_peers(const PeerMount& mount) {
   return {};
 }
 
-// The flags are looked at before the descriptors.
+// The kernel checks the flags before the descriptors.
 Result<bool> can_rejoin_peers() {
   int code = move_to_group(-1, -1) < 0 ? errno : 0;
   if (is_transient(code)) return fail(code, "move_mount with MOVE_MOUNT_SET_GROUP");

@@ -47,7 +47,7 @@ enum class Gate : uint32_t {
   setup = 1,     // namespaces and mounts are made: the parent runs hooks, moves network devices and the like
   commit = 2,    // about to outlive minirun: the state must be written first
   listener = 3,  // about to load a filter that notifies: minirun must be ready to take the listener (SeccompListener)
-  hooks = 4,  // startContainer hooks: the workload's filter is loaded and loans are dropped, if possible
+  hooks = 4,     // startContainer hooks: the workload's filter is loaded and loans are dropped, if possible
 };
 
 // The protocol between the init program and the parent. The report is in memory that both map (a memfd), so a
@@ -148,8 +148,9 @@ struct PlanHeader {
   uint32_t format;
   uint32_t total_bytes;
   uint32_t step_count;
-  uint32_t told;     // offset of uint32_t[step_count], the offsets of the steps' texts, for a `start` without another copy of the plan; kNoText: the step has none
-  uint32_t execute;  // the step that executes the workload; kNoStep: none does
+  uint32_t texts;     // offset of uint32_t[step_count], the offsets of the steps' texts, for a `start` without another
+                      // copy of the plan; kNoText: the step has none
+  uint32_t execute;   // the step that executes the workload; kNoStep: none does
   uint32_t listener;  // SeccompListener
   Report report;
   // For the init program alone, which comes from the same build.

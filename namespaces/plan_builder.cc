@@ -6,7 +6,7 @@
 
 namespace minirun {
 
-// Where the next bytes of the data area will be in the image.
+// The offset in the image of the data area's next bytes.
 static uint32_t end_of(const std::string& data) {
   return static_cast<uint32_t>(kDataOffset + data.size());
 }
@@ -21,7 +21,7 @@ Text PlanBuilder::text(std::string_view value) {
 Texts PlanBuilder::list(const std::vector<std::string>& values) {
   Texts texts{end_of(plan_.data), static_cast<uint32_t>(values.size())};
   for (const std::string& value : values) (void)text(value);
-  plan_.data.push_back('\0');  // an empty list is an empty string, not the next thing in the data area
+  plan_.data.push_back('\0');  // an empty list becomes an empty string, not the next item of the data area
   return texts;
 }
 
@@ -60,28 +60,28 @@ uint32_t PlanBuilder::add_step(const Step& step, std::string_view origin) {
   return size() - 1;
 }
 
-Plan PlanBuilder::finish(uint32_t first_told) {
-  plan_.first_told = first_told;
+Plan PlanBuilder::finish(uint32_t first_with_text) {
+  plan_.first_with_text = first_with_text;
   return std::move(plan_);
 }
 
-std::string told_step(const Plan& plan, uint32_t step) {
+std::string step_with_origin(const Plan& plan, uint32_t step) {
   std::string what = describe(plan, step);
   if (what.ends_with(':')) what.pop_back();  // the heading of a list in a printed plan
   return plan.origins[step].empty() ? what : plan.origins[step] + ": " + what;
 }
 
 // Appends the text of each step that carries one, and returns their offsets.
-static std::vector<uint32_t> append_told(const Plan& plan, std::string* image) {
+static std::vector<uint32_t> append_texts(const Plan& plan, std::string* image) {
   std::vector<uint32_t> offsets(plan.steps.size(), kNoText);
-  for (uint32_t i = plan.first_told; i < plan.steps.size(); i++) {
+  for (uint32_t i = plan.first_with_text; i < plan.steps.size(); i++) {
     offsets[i] = static_cast<uint32_t>(image->size());
-    image->append(told_step(plan, i)).push_back('\0');
+    image->append(step_with_origin(plan, i)).push_back('\0');
   }
   return offsets;
 }
 
-// Appends it where a table may begin, and returns its offset.
+// Appends a table at an aligned offset, and returns that.
 template <class T>
 static uint32_t append_table(const std::vector<T>& table, std::string* image) {
   image->resize((image->size() + 7) / 8 * 8);
@@ -113,7 +113,7 @@ std::string serialize(const Plan& plan, const std::vector<int>& descriptors, int
     if (plan.slots[i].turn != 0) slots[i] = waiting_slot(plan.slots[i].turn);
   header.slots = append_table(slots, &image);
   header.steps = append_table(plan.steps, &image);
-  header.told = append_table(append_told(plan, &image), &image);
+  header.texts = append_table(append_texts(plan, &image), &image);
   header.total_bytes = static_cast<uint32_t>(image.size());
   std::memcpy(image.data(), &header, sizeof header);
   return image;

@@ -84,8 +84,8 @@ struct Plan {
   uint32_t first_kept_fd = 3;        // workload descriptors from here on are closed at exec
   bool own_text = false;             // PlanHeader::own_text
   std::vector<Step> steps;
-  std::vector<std::string> origins;  // of each step: the JSON pointer it came from, or ""
-  uint32_t first_told = kNoStep;     // steps from here on carry their text (PlanHeader::texts); kNoStep: none does
+  std::vector<std::string> origins;    // of each step: the JSON pointer it came from, or ""
+  uint32_t first_with_text = kNoStep;  // steps from here on carry their text (PlanHeader::texts); kNoStep: none does
   std::vector<Source> slots;
   std::string data;  // strings and tables, at kDataOffset of the image
 };
@@ -129,7 +129,7 @@ class PlanBuilder {
   uint32_t size() const { return static_cast<uint32_t>(plan_.steps.size()); }
   Plan& plan() { return plan_; }
   const Plan& plan() const { return plan_; }
-  Plan finish(uint32_t first_told = kNoStep);
+  Plan finish(uint32_t first_with_text = kNoStep);
 
  private:
   uint32_t add_step(const Step& step, std::string_view origin);
@@ -149,7 +149,7 @@ std::string path_of(const Plan& plan, uint32_t step);
 // The type of the filesystem that the step mounts anew, or "".
 std::string filesystem_of(const Plan& plan, uint32_t step);
 // The step with its origin: "/mounts/3: mount tmpfs on ...".
-std::string told_step(const Plan& plan, uint32_t step);
+std::string step_with_origin(const Plan& plan, uint32_t step);
 std::string_view op_name(Op op);
 // Whether the step needs a mount that an earlier step placed, whose descriptor stays open for it.
 bool asks_for_mount(const Step& step);

@@ -17,18 +17,18 @@ namespace minirun {
 
 constexpr int kPlanSeals = F_SEAL_SHRINK | F_SEAL_GROW;
 
-// Of each format that has a number.
+// For each format with a number.
 static PlanPlaces own_places(const PlanHeader& header) {
-  return {header.step_count,           header.told, sizeof(uint32_t), header.execute, offsetof(PlanHeader, listener),
+  return {header.step_count,           header.texts, sizeof(uint32_t), header.execute, offsetof(PlanHeader, listener),
           offsetof(PlanHeader, report)};
 }
 
-// Whether the image has such a table, each entry of which begins where it may.
+// Whether the image contains such a table with aligned entries.
 static bool has_table(size_t bytes, uint32_t offset, uint32_t count, uint32_t entry, uint32_t alignment) {
   return offset <= bytes && offset % alignment == 0 && count <= (bytes - offset) / entry;
 }
 
-// As 65916da wrote it, which has the number of an operation in place of PlanHeader::execute. Never to be changed.
+// As 65916da wrote it, with an operation's number in place of PlanHeader::execute. Never change this.
 static std::optional<PlanPlaces> unnumbered_places(const char* image, size_t bytes) {
   struct {
     uint64_t magic;
@@ -56,7 +56,7 @@ std::optional<PlanPlaces> find_places(const char* image, size_t bytes, uint32_t 
   if (format < kOldestNumberedPlanFormat || format > kPlanFormat || bytes < sizeof header) return std::nullopt;
   memcpy(&header, image, sizeof header);
   bool sound = header.magic == kPlanMagic && header.format == format &&
-               has_table(bytes, header.told, header.step_count, sizeof(uint32_t), sizeof(uint32_t));
+               has_table(bytes, header.texts, header.step_count, sizeof(uint32_t), sizeof(uint32_t));
   return sound ? std::optional(own_places(header)) : std::nullopt;
 }
 
@@ -64,7 +64,7 @@ Result<PlanMemory> PlanMemory::create(const std::string& image) {
   UniqueFd fd = TRY(memory_file("minirun-plan"));
   if (write(fd.get(), image.data(), image.size()) != static_cast<ssize_t>(image.size()))
     return fail(errno, "write the plan ({} bytes)", image.size());
-  // No process can make it shorter under those who map it.
+  // Seals it so that no process can shrink it while others map it.
   if (fcntl(fd.get(), F_ADD_SEALS, kPlanSeals) < 0) return fail(errno, "seal the plan");
   void* at = mmap(nullptr, image.size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (at == MAP_FAILED) return fail(errno, "map the plan");
@@ -98,10 +98,10 @@ Result<PlanMemory> PlanMemory::map(UniqueFd fd, uint32_t format) {
   return memory;
 }
 
-std::optional<std::string> PlanMemory::told(uint32_t step) const {
+std::optional<std::string> PlanMemory::step_text(uint32_t step) const {
   if (step >= places_.step_count) return std::nullopt;
   uint32_t text = 0;
-  memcpy(&text, base_ + places_.told + size_t{step} * places_.told_stride, sizeof text);
+  memcpy(&text, base_ + places_.texts + size_t{step} * places_.text_stride, sizeof text);
   if (text == kNoText || text >= bytes_) return std::nullopt;
   return std::string(base_ + text, strnlen(base_ + text, bytes_ - text));
 }
@@ -124,14 +124,14 @@ Report PlanMemory::report() const {
   return copy;
 }
 
-// told: "" for a failure before the first step.
-static Error step_error(const Report& report, const std::string& told, size_t count) {
+// text: "" for a failure before the first step.
+static Error step_error(const Report& report, const std::string& text, size_t count) {
   std::string call = call_name(report.syscall);
   std::string why = report.detail[0] != '\0' ? filesystem_words(report.detail) : call;
-  Error error = fail(ErrorKind::setup, report.error, "{}: {}", told.empty() ? "start the init program" : told, why);
+  Error error = fail(ErrorKind::setup, report.error, "{}: {}", text.empty() ? "start the init program" : text, why);
   ErrorDetail& detail = error.change_details();
   detail.call = call;
-  if (told.empty()) return error;
+  if (text.empty()) return error;
   detail.step = report.step + 1;
   detail.steps = static_cast<uint32_t>(count);
   return error;
@@ -139,7 +139,7 @@ static Error step_error(const Report& report, const std::string& told, size_t co
 
 Error step_error(const Plan& plan, const Report& report) {
   if (report.step >= plan.steps.size()) return step_error(report, "", 0);
-  Error error = step_error(report, told_step(plan, report.step), plan.steps.size());
+  Error error = step_error(report, step_with_origin(plan, report.step), plan.steps.size());
   ErrorDetail& detail = error.change_details();
   detail.pointer = plan.origins[report.step];
   detail.path = path_of(plan, report.step);
@@ -148,10 +148,10 @@ Error step_error(const Plan& plan, const Report& report) {
 
 Error step_error(const PlanMemory& memory) {
   Report report = memory.report();
-  std::string told = memory.told(report.step).value_or("");
-  Error error = step_error(report, told, memory.step_count());
-  // All that was sent of the step is its text, which begins with its pointer: told_step().
-  if (told.starts_with('/')) error.change_details().pointer = told.substr(0, told.find(": "));
+  std::string text = memory.step_text(report.step).value_or("");
+  Error error = step_error(report, text, memory.step_count());
+  // Only the text of the step was sent, which begins with its pointer: step_with_origin().
+  if (text.starts_with('/')) error.change_details().pointer = text.substr(0, text.find(": "));
   return error;
 }
 

@@ -15,7 +15,7 @@ namespace minirun {
 
 // The offsets in a plan's memory of what `start` reads; text_stride: the distance from one text's offset to the next.
 struct PlanPlaces {
-  uint32_t step_count, told, told_stride, execute, listener, report;
+  uint32_t step_count, texts, text_stride, execute, listener, report;
 };
 
 // Finds them in an image of a format that this minirun knows. Nothing: the image has another format, or is damaged.
@@ -40,7 +40,7 @@ class PlanMemory {
   // A copy, since the child may write at any time; indices in it are checked before use.
   Report report() const;
   // The text of a step, if it carries one.
-  std::optional<std::string> told(uint32_t step) const;
+  std::optional<std::string> step_text(uint32_t step) const;
   bool executes(uint32_t step) const { return step != kNoStep && step == places_.execute; }
   uint32_t step_count() const { return places_.step_count; }
   // The seccomp listener that the child offers, as a number in its descriptor table.

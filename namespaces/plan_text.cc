@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// describe(): a plan for a person, made from the fields that the child will use.
+// describe(): the text of a plan, made from the fields that the child will use.
 #include <asm/unistd.h>
 #include <fmt/format.h>
 #include <sched.h>
@@ -124,7 +124,7 @@ std::string attributes(uint32_t own, uint32_t below, std::string_view prefix) {
   return out;
 }
 
-// The access time mode is one field, cleared whole to be set: that it was cleared alone says relatime.
+// The access time mode is one field, which is cleared before it is set: cleared alone it means relatime.
 std::string cleared_attributes(const MountChange& change) {
   constexpr uint32_t kMode = abi::kMountAttrAtimeMask;
   const uint32_t own = change.clear.value, below = change.clear_below.value;
@@ -134,7 +134,7 @@ std::string cleared_attributes(const MountChange& change) {
   return out;
 }
 
-// How a person reads the words and fields that MINIRUN_STEP lists.
+// Joins the words and fields that MINIRUN_STEP lists.
 class Sentence {
  public:
   explicit Sentence(const Plan& plan) : plan_(plan) {}

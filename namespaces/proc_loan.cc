@@ -19,7 +19,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kPatience{10};
 
-// True: it has what it was made for. False: it has ended, or says what failed and waits for minirun to hang up.
+// True: it has opened the contexts. False: it has ended, or has reported a failure and waits for minirun to hang up.
 Result<bool> await_contexts(Child& child, const std::function<Result<void>()>& check) {
   const uint32_t* word = &child.memory.header()->birth.word;
   for (auto deadline = Clock::now() + kPatience; Clock::now() < deadline;) {

@@ -42,7 +42,7 @@ Result<UniqueFd> open_tree_source(const Source& source) {
   return fd;
 }
 
-// The path may lead elsewhere than the descriptor does by now: that is no rootfs then.
+// The path may no longer lead to what the descriptor refers to; then it is refused.
 Result<UniqueFd> reopen_rootfs(const Source& source, int rootfs_fd) {
   UniqueFd fd = TRY(open_tree_in_copy(source.path, abi::kOpenTreeClone | abi::kAtRecursive | abi::kAtSymlinkNofollow));
   if (!TRY(is_same_file(fd.get(), rootfs_fd)))
@@ -57,7 +57,7 @@ Result<UniqueFd> open_rootfs(const Source& source, int rootfs_fd) {
   return fd;
 }
 
-// A node of the host in place of one that the container may not make itself.
+// Opens a node of the host in place of one that the container may not make itself.
 Result<UniqueFd> open_device(const Source& source) {
   UniqueFd fd = TRY(open_tree_source(source));
   struct stat facts {};
@@ -96,8 +96,7 @@ Result<UniqueFd> open_namespace(const std::string& path, uint64_t wanted) {
 
 namespace {
 
-// Files are masked with it. Checked, since everything that is masked becomes readable if it is something else
-// (CVE-2025-31133).
+// Covers masked files, so it is checked: anything else would make them readable (CVE-2025-31133).
 Result<UniqueFd> open_null_device() {
   UniqueFd fd(open_tree(AT_FDCWD, "/dev/null", abi::kOpenTreeClone | abi::kAtSymlinkNofollow));
   if (!fd) return of_call("open_tree", fail(errno, "open_tree /dev/null"));
@@ -113,14 +112,14 @@ Result<UniqueFd> open_null_device() {
   return fd;
 }
 
-// The filesystem's own words for what was wrong, if it has any.
+// The filesystem's own error message, if any.
 std::string filesystem_says(int context) {
   char text[256];
   ssize_t n = read(context, text, sizeof text);
   return n > 0 ? ": " + filesystem_words({text, static_cast<size_t>(n)}) : "";
 }
 
-// Made here, since the device or the path that it needs is the host's.
+// Made here, since it needs a device or a path of the host.
 Result<UniqueFd> open_filesystem(const Source& source) {
   UniqueFd context(static_cast<int>(syscall(SYS_fsopen, source.type.c_str(), abi::kFsopenCloexec)));
   if (!context) return of_call("fsopen", fail(errno, "fsopen {}", source.type));
@@ -156,7 +155,7 @@ std::string limits_of(const Source& source) {
   return limits.empty() ? "half of the memory" : limits;
 }
 
-// What a tmpfs has of the directory of the image that it is put on.
+// Gives a tmpfs what it takes from the image's directory beneath it.
 Result<void> copy_from_image(const Source& source, int mount_fd, int rootfs_fd) {
   auto given = [&](const char* key) {
     return std::any_of(source.parameters.begin(), source.parameters.end(),
@@ -214,7 +213,7 @@ Result<UniqueFd> open_source(const Source& source, const HostDescriptors& host) 
 
 namespace {
 
-// What is done to it before the container's side has it.
+// Prepares a source before the container's side gets it.
 Result<void> prepare_source(int mount, const Source& source, const HostDescriptors& host, MountIdMapper& mapper) {
   if (source.id_map.any()) TRY(mapper.apply(mount, source));
   return source.peers == Peers::stay ? Result<void>() : leave_peers(mount, source, host.peers);
@@ -231,7 +230,7 @@ Result<UniqueFd> reopen_without_namespaces(const Source& source, const HostDescr
   if (source.kind == SourceKind::rootfs_tree) return reopen_rootfs(source, host.rootfs);
   if (source.kind != SourceKind::tree) return fail(EPROTO, "no tree of the host to open again");
   UniqueFd fd = TRY(open_tree_in_copy(source.path, tree_flags(source)));
-  // The peers of the first tree go with it: no container gets that tree.
+  // Drops the peers of the first tree, which no container gets.
   std::erase_if(*host.peers, [&](const PeerMount& peer) { return peer.source == &source; });
   MountIdMapper mapper;
   TRY(prepare_source(fd.get(), source, host, mapper));

@@ -25,8 +25,7 @@ namespace minirun {
 
 namespace {
 
-// What the child may not do itself in a user namespace, and minirun may: rlimits are raised here and set by their
-// steps.
+// Does what minirun may do, but not the child in a user namespace: raises rlimits, which their steps then set.
 Result<void> prepare_for_user_namespace(const Plan& plan, pid_t pid) {
   for (const Step& step : plan.steps) {
     const auto* wanted = get_if<steps::Rlimit>(step);
@@ -64,7 +63,7 @@ pid_t number_of_born(const Child& child) {
   return waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 ? pid : 0;
 }
 
-// Whether the next message is that one: then it is taken.
+// Whether the next message is that one; if so, receives it.
 bool take_message(int control, Message message) {
   Envelope envelope{};
   constexpr ssize_t kWhole = sizeof envelope;
@@ -72,7 +71,7 @@ bool take_message(int control, Message message) {
   return envelope.message == message && recv(control, &envelope, sizeof envelope, MSG_DONTWAIT) == kWhole;
 }
 
-// Of a child that is cloned before anything else is done: until it is there, or the outer process has failed.
+// For a child that is cloned first of all: waits until it exists, or the outer process has failed.
 Result<void> await_birth(const Plan& plan, Child* child) {
   bool maps = (plan.clone_flags & CLONE_NEWUSER) != 0;
   bool speaks = false;
@@ -94,7 +93,7 @@ Result<void> await_birth(const Plan& plan, Child* child) {
   return {};
 }
 
-// Of a process that makes a user namespace of its own.
+// For a process that makes its own user namespace.
 Result<void> await_unshare(const Plan& plan, const Child& child) {
   for (;;) {
     pollfd polls[] = {{child.pidfd.get(), POLLIN, 0}, {child.control.get(), POLLIN, 0}};
@@ -124,7 +123,7 @@ void commit(Child* child) {
   uint32_t* word = &child->memory.header()->birth.word;
   __atomic_store_n(word, uint32_t{kBornCommitted}, __ATOMIC_RELEASE);
   (void)syscall(SYS_futex, word, FUTEX_WAKE, 1, nullptr, nullptr, 0);
-  (void)await_outer(child, 0);  // that of a process that waits for start has ended
+  (void)await_outer(child, 0);  // the outer process of one that waits for start has ended
 }
 
 bool await_outer(Child* child, int milliseconds) {
@@ -198,7 +197,7 @@ Result<Child> spawn(SpawnRequest request) {
     ready = await_birth(plan, &child);
   else if (plan.birth && (plan.clone_flags & CLONE_NEWUSER) != 0)
     ready = await_unshare(plan, child);
-  // One that has ended meanwhile has failed by something else: the reason is for the caller to find.
+  // A child that has ended failed for another reason, which the caller finds.
   if (!ready.ok() && !TRY(has_ended(child.pidfd.get()))) {
     end_child(child.pid);
     return ready.error();

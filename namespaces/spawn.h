@@ -33,7 +33,7 @@ struct Child {
   bool waits_for_commit = false;
   // minirun's children from before: none of them is what the outer process has cloned.
   std::vector<pid_t> siblings{};
-  // The outer process where its child has taken its place already: it sleeps until that one's exec.
+  // The outer process, after its child has taken its place: it sleeps until the child's exec.
   pid_t outer = -1;
   UniqueFd outer_pidfd{};
 };

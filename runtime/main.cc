@@ -22,20 +22,20 @@
 namespace minirun {
 namespace {
 
-// A closed stdin, stdout or stderr would be taken by the next descriptor that is opened, and handed to the container
-// as its stdio.
+// The next opened descriptor would take the number of a closed stdin, stdout or stderr, and become the container's
+// stdio.
 void open_missing_stdio() {
   for (int fd = 0; fd < 3; fd++)
     if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) (void)open("/dev/null", O_RDWR);  // takes the lowest: fd
 }
 
-// The caller's other descriptors end with minirun. Its own init, which waits in a created container until start, would
-// hold them, and a process there with CAP_SYS_PTRACE would reach what they lead to (/proc/1/fd; CVE-2024-21626 class).
+// Keeps the caller's other descriptors from minirun's children. The init that waits in a created container would hold
+// them, and a process there with CAP_SYS_PTRACE could use them (/proc/1/fd; CVE-2024-21626 class).
 Result<void> keep_from_container(uint64_t meant) {
   constexpr unsigned kCloexec = 4;  // CLOSE_RANGE_CLOEXEC
   constexpr unsigned kLast = std::numeric_limits<unsigned>::max();
   uint64_t first = 3 + meant;
-  if (first > kLast) return {};  // more than there can be, which the command refuses
+  if (first > kLast) return {};  // more than possible, which the command refuses
   if (syscall(SYS_close_range, static_cast<unsigned>(first), kLast, kCloexec) < 0)
     return fail(errno, "close_range of the caller's descriptors");
   return {};
@@ -46,7 +46,7 @@ Error named(const Error& error, const std::string& container) {
   return container.empty() ? error : wrap(error, container);
 }
 
-// Before the command itself.
+// Checks that come before the command.
 Error refusal(const Error& error, const Command& command, const std::string& container) {
   Error wrong = named(error, container);
   wrong.exit_status = command.failure_status;
@@ -70,8 +70,8 @@ int print(const Outcome& outcome) {
 
 int minirun_main(int argc, char** argv) {
   open_missing_stdio();
-  (void)umask(022);  // the caller's may leave minirun without access to what it makes; the workload gets its own
-  if (getauxval(AT_SECURE) != 0) {  // before anything of the caller is looked at (lxc-user-nic's CVE-2018-6556 class)
+  (void)umask(022);  // with the caller's, minirun might not be able to use what it makes; the workload gets its own
+  if (getauxval(AT_SECURE) != 0) {  // before reading anything of the caller's (lxc-user-nic's CVE-2018-6556 class)
     report_error(fail(ErrorKind::host, "refusing to run setuid or with file capabilities"));
     return 1;
   }

@@ -27,14 +27,14 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kKillTime{10};
 
-// Why there was no exec, as the child writes it into the pipe.
+// Why the exec did not happen; the child writes it into the pipe.
 struct StartFailure {
   enum class Step : int { prepare, descriptors, exec } step;
   const char* what;  // of prepare(): a constant, which has the same address in the caller
   int code;
 };
 
-// Everything that the child needs, made before it is there.
+// Everything that the child needs, made before the fork.
 struct ProgramChild {
   const ProgramStart& start;
   std::vector<char*> arguments;
@@ -66,7 +66,7 @@ bool take_descriptors(const ProgramChild& child) {
                      [](int fd) { return fcntl(fd, F_SETFD, 0) == 0; });
 }
 
-// A disposition of "ignored" and the mask outlive an exec (signal(7)).
+// Ignored signals and the mask survive an exec (signal(7)).
 void take_ordinary_signals() {
   struct sigaction action {};
   action.sa_handler = SIG_DFL;
@@ -79,7 +79,7 @@ void take_ordinary_signals() {
 [[noreturn]] void become(const ProgramChild& child) {
   if (child.start.dies_with_caller) {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != child.caller) _exit(127);  // it ended before that
+    if (getppid() != child.caller) _exit(127);  // the caller ended before that
   }
   const char* failed = child.start.prepare ? child.start.prepare() : nullptr;
   if (failed != nullptr) give_up(child, StartFailure::Step::prepare, failed);
@@ -104,7 +104,7 @@ Result<pid_t> fork_into(int cgroup_fd, int* pidfd) {
   return static_cast<pid_t>(pid);
 }
 
-// Takes what is there into the text. False at the end of the file.
+// Appends available output to the text. False at the end of file.
 Result<bool> take_output(int fd, const std::string& name, size_t most, std::string* text) {
   std::array<char, 65536> block;
   ssize_t n = read(fd, block.data(), block.size());
@@ -115,7 +115,7 @@ Result<bool> take_output(int fd, const std::string& name, size_t most, std::stri
   return n > 0;
 }
 
-// Until the file or the program ends. One that has closed its stdout may go on: wait() says when it has ended.
+// Reads until the file or the program ends. A program may close its stdout and continue: wait() says when it has ended.
 Result<std::string> read_output(const ChildProgram& program, int fd, const std::string& name, size_t most,
                                 Clock::time_point deadline) {
   std::string text;
@@ -127,7 +127,7 @@ Result<std::string> read_output(const ChildProgram& program, int fd, const std::
     if (ready < 0 && errno == EINTR) continue;
     if (ready < 0) return fail(errno, "poll");
     if (ready == 0 && !ended) return fail(ETIMEDOUT, "{} does not end", name);
-    if (polls[0].revents == 0 && ended) return text;  // a process that it has left behind may have the other end
+    if (polls[0].revents == 0 && ended) return text;  // a process that it left behind may hold the other end
     if (polls[0].revents != 0 && !TRY(take_output(fd, name, most, &text))) return text;
     ended = ended || polls[1].revents != 0;
   }
@@ -157,7 +157,7 @@ Result<ChildProgram> ChildProgram::start(const ProgramStart& start) {
 
 ChildProgram::~ChildProgram() {
   if (!pidfd_) return;
-  // By the pidfd, which means this child for ever: whoever has reaped it, nothing happens.
+  // Uses the pidfd, which always means this child: if another process has reaped it, nothing happens.
   auto there = send_signal(pidfd(), SIGKILL);
   if (there.ok() && *there) (void)await_end(pidfd(), Clock::now() + kKillTime);
   siginfo_t info{};

@@ -24,7 +24,7 @@ Result<void> read_on(int fd, const std::string& path, const std::function<Result
   for (;;) {
     long size = syscall(SYS_getdents64, fd, block, sizeof block);
     if (size < 0 && errno != ENOENT) return cannot_read(path);
-    if (size <= 0) return {};  // ENOENT: it was removed meanwhile, and has no entries any more
+    if (size <= 0) return {};  // ENOENT: it was removed meanwhile, so it has no entries
     for (long at = 0; at < size;) {
       const auto* entry = reinterpret_cast<const dirent*>(block + at);
       at += entry->d_reclen;
@@ -40,7 +40,7 @@ Result<void> for_each_entry(int dirfd, const std::string& path,
                             const std::function<Result<bool>(const dirent& entry)>& visit) {
   auto opened = open_at(dirfd, path, O_RDONLY | O_DIRECTORY);
   if (opened.ok()) return read_on(opened->get(), path, visit);
-  // What is taken away on the way out of this very error must not be left for it.
+  // Cleaning up after EMFILE must work despite EMFILE.
   if (opened.error().code != EMFILE || path != ".") return opened.error();
   return lseek(dirfd, 0, SEEK_SET) < 0 ? Result<void>(cannot_read(path)) : read_on(dirfd, path, visit);
 }

@@ -40,7 +40,7 @@ Result<bool> is_locked(int dirfd, const std::string& name) {
   auto file = open_at(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (!file.ok() && is_transient(file.error().code)) return file.error();
   if (!file.ok()) return false;
-  // A lock that is had goes with the descriptor.
+  // Closing the descriptor releases the lock.
   if (syscall(SYS_flock, file->get(), LOCK_SH | LOCK_NB) == 0) return false;
   return errno == EWOULDBLOCK ? Result<bool>(true) : fail(errno, "flock {}", name);
 }
@@ -79,7 +79,7 @@ Result<void> write_all(int fd, std::string_view data, const std::string& name) {
     ssize_t n = write(fd, data.data() + done, data.size() - done);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return fail(n < 0 ? errno : EIO, "write {}", name);
-    done += static_cast<size_t>(n);  // a part: the next one says why the rest has no room
+    done += static_cast<size_t>(n);  // a part: the next call returns the reason
   }
   return {};
 }
@@ -88,8 +88,7 @@ Result<void> replace_file(int dirfd, const std::string& name, std::string_view d
   std::string temporary = name + ".new";
   constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
   auto opened = open_at(dirfd, temporary, kFlags, mode);
-  if (!opened.ok() &&
-      opened.error().code == EEXIST) {  // of one that was killed, or another user's link to something else
+  if (!opened.ok() && opened.error().code == EEXIST) {  // left by a killed process, or another user's link
     (void)unlinkat(dirfd, temporary.c_str(), 0);
     opened = open_at(dirfd, temporary, kFlags, mode);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one place where fmt's functions are compiled: Debian has fmt as headers and a shared library only, and minirun
-// is fully static.
+// The only file that compiles fmt's functions: Debian has fmt only as headers and a shared library, and minirun is
+// fully static.
 #include <fmt/format-inl.h>
 
 FMT_BEGIN_NAMESPACE

@@ -58,7 +58,7 @@ class Walk {
   }
   int here() const { return above_.empty() ? root_ : above_.back().get(); }
 
-  // Nothing: the walk goes on.
+  // Nothing: the walk continues.
   std::optional<UniqueFd> enter(const std::string& name) {
     UniqueFd found(openat(here(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     struct stat facts {};
@@ -72,7 +72,7 @@ class Walk {
     if (!last) return refuse(ENOTDIR);
     UniqueFd end(openat(here(), name.c_str(), flags_ | O_NOFOLLOW | O_CLOEXEC));
     if (!end) return end;
-    // It may have become a link since: with O_PATH the kernel opens the link itself.
+    // It may have become a link: with O_PATH the kernel opens the link itself.
     struct stat opened {};
     if (fstat(end.get(), &opened) < 0) return UniqueFd();
     if (S_ISLNK(opened.st_mode) && (flags_ & O_NOFOLLOW) == 0) return follow(name, end.get());

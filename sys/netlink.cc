@@ -86,7 +86,7 @@ Result<Netlink> Netlink::open() {
   if (!fd) return fail(errno, "open a netlink socket");
   if (setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kAnswerTime, sizeof kAnswerTime) < 0)
     return fail(errno, "limit the time of netlink answers");
-  // So that a list can be asked of one device alone (Linux 4.20). Without it the list is longer.
+  // Lets a request ask for one device's list (Linux 4.20). Without it the list is longer.
   int on = 1;
   (void)setsockopt(fd.get(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
   return Netlink(std::move(fd));
@@ -119,7 +119,7 @@ Result<std::string> Netlink::receive(const std::string& what) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return fail(errno == EAGAIN ? ETIMEDOUT : errno, "{}: receive from netlink", what);
     if (static_cast<size_t>(n) > buffer.size()) return fail(EMSGSIZE, "{}: a netlink message of {} bytes", what, n);
-    if (sender.nl_pid != 0) continue;  // anybody may write to the socket; this is not the kernel
+    if (sender.nl_pid != 0) continue;  // not the kernel: any process may write to the socket
     buffer.resize(static_cast<size_t>(n));
     return buffer;
   }
@@ -138,7 +138,7 @@ Result<std::vector<NetlinkMessage>> Netlink::answers(const std::string& what, bo
         return fail(EPROTO, "{}: a torn netlink message", what);
       std::string_view payload = rest.substr(sizeof header, header.nlmsg_len - sizeof header);
       rest.remove_prefix(std::min(aligned(header.nlmsg_len), rest.size()));
-      if (header.nlmsg_seq != sequence_) continue;  // the answer to an earlier question that went wrong
+      if (header.nlmsg_seq != sequence_) continue;  // the answer to an earlier failed request
       if ((header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) *changed = true;
       if (header.nlmsg_type == NLMSG_ERROR || header.nlmsg_type == NLMSG_DONE) {
         int32_t code = 0;

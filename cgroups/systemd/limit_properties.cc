@@ -40,9 +40,9 @@ class Collector {
       if (plain.file == write.file && version_ >= plain.since)
         if (auto value = number_of(write.value)) set(number(plain.name, *value));
     if (write.file == "cpu.max") add_quota(write.value);
-    // systemd takes this weight for SCHED_IDLE, as the file does.
+    // For systemd this weight means SCHED_IDLE, as cpu.idle does.
     if (write.file == "cpu.idle" && write.value == "1" && version_ >= 252) set(number("CPUWeight", 0));
-    // In a delegated scope systemd itself kills no process, and writes this file so.
+    // In a delegated scope systemd itself kills no process, but sets this file accordingly.
     if (write.file == "memory.oom.group" && version_ >= 253 && moment_ == Moment::birth)
       set(text("OOMPolicy", write.value == "1" ? "kill" : "continue"));
     if (write.file == "cpuset.cpus") add_mask("AllowedCPUs", write.value);

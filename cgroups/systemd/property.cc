@@ -102,7 +102,7 @@ size_t type_end(std::string_view signature, size_t start) {
   char type = signature[start];
   if (std::string_view("biutxys").find(type) != std::string_view::npos) return start + 1;
   if (type == 'a') {
-    // Of an array of arrays no unit has any; and so no signature is deep.
+    // No unit has arrays of arrays, so no signature is deep.
     if (start + 1 < signature.size() && signature[start + 1] == 'a') return 0;
     return type_end(signature, start + 1);
   }

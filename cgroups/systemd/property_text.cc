@@ -15,8 +15,8 @@ struct Known {
   std::string_view signature;
 };
 
-// Of systemd.scope(5), systemd.kill(5), systemd.resource-control(5) and systemd.unit(5): what ends, orders, limits or
-// describes the scope, and nothing else.
+// The properties of systemd.scope(5), systemd.kill(5), systemd.resource-control(5) and systemd.unit(5) that end, order,
+// limit or describe the scope, and no others.
 constexpr Known kKnown[] = {
     {"After", "as"},
     {"AllowedCPUs", "ay"},
@@ -68,7 +68,7 @@ const Known* find_known(std::string_view name) {
   return nullptr;
 }
 
-// One value in GVariant's text form. Every function returns false, or nothing, when it is not what it is to be.
+// Parses one value in GVariant's text form. Every function returns false, or nothing, if the text does not match.
 class Text {
  public:
   explicit Text(std::string_view text) : rest_(text) {}
@@ -127,7 +127,7 @@ class Text {
     return true;
   }
 
-  // "uint64 ", "@t ": any type of a number, as the property's own counts.
+  // Skips "uint64 ", "@t ": any number type, since the property's own type applies.
   void skip_type(char type) {
     static constexpr std::string_view kTypes[] = {"boolean ", "byte ",   "int16 ", "uint16 ", "int32 ", "uint32 ",
                                                   "int64 ",   "uint64 ", "@b ",    "@y ",     "@n ",    "@q ",

@@ -28,7 +28,7 @@ Result<Property> read_property(ValueReader& reader) {
   property.name = TRY(reader.text());
   property.signature = TRY(reader.text());
   property.data = TRY(reader.text());
-  auto checked = to_text(property);  // the data is what the signature says
+  auto checked = to_text(property);  // checks the data against the signature
   if (!checked.ok()) return checked.error();
   return property;
 }

@@ -2,9 +2,9 @@
 // minirun-init: the program on the child side of clone. Walks the plan; with a `supervise` step it stays as the
 // container's init.
 //
-// A program of its own, not a forked copy of minirun: /proc/1/exe in the container never names a host binary
-// (CVE-2019-5736), it needs a few pages of memory only, and "no libc, no heap" is a property that the build checks.
-// Run as: minirun-init FD, FD being the plan's memfd.
+// A separate program, not a forked copy of minirun: /proc/1/exe in the container never names a host binary
+// (CVE-2019-5736), it needs only a few pages of memory, and the build checks "no libc, no heap". Run as: minirun-init
+// FD, where FD is the plan's memfd.
 #include <linux/elf.h>
 
 #include "namespaces/executor.h"
@@ -36,7 +36,7 @@ PlanHeader* map_plan(long fd) {
   return at < 0 ? nullptr : reinterpret_cast<PlanHeader*>(at);
 }
 
-// Signals that the caller ignored would stay ignored in the workload; what is blocked stays blocked until its exec.
+// Signals that the caller ignored would stay ignored in the workload. Blocked signals stay blocked until its exec.
 void reset_signals() {
   struct {  // the kernel's struct sigaction: SIG_DFL
     uint64_t handler, flags, restorer, mask;
@@ -45,16 +45,16 @@ void reset_signals() {
     (void)RawKernel::call(__NR_rt_sigaction, signal, address(&defaults), 0, sizeof(uint64_t));  // KILL and STOP: EINVAL
 }
 
-// Of the segment. The linker's `_end` may be on a page behind it, where a data segment would have begun.
+// The size of the segment. The linker's `_end` may be on a later page, where a data segment would begin.
 uint64_t program_bytes() {
   const auto* file = reinterpret_cast<const Elf64_Ehdr*>(__executable_start);
   return reinterpret_cast<const Elf64_Phdr*>(__executable_start + file->e_phoff)->p_memsz;
 }
 
-// criu(8) knows a file by its inode alone and cannot save one that is in memory both as a program and as what is mapped
-// of it: so an init that outlives minirun goes on from a copy at the same addresses. mremap(2) puts it in place at
-// once, so that the instruction after the call is that of the copy. Where that is refused (SELinux, execmem) it runs
-// from the file, and cannot be saved.
+// criu(8) identifies a file by its inode alone and cannot save a memory file that is both executed and mapped, so an
+// init that outlives minirun continues from a copy at the same addresses. mremap(2) replaces the text atomically, so
+// the instruction after the call is the copy's. If that is refused (SELinux, execmem), it runs from the file, and
+// cannot be saved.
 void leave_file() {
   constexpr uint64_t kReadWrite = 3, kReadExecute = 5, kPrivateAnonymous = 0x22, kMayMoveFixed = 3, kPage = 4096;
   const uint64_t bytes = program_bytes(), size = (bytes + kPage - 1) / kPage * kPage;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun checkpoint`: a running container into files, by criu.
+// `minirun checkpoint`: saves a running container to files, through criu.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -59,12 +59,12 @@ void describe(Options& options, CheckpointCommand& command) {
 }
 
 Result<void> check_container(const Container& container) {
-  if (container.status != "running" && container.status != "paused")
-    return fail(ErrorKind::state, "container not running: {}", container.status);
+  if (container.status != ContainerStatus::running && container.status != ContainerStatus::paused)
+    return fail(ErrorKind::state, "container not running: {}", status_name(container.status));
   return {};
 }
 
-// A masked directory has a tmpfs of the container's own on it, and a missing path is not masked.
+// Drops masked directories, which the container's own tmpfs covers, and missing paths, which are not masked.
 std::vector<CriuMount> mounts_that_are_there(std::vector<CriuMount> mounts, pid_t pid) {
   std::erase_if(mounts, [pid](const CriuMount& mount) {
     if (mount.source != "/dev/null") return false;
@@ -106,7 +106,7 @@ Result<DumpFacts> dump_facts(const Container& container, const Bundle& config, c
   return facts;
 }
 
-// criu has killed it; its parent may be slow to reap it.
+// criu has killed it, but its parent may be slow to reap it.
 Result<void> wait_for_end(int pidfd) {
   constexpr std::chrono::seconds kTimeout{10};
   bool ended = TRY(await_end(pidfd, std::chrono::steady_clock::now() + kTimeout));
@@ -137,13 +137,13 @@ Result<void> checkpoint(const GlobalOptions& global, const CheckpointCommand& co
   run.arguments = TRY(dump_arguments(command, facts));
   run.log = paths.work + "/dump.log";
   if (command.status_fd) run.kept_fds.push_back(*command.status_fd);
-  // Written first: with --lazy-pages the images are wanted before criu ends.
+  // Written first: with --lazy-pages a restore needs the images before criu ends.
   if (!command.pre_dump) TRY(write_descriptors(paths, facts.descriptors));
   if (!command.pre_dump) TRY(write_init(paths, init));
   TRY(run_criu(run));
   if (command.leave_running || command.pre_dump) return {};
   TRY(wait_for_end(container.init.get()));
-  // Its id is free for a restore.
+  // Frees its id for a restore.
   Container stopped = TRY(inspect(std::move(container.state)));
   return remove_container(stopped);
 }
@@ -155,7 +155,7 @@ Result<Outcome> perform(const GlobalOptions& global, const CheckpointCommand& co
 
 }  // namespace
 
-// Engines ask for the help of checkpoint to learn whether containers can be checkpointed: only its status counts.
+// Engines run checkpoint --help to learn whether containers can be checkpointed: only its status counts.
 Command checkpoint_command() {
   Command command = Command::of<CheckpointCommand, describe, perform>({
       .summary = "save a running container, through criu",

@@ -17,7 +17,7 @@ namespace {
 using Words = std::vector<std::string>;
 using Commands = std::map<std::string, Command>;
 
-// Only commands that the command line names: to list the options of all for CLI11 takes longer than to read a
+// Only the commands that the command line names: listing the options of all for CLI11 takes longer than reading a
 // config.json.
 Commands list_commands(Parser& parser, const Words& arguments) {
   Commands commands;
@@ -35,7 +35,7 @@ Error usage_error(const Parser::Answer& answer) {
   return fail(ErrorKind::usage, "no command given: one of {} (minirun --help)", command_names());
 }
 
-// What stands before the text of the command's errors.
+// The prefix of the command's errors.
 std::string errors_of(const Parser::Answer& answer, const Command& command) {
   if (!answer.id) return "";
   return fmt::format("{} {}", command.errors_of.empty() ? answer.command : command.errors_of, *answer.id);

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-// Each is NAME_command() in a file of its own.
+// Each is NAME_command() in its own file.
 #define MINIRUN_COMMANDS(ROW) \
   ROW(run)                    \
   ROW(create)                 \

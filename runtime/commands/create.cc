@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun create`: everything but the workload.
+// `minirun create`: makes a container that waits for start.
 #include "runtime/launch/create.h"
 
 #include "runtime/commands/command.h"

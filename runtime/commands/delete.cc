@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun delete`: what is left of a container is taken away.
+// `minirun delete`: removes what is left of a container.
 #include <cerrno>
 
 #include "cgroups/hierarchy.h"
@@ -22,19 +22,20 @@ void describe(Options& options, DeleteCommand& command) {
   options.id(command.id);
 }
 
-// A created container is as good as stopped: nothing of it has run. All runtimes delete it so, and engines rely on it.
-bool may_go(const std::string& status) {
-  return status == "stopped" || status == "created";
+// A created container counts as stopped, since its workload has not run. All runtimes delete it so, and engines rely on
+// it.
+bool may_go(ContainerStatus status) {
+  return status == ContainerStatus::stopped || status == ContainerStatus::created;
 }
 
 Result<void> remove_known(Container container, bool force) {
   if (!may_go(container.status) && !force)
     return fail(ErrorKind::state, "cannot delete container {} that is not stopped: {}", container.record.id,
-                container.status);
+                status_name(container.status));
   return remove_container(container);
 }
 
-// Without a record that says which cgroup it has, the cgroup itself says whose it is.
+// Without a record of its cgroup, the mark on the cgroup identifies it.
 Result<void> remove_unknown(StateDirectory state, const std::string& why, bool force) {
   Hierarchy hierarchy = TRY(find_hierarchy());
   std::string mark = TRY(state.mark());
@@ -53,7 +54,7 @@ Result<void> remove_locked(StateDirectory state, bool force) {
   auto known = record.ok() ? check_format(*record) : Result<void>();
   if (!known.ok() && !force) return with_hint(known.error(), "delete --force removes it");
   if (record.ok()) return remove_known(TRY(inspect(std::move(state), std::move(record).value())), force);
-  // Mostly minirun was killed between the claim of the id and its first record, and left nothing but the directory.
+  // Usually minirun was killed between the claim of the id and its first record, and left only the directory.
   if (record.error().code == ENOENT) return remove_unknown(std::move(state), "the container has no record", force);
   if (!force) return with_hint(record.error(), "delete --force removes what can be found");
   return remove_unknown(std::move(state), "", force);

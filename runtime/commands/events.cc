@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun events`: a container's counters, once or again and again, and its OOM kills.
+// `minirun events`: prints a container's counters, once or repeatedly, and its OOM kills.
 #include <fcntl.h>
 #include <poll.h>
 
@@ -46,7 +46,7 @@ class EventStream {
   Result<void> run();
 
  private:
-  Result<void> tell_oom_kills();
+  Result<void> print_oom_kills();
   Result<bool> wait(steady_clock::time_point until);
 
   std::string id_;
@@ -57,8 +57,8 @@ class EventStream {
   uint64_t oom_kills_ = 0;
 };
 
-// One line for each change that is seen; none when the cgroup is gone.
-Result<void> EventStream::tell_oom_kills() {
+// One line for each observed change; none when the cgroup is gone.
+Result<void> EventStream::print_oom_kills() {
   if (memory_events_) {
     char text[512];
     (void)!pread(memory_events_.get(), text, sizeof text, 0);  // arms the next poll(2) for POLLPRI
@@ -71,10 +71,10 @@ Result<void> EventStream::tell_oom_kills() {
   return more ? write_output(oom_event(id_)) : Result<void>();
 }
 
-// Until the time is over or something happens. False: the container has ended.
+// Waits until that time or an event. False: the container has ended.
 Result<bool> EventStream::wait(steady_clock::time_point until) {
   auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
-  pollfd fds[] = {{init_fd_, POLLIN, 0}, {memory_events_.get(), POLLPRI, 0}};  // a negative one is passed over
+  pollfd fds[] = {{init_fd_, POLLIN, 0}, {memory_events_.get(), POLLPRI, 0}};  // poll(2) ignores a negative one
   int ready = poll(fds, 2, static_cast<int>(std::clamp<int64_t>(left.count(), 0, INT_MAX)));
   if (ready < 0 && errno != EINTR) return fail(errno, "poll");
   return ready <= 0 || fds[0].revents == 0;
@@ -84,10 +84,10 @@ Result<void> EventStream::run() {
   auto opened = open_at(cgroup_.fd(), "memory.events", O_RDONLY);
   if (opened.ok()) memory_events_ = std::move(opened).value();
   auto stats = read_stats(cgroup_.fd());
-  if (stats.ok()) oom_kills_ = stats->oom_kills.value_or(0);  // those before are not news
+  if (stats.ok()) oom_kills_ = stats->oom_kills.value_or(0);  // earlier ones are not reported
   for (auto next = steady_clock::now() + interval_;;) {
     bool lives = TRY(wait(next));
-    TRY(tell_oom_kills());
+    TRY(print_oom_kills());
     if (!lives) return {};
     if (steady_clock::now() < next) continue;
     auto line = stats_event(id_, cgroup_.fd());

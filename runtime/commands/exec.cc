@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun exec`: one more process in a container. Born in the container's cgroup, it joins the namespaces by the pidfd
-// of the first process; nothing of the host is open in it by then but what it was given as stdio.
+// `minirun exec`: runs another process in a container. Born in the container's cgroup, it joins the namespaces by the
+// pidfd of the first process; by then only its stdio is open from the host.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/syscall.h>
@@ -43,7 +43,7 @@
 namespace minirun {
 namespace {
 
-constexpr int kOwnFailure = 255;  // as runc has it: the command's own statuses are below
+constexpr int kOwnFailure = 255;  // as in runc: the command's own statuses are below
 
 constexpr ExitStatus kExecStatuses[] = {
     {"N", "the command's own status; 0 with --detach"},
@@ -101,27 +101,29 @@ Result<void> check_tree(const ExecCommand& command) {
   return {};
 }
 
-// Of the process that was asked for, and of a signal that gave the exec up.
+// Whether the status is the process's, or that of a signal that ended the exec.
 bool has_own_status(const Error& error) {
   return error.kind == ErrorKind::exec || error.kind == ErrorKind::aborted;
 }
 
 Result<void> check_status(const Container& container, bool ignore_paused) {
-  if (container.status == "creating") return fail(ErrorKind::state, "cannot exec in a container that is being created");
+  if (container.status == ContainerStatus::creating)
+    return fail(ErrorKind::state, "cannot exec in a container that is being created");
   if (!container.init) return fail(ErrorKind::state, "cannot exec in a stopped container");
-  if (container.status == "paused" && !ignore_paused)
+  if (container.status == ContainerStatus::paused && !ignore_paused)
     return fail(ErrorKind::state, "cannot exec in a paused container (use --ignore-paused to override)");
   return {};
 }
 
-// One exec, from the container to the end of the process. Destroyed in reverse: what did not come to run is killed.
+// One exec, from finding the container to the end of the process. The members' destructors kill a process that has not
+// come to run.
 class Exec {
  public:
-  // The container is found, and signals are held from here on.
+  // Finds the container, and blocks signals from here on.
   static Result<Exec> begin(const GlobalOptions& global, const ExecCommand& command);
-  // Until its program runs.
+  // Returns when its program runs.
   Result<void> launch();
-  // Until it ends; with --detach at once.
+  // Waits until it ends; with --detach returns at once.
   Result<Outcome> supervise();
   Error explain(const Error& error) const;
 
@@ -150,7 +152,7 @@ class Exec {
   Container container_;
   Supervisor supervisor_;
   Announcement announcement_;
-  std::unique_ptr<const oci::Spec> spec_;  // the container's, with this process
+  std::unique_ptr<const oci::Spec> spec_;  // the container's, with this process in it
   Compiled compiled_;
   std::optional<Cgroup> cgroup_;       // one of the container's
   std::optional<LimitedCgroup> tree_;  // with --tree instead: of this exec alone
@@ -189,7 +191,7 @@ Result<void> Exec::prepare() {
   facts.options.line_ends = keeps_line_ends(command_.console_socket);
   facts.options.window = first_console_size(spec_->process, !command_.detach);
   facts.seccomp = TRY(cached_seccomp(state_root_.get(), spec_->linux_.seccomp));
-  facts.place.home = TRY(home_in_container(pid, process.env, process.user.uid));
+  facts.paths.home = TRY(home_in_container(pid, process.env, process.user.uid));
   ExecFacts joined = TRY(exec_facts(pid, container_.init.get(), *spec_));
   facts.host = TRY(host_of_joined(joined));
   compiled_ = compile_exec(*spec_, facts, joined);
@@ -203,8 +205,8 @@ Result<void> Exec::prepare() {
   return {};
 }
 
-// config.md, "execCPUAffinity": before the process is in the container's cgroup, and so for this one, which it comes
-// from.
+// config.md, "execCPUAffinity": applies before the process is in the container's cgroup, so this process, its parent,
+// sets its own.
 Result<void> set_initial_affinity(const oci::Process& process) {
   if (!process.exec_cpu_affinity || !process.exec_cpu_affinity->initial) return {};
   std::vector<uint64_t> mask = cpu_mask(*process.exec_cpu_affinity->initial);
@@ -214,7 +216,7 @@ Result<void> set_initial_affinity(const oci::Process& process) {
   return {};
 }
 
-// The clone, in the container's cgroup.
+// Clones it in the container's cgroup.
 Result<void> Exec::start() {
   bool relays = compiled_.terminal && command_.console_socket.empty();
   UniqueFd kill;
@@ -231,7 +233,7 @@ Result<void> Exec::start() {
 Result<void> Exec::launch() {
   TRY(check_status(container_, command_.ignore_paused));
   TRY(prepare());
-  if (container_.status == "paused" && !TRY(await_thaw(container_, supervisor_.signals()))) {
+  if (container_.status == ContainerStatus::paused && !TRY(await_thaw(container_, supervisor_.signals()))) {
     container_.init.reset();
     return check_status(container_, command_.ignore_paused);
   }
@@ -239,14 +241,14 @@ Result<void> Exec::launch() {
   Child& child = process_->child();
   Channel channel{child, supervisor_.signals(), {cgroup(), &compiled_, &*spec_->process}};
   channel.root = open_container_root(container_.record.init.pid);
-  if (TRY(has_ended(container_.init.get()))) channel.root.reset();  // the number may be another process's
+  if (TRY(has_ended(container_.init.get()))) channel.root.reset();  // the pid may be reused
   TRY(join_host_side(container_.record.rdt, child.pid));
   GateHandlers on;
   on.terminal = [this](UniqueFd terminal) { return hand_over_terminal(std::move(terminal)); };
   on.gate = [this](Gate) { return announce(); };
   if (spec_->linux_.seccomp) on.listener = [this] { return serve_listener(); };
   auto launched = follow(channel, on);
-  // Cloned by a process that may have been moved only after that.
+  // The outer process may have joined the class only after the clone.
   if (launched.ok() && compiled_.plan.birth) launched = join_host_side(container_.record.rdt, child.pid);
   if (launched.ok()) launched = announce();
   if (!launched.ok()) announcement_.withdraw();
@@ -268,7 +270,7 @@ Result<void> Exec::announce() {
   return announcement_.make(process_->child().pid, process_->child().pidfd.get());
 }
 
-// The counts are those of the container's whole life: they show what may have happened, and the line says so.
+// The counters cover the container's whole life: they show only what may have happened, and the line says so.
 std::string Exec::why_killed(int wait_status) const {
   if (!WIFSIGNALED(wait_status) || WTERMSIG(wait_status) != SIGKILL) return "";
   auto stats = read_stats(cgroup().fd());
@@ -300,12 +302,12 @@ Result<Outcome> Exec::supervise() {
   return outcome;
 }
 
-// The container may end at any moment: then its end is the reason, not the step that failed.
+// The container may end at any moment: then that is the reason, not the failed step.
 Error Exec::explain(const Error& error) const {
   constexpr const char* kStopped = "cannot exec in a stopped container";
   if (!container_.init || has_own_status(error)) return error;
   auto ended = has_ended(container_.init.get());
-  // Its namespaces go (setns: ESRCH) before its end can be seen.
+  // Its namespaces disappear (setns: ESRCH) before its end is visible.
   if (!ended.ok() || (!*ended && !is_exiting(container_.record.init.pid))) return error;
   return fail(ErrorKind::state, "{} ({})", kStopped, error.text());
 }

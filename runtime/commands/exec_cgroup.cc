@@ -58,8 +58,8 @@ Result<Cgroup> make_exec_tree(const ContainerRecord& record, const oci::Spec& sp
   return Cgroup::create(hierarchy, fmt::format("{}/minirun-exec-{}", record.cgroup.path, TRY(make_up_id())), {});
 }
 
-// A cgroup that passes its controllers on (systemd in the container) can hold no process itself: then the one where the
-// container's first process is.
+// A cgroup that passes its controllers on (systemd in the container) can hold no process itself: this then takes the
+// cgroup of the container's first process.
 Result<Cgroup> exec_cgroup(const ContainerRecord& record, const std::vector<std::string>& options) {
   if (record.cgroup.path.empty() && options.empty()) return Cgroup::none();
   Cgroup own = TRY(open_cgroup(record));
@@ -75,7 +75,7 @@ Result<Cgroup> exec_cgroup(const ContainerRecord& record, const std::vector<std:
     while (below.ends_with('/')) below.pop_back();
   } else {
     auto enabled = read_file(own.fd(), "cgroup.subtree_control");
-    bool leaves_it = delegated_cgroup(record.annotations).has_value();  // so that it may pass them on later
+    bool leaves_it = delegated_cgroup(record.annotations).has_value();  // so that it may later pass controllers on
     if (!enabled.ok() || (enabled->find_first_not_of(" \n") == std::string::npos && !leaves_it)) return own;
     auto text = read_file(AT_FDCWD, fmt::format("/proc/{}/cgroup", record.init.pid));
     auto path = text.ok() ? own_cgroup_path(*text) : Result<std::string>(text.error());
@@ -89,7 +89,7 @@ Result<Cgroup> exec_cgroup(const ContainerRecord& record, const std::vector<std:
 }
 
 Result<bool> await_thaw(const Container& container, Signals& signals) {
-  constexpr int kLookAgainMs = 200;  // a freeze that is not complete yet ends without an event
+  constexpr int kLookAgainMs = 200;  // an incomplete freeze can end without an event
   Cgroup cgroup = TRY(open_cgroup(container.record));
   UniqueFd events = TRY(open_at(cgroup.fd(), "cgroup.events", O_RDONLY));
   for (;;) {

@@ -20,8 +20,8 @@ Result<Cgroup> exec_cgroup(const ContainerRecord& record, const std::vector<std:
 // cgroup, or where its processes may leave one: then killing it would not end them all.
 Result<Cgroup> make_exec_tree(const ContainerRecord& record, const oci::Spec& spec);
 
-// --ignore-paused: until the container goes on; false when it ends. A process that is born frozen would hold minirun in
-// clone3(2), where no signal is heard.
+// For --ignore-paused: waits until the container is thawed; false if it ends. A process born frozen would block minirun
+// in clone3(2), where it cannot react to signals.
 Result<bool> await_thaw(const Container& container, Signals& signals);
 
 }  // namespace minirun

@@ -23,7 +23,7 @@ constexpr size_t kMaxProcessBytes = 4 << 20;
 
 constexpr std::string_view kProcess = "/process";
 
-// The option that asked for a property of the process; "" where none did.
+// The option that asked for a property of the process; "" for none.
 std::string_view option_of(std::string_view below, const ProcessOptions& options) {
   const std::pair<std::string_view, std::string_view> given[] = {
       {options.apparmor.empty() ? "" : "/apparmorProfile", "--apparmor"},
@@ -40,13 +40,13 @@ std::string_view option_of(std::string_view below, const ProcessOptions& options
   return "";
 }
 
-// The file is a process object: pointers into it have no /process in front.
+// The file is a process object, so pointers into it lack /process.
 std::string in_file(const std::string& file, std::string_view pointer) {
   if (pointer.starts_with(kProcess)) pointer.remove_prefix(kProcess.size());
   return pointer.empty() ? file : fmt::format("{}: {}", file, pointer);
 }
 
-// A property by the name of what asked for it: the option, or the file.
+// Names a property by the option or the file that asked for it.
 std::string given_as(std::string_view pointer, const ProcessOptions& options) {
   if (!pointer.starts_with(kProcess)) return std::string(pointer);
   std::string_view option = option_of(pointer.substr(kProcess.size()), options);
@@ -63,7 +63,7 @@ Error as_error(const Problems& problems, const std::function<std::string(std::st
   return error;
 }
 
-// The container's rules for a process that is not its own.
+// Applies the container's rules to the new process.
 Problems problems_of(const oci::Spec& spec) {
   Problems problems = validate(spec).problems;
   std::erase_if(problems, [](const Problem& problem) { return !problem.pointer.starts_with(kProcess); });
@@ -114,8 +114,8 @@ bool is_known(const std::string& capability) {
   return resolve_capabilities(&asked, ~uint64_t{0}).sets.bounding != 0;
 }
 
-// As runc has it. Inheritable gets none: a program with inheritable file capabilities would have more of it than the
-// container's own process (CVE-2022-29162). Without an ambient one the exec of another user drops it.
+// As in runc. Not added to the inheritable set: a program with inheritable file capabilities would get more than the
+// container's own process (CVE-2022-29162). Another user's exec drops a capability that is not ambient.
 void add_capability(const std::string& name, oci::Process* process) {
   if (!is_known(name)) {
     report_line(fmt::format("minirun: warning: --cap {}: is not a capability that this build knows", quoted(name)));
@@ -150,7 +150,7 @@ Result<void> take_options(const ProcessOptions& options, oci::Process* process) 
   return {};
 }
 
-// The container's own, but with the command line's program, and without its terminal.
+// The container's own process with the command line's program, and without its terminal.
 oci::Process process_like(const oci::Spec& container, const std::vector<std::string>& arguments) {
   oci::Process process = container.process.value_or(oci::Process{});
   if (process.cwd.empty()) process.cwd = "/";
@@ -176,7 +176,7 @@ void describe(Options& options, ProcessOptions& process) {
 Error name_as_given(Error error, const ProcessOptions& options) {
   const std::string pointer = error.details().pointer, given = given_as(pointer, options);
   if (given == pointer) return error;
-  // One that says where it is begins with that.
+  // An error that names its place begins with it.
   for (const std::string& place : {pointer, "config.json: " + pointer})
     if (error.message.starts_with(place + ": ")) error.message.replace(0, place.size(), given);
   return error;

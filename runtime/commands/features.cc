@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun features`: what this minirun can do.
+// `minirun features`: prints what this minirun supports.
 #include "runtime/commands/features.h"
 
 #include <linux/seccomp.h>
@@ -46,9 +46,9 @@ std::vector<std::string> known_capabilities() {
   return names;
 }
 
-// The kernel looks at the flags before it reads the filter: EFAULT says that it knows them, EINVAL that it does not.
+// The kernel checks the flags before it reads the filter: EFAULT means that it knows them, EINVAL that it does not.
 bool kernel_takes(uint32_t flag) {
-  // Means something with a listener only.
+  // Valid only with a listener.
   if (flag == SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) flag |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
   return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flag, nullptr) < 0 && errno == EFAULT;
 }
@@ -91,7 +91,8 @@ void write_linux(JsonWriter& json) {
   json.end_object();
 }
 
-// Of those that reach the host from a container without a user namespace: with no barrier, or with any of them.
+// The capabilities that reach the host from a container without a user namespace: those without a barrier, or those
+// with one.
 std::string powers_with(bool barrier) {
   uint64_t all = 0;
   for (const Power& power : powers())

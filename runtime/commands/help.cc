@@ -13,7 +13,7 @@
 namespace minirun {
 namespace {
 
-constexpr size_t kWidth = 80;   // of the terminals that show least
+constexpr size_t kWidth = 80;   // of the narrowest usual terminals
 constexpr size_t kColumn = 28;  // where the text of an option begins
 
 // The words of text, wrapped; the first line continues one of `used` columns, the others begin at `indent`.
@@ -36,7 +36,7 @@ std::string wrapped(std::string_view text, size_t indent, size_t used) {
   return out + "\n";
 }
 
-// "  name    text", with the text in its column, on a line of its own below a long name.
+// "  name    text", with the text in its column, or on the next line after a long name.
 std::string entry(std::string_view name, std::string_view text, size_t column) {
   std::string line = "  " + std::string(name);
   line += line.size() + 2 > column ? "\n" + std::string(column, ' ') : std::string(column - line.size(), ' ');
@@ -135,8 +135,8 @@ std::string program_help() {
 }
 
 std::string version_text() {
-  // dockerd takes every line with the word "version" for the version; go-runc and it look for the beginnings of the
-  // rest.
+  // dockerd takes every line with the word "version" for the version; it and go-runc match the beginnings of the other
+  // lines.
   return fmt::format("minirun version {}\ncommit: {}\nspec: 1.3.0\nlibseccomp: {}\n", minirun_version(),
                      minirun_commit(), libseccomp_version());
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun kill`: a signal to a container's first process, or to all of them.
+// `minirun kill`: sends a signal to a container's first process, or to all its processes.
 #include <fmt/format.h>
 
 #include <csignal>
@@ -20,7 +20,7 @@ namespace {
 
 struct KillCommand {
   std::string id;
-  std::string signal = "TERM";  // "0": asks whether it is there
+  std::string signal = "TERM";  // "0": only checks that it exists
   bool all = false;
 };
 
@@ -30,7 +30,7 @@ void describe(Options& options, KillCommand& command) {
   options.word("SIGNAL", command.signal);
 }
 
-// Of a container without a cgroup.
+// For a container without a cgroup.
 Result<bool> signal_members(const Container& container, int signal, pid_t spared) {
   if (!container.init) return false;
   bool any = false;
@@ -43,13 +43,13 @@ Result<bool> signal_members(const Container& container, int signal, pid_t spared
   return any;
 }
 
-// Whether it reached a process. What is in the cgroup is the container's, also when its first process has ended.
+// Whether it reached a process. All processes in the cgroup are the container's, even if its first process has ended.
 Result<bool> signal_all(const Container& container, int signal, pid_t spared) {
   if (container.record.cgroup.path.empty()) return signal_members(container, signal, spared);
   auto cgroup = TRY(find_cgroup(container));
   if (!cgroup) return false;
   if (signal != SIGKILL) return TRY(signal_processes(cgroup->fd(), signal, spared)) > 0;
-  // At once, against those that fork meanwhile, and without a walk through cgroups that the container may have made.
+  // At once, despite processes that fork, and without walking through cgroups that the container made.
   bool populated = TRY(cgroup->is_populated());
   if (populated) TRY(cgroup->kill());
   return populated;
@@ -59,18 +59,18 @@ Result<bool> signal_init(const Container& container, int signal) {
   return container.init ? send_signal(container.init.get(), signal) : Result<bool>(false);
 }
 
-// Two signals say nothing to minirun's init that it could hand on: what it would do with them concerns itself.
+// minirun's init cannot forward these two signals: they would act on the init itself.
 bool is_for_workload(const ContainerRecord& record, int signal) {
   return record.resident_init && (signal == SIGSTOP || signal == SIGCONT);
 }
 
-// A signal that asks what waits for `start` to end.
+// Whether the signal ends a container that waits for `start`.
 Result<bool> ends_a_created_one(const Container& container, int signal) {
   bool asks = signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGQUIT;
   return asks && container.init ? waits_for_start(container.state.fd()) : Result<bool>(false);
 }
 
-// What an older minirun has created has these signals blocked, and no handler (proc_pid_status(5), SigBlk).
+// A container that an older minirun created has these signals blocked, and no handler (proc_pid_status(5), SigBlk).
 bool is_deaf_to(const Container& container, int signal) {
   auto status = read_status(container.record.init.pid);
   auto blocked = status.ok() ? status_field(*status, "SigBlk") : std::nullopt;
@@ -83,11 +83,11 @@ Result<bool> deliver(const Container& container, int signal, bool all) {
   if (ends && !record.resident_init && is_deaf_to(container, signal)) signal = SIGKILL;
   bool shared_pids_end = signal == SIGKILL && !record.own_pid_namespace;
   if (!all && !shared_pids_end && !is_for_workload(record, signal)) return signal_init(container, signal);
-  // Everybody once: the resident init would hand its own on to the workload.
+  // Each process gets it once: the resident init would forward its own to the workload.
   bool spare_init = record.resident_init && signal != SIGKILL && signal != 0 && !ends;
   pid_t spared = container.init && spare_init ? record.init.pid : 0;
   if (TRY(signal_all(container, signal, spared))) return true;
-  return signal_init(container, signal);  // alone, or its cgroup is out of reach
+  return signal_init(container, signal);  // not --all, or its cgroup is out of reach
 }
 
 Result<Outcome> perform(const GlobalOptions& global, const KillCommand& command) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun list`: what is known of all containers.
+// `minirun list`: lists all containers.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -37,11 +37,12 @@ Listed list_one(StateDirectory state) {
   auto record = read_record(state);
   if (record.ok() && !check_format(*record).ok()) return {std::move(record).value(), "newer", 0};
   auto found = record.ok() ? inspect(std::move(state), std::move(record).value()) : Result<Container>(record.error());
-  if (found.ok()) listed = {found->record, found->status, found->init ? found->record.init.pid : 0};
+  if (found.ok())
+    listed = {found->record, std::string(status_name(found->status)), found->init ? found->record.init.pid : 0};
   return listed;
 }
 
-// Whatever state it is in: one that cannot be read is listed too, as it must be deleted by its name.
+// Also lists unreadable ones, since deleting them needs their names.
 Result<std::vector<Listed>> list_containers(const GlobalOptions& global) {
   std::vector<Listed> all;
   auto root = open_existing_root(global.root);
@@ -49,7 +50,7 @@ Result<std::vector<Listed>> list_containers(const GlobalOptions& global) {
   if (!root.ok()) return root.error();
   for (const std::string& id : TRY(list_ids(root->get()))) {
     auto state = StateDirectory::open(root->get(), id);
-    if (!state.ok()) continue;  // gone since the directory was read, or no directory
+    if (!state.ok()) continue;  // removed meanwhile, or not a directory
     all.push_back(list_one(std::move(state).value()));
   }
   return all;
@@ -57,7 +58,7 @@ Result<std::vector<Listed>> list_containers(const GlobalOptions& global) {
 
 using Row = std::array<std::string, 6>;
 
-// Columns as runc has them: as wide as their longest entry and three blanks, twelve at least.
+// Columns like runc's: as wide as the longest entry plus three blanks, at least twelve.
 std::string table_of(const std::vector<Listed>& all) {
   std::vector<Row> rows{{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}};
   for (const Listed& one : all) {

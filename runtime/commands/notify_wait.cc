@@ -23,7 +23,7 @@ Result<NotifyWait> await_ready(NotifyRelay& relay, int pidfd, Signals& signals) 
     }
     alive = (polls[1].revents & POLLIN) == 0;
     if (!alive) relay.set_ended();
-    TRY(relay.turn());  // also the last word of one that has ended
+    TRY(relay.turn());  // also the last message of a container that has ended
   }
   wait.ready = relay.ready();
   if (wait.ready) TRY(relay.barrier(signals));

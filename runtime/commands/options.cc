@@ -46,7 +46,7 @@ const CLI::App* subcommand_of(CLI::App& app, const std::string& name) {
   return nullptr;
 }
 
-// "-x" for "--x", and "--x=" for an empty value. What follows the id of exec and ps is not minirun's to read.
+// Accepts "-x" for "--x", and "--x=" for an empty value. Leaves alone what follows the id of exec and ps.
 void rewrite_for_parser(CLI::App& app, std::vector<std::string>* arguments) {
   const CLI::App* command = nullptr;
   bool is_value = false;
@@ -70,12 +70,12 @@ void rewrite_for_parser(CLI::App& app, std::vector<std::string>* arguments) {
     bool takes_value = option != nullptr && option->get_expected_min() > 0;
     is_value = takes_value && equals == std::string::npos;
     if (!takes_value || !empty_value) continue;
-    argument.pop_back();  // "--x=": an empty value; CLI11 would take the word behind it
+    argument.pop_back();  // "--x=": an empty value; CLI11 would take the next word
     arguments->insert(arguments->begin() + static_cast<ptrdiff_t>(++i), std::string());
   }
 }
 
-// In the words that podman looks for, of Go's flag packages. "" for another error.
+// The message of Go's flag packages, which podman matches. "" for another error.
 std::string missing_value(const CLI::ParseError& error) {
   std::string text = error.what();
   size_t colon = text.find(": ");
@@ -96,7 +96,7 @@ void Options::list(const char* names, std::string value, const char* text, std::
   if (parser_ == nullptr) entries_.push_back({spellings_of(names), std::move(value), text, group_, std::move(choices)});
 }
 
-// CLI11 takes microseconds for each option that it knows: it knows those that the command line could name.
+// CLI11 takes microseconds for each option, so it gets only those that the command line could name.
 bool Options::parses(std::string_view names) const {
   if (parser_ == nullptr) return false;
   while (!names.empty()) {
@@ -109,7 +109,8 @@ bool Options::parses(std::string_view names) const {
 
 std::vector<OptionEntry> Options::entries() const {
   std::vector<OptionEntry> all = entries_;
-  all.push_back({{"-h", "--help"}, "", "print this help", "Options", {}});  // its reader has found it
+  all.push_back(
+      {{"-h", "--help"}, "", "print this help", "Options", {}});  // without an example: its reader has found it
   return all;
 }
 
@@ -118,7 +119,7 @@ void Options::flag(const char* names, bool& place, const char* text) {
   if (parses(names)) parser_->add_flag(names, place);
 }
 
-// CLI11 sets the variable of a flag that is not given too.
+// CLI11 would also set the variable of an absent flag.
 void Options::flag(const char* names, std::optional<bool>& place, const char* text) {
   list(names, "", text);
   auto take = [&place](int64_t count) {
@@ -142,7 +143,7 @@ void Options::value(const char* names, const char* value, T& place, const char* 
   list(names, value, text);
   if (!parses(names)) return;
   CLI::Option* option = parser_->add_option(names, place);
-  // CLI11 takes an empty word for an optional number that is not given.
+  // CLI11 treats an empty word as an absent optional number.
   if constexpr (kIsNumber<T>)
     option->check([](const std::string& word) { return word.empty() ? "must be a number" : std::string(); });
 }

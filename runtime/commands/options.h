@@ -51,8 +51,8 @@ class Options {
   void choice(const char* names, std::initializer_list<const char*> words, std::string& place, const char* text);
 
   // The words after the options.
-  void id(std::string& place);      // of a container, required
-  void new_id(std::string& place);  // of a new container, required
+  void id(std::string& place);                                        // of a container, required
+  void new_id(std::string& place);                                    // of a new container, required
   void id_and_rest(std::string& id, std::vector<std::string>& rest);  // options end at the id, which is required
   void bundle(std::string& place);
   void bundle_and_id(std::vector<std::string>& place);  // either, both or none

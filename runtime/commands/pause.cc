@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun pause`: stops all processes of a container.
+// `minirun pause`: freezes all processes of a container.
 #include <poll.h>
 
 #include <chrono>
@@ -21,13 +21,14 @@ void describe(Options& options, PauseCommand& command) {
 
 Result<void> pause_container(const GlobalOptions& global, const std::string& id) {
   Container container = TRY(find_locked(global.root, id));
-  if (container.status == "paused") return fail(ErrorKind::state, "container not running: it is paused already");
+  if (container.status == ContainerStatus::paused)
+    return fail(ErrorKind::state, "container not running: it is paused already");
   Cgroup cgroup = TRY(open_running_cgroup(container));
   TRY(freeze(cgroup, std::chrono::steady_clock::now() + kFreezeTime));
   pollfd ended{container.init.get(), POLLIN, 0};
   if (poll(&ended, 1, 0) == 0) return {};
   TRY(thaw(cgroup,
-           std::chrono::steady_clock::now() + kFreezeTime));  // what is left of it is to be found as at any other end
+           std::chrono::steady_clock::now() + kFreezeTime));  // so that its end looks like any other
   return fail(ErrorKind::state, "container not running: it has just ended");
 }
 

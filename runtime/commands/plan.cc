@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun plan`: prints what run would do, and does nothing.
+// `minirun plan`: prints what run would do, without doing it.
 #include "runtime/commands/command.h"
 #include "runtime/compile/plan_print.h"
 #include "runtime/launch/prepare.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun ps`: the processes of a container, from its cgroup, or from its pid namespace where it has none.
+// `minirun ps`: lists the processes of a container, from its cgroup, or from its pid namespace if it has none.
 #include <cerrno>
 
 #include "cgroups/processes.h"
@@ -27,11 +27,11 @@ bool is_without_cgroup(const Error& error) {
   return error.code == ENOENT || error.code == ENODEV || error.code == ESTALE;
 }
 
-// Also of a container whose init has ended, when it left others behind. Of one that has stopped: none, as with runc.
+// Includes processes that an ended init left behind. A stopped container has none, as in runc.
 Result<std::vector<pid_t>> processes_of(const Container& container) {
   if (container.record.cgroup.path.empty()) {
     std::vector<pid_t> pids;
-    if (!container.init && container.status == "stopped") return pids;
+    if (!container.init && container.status == ContainerStatus::stopped) return pids;
     if (!container.init) return fail(ErrorKind::state, "container not running");
     for (const PidNamespaceMember& member : TRY(pid_namespace_members(container.record.init.pid, container.init.get())))
       pids.push_back(member.pid);
@@ -41,7 +41,7 @@ Result<std::vector<pid_t>> processes_of(const Container& container) {
   auto pids = cgroup.ok() ? list_processes(cgroup->fd()) : Result<std::vector<pid_t>>(cgroup.error());
   bool none = pids.ok() ? pids->empty() && !container.init : is_without_cgroup(pids.error());
   if (!none) return pids;
-  if (container.status != "stopped") return fail(ErrorKind::state, "container not running");
+  if (container.status != ContainerStatus::stopped) return fail(ErrorKind::state, "container not running");
   return std::vector<pid_t>();
 }
 

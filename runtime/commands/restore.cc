@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun restore`: a container out of files that criu has made, in a cgroup, with a record and under supervision as
-// any other.
+// `minirun restore`: makes a container from criu's files, with a cgroup, a record and supervision like any other.
 #include <fcntl.h>
 #include <sched.h>
 #include <unistd.h>
@@ -28,7 +27,7 @@ namespace minirun {
 namespace {
 
 constexpr const char* kPidFile = "criu.pid";
-constexpr int kFirstGiven = 64;  // criu gets its descriptors behind those that minirun uses itself
+constexpr int kFirstGiven = 64;  // criu's descriptors start after those that minirun uses
 
 struct RestoreCommand : RestoreOptions {
   LaunchOptions launch;
@@ -58,13 +57,13 @@ void describe(Options& options, RestoreCommand& command) {
   options.new_id(command.id);
 }
 
-// The first process of a container, out of criu's files.
+// Restores the first process of a container from criu's files.
 class Restoration {
  public:
   Restoration(const RestoreCommand& command, Launch& launch, Container& container)
       : command_(command), launch_(launch), prepared_(launch.prepared()), container_(container) {}
 
-  // In the container's cgroup; it runs.
+  // Starts it in the container's cgroup; it runs on return.
   Result<OwnedProcess> start(const std::string& criu, const ImagePaths& paths, const SavedInit& init);
   // minirun's end, if it has one.
   UniqueFd& terminal() { return terminal_; }
@@ -89,7 +88,7 @@ class Restoration {
   std::string console_;
 };
 
-// Under a number of its own, which is how criu distinguishes its copies.
+// Gives it a unique number, by which criu distinguishes copies.
 Result<void> Restoration::give(int fd, const std::string& name) {
   UniqueFd copy = UniqueFd::duplicate(fd, kFirstGiven);
   if (!copy) return fail(errno, "give descriptor {} to the container", fd);
@@ -111,7 +110,7 @@ Result<void> Restoration::give_descriptors(const ImagePaths& paths) {
   return {};
 }
 
-// An executable that no process can read. criu makes it the program of the restored init.
+// Gives criu an executable that no process can read, as the program of the restored init.
 Result<void> Restoration::give_init(const SavedInit& init) {
   if (init.name.empty()) return {};
   UniqueFd program = TRY(open_init_program_in_memory(init.program));
@@ -131,8 +130,8 @@ Result<void> Restoration::give_namespaces() {
   return {};
 }
 
-// The old one ended with the holder of its other end. The new one is of the host's devpts, as criu makes the
-// container's own only when it runs.
+// The old terminal ended with the holder of its other end. The new one comes from the host's devpts, because criu makes
+// the container's only later.
 Result<void> Restoration::open_terminal() {
   if (!prepared_.compiled.terminal) return {};
   terminal_.reset(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
@@ -166,7 +165,7 @@ Result<pid_t> Restoration::run(const std::string& criu, const ImagePaths& paths)
   if (criu_config_) run.kept_fds.push_back(criu_config_->get());
   for (const InheritedFd& inherited : facts_.inherited) run.kept_fds.push_back(inherited.fd);
   run.rootfs = facts_.rootfs;
-  // Otherwise criu itself makes and joins cgroups, as it found them.
+  // Otherwise criu itself makes and joins cgroups as saved.
   bool ignore = command_.manage_cgroups_mode.empty() || command_.manage_cgroups_mode == "ignore";
   if (ignore) {
     run.cgroup_fd = container_.cgroup->cgroup().fd();
@@ -179,7 +178,7 @@ Result<pid_t> Restoration::run(const std::string& criu, const ImagePaths& paths)
   run.signals = &launch_.supervisor().signals();
   TRY(run_criu(run));
   std::string text = TRY(read_file(state, kPidFile));
-  (void)unlinkat(state, kPidFile, 0);  // goes with the directory at the latest
+  (void)unlinkat(state, kPidFile, 0);  // removed with the directory at the latest
   pid_t pid = 0;
   std::from_chars(text.data(), text.data() + text.size(), pid);
   if (pid <= 1) return fail(ErrorKind::setup, "criu says that the container's first process is \"{}\"", text);
@@ -191,17 +190,17 @@ Result<OwnedProcess> Restoration::start(const std::string& criu, const ImagePath
   TRY(give_descriptors(paths));
   TRY(give_init(init));
   TRY(give_namespaces());
-  // No plan, and no process at a control socket: as with a workload that has been executed.
+  // Without a plan and a control socket, like an executed workload.
   Child child;
   child.pid = TRY(run(criu, paths));
   child.pidfd = TRY(open_pidfd(child.pid));
   OwnedProcess process(std::move(child));
-  // Now, as criu gives the terminal the settings of the saved one.
+  // Only now, because criu restores the saved settings of the terminal.
   if (terminal_ && keeps_line_ends(command_.launch.console_socket)) TRY(keep_line_ends(terminal_.get()));
   return process;
 }
 
-// criu puts back what was saved: the root as it is mounted, the keyring as the processes had it.
+// criu restores the saved root mount and keyring, so these options have no effect.
 void warn_of_ignored_options(const RestoreCommand& command) {
   constexpr const char* kWarning = "minirun: warning: restore {}: {} has no effect: criu restores what was saved";
   if (command.launch.no_pivot) report_line(fmt::format(kWarning, command.id, "--no-pivot"));

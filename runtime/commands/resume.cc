@@ -19,7 +19,8 @@ void describe(Options& options, ResumeCommand& command) {
 
 Result<Outcome> perform(const GlobalOptions& global, const ResumeCommand& command) {
   Container container = TRY(find_locked(global.root, command.id));
-  if (container.status != "paused") return fail(ErrorKind::state, "container not paused: {}", container.status);
+  if (container.status != ContainerStatus::paused)
+    return fail(ErrorKind::state, "container not paused: {}", status_name(container.status));
   Cgroup cgroup = TRY(open_running_cgroup(container));
   TRY(thaw(cgroup, std::chrono::steady_clock::now() + kFreezeTime));
   return Outcome{};

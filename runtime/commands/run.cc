@@ -52,7 +52,7 @@ void describe(Options& options, RunCommand& command) {
   options.bundle_and_id(command.arguments);
 }
 
-// One argument alone is a bundle if it looks like one, as in `minirun run bundle/`; else it is an id, as runc has it.
+// A single argument is a bundle if it looks like one, as in `minirun run bundle/`; else it is an id, as in runc.
 RunCommand with_arguments(RunCommand command) {
   const auto& given = command.arguments;
   if (command.bundle) {
@@ -98,7 +98,7 @@ Result<Launch> prepare(const GlobalOptions& global, const RunCommand& command) {
   return Launch::prepare(std::move(request), std::move(bundle), global.root, cgroup_driver(global));
 }
 
-// Until its workload ends.
+// Returns when its workload ends.
 Result<Ended> supervise(Launch& launch, Container& container) {
   const Child& child = container.process->child();
   if (launch.notify()) launch.supervisor().attach_notify(std::move(*launch.notify()));
@@ -121,7 +121,7 @@ MemoryFacts memory_facts(const CgroupStats& stats) {
   return facts;
 }
 
-// To be asked while the cgroup is there: its counters go with it.
+// Call it before the cgroup is removed, whose counters it reads.
 std::string explain(const Prepared& prepared, const Container& container, const Ended& ended) {
   const oci::Spec& spec = *prepared.bundle.spec;
   bool limited = spec.linux_.resources && (spec.linux_.resources->memory || !spec.linux_.resources->unified.empty());
@@ -144,7 +144,7 @@ std::string explain(const Prepared& prepared, const Container& container, const 
   return death_line(facts).value_or("");
 }
 
-// It runs on. minirun's end says that the service is there, where a service manager waits for that.
+// Leaves it running. Under a service manager, minirun ends only when the service is ready.
 Result<Outcome> let_run(Launch& launch, Container& container) {
   container.detach();
   if (!launch.notify()) return Outcome{};
@@ -163,7 +163,7 @@ Result<Outcome> supervise_to_end(Launch& launch, Container& container, bool keep
       *container.record.exit_status, "",
       limit.empty() ? explain(launch.prepared(), container, ended) : fmt::format("minirun: {}: {}", id, limit)};
   auto removed = remove_own(container, keep ? Removal::but_record : Removal::whole);
-  // Whatever fails from here on, the workload has ended as it did.
+  // A later failure does not change the workload's status.
   if (!removed.ok())
     report_error(wrap(removed.error(), "clean up after " + id));
   else if (ended.output_error != 0 && ended.output_error != EPIPE)  // EPIPE is how `| head` ends

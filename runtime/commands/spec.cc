@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun spec`: a config.json to start from.
+// `minirun spec`: writes a config.json to start from.
 #include <fcntl.h>
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun start`: the workload of a created container. It reports itself when the workload cannot be executed.
+// `minirun start`: runs the workload of a created container, and reports a workload that cannot be executed.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -41,16 +41,17 @@ constexpr const char* kStopped = "cannot start a container that has stopped";
 constexpr const char* kStoppedWaiting = "cannot start a container that has stopped: it ended while it waited for start";
 
 Result<void> check_status(const Container& container) {
-  const std::string& status = container.status;
-  if (status == "stopped")
+  ContainerStatus status = container.status;
+  if (status == ContainerStatus::stopped)
     return fail(ErrorKind::state, "{}", has_start_socket(container.state.fd()) ? kStoppedWaiting : kStopped);
-  if (status == "creating") return fail(ErrorKind::state, "cannot start a container that is being created");
-  if (status == "paused") return fail(ErrorKind::state, "cannot start a paused container");
-  if (status != "created") return fail(ErrorKind::state, "cannot start an already running container");
+  if (status == ContainerStatus::creating)
+    return fail(ErrorKind::state, "cannot start a container that is being created");
+  if (status == ContainerStatus::paused) return fail(ErrorKind::state, "cannot start a paused container");
+  if (status != ContainerStatus::created) return fail(ErrorKind::state, "cannot start an already running container");
   return {};
 }
 
-// What the first process does instead of answering.
+// Why the first process does not answer.
 Error why_silent(const Container& container, const Error& error) {
   if (error.code != ETIMEDOUT) {
     constexpr std::chrono::seconds kLastMoments{1};
@@ -62,7 +63,7 @@ Error why_silent(const Container& container, const Error& error) {
   return fail(ErrorKind::host, "the container's init does not answer: {}{}", what, hint);
 }
 
-// The init that waits, and the memory of its plan.
+// Connects to the waiting init and maps its plan's memory.
 Result<Child> connect(const Container& container) {
   auto connected = connect_for_start(container.state.fd(), container.record.made_by);
   if (!connected.ok()) return why_silent(container, connected.error());
@@ -72,18 +73,18 @@ Result<Child> connect(const Container& container) {
                std::move(connected->memory)};
 }
 
-// From the container that waits to its running workload. hook_failed: a hook did, and the container has to go.
+// Brings a waiting container to its running workload. hook_failed: a hook failed, so the container must be removed.
 Result<void> start_workload(Container& container, const oci::Spec& spec, Signals& signals, bool* hook_failed) {
   bool none = container.record.cgroup.path.empty();
   Cgroup cgroup = none ? Cgroup::none() : TRY(open_cgroup(container.record));
   const auto& seccomp = spec.linux_.seccomp;
-  std::optional<SeccompAgent> agent;  // before the workload starts: without an agent, start can be repeated
+  std::optional<SeccompAgent> agent;  // before the workload starts, so that start can be repeated if there is no agent
   if (seccomp && notifies(*seccomp)) agent.emplace(TRY(SeccompAgent::connect(*seccomp)));
   Child child = TRY(connect(container));
   auto serve = [&](Child& process) { return agent->serve(process, container.record, container.status, signals); };
   HookContext context{container, spec, signals, &cgroup, {}};
   if (agent) {
-    // One connection for each process, and one at a time: an agent may serve them in their order.
+    // One connection for each process, one after another, since an agent may serve them in order.
     context.serve_listener = [&](Child& hook) -> Result<void> {
       TRY(serve(hook));
       agent.reset();
@@ -92,7 +93,7 @@ Result<void> start_workload(Container& container, const oci::Spec& spec, Signals
     };
   }
   *hook_failed = true;
-  // The init waits at its last gate: this is the place between its release and its exec.
+  // The init waits at its last gate, between its release and its exec.
   TRY(run_start_container_hooks(context));
   *hook_failed = false;
   TRY(open_gate(child.control.get()));
@@ -106,7 +107,7 @@ Result<void> start_workload(Container& container, const oci::Spec& spec, Signals
   return run_poststart_hooks(context);
 }
 
-// The socket that the workload's notifications come through, where it was made with one and a service manager listens.
+// The relay for the workload's notifications, if the container was made with a socket and a service manager listens.
 Result<std::optional<NotifyRelay>> make_relay(const Container& container) {
   std::string host = TRY(own_notify_socket());
   std::optional<NotifyRelay> relay;

@@ -27,7 +27,7 @@ std::string_view take(std::string_view* rest, char separator) {
 
 uint64_t number(std::string_view text) {
   uint64_t value = 0;
-  if (text.starts_with("max")) return UINT64_MAX;  // as runc has it
+  if (text.starts_with("max")) return UINT64_MAX;  // as in runc
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
 }
@@ -41,7 +41,7 @@ uint64_t value_in(const Table& table, std::string_view key) {
   return 0;
 }
 
-// Appends the members of "data", each from the files it is made of.
+// Appends the members of "data", each from its files.
 class StatsWriter {
  public:
   StatsWriter(JsonWriter& json, int cgroup_fd) : json_(json), cgroup_fd_(cgroup_fd) {}
@@ -54,7 +54,7 @@ class StatsWriter {
   Result<void> hugepages();
 
  private:
-  // Empty without such a file; also where pressure is not measured (EOPNOTSUPP).
+  // Empty without such a file, or if pressure is not measured (EOPNOTSUPP).
   Result<std::optional<std::string>> read(const std::string& file);
   Result<uint64_t> read_number(const std::string& file);
   Result<Table> read_table(const std::string& file);
@@ -73,7 +73,7 @@ Result<std::optional<std::string>> StatsWriter::read(const std::string& file) {
   if (text) return std::optional<std::string>(std::move(text).value());
   int code = text.error().code;
   if (code != ENOENT && code != EOPNOTSUPP) return text.error();
-  // A cgroup that was removed has no files either.
+  // A removed cgroup has no files either.
   if (faccessat(cgroup_fd_, "cgroup.events", F_OK, 0) < 0) return fail(ENODEV, "read {}", file);
   return std::optional<std::string>();
 }
@@ -226,7 +226,7 @@ Result<void> StatsWriter::block_io() {
   return {};
 }
 
-// Of files like "hugetlb.2MB.current".
+// The sizes in file names like "hugetlb.2MB.current".
 Result<std::vector<std::string>> StatsWriter::page_sizes() {
   std::vector<std::string> sizes;
   TRY(for_each_entry(cgroup_fd_, ".", [&](const dirent& entry) -> Result<bool> {
@@ -265,7 +265,7 @@ Result<std::string> stats_event(const std::string& id, int cgroup_fd) {
   TRY(stats.block_io());
   TRY(stats.hugepages());
   json.key("intel_rdt").begin_object().end_object();
-  json.key("network_interfaces").null();  // runc has them only of veth pairs that it made itself
+  json.key("network_interfaces").null();  // runc has them only for veth pairs that it made itself
   json.end_object().end_object();
   return json.take() + "\n";
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun stop`: asks a container to end, and ends it when it does not.
+// `minirun stop`: asks a container to end, and kills it if it does not.
 #include <fmt/format.h>
 
 #include <csignal>
@@ -69,7 +69,7 @@ Result<Request> read_request(const StopCommand& command, const ContainerRecord& 
   return request;
 }
 
-// A paused container cannot act on its signal: it is let go on, with the signal waiting for it.
+// A paused container cannot act on its signal, so it is thawed with the signal pending.
 Result<void> thaw(const Cgroup& cgroup) {
   auto frozen = read_file(cgroup.fd(), "cgroup.freeze");
   if (!frozen.ok() || !frozen->starts_with('1')) return {};
@@ -81,9 +81,9 @@ Result<void> kill_all(const Container& found, const std::optional<Cgroup>& cgrou
   return cgroup ? cgroup->wait_until_empty(Clock::now() + kRemovalTime) : Result<void>();
 }
 
-// Sends the signal and waits. Whether it ended by that.
+// Sends the signal and waits. True: the container ended in time.
 Result<bool> ask(const Container& found, const std::optional<Cgroup>& cgroup, const Request& request) {
-  if (found.status == "created") return false;  // no workload yet that could receive it
+  if (found.status == ContainerStatus::created) return false;  // no workload yet that could receive it
   auto deadline = Clock::now() + std::min<std::chrono::nanoseconds>(request.timeout, std::chrono::hours(24 * 365));
   auto sent = send_signal(found.init.get(), request.signal);
   if (!sent.ok()) return fail(sent.error().code, "send {} to the container's first process", request.signal_name);
@@ -94,13 +94,13 @@ Result<bool> ask(const Container& found, const std::optional<Cgroup>& cgroup, co
 // The command that makes it holds the lock; its workload may run before its record says so.
 Result<Container> find_settled(const GlobalOptions& global, const std::string& id) {
   Container found = TRY(find_container(global.root, id));
-  if (found.status != "creating" || found.init) return found;
+  if (found.status != ContainerStatus::creating || found.init) return found;
   TRY(found.state.lock());
   found.state.unlock();
   return find_container(global.root, id);
 }
 
-// For `wait`, which may come when no process knows the status any more.
+// For a later `wait`, when the status would be lost.
 void remember(const Container& found) {
   auto status = exit_by_now(found.init.get(), found.record.init.pid);
   auto remembered = status ? remember_exit(found, shell_status(*status)) : Result<void>();
@@ -115,7 +115,7 @@ Result<Outcome> perform(const GlobalOptions& global, const StopCommand& command)
   if (!found.init) return fail(ErrorKind::state, "container not running");
   auto cgroup = TRY(find_cgroup(found));
   if (TRY(ask(found, cgroup, request))) {
-    // Processes that the first one leaves behind: in a pid namespace the kernel has ended them with it.
+    // Kills processes that the first one left behind; in a pid namespace the kernel has ended them with it.
     if (!found.record.own_pid_namespace && cgroup) TRY(cgroup->kill());
     if (cgroup) TRY(cgroup->wait_until_empty(Clock::now() + kRemovalTime));
     remember(found);
@@ -123,7 +123,7 @@ Result<Outcome> perform(const GlobalOptions& global, const StopCommand& command)
   }
   TRY(kill_all(found, cgroup));
   remember(found);
-  std::string why = found.status == "created"
+  std::string why = found.status == ContainerStatus::created
                         ? "it was not started"
                         : fmt::format("it did not end within {} of {}", command.timeout, request.signal_name);
   return Outcome{kKilled, "", fmt::format("minirun: stop {}: killed: {}", command.id, why)};

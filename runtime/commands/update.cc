@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun update`: other limits for a container in use, all of them or none.
+// `minirun update`: changes the limits of a container in use, all or none.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -32,7 +32,7 @@ Result<void> check_intel_rdt(const UpdateCommand& command, const RdtRecord& rdt)
   return {};
 }
 
-// Returns what is to be put back if something fails later; nothing when no change was requested.
+// Returns the old schemata, to restore if something fails later; nothing if no change was requested.
 Result<std::optional<std::string>> change_schemata(const UpdateCommand& command, const RdtRecord& rdt) {
   std::string cache = command.l3_cache_schema.value_or(""), bandwidth = command.mem_bw_schema.value_or("");
   if (cache.empty() && bandwidth.empty()) return std::optional<std::string>{};
@@ -47,20 +47,20 @@ void put_back(const RdtRecord& rdt, const std::optional<std::string>& schemata) 
   if (root.ok()) (void)restore_rdt(root->get(), rdt, *schemata);
 }
 
-// What the files of these writes say now: of limits of single devices nothing, their files have many lines.
+// Writes with the present content of these files, except for limits of single devices, whose files have many lines.
 std::vector<Write> present_values(const Cgroup& cgroup, const std::vector<Write>& writes) {
   std::vector<Write> present;
   for (const Write& write : writes) {
     auto content = read_file(cgroup.fd(), write.file);
-    if (!content.ok()) continue;  // it may be missing: then it has no limit
+    if (!content.ok()) continue;  // a missing file means no limit
     while (content->ends_with('\n')) content->pop_back();
     if (content->find('\n') == content->npos) present.push_back({.file = write.file, .value = *content, .origin = ""});
   }
   return present;
 }
 
-// systemd writes all that belongs to a controller of a property, some of it less exactly (whole percents of a CPU). So
-// the files have the last word.
+// systemd writes all files of a property's controller, some less exactly (whole percents of a CPU), so minirun writes
+// the files last.
 Result<void> change_scope(const ContainerRecord& record, const Cgroup& cgroup, std::vector<Write> writes) {
   if (!record.systemd) return {};
   TRY(update_scope(record.systemd, writes));
@@ -68,10 +68,10 @@ Result<void> change_scope(const ContainerRecord& record, const Cgroup& cgroup, s
   return cgroup.apply(writes);
 }
 
-// Returns a warning, or "". Everything that can be found wrong is found before the first change. The device filter is
-// exchanged at one stroke and comes last, so that a failure never leaves it to be restored.
+// Returns a warning, or "". Checks everything possible before the first change. The device filter is replaced
+// atomically and last, so that it never has to be restored.
 Result<std::string> update(const GlobalOptions& global, const UpdateCommand& command) {
-  // Before stdin is waited for; without the lock, which others may want.
+  // Checked before reading stdin, without the lock, which other commands may need.
   auto found = TRY(find_container(global.root, command.id));
   TRY(check_intel_rdt(command, found.record.rdt));
   std::string file = command.resources == "-" ? "stdin" : command.resources;
@@ -101,7 +101,7 @@ Result<std::string> update(const GlobalOptions& global, const UpdateCommand& com
   auto changed = cgroup.change(plan.writes, [&]() -> Result<void> {
     auto done = change_scope(container.record, cgroup, plan.writes);
     if (done.ok() && new_filter) done = replace_device_filter(cgroup.fd(), filter);
-    // The first error is reported. systemd may have taken the change also when its answer did not come.
+    // The first error is reported. systemd may have made the change even if its answer was lost.
     if (!done.ok()) (void)update_scope(container.record.systemd, before);
     return done;
   });

@@ -17,7 +17,7 @@
 namespace minirun {
 namespace {
 
-// Which option stands for which property: a problem names what the user wrote.
+// The option for each property, so that a problem names what the user wrote.
 struct Option {
   const char* name;
   const char* pointer;
@@ -25,7 +25,7 @@ struct Option {
 };
 
 bool has_text(const std::optional<std::string>& text) {
-  return text && !text->empty();  // runc takes an empty value for none
+  return text && !text->empty();  // an empty value counts as absent, as in runc
 }
 
 constexpr Option kOptions[] = {
@@ -50,7 +50,7 @@ constexpr Option kOptions[] = {
 
 constexpr std::string_view kBase = "/linux/resources";
 
-// The option or the file, and its property, that a pointer of config.json stands for.
+// Translates a pointer of config.json to the option, or to the file and its property.
 std::string given_as(std::string_view pointer, const UpdateCommand& command, const std::string& file) {
   if (pointer.starts_with(kBase)) pointer.remove_prefix(kBase.size());
   for (const Option& option : kOptions)
@@ -74,7 +74,7 @@ Result<oci::Resources> parse_file(const UpdateCommand& command, std::string_view
   auto document = JsonDocument::parse(json);
   if (!document.ok()) return fail(ErrorKind::config, "{}:{}", file, document.error().message);
   ParseOutcome parsed = parse_resources(**document);
-  // A warning, as what was asked for is not done.
+  // A warning, because the request has no effect.
   for (const std::string& pointer : parsed.unknown)
     report_line(fmt::format("minirun: warning: {}: {}: unknown property, ignored", file, pointer));
   UpdateCommand file_alone;
@@ -119,7 +119,7 @@ void take_cpu_options(const UpdateCommand& c, oci::Resources* resources) {
   if (has_text(c.cpuset_mems)) made(*cpu).mems = *c.cpuset_mems;
 }
 
-// Values that the parser of config.json refuses, from options.
+// Checks option values that config.json's parser would refuse.
 void check_option_ranges(const UpdateCommand& c, Problems* problems) {
   if (c.cpu_idle && *c.cpu_idle != 0 && *c.cpu_idle != 1)
     problems->push_back({"/cpu/idle", fmt::format("must be 0 or 1: found {}", *c.cpu_idle)});
@@ -130,14 +130,14 @@ void check_option_ranges(const UpdateCommand& c, Problems* problems) {
     problems->push_back({"/pids/limit", fmt::format("must be a number, or -1 for no limit: found {}", *c.pids_limit)});
 }
 
-// What memory and swap have together so far. Without swap the two are apart: more memory is no swap.
+// The present sum of memory and swap. Without swap they are separate: more memory must not add swap.
 std::optional<int64_t> memory_and_swap(const CurrentLimits& current) {
   int64_t memory = current.memory_bytes.value_or(-1), swap = current.swap_bytes.value_or(-1);
   if (memory <= 0 || swap <= 0 || memory > INT64_MAX - swap) return std::nullopt;
   return memory + swap;
 }
 
-// Whether memory alone is given, which leaves the sum of both as it is: docker and runc count so.
+// Whether only memory is given, which keeps the sum of both, as in docker and runc.
 bool keeps_sum(const oci::Memory& memory) {
   return memory.limit.value_or(0) > 0 && memory.swap.value_or(0) == 0;
 }
@@ -151,7 +151,7 @@ void check_sum(const oci::Resources& resources, const CurrentLimits& current, Pr
                                    *sum, *resources.memory->limit)});
 }
 
-// -1 for "max"; empty: the file is not there.
+// -1 for "max"; empty: the file does not exist.
 Result<std::optional<int64_t>> read_limit(int cgroup_fd, const char* file, std::string* rest = nullptr) {
   auto text = read_file(cgroup_fd, file);
   if (!text && text.error().code == ENOENT) return std::optional<int64_t>();
@@ -165,12 +165,12 @@ Result<std::optional<int64_t>> read_limit(int cgroup_fd, const char* file, std::
   return std::optional<int64_t>(value);
 }
 
-// What is given and what stays, together: as a config.json would have to say it for the same limits.
+// The new and the remaining limits together, as a config.json for them would have.
 oci::Resources with_current(oci::Resources resources, const CurrentLimits& current) {
   if (resources.memory) {
     oci::Memory& memory = *resources.memory;
     if (memory.swap.value_or(0) > 0 && memory.limit.value_or(0) == 0) memory.limit = current.memory_bytes;
-    // As runc has it since cgroup v1, where the sum of memory and swap was the limit.
+    // As in runc since cgroup v1, whose limit was the sum of memory and swap.
     if (memory.limit == -1 && memory.swap.value_or(0) == 0) memory.swap = -1;
     if (auto sum = memory_and_swap(current); sum && keeps_sum(memory)) memory.swap = std::max(*sum, *memory.limit);
   }
@@ -186,7 +186,7 @@ auto find_write(std::vector<Write>& writes, std::string_view file) {
   return std::find_if(writes.begin(), writes.end(), [&](const Write& write) { return write.file == file; });
 }
 
-// The write that with_current() has filled in goes: what `unified` asks for is another one of the same file.
+// Removes the write that with_current() filled in: `unified` asks for another one to the same file.
 void erase_filled(std::vector<Write>* writes, std::string_view file) {
   auto filled = find_write(*writes, file);
   if (filled != writes->end() && !filled->origin.starts_with("/linux/resources/unified/")) writes->erase(filled);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun wait`: until a container ends.
+// `minirun wait`: waits until a container ends.
 #include <fmt/format.h>
 
 #include <cerrno>
@@ -28,7 +28,7 @@ void describe(Options& options, WaitCommand& command) {
 }
 
 // A timekeeper writes down how the workload ended, which is more than the kernel knows: its time may have been over.
-Result<std::optional<int>> told_by_keeper(const Container& found) {
+Result<std::optional<int>> recorded_by_keeper(const Container& found) {
   if (found.record.keepers.empty()) return std::optional<int>();
   auto keeper = open_process(found.record, found.record.keepers.front());
   if (!keeper.ok() && keeper.error().code != ENOENT) return keeper.error();
@@ -39,19 +39,19 @@ Result<std::optional<int>> told_by_keeper(const Container& found) {
 
 Result<Outcome> perform(const GlobalOptions& global, const WaitCommand& command) {
   Container found = TRY(find_container(global.root, command.id));
-  if (!found.record.exit_status && !found.init) found.record.exit_status = TRY(told_by_keeper(found));
+  if (!found.record.exit_status && !found.init) found.record.exit_status = TRY(recorded_by_keeper(found));
   if (found.record.exit_status) return Outcome{*found.record.exit_status};
   if (!found.init) {
     auto zombie = open_init_or_zombie(found.record);
     if (!zombie.ok() && zombie.error().code != ENOENT) return zombie.error();
-    if (!zombie.ok() && found.status == "stopped")
+    if (!zombie.ok() && found.status == ContainerStatus::stopped)
       return fail(ErrorKind::state,
                   "container not running, and its exit status was not recorded (run --keep records it)");
-    if (!zombie.ok()) return fail(ErrorKind::state, "container not running: {}", found.status);
+    if (!zombie.ok()) return fail(ErrorKind::state, "container not running: {}", status_name(found.status));
     found.init = std::move(zombie).value();
   }
   auto status = TRY(await_exit(found.init.get(), found.record.init.pid));
-  if (auto told = TRY(told_by_keeper(found))) return Outcome{*told};
+  if (auto recorded = TRY(recorded_by_keeper(found))) return Outcome{*recorded};
   if (!status)
     return fail(ErrorKind::host,
                 "the container has ended, but this kernel does not report its exit status (linux 6.15 and newer do)");

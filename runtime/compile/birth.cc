@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The way of a process into a pid namespace where others are at work: Birth in namespaces/plan.h.
+// Brings a process into a pid namespace with other processes: Birth in namespaces/plan.h.
 #include <linux/capability.h>
 #include <linux/sched.h>
 #include <sys/prctl.h>
@@ -28,12 +28,12 @@ static bool outlives(const Compilation& c) {
   return c.options.detach || c.options.create;
 }
 
-// A container's process dies with minirun until that has its number.
+// A container's process dies with minirun until minirun has recorded its pid.
 static bool dies_with_minirun(const Compilation& c) {
   return c.commits || !c.options.detach;
 }
 
-// What a container's first process does between the birth and the exec, beside what every process does.
+// The extra calls of a container's first process between birth and exec.
 static void add_calls_of_first_process(const Compilation& c, std::vector<SeccompCall>* calls) {
   constexpr uint64_t kFutexWait = 0, kFutexWake = 1;
   calls->push_back({SYS_getppid, {}});
@@ -46,7 +46,7 @@ static void add_calls_of_first_process(const Compilation& c, std::vector<Seccomp
   for (long number : {SYS_sendmsg, SYS_close, SYS_accept4, SYS_recvfrom, SYS_nanosleep}) calls->push_back({number, {}});
 }
 
-// Whether all that is done from the birth to the exec may be done under the filter (emit_entry).
+// Whether the filter allows all calls from the birth to the exec (emit_entry).
 static bool filter_comes_first(const Compilation& c) {
   constexpr uint64_t kTakeTerminal = 0x540e;  // TIOCSCTTY
   const uint64_t clone = CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD | (c.options.create ? 0 : CLONE_VFORK);
@@ -72,7 +72,7 @@ static StartSlots close_before_birth(Compilation& c) {
   return close_for_wait(c, false);
 }
 
-// The clone, and what comes first in the child. may_look: getppid(2) has the kernel's answer.
+// The clone, and the child's first steps. may_look: the filter lets getppid(2) reach the kernel.
 static void emit_last_birth(Compilation& c, bool may_look) {
   BirthWay way = !c.commits ? BirthWay::last : c.options.create ? BirthWay::alone : BirthWay::held;
   emit_birth(c, 0, way, may_look && !c.options.detach);
@@ -82,9 +82,9 @@ static void emit_last_birth(Compilation& c, bool may_look) {
   if (outlives(c)) c.add(steps::Outlive{});
 }
 
-// Into a pid namespace where others may trace every process they see. Whatever can be taken from a process is given up
-// out here, where they see nothing, and the clone into the namespace comes last. A profile that forbids what the clone
-// and the process do after it is loaded in there instead: docs/security.md has what is held until then.
+// Enters a pid namespace in which others may trace every process they see. The process gives up everything worth taking
+// while it is still outside their view, and the clone into the namespace comes last. A profile that forbids the clone
+// or the later calls is loaded inside instead: docs/security.md lists what the process holds until then.
 uint32_t emit_entry(Compilation& c, const CapabilitySets& sets) {
   const oci::Process& process = *c.spec.process;
   bool filtered = c.seccomp != nullptr;
@@ -102,7 +102,7 @@ uint32_t emit_entry(Compilation& c, const CapabilitySets& sets) {
   if (first && wait == Wait::alone) c.add(steps::HeedSignals{});
   if (first) emit_filter(c, listens);
   if (first && borrowed != late) emit_capabilities(c, late != 0 ? with_borrowed(sets, late) : sets);
-  // Under the filter its answer counts only if it is the kernel's.
+  // Under the filter its answer counts only if the kernel gives it.
   emit_last_birth(c, !first || seccomp_allows(c.seccomp->filter, SeccompCall{SYS_getppid, {}}));
   emit_rlimits(c, RlimitTime::last);
   if (late != 0 || is_lost_in_fork(c)) emit_scheduler(c);

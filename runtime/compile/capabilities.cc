@@ -25,7 +25,7 @@ std::string name_of(unsigned number) {
   return text;
 }
 
-// libcap takes lower case and plain numbers too: what the spec does not define must not mean something here.
+// libcap also accepts lower case and plain numbers, which the spec does not define, so they are refused here.
 std::optional<unsigned> number_of(const std::string& name) {
   const bool spelt = name.compare(0, 4, "CAP_") == 0 &&
                      std::none_of(name.begin(), name.end(), [](char c) { return c >= 'a' && c <= 'z'; });
@@ -52,7 +52,7 @@ class Resolver {
     return keep(set, mask, grantable_, "cannot be granted: this process does not have it");
   }
 
-  // Takes away what is not in `allowed`, with a warning for each.
+  // Removes what is not in `allowed`, with a warning for each.
   uint64_t keep(const char* set, uint64_t mask, uint64_t allowed, const char* why) {
     for (unsigned number = 0; number < 64; ++number)
       if (((mask & ~allowed) >> number & 1) != 0) warn(set, name_of(number), why);
@@ -83,7 +83,8 @@ ResolvedCapabilities resolve_capabilities(const oci::Capabilities* capabilities,
   sets.effective = resolver.resolve("effective", capabilities->effective);
   sets.inheritable = resolver.resolve("inheritable", capabilities->inheritable);
   sets.ambient = resolver.resolve("ambient", capabilities->ambient);
-  // capset(2) and PR_CAP_AMBIENT_RAISE answer EPERM to these; the ambient set last, as it rests on the others.
+  // capset(2) and PR_CAP_AMBIENT_RAISE fail with EPERM for these; the ambient set comes last, as it depends on the
+  // others.
   sets.effective = resolver.keep("effective", sets.effective, sets.permitted, "is not in the permitted set");
   sets.inheritable = resolver.keep("inheritable", sets.inheritable, sets.bounding, "is not in the bounding set");
   sets.ambient = resolver.keep("ambient", sets.ambient, sets.permitted & sets.inheritable,

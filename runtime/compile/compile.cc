@@ -33,8 +33,8 @@ static bool enters_root(const Compilation& c) {
   return c.is_new(CLONE_NEWNS) && c.host.open_tree_namespace && !c.late_pivot();
 }
 
-// In a joined mount namespace others live with the root that is there: it is covered, for those who come later and for
-// this container, and stays so until the last of them is gone.
+// In a joined mount namespace other processes use the existing root: the rootfs covers it, for this container and later
+// ones, until the namespace ends.
 static bool moves_root(const Compilation& c) {
   return !c.is_new(CLONE_NEWNS) || c.options.no_pivot || c.host.root_needs_move;
 }
@@ -54,8 +54,8 @@ static void emit_pivot(Compilation& c) {
     return;
   }
   if (stands_in_place(c)) c.add(steps::CoverRoot{}, "/root/path");
-  // What is masked of the container's must not be seen in the host's. In a joined mount namespace it is for others to
-  // see.
+  // What the container masks must not be visible in the host's procfs. In a joined mount namespace others need to see
+  // it.
   if (c.is_new(CLONE_NEWNS))
     for (const std::string& path : c.host.kernel_views) c.add(steps::Hide{c.path(path)}, "/root/path");
   c.add(steps::ChangeRoot{}, "/root/path");
@@ -81,7 +81,7 @@ static void emit_user_namespace(Compilation& c) {
   if (c.spec.process) plan.oom_score_adj = c.spec.process->oom_score_adj;
 }
 
-// Lowering it needs rights that are lost with the way into a user namespace.
+// Lowering it needs rights that the process loses when it enters a user namespace.
 static void emit_oom_score(Compilation& c) {
   if (!c.spec.process || !c.spec.process->oom_score_adj) return;
   c.oom_score_written = true;
@@ -97,8 +97,8 @@ static void emit_time_namespace(Compilation& c) {
   c.write_proc("/linux/timeOffsets", "self/timens_offsets", offsets);
 }
 
-// What is written below /proc/self and /proc/sys by a process that stays outside of the container's pid namespace,
-// before a user namespace takes the right to it.
+// A process that stays outside the container's pid namespace writes below /proc/self and /proc/sys, before it loses the
+// right to do so in a user namespace.
 static void emit_outer_proc(Compilation& c) {
   if (!c.spec.process && c.spec.linux_.sysctl.empty()) return;
   bool hosts = c.host.in_user_namespace;
@@ -112,7 +112,7 @@ static void emit_outer_proc(Compilation& c) {
   c.write_proc("/process/oomScoreAdj", "self/oom_score_adj", std::to_string(*process.oom_score_adj), hosts);
 }
 
-// The plan of the process that opens the procfs of a pid namespace that is joined.
+// The plan of the process that opens the procfs of a joined pid namespace.
 static Plan proc_loan(const Compilation& c, const std::vector<size_t>& joined) {
   PlanBuilder loan;
   for (size_t i : joined) {
@@ -125,7 +125,7 @@ static Plan proc_loan(const Compilation& c, const std::vector<size_t>& joined) {
   return loan.finish();
 }
 
-// Namespaces of a process that is cloned into them, or stays outside of one that others are in.
+// The namespaces of a process that is cloned into them, or that stays outside one with other processes.
 static void emit_outside(Compilation& c, const NamespaceOrder& order, const std::vector<Slot>& slots) {
   const auto& namespaces = c.spec.linux_.namespaces;
   bool user = c.find(CLONE_NEWUSER) != nullptr && !c.options.entered;
@@ -146,7 +146,7 @@ static void emit_outside(Compilation& c, const NamespaceOrder& order, const std:
   if (user || !c.enters) c.add(steps::DieWithParent{});
 }
 
-// The whole of a set of namespaces is decided here: made by clone3(2), joined, or made later.
+// Decides how the process gets each namespace: made by clone3(2), joined, or made later.
 static NamespaceOrder emit_namespaces(Compilation& c) {
   const auto& namespaces = c.spec.linux_.namespaces;
   Plan& plan = c.plan.plan();
@@ -155,7 +155,7 @@ static NamespaceOrder emit_namespaces(Compilation& c) {
   for (size_t i = 0; i < namespaces.size(); i++) {
     const oci::Namespace& ns = namespaces[i];
     bool entered = c.options.entered && ns.type == CLONE_NEWUSER;
-    wishes.push_back({entered ? 0 : ns.type, !ns.path.empty(), (c.place.outside & ns.type) != 0});
+    wishes.push_back({entered ? 0 : ns.type, !ns.path.empty(), (c.paths.outside & ns.type) != 0});
     Slot slot;
     if (!ns.path.empty() && !entered)
       slot = c.plan.slot({SourceKind::namespace_file, ns.path, false, ns.type, pointer_at("/linux/namespaces", i)});
@@ -174,27 +174,27 @@ static NamespaceOrder emit_namespaces(Compilation& c) {
   return order;
 }
 
-// Into the rootfs, and with `pivot` away from the host's tree.
+// Enters the rootfs, and leaves the host's tree with `pivot`.
 static void emit_root(Compilation& c) {
   if (c.shares_mounts()) {
-    Slot directory = c.plan.slot({SourceKind::rootfs_directory, c.place.rootfs, false, 0, "/root/path"});
+    Slot directory = c.plan.slot({SourceKind::rootfs_directory, c.paths.rootfs, false, 0, "/root/path"});
     c.add(steps::TakeRoot{directory}, "/root/path");
     if (!c.late_pivot()) emit_pivot(c);
     return;
   }
   bool enter = enters_root(c);
   auto kind = enter ? SourceKind::rootfs_namespace : SourceKind::rootfs_tree;
-  Slot rootfs = c.plan.slot({kind, c.place.rootfs, true, 0, "/root/path"});
+  Slot rootfs = c.plan.slot({kind, c.paths.rootfs, true, 0, "/root/path"});
   if (enter) {
     c.add(steps::Enter{rootfs}, "/root/path");
     return;
   }
   bool in_place = stands_in_place(c);
-  // In its place it is on a mount below, which may be shared with the host too, and so may be what is hidden. What is
-  // joined is no copy, and only its root is covered.
+  // In its place the rootfs is on a mount below, which may also be shared with the host, as may the hidden ones. A
+  // joined namespace is no copy, and only its root is covered.
   bool only_top = !c.is_new(CLONE_NEWNS) && !in_place;
   uint64_t propagation = only_top ? abi::kMsSlave : abi::kMsSlave | abi::kMsRecursive;
-  c.add(steps::PlaceRoot{rootfs, c.path(in_place ? c.place.rootfs : "/"), propagation}, "/root/path");
+  c.add(steps::PlaceRoot{rootfs, c.path(in_place ? c.paths.rootfs : "/"), propagation}, "/root/path");
   if (!c.late_pivot()) emit_pivot(c);
 }
 
@@ -209,7 +209,8 @@ bool has_mount_namespace(const oci::Spec& spec) {
   return std::any_of(all.begin(), all.end(), [](const oci::Namespace& ns) { return ns.type == CLONE_NEWNS; });
 }
 
-// minirun has work in its namespaces before the workload may run: see HostSide::apply() and hooks/points.h.
+// Whether minirun works in the container's namespaces before the workload may run: see HostSide::apply() and
+// hooks/points.h.
 static bool waits_for_setup(const oci::Spec& spec) {
   const oci::Hooks& hooks = spec.hooks;
   bool hooked = !hooks.prestart.empty() || !hooks.create_runtime.empty() || !hooks.create_container.empty();
@@ -230,24 +231,24 @@ static void emit_terminal(Compilation& c) {
   c.add(steps::BindConsole{c.path("/dev/console")}, "/process/terminal");
 }
 
-// Only the owner of the pid namespace can mount a procfs: not from a user namespace beside or below it.
+// Only the owner of the pid namespace can mount a procfs, not a user namespace beside or below it.
 static bool owns_pid_namespace(const Compilation& c) {
-  return !c.user_namespace() || (c.find(CLONE_NEWPID) != nullptr && (c.place.outside & CLONE_NEWPID) == 0);
+  return !c.user_namespace() || (c.find(CLONE_NEWPID) != nullptr && (c.paths.outside & CLONE_NEWPID) == 0);
 }
 
 static void emit_kernel_parameters(Compilation& c) {
   const auto& sysctl = c.spec.linux_.sysctl;
-  // In a new user namespace the parent writes it.
+  // In a new user namespace the parent writes it instead.
   std::optional<int32_t> adjustment;
   if (c.spec.process && !c.plan.plan().oom_score_adj && !c.oom_score_written)
     adjustment = c.spec.process->oom_score_adj;
-  // Labels are written later, by the workload.
+  // The workload writes the labels later.
   bool labels = c.spec.process && has_label(*c.spec.process);
   if (sysctl.empty() && !adjustment && !labels) return;
-  // A mount of one's own, though none that others see, takes rights over the mount namespace.
+  // Even a mount that no other process sees needs rights over the mount namespace.
   bool none = c.shares_mounts() && c.user_namespace();
   Procfs kind = none ? Procfs::hosts : owns_pid_namespace(c) ? Procfs::own : Procfs::containers;
-  // A label that is written after the wait, in which the procfs is within others' reach.
+  // The label is written after the wait, during which others can reach the procfs.
   bool waits = labels && !c.enters && kind == Procfs::own && start_wait(c) == Wait::before_filter;
   if (!c.enters && (!waits || !sysctl.empty() || adjustment)) c.add(steps::OpenProc{kind});
   for (const auto& [key, value] : sysctl) {
@@ -265,8 +266,8 @@ static void emit_names(Compilation& c) {
   if (c.is_new(CLONE_NEWNET)) c.add(steps::Loopback{}, "/linux/namespaces");
 }
 
-// The rootfs is a slave of the host's mounts already (MountSteps::place_root); another propagation comes after all
-// mounts, as an unbindable root could not have read-only paths.
+// The rootfs is already a slave of the host's mounts (MountSteps::place_root). Another propagation comes after all
+// mounts, since an unbindable root could not have read-only paths.
 static void emit_root_attributes(Compilation& c) {
   constexpr uint64_t kSlave = abi::kMsSlave;
   uint64_t propagation = c.spec.linux_.rootfs_propagation.value_or(kSlave);
@@ -282,40 +283,40 @@ Result<Compiled> compile(const oci::Spec& spec, const PlanFacts& facts) {
   const RunOptions& options = facts.options;
   bool enters = joins_pid_namespace(spec);
   RunOptions possible = options;
-  // Orphans of that namespace go to its own first process, and nothing is left to be an init of.
+  // Orphans in that namespace go to its own first process, so an init would have no task.
   possible.init = options.init && !enters;
-  // The socket is reached by a mount.
+  // The container gets the socket by a mount.
   bool mounts = has_mount_namespace(spec);
   possible.notify = options.notify && mounts;
-  Compilation c{spec, facts.place, facts.host, possible, facts.filter()};
+  Compilation c{spec, facts.paths, facts.host, possible, facts.filter()};
   c.enters = c.commits = enters;
   if (options.notify && !mounts) c.warn("/linux/namespaces", "NOTIFY_SOCKET has no effect without a mount namespace");
   c.plan.plan().first_kept_fd = 3 + options.listen_fds.count + options.preserve_fds;
   c.makes_cwd = true;
-  c.add(steps::DieWithParent{});  // before anything is there that could stay behind
+  c.add(steps::DieWithParent{});  // before anything exists that could stay behind
   emit_all_cpus(c);
   NamespaceOrder order = emit_namespaces(c);  // the rest happens in them
   emit_root(c);                               // from here on no path leads to the host
   emit_mounts(c);
   if (!c.shares_mounts()) emit_devices(c);                // in /dev as it is mounted now
-  emit_terminal(c);                                       // of the devpts mounted above
+  emit_terminal(c);                                       // from the devpts mounted above
   if (!owns_pid_namespace(c)) emit_kernel_parameters(c);  // through /proc, before it is protected
   emit_protected_paths(c);                                // over all that was mounted
   if (owns_pid_namespace(c)) emit_kernel_parameters(c);   // through a procfs of its own, whatever was done to /proc
   emit_names(c);
   emit_setup_gate(c);
   if (c.late_pivot()) emit_pivot(c);
-  emit_working_directory(c);  // is made where it is missing: before the root is read-only
+  emit_working_directory(c);  // made if missing, so before the root is read-only
   emit_readonly_mounts(c);
   emit_root_attributes(c);  // nothing is made in the rootfs from here on
-  uint32_t first_told = emit_launch(c);
+  uint32_t first_with_text = emit_launch(c);
   TRY(compile_limits(c));
   if (c.proc_contexts > 0) c.out.proc_loan = proc_loan(c, order.before);
   c.out.powers = powers_over_host(spec, facts.host, !c.out.device_filter.empty());
   c.out.init = possible.init;
   c.out.notify = possible.notify;
   c.out.seccomp = facts.seccomp.has_value();
-  c.out.plan = c.plan.finish(first_told);
+  c.out.plan = c.plan.finish(first_with_text);
   return std::move(c.out);
 }
 

@@ -30,26 +30,27 @@ struct RunOptions {
   ListenFds listen_fds{};     // come before preserve_fds, and are named in the workload's environment
   bool notify = false;        // a notify socket for its workload: runtime/supervise/notify_relay.h
   bool no_pivot = false;      // --no-pivot
-  bool line_ends = false;     // the terminal leaves line ends as the workload writes them, since its output goes to no screen
-  bool entered = false;       // minirun is in the container's user namespace already: runtime/launch/rootless.h
+  bool line_ends =
+      false;  // the terminal leaves line ends as the workload writes them, since its output goes to no screen
+  bool entered = false;  // minirun is in the container's user namespace already: runtime/launch/rootless.h
   std::optional<oci::ConsoleSize> window{};  // the size of the terminal, before process.consoleSize
 };
 
 // The container's id and paths.
-struct Place {
+struct ContainerPaths {
   std::string id;
   std::string bundle;                      // absolute; relative sources of bind mounts start here
   std::string rootfs;                      // absolute
   std::string home = "/";                  // HOME when process.env has none: runtime/compile/home.h
   std::vector<std::string> mount_links{};  // runtime/compile/mount_links.h
   std::string real_rootfs{};               // the rootfs without symbolic links on the way, if known
-  uint64_t outside = 0;  // types of joined namespaces that the joined user namespace does not own
-  IdMaps joined_uids{};  // of the user namespace that is joined by path
+  uint64_t outside = 0;                    // types of joined namespaces that the joined user namespace does not own
+  IdMaps joined_uids{};                    // of the user namespace that is joined by path
 };
 
 // Everything a plan depends on beside config.json: gathered before compile(), then constant.
 struct PlanFacts {
-  Place place;
+  ContainerPaths paths;
   HostFacts host;
   RunOptions options{};
   std::optional<SeccompProgram> seccomp{};  // compiled from the seccomp section, if config.json has one

@@ -53,7 +53,7 @@ Node node_of(const oci::Device& device, std::string origin) {
   return node;
 }
 
-// A /dev that is bound from somewhere has its nodes, and is not the container's to change.
+// A bind mounted /dev has its own nodes, which the container must not change.
 bool dev_is_bound(const Compilation& c) {
   return std::any_of(c.spec.mounts.begin(), c.spec.mounts.end(), [](const oci::Mount& mount) {
     return clean_path(mount.destination) == "/dev" && parse_mount_options(mount.options).bind;
@@ -68,7 +68,7 @@ void put(std::vector<Node>* nodes, Node node) {
   auto same = [&](const Node& other) { return other.directory == node.directory && other.name == node.name; };
   auto found = std::find_if(nodes->begin(), nodes->end(), same);
   if (found != nodes->end())
-    *found = std::move(node);  // the config's word on a default device
+    *found = std::move(node);  // the config overrides a default device
   else
     nodes->push_back(std::move(node));
 }
@@ -91,14 +91,13 @@ std::vector<Node> collect_nodes(Compilation& c, bool with_dev) {
   return nodes;
 }
 
-// mknod(2) of a device is for the host's root alone: in a user namespace the container gets the host's node.
+// Only the host's root may mknod(2) a device: in a user namespace the container gets the host's node.
 void emit_bound_device(Compilation& c, const Node& node) {
   std::string path = (node.directory == "/" ? "" : node.directory) + "/" + node.name;
   uint64_t number = makedev(static_cast<unsigned>((node.number >> 8) & 0xfff),
                             static_cast<unsigned>((node.number & 0xff) | ((node.number >> 12) & 0xfff00)));
   Slot slot = host_source(c, {SourceKind::device, path, false, number, node.origin});
-  // It is on the host's /dev, whose mount may allow both. No peer of it: what is mounted on the node would appear
-  // there.
+  // The host's /dev may allow both. The mount is no peer of it, or mounts on the node would appear there.
   MountChange change{.set = abi::kMountAttrNosuid | abi::kMountAttrNoexec, .propagation = abi::kMsPrivate};
   c.add(steps::Attach{slot, c.path(path), change, kNotProcfs | source_flags(c, false)}, node.origin);
 }
@@ -122,7 +121,7 @@ void emit_links(Compilation& c) {
                           {"/proc/self/fd/0", "stdin"},
                           {"/proc/self/fd/1", "stdout"},
                           {"/proc/self/fd/2", "stderr"}};
-  // Who is not in the pid namespace of that procfs has no number there, and sees nothing behind the link "self".
+  // A process outside the pid namespace of that procfs has no pid there, so its link "self" leads nowhere.
   Text wanted = c.enters ? c.text("/proc/self") : Text{};
   for (const auto& link : kLinks) c.add(steps::Symlink{c.text(link.target), c.path(link.name), wanted, kOnlyIfTarget});
   c.add(steps::Symlink{.target = c.text("pts/ptmx"), .name = c.path("ptmx"), .flags = kReplace});
@@ -155,7 +154,7 @@ void emit_protected_paths(Compilation& c) {
   for (size_t i = 0; i < readonly.size(); i++) {
     c.add(steps::MakeReadonly{c.path(readonly[i]), flags_for(readonly[i])}, pointer_at("/linux/readonlyPaths", i));
   }
-  // After those: a masked path inside a read-only one would be cloned with it.
+  // After read-only paths: a masked path inside one would be cloned with it.
   const auto& masked = c.spec.linux_.masked_paths;
   if (masked.empty()) return;
   Slot null = c.plan.slot({SourceKind::null_device, "/dev/null", false, 0, "/linux/maskedPaths"});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `minirun exec`: one more process in a container that is there. Its plan joins the container's namespaces by the pidfd
-// of the first process, and goes on as that of any process.
+// `minirun exec`: another process in an existing container. Its plan joins the container's namespaces by the pidfd of
+// the first process, and then continues like any other.
 #include <linux/capability.h>
 #include <linux/sched.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@
 
 namespace minirun {
 
-// By the process outside, through the tree that minirun itself is in.
+// The outer process writes them, through minirun's own tree.
 static void emit_exec_proc(Compilation& c, bool hosts) {
   const oci::Process& process = *c.spec.process;
   if (!has_label(process) && !process.oom_score_adj) return;
@@ -20,9 +20,9 @@ static void emit_exec_proc(Compilation& c, bool hosts) {
   c.write_proc("/process/oomScoreAdj", "self/oom_score_adj", std::to_string(*process.oom_score_adj), hosts);
 }
 
-// All in one call, so that the user namespace's rights count for the others (setns(2), Linux 5.8). A pid namespace is
-// for children: see emit_entry(). Before that, what is written below /proc/self: a user namespace takes the right to
-// it.
+// Joins all in one call, so that the user namespace's rights count for the others (setns(2), Linux 5.8). A pid
+// namespace affects only children: see emit_entry(). Writes below /proc/self come first, since a user namespace removes
+// the right to do so.
 void emit_joins(Compilation& c, const ExecFacts& facts) {
   Slot pidfd = c.plan.slot({SourceKind::given, "of the container's first process", false, kGivenPidfd, ""});
   uint64_t types = facts.namespaces;
@@ -31,7 +31,7 @@ void emit_joins(Compilation& c, const ExecFacts& facts) {
   if ((types & CLONE_NEWUSER) != 0) emit_raised_limits(c);
   if (types != 0) c.add(steps::JoinNamespace{pidfd, types});
   if ((types & CLONE_NEWUSER) != 0) {
-    c.add(steps::BecomeRoot{});  // what it makes must have an owner in there
+    c.add(steps::BecomeRoot{});  // what it makes must have an owner there
     c.add(steps::DieWithParent{});
   }
   if (!c.shares_mounts() || !facts.chroot) {
@@ -56,10 +56,10 @@ void emit_affinity(Compilation& c) {
 }  // namespace
 
 Compiled compile_exec(const oci::Spec& spec, const PlanFacts& facts, const ExecFacts& joined) {
-  Compilation c{spec, facts.place, facts.host, facts.options, facts.filter()};
+  Compilation c{spec, facts.paths, facts.host, facts.options, facts.filter()};
   c.plan.plan().first_kept_fd = 3 + facts.options.preserve_fds;
   c.add(steps::DieWithParent{});
-  // Else "initial" is that of this process already.
+  // Otherwise this process already has the "initial" affinity.
   if (!spec.process->exec_cpu_affinity) emit_all_cpus(c);
   emit_joins(c, joined);
   if (spec.process->terminal) emit_pty(c);

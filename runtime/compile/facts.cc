@@ -24,16 +24,16 @@ Result<PlanFacts> gather_facts(const Bundle& bundle, const std::string& id, cons
   PlanFacts facts{{id, bundle.path, rootfs_path(bundle)}, {}, options};
   TRY(check_joined_namespaces(spec));
   facts.host = TRY(host_for(spec, options.no_pivot));
-  // minirun is in it already, and found out what it has when it probed the host.
+  // If minirun is already in it, probing the host has found its ids.
   NamespaceIds joined = options.entered ? NamespaceIds{} : TRY(joined_user_namespace(spec));
   facts.host.setgroups_denied |= joined.setgroups_denied;
-  facts.place.joined_uids = std::move(joined.uids);
+  facts.paths.joined_uids = std::move(joined.uids);
   if (spec.process) TRY(check_labels(*spec.process));
   facts.seccomp = TRY(cached_seccomp(state_root, spec.linux_.seccomp));
-  facts.place.home = TRY(home_in_image(bundle.rootfs.get(), spec.process));
-  facts.place.mount_links = mount_links(spec, bundle.path);
-  facts.place.real_rootfs = real_path(facts.place.rootfs);
-  facts.place.outside = namespaces_outside(spec);
+  facts.paths.home = TRY(home_in_image(bundle.rootfs.get(), spec.process));
+  facts.paths.mount_links = mount_links(spec, bundle.path);
+  facts.paths.real_rootfs = real_path(facts.paths.rootfs);
+  facts.paths.outside = namespaces_outside(spec);
   return facts;
 }
 

@@ -16,7 +16,7 @@
 
 namespace minirun {
 
-// The next part of the text up to the separator, which is taken too.
+// Takes the text up to the separator, and the separator.
 static std::string_view take_part(std::string_view* text, char separator) {
   size_t end = text->find(separator);
   std::string_view part = text->substr(0, end);
@@ -24,7 +24,7 @@ static std::string_view take_part(std::string_view* text, char separator) {
   return part;
 }
 
-// The home of a line "name:password:uid:gid:comment:home:shell", or "" when it is not for this uid or not sound.
+// The home in a line "name:password:uid:gid:comment:home:shell", or "" if it is malformed or for another uid.
 static std::string_view home_in_line(std::string_view line, uint32_t uid) {
   std::string_view fields[6];
   for (auto& field : fields) {
@@ -52,7 +52,7 @@ bool has_home(const oci::Strings& env) {
 }
 
 Result<std::string> home_of(int rootfs_fd, uint32_t uid) {
-  // O_NONBLOCK: a FIFO of the image must not hold minirun up.
+  // O_NONBLOCK: a FIFO in the image must not block minirun.
   UniqueFd fd = open_in_image(rootfs_fd, "etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY);
   struct stat facts {};
   if (!fd && is_transient(errno)) return fail(errno, "open /etc/passwd of the image");

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// A hook as a plan: it is started as every process is, from the sealed init program, so that in a container nothing of
-// the host can be reached through /proc/PID/exe, and with no signal blocked or ignored and no descriptor but stdio.
+// A hook as a plan: it starts like every process from the sealed init program, so that a container cannot reach the
+// host through /proc/PID/exe, with no signal blocked or ignored and no descriptor but stdio.
 #include "runtime/compile/parts.h"
 
 namespace minirun {
 namespace {
 
-// The process that the hook is: the container's, or one without settings.
+// The hook's process: like the container's, or without settings.
 oci::Spec with_hook(const oci::Spec& spec, const HookCall& call) {
   oci::Spec changed = spec;
-  changed.hooks = {};  // it waits for none of them
+  changed.hooks = {};  // it runs no hooks itself
   if (call.side != HookSide::start_container || !changed.process) changed.process.emplace();
   oci::Process& process = *changed.process;
   process.terminal = false;
-  process.scheduler.reset();  // the workload's: a deadline task, for one, may not fork (sched(7))
+  process.scheduler.reset();  // for the workload only: a deadline task, for example, may not fork (sched(7))
   process.cwd = call.cwd;
   process.args = call.hook.args.empty() ? oci::Strings{call.hook.path} : call.hook.args;
-  // As the peers have it, a hook without an environment gets that of the runtime, or of the process for startContainer.
+  // As in other runtimes, a hook without an environment gets that of the runtime, or of the process for startContainer.
   if (call.hook.env)
     process.env = *call.hook.env;
   else if (call.side != HookSide::start_container)
@@ -43,14 +43,14 @@ Compiled compile_hook(const oci::Spec& spec, const PlanFacts& facts, const ExecF
   options.init = false;
   bool confined = call.side == HookSide::start_container;
   const SeccompProgram* filter = confined ? facts.filter() : nullptr;
-  Compilation c{hooked, facts.place, facts.host, options, filter, call.hook.path, call.pointer};
+  Compilation c{hooked, facts.paths, facts.host, options, filter, call.hook.path, call.pointer};
   c.inherits_env = confined && !call.hook.env;
   c.add(steps::DieWithParent{});
   if (call.side != HookSide::runtime) {
     emit_all_cpus(c);
     emit_joins(c, joined);
   }
-  emit_stdio(c);  // before the user of the process is to own it
+  emit_stdio(c);  // before the user of the process gets it
   if (confined) {
     emit_working_directory(c);
     emit_last_steps(c, emit_privileges(c));
@@ -66,7 +66,7 @@ Compiled compile_hook(const oci::Spec& spec, const PlanFacts& facts, const ExecF
       emit_birth(c, 0, BirthWay::last, true);
       c.add(steps::DieWithParent{});
     }
-    c.add(steps::Session{});  // a process group, to be killed as one
+    c.add(steps::Session{});  // a process group, which can be killed as one
     emit_execute(c, environment);
   }
   c.out.plan = c.plan.finish();

@@ -23,7 +23,7 @@
 
 namespace minirun {
 
-// The flags are looked at before the descriptor: a kernel that knows the flag stumbles over the descriptor only.
+// The kernel checks the flags before the descriptor, so a kernel that knows the flag fails only on the descriptor.
 static bool knows_open_tree_namespace() {
   return syscall(SYS_open_tree, -1, "", abi::kOpenTreeNamespace | abi::kAtEmptyPath) < 0 && errno == EBADF;
 }
@@ -51,7 +51,7 @@ Result<std::vector<std::string>> kernel_views_of_host() {
   return kernel_views(TRY(read_file(AT_FDCWD, "/proc/self/mountinfo", kMostMountinfoBytes)));
 }
 
-// An initramfs is a ramfs or a tmpfs, but so is the root of many live systems, which is like any other.
+// An initramfs is a ramfs or a tmpfs, but so is the root of many live systems, which can be pivoted.
 static Result<bool> is_initramfs_root() {
   struct statfs facts {};
   if (statfs("/", &facts) < 0) return fail(errno, "statfs /");
@@ -62,15 +62,15 @@ static Result<bool> is_initramfs_root() {
   return n <= 0 || root_is_rootfs(std::string_view(text, static_cast<size_t>(n)));  // moving works for both
 }
 
-// As is_selinux_enabled(3): its filesystem is mounted.
+// Like is_selinux_enabled(3): whether its filesystem is mounted.
 static Result<bool> has_selinux() {
   struct statfs facts {};
   if (statfs("/sys/fs/selinux", &facts) == 0) return static_cast<uint32_t>(facts.f_type) == SELINUX_MAGIC;
   return is_transient(errno) ? Result<bool>(fail(errno, "statfs /sys/fs/selinux")) : Result<bool>(false);
 }
 
-// Not by its mappings: one that maps all ids onto themselves, as systemd's PrivateUsers=full makes, is none of the
-// host's all the same.
+// Does not go by the mappings: a namespace that maps all ids onto themselves, such as systemd's PrivateUsers=full
+// makes, is still not the host's.
 Result<bool> is_in_user_namespace() {
   constexpr ino_t kFirst = 0xEFFFFFFD;  // PROC_USER_INIT_INO in include/linux/proc_ns.h, since Linux 3.8
   struct stat own {};

@@ -34,7 +34,7 @@ Result<bool> same_file(const std::string& one, const char* other) {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-// What is set in the host's own would be set for the host.
+// A setting in the host's own namespace would change the host.
 Result<void> check_joined(const oci::Spec& spec, uint32_t type, const std::string& pointer) {
   constexpr std::pair<uint32_t, const char*> kOwn[] = {
       {CLONE_NEWNET, "/proc/self/ns/net"}, {CLONE_NEWIPC, "/proc/self/ns/ipc"}, {CLONE_NEWUTS, "/proc/self/ns/uts"}};

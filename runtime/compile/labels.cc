@@ -46,7 +46,7 @@ SecurityModules probe_security_modules(int root_fd) {
   SecurityModules modules;
   auto enabled = read_file(root_fd, "sys/module/apparmor/parameters/enabled");
   modules.apparmor = enabled.ok() && enabled->starts_with('Y');
-  // Registered when SELinux is enabled at boot, whether it is mounted anywhere or not.
+  // Registered if SELinux is enabled at boot, mounted or not.
   auto filesystems = read_file(root_fd, "proc/filesystems");
   modules.selinux = filesystems.ok() && filesystems->find("\tselinuxfs\n") != std::string::npos;
   return modules;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// /linux/resources → the numbers that cgroups/ knows (runtime-spec config-linux.md, "Control groups"). What only cgroup
-// v1 has, validate() has refused.
+// Converts /linux/resources to the types of cgroups/ (runtime-spec config-linux.md, "Control groups"). validate() has
+// refused settings that only cgroup v1 has.
 #include <cerrno>
 
 #include "cgroups/device_filter.h"
@@ -98,8 +98,7 @@ std::vector<DeviceRule> device_rules_of(const std::vector<oci::DeviceRule>& rule
 
 namespace {
 
-// Everything is denied to begin with. Where the config says nothing of access, the devices that it asks for are meant
-// to be used.
+// Denies everything first. If the config has no rules, allows the devices that it lists.
 std::vector<DeviceRule> device_rules(const oci::Spec& spec) {
   std::vector<DeviceRule> rules;
   const auto& resources = spec.linux_.resources;
@@ -126,13 +125,13 @@ namespace {
 std::optional<uint32_t> host_uid(const Compilation& c, uint32_t uid) {
   if (c.find(CLONE_NEWUSER) == nullptr) return uid;
   const auto& given = c.spec.linux_.uid_mappings;
-  for (const IdMap& map : given.empty() ? c.place.joined_uids : to_id_maps(given))
+  for (const IdMap& map : given.empty() ? c.paths.joined_uids : to_id_maps(given))
     if (uid >= map.container_id && uid - map.container_id < map.size) return map.host_id + (uid - map.container_id);
   return std::nullopt;
 }
 
-// config-linux.md, "Cgroup ownership": the user of the process has the cgroup where it is the container's root of the
-// tree and can be written to.
+// config-linux.md, "Cgroup ownership": the user of the process owns the cgroup if it is the root of the container's
+// tree and writable.
 std::optional<uint32_t> cgroup_owner(const Compilation& c) {
   if (!c.is_new(CLONE_NEWCGROUP) || !c.spec.process || c.host.in_user_namespace || c.host.ordinary_user)
     return std::nullopt;
@@ -150,14 +149,14 @@ std::optional<uint32_t> cgroup_owner(const Compilation& c) {
 
 Result<void> compile_limits(Compilation& c) {
   const auto& resources = c.spec.linux_.resources;
-  c.out.cgroup_path = cgroup_path_of(c.spec, c.place.id);
-  uint32_t own_tasks = c.options.init ? 1 : 0;  // the init is not to be paid for by the workload
+  c.out.cgroup_path = cgroup_path_of(c.spec, c.paths.id);
+  uint32_t own_tasks = c.options.init ? 1 : 0;  // the init must not count against the workload
   auto limits = plan_limits(resources ? limits_of(*resources) : Limits{}, own_tasks);
   if (!limits.ok()) return wrap(limits.error(), "/linux/resources");
   c.out.limits = std::move(limits).value();
   c.out.cgroup_owner = cgroup_owner(c);
   c.out.ordinary_user = c.host.in_user_namespace || c.host.ordinary_user;
-  // BPF is for the host's root (bpf(2)). No process in a user namespace can make a device.
+  // Only the host's root may use BPF (bpf(2)). No process in a user namespace can make a device.
   if (c.out.ordinary_user) return {};
   auto filter = compile_device_filter(device_rules(c.spec));
   if (!filter.ok()) return wrap(filter.error(), "/linux/resources/devices");

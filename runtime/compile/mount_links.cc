@@ -19,7 +19,7 @@ std::vector<std::string> mount_links(const oci::Spec& spec, const std::string& b
     if (!parse_mount_options(spec.mounts[i].options).copy_symlink) continue;
     links.resize(spec.mounts.size());
     char target[PATH_MAX];
-    // One that is no link, or not there, is opened as the source of a bind mount, whose error says what is wrong.
+    // Anything else, even a missing file, is opened as the source of a bind mount, whose error says what is wrong.
     ssize_t n = readlink(bind_source(spec.mounts[i], bundle).c_str(), target, sizeof target);
     if (n > 0) links[i].assign(target, static_cast<size_t>(n));
   }

@@ -15,8 +15,8 @@
 namespace minirun {
 namespace {
 
-// Filesystems that need nothing of the host, or that show the namespaces of who mounts them: made in the container.
-// All others have a device or a path as their source, or reach it over the network: the host's, before clone.
+// Filesystems that need nothing of the host, or that show the mounter's namespaces, are mounted in the container. All
+// others use a device, a path or the network of the host, so minirun mounts them before clone.
 constexpr std::string_view kMadeInContainer[] = {
     "tmpfs",   "proc",       "sysfs",   "mqueue",   "devpts",      "cgroup2", "ramfs",    "hugetlbfs", "bpf",
     "debugfs", "securityfs", "tracefs", "configfs", "binfmt_misc", "pstore",  "efivarfs", "fusectl",   "devtmpfs"};
@@ -27,7 +27,7 @@ struct MountEntry {
   std::string pointer;
   size_t index;
   MountIdMap id_map;
-  StepFlag flags;  // kNotProcfs, where its destination is not meant to be in a procfs
+  StepFlag flags;  // kNotProcfs, unless its destination is meant to be in a procfs
 };
 
 bool is_within(const std::string& path, const std::string& folder) {
@@ -47,7 +47,7 @@ bool is_used_later(const Compilation& c, const MountEntry& entry) {
 }
 
 Slot place_slot(Compilation& c, const MountEntry& entry, Source source) {
-  // The cgroup's directory is lent for the first turn alone.
+  // Only the first turn has the cgroup's directory.
   bool first = source.kind == SourceKind::cgroup_tree;
   Slot slot = first ? c.plan.slot(std::move(source)) : host_source(c, std::move(source));
   c.placed[entry.index] = {PlacedBy::slot, slot.index};
@@ -59,14 +59,14 @@ void attach(Compilation& c, const MountEntry& entry, Slot tree, const MountChang
   c.add(steps::Attach{tree, c.path(entry.mount.destination), change, flags}, entry.pointer);
 }
 
-// The flag of a step that makes a mount in the container.
+// The flag for a step that makes a mount in the container.
 StepFlag keep_for_later(Compilation& c, const MountEntry& entry) {
   if (!is_used_later(c, entry)) return kNoFlags;
   c.placed[entry.index] = {PlacedBy::keeping, c.kept++};
   return kKeep;
 }
 
-// The link that the source is, made again in the container: in place of a file or link that is there.
+// Copies the source, a link, into the container, in place of an existing file or link.
 void emit_link(Compilation& c, const MountEntry& entry, const std::string& link) {
   std::string path = clean_path(entry.mount.destination);
   size_t slash = path.rfind('/');
@@ -75,7 +75,7 @@ void emit_link(Compilation& c, const MountEntry& entry, const std::string& link)
         entry.pointer);
 }
 
-// Where a later entry decides on the propagation of this one's mount.
+// Whether a later entry sets the propagation of this one's mount.
 bool propagates_later(const Compilation& c, const MountEntry& entry) {
   for (size_t i = entry.index + 1; i < c.spec.mounts.size(); i++) {
     if (c.targets[i] != c.targets[entry.index]) continue;
@@ -85,9 +85,10 @@ bool propagates_later(const Compilation& c, const MountEntry& entry) {
   return false;
 }
 
-// Nothing that the config has below a shared mount may reach the host: it is shared when all is placed. What is below
-// the source, and not meant by the option, is no peer of the host's either. In minirun's own user namespace (and before
-// Linux 5.15) a shared mount is so at once: there its peers are none of the host's, but copies that end with minirun.
+// Mounts that the config places below a shared mount must not reach the host, so it becomes shared after all are
+// placed. Mounts below the source that the option does not cover are no peers of the host's either. In minirun's own
+// user namespace (and before Linux 5.15) a shared mount is shared at once: its peers there are not the host's, but
+// copies that end with minirun.
 Peers take_peers(Compilation& c, const MountEntry& entry, uint64_t* propagation) {
   bool whole = (*propagation & abi::kMsRecursive) != 0 || !entry.options.recursive;
   if ((*propagation & abi::kMsShared) == 0) return whole ? Peers::stay : Peers::slaves;
@@ -101,14 +102,14 @@ Peers take_peers(Compilation& c, const MountEntry& entry, uint64_t* propagation)
   return whole && entry.options.recursive ? Peers::rejoin_all : Peers::rejoin_top;
 }
 
-// A bind mount is a peer of its source where that is shared: by default the container hears of the host's mounts, the
-// host never of the container's.
+// A bind mount of a shared source would be its peer. By default the container receives the host's mounts, and the host
+// none of the container's.
 uint64_t bind_propagation(const MountOptions& options) {
   if (options.propagation != 0) return options.propagation;
   return options.recursive ? abi::kMsSlave | abi::kMsRecursive : abi::kMsSlave;
 }
 
-// Asks nothing of the host.
+// Needs nothing of the host.
 void emit_own_bind(Compilation& c, const MountEntry& entry, const OwnSource& own) {
   const MountOptions& options = entry.options;
   steps::BindOwn bind{};
@@ -126,7 +127,7 @@ void emit_own_bind(Compilation& c, const MountEntry& entry, const OwnSource& own
 
 void emit_bind(Compilation& c, const MountEntry& entry) {
   const MountOptions& options = entry.options;
-  const auto& links = c.place.mount_links;
+  const auto& links = c.paths.mount_links;
   if (options.copy_symlink && entry.index < links.size() && !links[entry.index].empty())
     return emit_link(c, entry, links[entry.index]);
   for (const auto& [name, value] : options.superblock)
@@ -134,7 +135,7 @@ void emit_bind(Compilation& c, const MountEntry& entry) {
   if (auto own = c.own_sources.find(entry.index); own != c.own_sources.end())
     return emit_own_bind(c, entry, own->second);
   uint64_t propagation = bind_propagation(options);
-  Source source{SourceKind::tree, bind_source(entry.mount, c.place.bundle), options.recursive, 0, entry.pointer};
+  Source source{SourceKind::tree, bind_source(entry.mount, c.paths.bundle), options.recursive, 0, entry.pointer};
   source.peers = take_peers(c, entry, &propagation);
   source.no_follow = options.source_nofollow;
   source.id_map = entry.id_map;
@@ -149,8 +150,8 @@ uint64_t new_attributes(const MountOptions& options) {
   return (options.below.set & ~options.own.clear) | options.own.set;
 }
 
-// linux.mountLabel as a parameter of the filesystem (mount(8), "context="). Not of those whose files have labels of
-// their own, nor of the one for message queues: it is there before it is mounted, and its label cannot change then.
+// linux.mountLabel as a parameter of the filesystem (mount(8), "context="). Skips filesystems whose files have their
+// own labels, and mqueue, which exists before it is mounted, so its label cannot change.
 void add_label(Compilation& c, const MountEntry& entry, Parameters* parameters) {
   constexpr std::string_view kNoLabel[] = {"proc", "sysfs", "cgroup", "cgroup2", "mqueue"};
   const std::string& label = c.spec.linux_.mount_label;
@@ -177,7 +178,7 @@ void emit_host_filesystem(Compilation& c, const MountEntry& entry) {
   source.type = entry.mount.type;
   source.parameters = new_parameters(c, entry);
   source.id_map = entry.id_map;
-  // A device that is written to for a read-only mount: only the filesystem itself can refrain.
+  // A filesystem may write to its device even for a read-only mount, unless the filesystem itself is read-only.
   if ((source.detail & abi::kMountAttrReadonly) != 0) source.parameters.emplace_back("ro", "");
   Slot tree = place_slot(c, entry, std::move(source));
   attach(c, entry, tree, {.propagation = entry.options.propagation});
@@ -197,13 +198,14 @@ bool is_below(const std::string& path, const std::string& folder) {
   return path.starts_with(folder == "/" ? folder : folder + "/");
 }
 
-// Engines send /dev as a read-only tmpfs, with what is mounted below it after it (podman run --read-only).
+// Engines send /dev as a read-only tmpfs, followed by mounts below it (podman run --read-only).
 bool becomes_readonly_later(const Compilation& c, const MountEntry& entry) {
   const std::string target = clean_path(entry.mount.destination);
   bool more = target == "/dev" || (c.spec.process && is_below(clean_path(c.spec.process->cwd), target));
   for (size_t i = entry.index + 1; i < c.spec.mounts.size(); i++) {
     const std::string later = clean_path(c.spec.mounts[i].destination);
-    if (later == target || is_below(target, later)) return false;  // it is covered: this path is another mount then
+    if (later == target || is_below(target, later))
+      return false;  // a later mount covers it, so this path is another mount then
     more = more || is_below(later, target);
   }
   return more;
@@ -215,8 +217,7 @@ uint64_t take_readonly(Compilation& c, const MountEntry& entry, uint64_t attribu
   return attributes & ~abi::kMountAttrReadonly;
 }
 
-// A tmpfs that the host has to do something for: it is filled, or has its ids mapped, before it is placed. It becomes
-// read-only when it is.
+// A tmpfs that minirun must fill or idmap before it is placed. It becomes read-only when it is placed.
 void emit_tmpfs(Compilation& c, const MountEntry& entry) {
   uint64_t attributes = take_readonly(c, entry, new_attributes(entry.options));
   uint64_t readonly = attributes & abi::kMountAttrReadonly;
@@ -239,7 +240,7 @@ void emit_new(Compilation& c, const MountEntry& entry, const std::string& type) 
   StepFlag flags = entry.flags;
   if (type == "proc" || type == "sysfs") flags = flags | kRealDirectory;
   if (type == "tmpfs" && std::none_of(parameters.begin(), parameters.end(), has_mode))
-    flags = flags | kModeOfTarget;  // as the image has it
+    flags = flags | kModeOfTarget;  // the mode of the image's directory
   uint64_t attributes = new_attributes(entry.options);
   if (type == "tmpfs") attributes = take_readonly(c, entry, attributes);
   flags = flags | keep_for_later(c, entry);
@@ -254,8 +255,8 @@ void emit_new(Compilation& c, const MountEntry& entry, const std::string& type) 
   c.add(steps::MountNew{c.text(type), mount}, entry.pointer);
 }
 
-// With a cgroup namespace the filesystem shows the container's cgroup as its root. Without one it would show the
-// host's tree: then the container gets its own directory of it.
+// With a cgroup namespace the filesystem shows the container's cgroup as its root. Without one it would show the host's
+// tree, so the container gets a bind mount of its own directory.
 void emit_cgroup(Compilation& c, const MountEntry& entry) {
   if (c.find(CLONE_NEWCGROUP) != nullptr) {
     emit_new(c, entry, "cgroup2");
@@ -269,9 +270,9 @@ void emit_cgroup(Compilation& c, const MountEntry& entry) {
   attach(c, entry, tree, change);
 }
 
-// A mount that is there already. "ro" and "rw" are for this mount alone: the filesystem may be the host's too (sysfs).
-// That of an earlier entry is known by its descriptor: a process that renames things in a volume cannot put another one
-// in its place. validate() has checked that it exists where the filesystem changes.
+// Changes an existing mount. "ro" and "rw" apply to this mount alone, since the filesystem may also be the host's
+// (sysfs). An earlier entry's mount is found by its descriptor, so a process that renames things in a volume cannot
+// substitute another one. validate() has checked that it exists if the filesystem changes.
 void emit_change(Compilation& c, const MountEntry& entry) {
   const MountOptions& options = entry.options;
   const std::string target = clean_path(entry.mount.destination);
@@ -287,7 +288,7 @@ void emit_change(Compilation& c, const MountEntry& entry) {
   if (change.any()) c.add(steps::SetAttributes{path, mount, change}, entry.pointer);
 }
 
-// Over whatever the config has there, as nothing else reaches the workload's notify socket.
+// Covers whatever the config has there, since there is no other way to the workload's notify socket.
 void emit_notify(Compilation& c) {
   constexpr uint64_t kAttributes =
       abi::kMountAttrReadonly | abi::kMountAttrNosuid | abi::kMountAttrNodev | abi::kMountAttrNoexec;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bind mounts whose source an earlier mount of the list brings: in the rootfs, below the destination of that mount. On
-// the host that path is something else, or missing; the container's side has it.
+// Bind mounts whose source lies on an earlier mount of the list: in the rootfs, below that mount's destination. On the
+// host that path is something else, or missing; only the container's side can reach it.
 #include <algorithm>
 
 #include "runtime/compile/mount_links.h"
@@ -10,12 +10,12 @@
 
 namespace minirun {
 
-// The source as a path of the container, "" where it is none. With ".." the host's links count.
+// The source as a path of the container, or "" if it is not one. A path with ".." follows the host's links.
 static std::string path_inside(const Compilation& c, const oci::Mount& mount) {
-  const std::string source = bind_source(mount, c.place.bundle);
+  const std::string source = bind_source(mount, c.paths.bundle);
   if (("/" + source + "/").find("/../") != std::string::npos) return "";
   const std::string clean = clean_path(source);
-  for (const std::string& rootfs : {clean_path(c.place.rootfs), c.place.real_rootfs}) {
+  for (const std::string& rootfs : {clean_path(c.paths.rootfs), c.paths.real_rootfs}) {
     if (rootfs.empty() || rootfs == "/" || !clean.starts_with(rootfs + "/")) continue;
     return clean.substr(rootfs.size());
   }
@@ -25,7 +25,7 @@ static std::string path_inside(const Compilation& c, const oci::Mount& mount) {
 static std::optional<OwnSource> find_own_source(const Compilation& c, size_t entry) {
   const oci::Mount& mount = c.spec.mounts[entry];
   const MountOptions options = parse_mount_options(mount.options);
-  // A link itself, and files with other owners, are the host's matter.
+  // Links themselves, and idmapped mounts, come from the host.
   if (!options.bind || is_mount_change(mount) || options.source_nofollow || options.copy_symlink ||
       options.id_map != MountOptions::IdMap::none || !mount.uid_mappings.empty())
     return std::nullopt;
@@ -36,7 +36,7 @@ static std::optional<OwnSource> find_own_source(const Compilation& c, size_t ent
     if (is_mount_change(c.spec.mounts[i]) || target == "/") continue;
     if (path != target && !path.starts_with(target + "/")) continue;
     const MountOptions earlier = parse_mount_options(c.spec.mounts[i].options);
-    if (earlier.bind && earlier.copy_symlink) return std::nullopt;  // no mount, maybe
+    if (earlier.bind && earlier.copy_symlink) return std::nullopt;  // maybe not a mount
     return OwnSource{i, path, path == target ? target.size() : target.size() + 1};
   }
   return std::nullopt;

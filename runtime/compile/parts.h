@@ -29,7 +29,7 @@ struct OwnSource {
 
 struct Compilation {
   const oci::Spec& spec;
-  const Place& place;
+  const ContainerPaths& paths;
   const HostFacts& host;
   const RunOptions& options;
   const SeccompProgram* seccomp;

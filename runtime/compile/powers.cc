@@ -51,7 +51,7 @@ std::vector<std::string> powers_over_host(const oci::Spec& spec, const HostFacts
   if (!spec.process || !spec.process->capabilities || host.in_user_namespace) return lines;
   if (find_namespace(spec, CLONE_NEWUSER) != nullptr) return lines;
   const CapabilitySets sets = resolve_capabilities(&*spec.process->capabilities, host.capabilities).sets;
-  // What is in the bounding set alone is had by executing a file with capabilities, or as root.
+  // Capabilities in only the bounding set are gained by executing a file with capabilities, or as root.
   const uint64_t held = sets.bounding | sets.permitted;
   const oci::Namespace* pid = find_namespace(spec, CLONE_NEWPID);
   const bool own_processes = pid != nullptr && pid->path.empty();

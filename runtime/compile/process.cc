@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// /process (runtime-spec config.md, "Process"): who the workload is and what it may do, then the way into its program.
-// Order is what this file is about: each step stands where the ones before it are needed and the ones after it forbid
-// it.
+// /process (runtime-spec config.md, "Process"): the workload's identity and privileges, then the exec of its program.
+// The order matters: each step needs the earlier ones, and the later ones would forbid it.
 #include "runtime/compile/process.h"
 
 #include <linux/capability.h>
@@ -87,8 +86,9 @@ void emit_scheduler(Compilation& c) {
         "/process/scheduler");
 }
 
-// For the next exec of the task that writes them, so by the one that executes the workload; before the filter, which
-// may forbid it. minirun's own procfs is used: in the container's, anything may stand there (CVE-2019-16884).
+// The labels apply to the next exec of the task that writes them, so the task that executes the workload does; before
+// the filter, which may forbid it. It uses minirun's own procfs: the container's may have anything there
+// (CVE-2019-16884).
 void emit_labels(Compilation& c) {
   const oci::Process& process = *c.spec.process;
   if (!process.apparmor_profile.empty())
@@ -98,20 +98,20 @@ void emit_labels(Compilation& c) {
 
 void emit_capabilities(Compilation& c, const CapabilitySets& sets) {
   std::string text;
-  auto tell = [&](const char* name, uint64_t set) {
+  auto add = [&](const char* name, uint64_t set) {
     if (set != 0) text += (text.empty() ? "" : ", ") + std::string(name) + " " + capability_names(set);
   };
-  tell("effective", sets.effective);
-  if (sets.permitted != sets.effective) tell("permitted", sets.permitted);
-  tell("inheritable", sets.inheritable);
-  tell("ambient", sets.ambient);
+  add("effective", sets.effective);
+  if (sets.permitted != sets.effective) add("permitted", sets.permitted);
+  add("inheritable", sets.inheritable);
+  add("ambient", sets.ambient);
   Text words = c.text(text.empty() ? "none" : text);
   c.add(steps::Capabilities{sets.effective, sets.permitted, sets.inheritable, sets.ambient, words},
         "/process/capabilities");
 }
 
-// What the init cannot hand on by forking (sched(7)): a deadline task may not fork, and RESET_ON_FORK takes the policy
-// from its children. Such a scheduler is set by the workload itself.
+// Schedulers that the init cannot pass on by forking (sched(7)): a deadline task may not fork, and RESET_ON_FORK
+// removes the policy from children. The workload itself sets such a scheduler.
 bool is_lost_in_fork(const Compilation& c) {
   constexpr uint64_t kResetOnFork = 1;  // SCHED_FLAG_RESET_ON_FORK
   const auto& scheduler = c.spec.process->scheduler;
@@ -119,8 +119,8 @@ bool is_lost_in_fork(const Compilation& c) {
          (scheduler->policy == SCHED_DEADLINE || (scheduler->flags & kResetOnFork) != 0);
 }
 
-// Capabilities that are needed after the workload has got its own: CAP_SYS_ADMIN to load a filter without no_new_privs
-// (seccomp(2)), CAP_SYS_NICE where the scheduler is set late.
+// Capabilities that are needed after the workload has its own: CAP_SYS_ADMIN to load a filter without no_new_privs
+// (seccomp(2)), CAP_SYS_NICE to set the scheduler late.
 uint64_t borrowed_capabilities(const Compilation& c) {
   uint64_t borrowed = 0;
   if (c.seccomp != nullptr && !c.spec.process->no_new_privileges) borrowed |= bit(CAP_SYS_ADMIN);
@@ -138,7 +138,7 @@ CapabilitySets with_borrowed(const CapabilitySets& sets, uint64_t borrowed) {
 
 namespace {
 
-// Once for the init: the workload inherits it, through fork and exec (set_mempolicy(2)).
+// Once, for the init: the workload inherits it through fork and exec (set_mempolicy(2)).
 void emit_memory_policy(Compilation& c) {
   const oci::MemoryPolicy& policy = *c.spec.linux_.memory_policy;
   std::vector<uint64_t> nodes = memory_nodes(policy.nodes).value_or(std::vector<uint64_t>{});
@@ -159,13 +159,13 @@ void emit_io_priority(Compilation& c) {
 
 void emit_groups(Compilation& c) {
   const auto& groups = c.spec.process->user.additional_gids;
-  // podman's --group-add keep-groups. Where setgroups(2) is denied the caller's groups
-  // cannot go either; to ask for others is an error, which the kernel reports.
+  // podman's --group-add keep-groups. If setgroups(2) is denied, the caller's groups cannot be dropped either; asking
+  // for others is an error, which the kernel reports.
   if (keeps_caller_groups(c.spec.annotations) || (groups.empty() && c.host.setgroups_denied)) return;
   std::string text;
   for (uint32_t group : groups) text += (text.empty() ? "" : ",") + std::to_string(group);
   Bytes ids = c.plan.bytes(groups.data(), groups.size() * sizeof(uint32_t));
-  // Also without any: those of the caller must go.
+  // Also for an empty list: the caller's groups must be dropped.
   c.add(steps::Groups{ids, c.text(text.empty() ? "none" : text)}, "/process/user/additionalGids");
 }
 
@@ -173,12 +173,12 @@ StepFlag cwd_flags(const Compilation& c) {
   return c.makes_cwd ? kMakeMissing : kNoFlags;
 }
 
-// The user's half: from root to the ids of the config.
+// Changes from root to the ids of the config.
 void emit_identity(Compilation& c, const CapabilitySets& sets) {
   const oci::User& user = c.spec.process->user;
   // A terminal belongs to the user from its birth.
   if (user.uid != 0 && !c.spec.process->terminal) c.add(steps::OwnStdio{user.uid}, "/process/user");
-  emit_groups(c);  // setgroups(2) needs the CAP_SETGID that goes with the identity
+  emit_groups(c);  // setgroups(2) needs CAP_SETGID, which is lost with the identity
   const uint64_t dropped = all_capabilities() & ~sets.bounding;  // needs CAP_SETPCAP
   c.add(steps::Bounding{dropped, c.text(capability_names(sets.bounding))}, "/process/capabilities/bounding");
   if (user.uid != 0 || user.gid != 0) c.add(steps::Identity{user.uid, user.gid}, "/process/user");
@@ -194,16 +194,16 @@ void emit_identity(Compilation& c, const CapabilitySets& sets) {
 
 }  // namespace
 
-// The kernel takes away what the cgroup does not allow, and what the machine does not have (sched_setaffinity(2)). It
-// remembers what was asked for, so that a cpuset that grows later gives more (Linux 6.2).
+// The kernel removes CPUs that the cgroup does not allow or the machine does not have (sched_setaffinity(2)). It
+// remembers the request, so a cpuset that grows later gives more (Linux 6.2).
 void emit_all_cpus(Compilation& c) {
   constexpr size_t kMostCpus = 8192;  // NR_CPUS of the largest kernels (arch/x86/Kconfig)
   const std::string mask(kMostCpus / 8, '\xff');
   c.add(steps::CpuAffinity{c.plan.bytes(mask.data(), mask.size()), c.text("all CPUs of the cgroup")});
 }
 
-// Tried before the root can become read-only: that of the container's own process is made when it is missing. Where
-// root itself is denied (FUSE, NFS) the user tries again.
+// Comes before the root becomes read-only, since a missing directory of the container's own process is made. If root
+// itself is denied (FUSE, NFS), the user tries again.
 void emit_working_directory(Compilation& c) {
   if (!c.spec.process) return;
   const oci::Process& process = *c.spec.process;
@@ -215,7 +215,7 @@ void emit_working_directory(Compilation& c) {
 void emit_pty(Compilation& c) {
   c.out.terminal = true;
   const oci::Process& process = *c.spec.process;
-  // The user looks at the window, whatever the config says.
+  // The user looks at the window, so its size overrides the config.
   oci::ConsoleSize size = c.options.window ? *c.options.window : process.console_size.value_or(oci::ConsoleSize{});
   c.add(steps::Terminal{c.text("/dev/pts"), size.height, size.width, process.user.uid}, "/process/terminal");
   if (c.options.line_ends) c.add(steps::KeepLineEnds{}, "/process/terminal");
@@ -223,17 +223,17 @@ void emit_pty(Compilation& c) {
 
 CapabilitySets emit_privileges(Compilation& c) {
   const oci::Process& process = *c.spec.process;
-  // After the last file was opened: RLIMIT_NOFILE counts for this process too. Before CAP_SYS_RESOURCE and CAP_SYS_NICE
-  // go.
+  // After the last file is opened, since RLIMIT_NOFILE applies to this process too, and before CAP_SYS_RESOURCE and
+  // CAP_SYS_NICE are dropped.
   emit_own_open_files(c);
   emit_rlimits(c, RlimitTime::early);
   if (c.spec.linux_.personality) c.add(steps::SetPersonality{c.spec.linux_.personality->domain}, "/linux/personality");
   if (process.scheduler && !is_lost_in_fork(c)) emit_scheduler(c);
   if (c.spec.linux_.memory_policy) emit_memory_policy(c);
   if (process.io_priority) emit_io_priority(c);
-  // Its keys count for root, as other users may have few (keyrings(7)).
-  if (c.options.new_keyring) c.add(steps::Keyring{c.text("_ses." + c.place.id)});
-  // After the last file was made. The caller's own would be a surprise, and everybody expects this default.
+  // Its keys count against root, since other users may have only few (keyrings(7)).
+  if (c.options.new_keyring) c.add(steps::Keyring{c.text("_ses." + c.paths.id)});
+  // After the last file is made. The default is what users expect; the caller's umask would be a surprise.
   c.add(steps::Umask{process.user.umask.value_or(0022)}, process.user.umask ? "/process/user/umask" : "");
   auto resolved = resolve_capabilities(process.capabilities ? &*process.capabilities : nullptr, grantable(c));
   for (std::string& warning : resolved.warnings) c.out.warnings.push_back(std::move(warning));
@@ -251,8 +251,8 @@ void emit_listener_gate(Compilation& c) {
   c.add(steps::WaitAtGate{Gate::listener, c.text("the agent of its seccomp filter")}, "/linux/seccomp/listenerPath");
 }
 
-// The session of the workload. One that has waited for start has left the caller's before that: a ^C there, or the end
-// of its terminal, is not meant for a container that was created.
+// The workload's session. A container that waited for start has already left the caller's: a ^C there, or the end of
+// its terminal, must not reach a created container.
 static void emit_session(Compilation& c) {
   bool terminal = c.spec.process->terminal, leads = waits_at_gate(c) && !c.options.init;
   if (leads && !terminal) return;
@@ -260,7 +260,7 @@ static void emit_session(Compilation& c) {
         terminal ? "/process/terminal" : "");
 }
 
-// What waits has no descriptor that its program does not get.
+// A waiting process holds no descriptor that its program does not get.
 static StartSlots close_before_exec(Compilation& c, Wait wait) {
   if (wait == Wait::alone) return close_for_wait(c, false);
   const uint32_t first = c.plan.plan().first_kept_fd;
@@ -277,7 +277,7 @@ uint32_t emit_last_steps(Compilation& c, const CapabilitySets& sets) {
   Wait wait = start_wait(c);
   StartSlots slots = close_before_exec(c, wait);
   PointerTable environment = emit_environment(c);
-  // As late as can be: whatever follows has to be allowed by the filter.
+  // As late as possible: the filter must allow everything that follows.
   if (wait == Wait::alone && c.options.create) c.add(steps::HeedSignals{});
   if (c.seccomp != nullptr) {
     if (c.seccomp->has_listener()) emit_listener_gate(c);
@@ -295,13 +295,13 @@ uint32_t emit_last_steps(Compilation& c, const CapabilitySets& sets) {
 uint32_t emit_launch(Compilation& c) {
   if (!c.spec.process) return c.enters ? emit_empty_entry(c) : emit_gates(c);
   CapabilitySets sets = emit_privileges(c);
-  uint32_t first_told = emit_gates(c);
+  uint32_t first_with_text = emit_gates(c);
   if (!c.options.init) {
     uint32_t after_wait = emit_last_steps(c, sets);
-    bool told = c.options.create && start_wait(c) == Wait::alone;
-    return c.enters || told ? after_wait : first_told;
+    bool by_start = c.options.create && start_wait(c) == Wait::alone;
+    return c.enters || by_start ? after_wait : first_with_text;
   }
-  // The init leaves the caller's session: a key of that terminal is minirun's to forward, and must not come twice.
+  // The init leaves the caller's session: minirun forwards that terminal's keys, which must not arrive twice.
   if (!waits_at_gate(c)) c.add(steps::Session{c.text(" for the init")});
   uint32_t supervise = c.add(steps::Supervise{});
   // Without a pid namespace of its own the workload would outlive its init.
@@ -319,7 +319,7 @@ uint32_t emit_launch(Compilation& c) {
   }
   uint32_t before_wait = c.plan.size();
   if (for_start) {
-    first_told = after_hold;
+    first_with_text = after_hold;
     c.add(steps::AwaitStart{slots.socket, true});
   } else if (waits) {
     emit_hooks_gate(c);
@@ -335,7 +335,7 @@ uint32_t emit_launch(Compilation& c) {
                                                 .adopts = !c.is_new(CLONE_NEWPID),
                                                 .shares = c.seccomp != nullptr && c.seccomp->has_listener(),
                                                 .detached = detached};
-  return first_told;
+  return first_with_text;
 }
 
 }  // namespace minirun

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The program that a process executes: its environment, where it is looked for, and the exec itself.
+// The program that a process executes: its environment, its search path, and the exec itself.
 #include <algorithm>
 #include <set>
 #include <string_view>
@@ -23,8 +23,7 @@ std::string command_text(const oci::Strings& args) {
   return text;
 }
 
-// Of the entries with one name the last stays, in its own place: getenv(3) answers with the first, and engines append
-// what is to replace an earlier one.
+// Keeps the last entry of each name, in its place: getenv(3) returns the first, and engines append replacements.
 void keep_last_of_each(oci::Strings* env) {
   std::set<std::string_view> seen;
   oci::Strings kept;
@@ -34,7 +33,7 @@ void keep_last_of_each(oci::Strings* env) {
   *env = std::move(kept);
 }
 
-// The variables of sd_listen_fds(3). Under an init the workload has a number that only it knows.
+// The variables of sd_listen_fds(3). Under an init only the workload knows its own pid.
 void add_listen_fds(const ListenFds& listen, oci::Strings* env) {
   std::erase_if(*env, [](const std::string& entry) {
     return entry.starts_with("LISTEN_PID=") || entry.starts_with("LISTEN_FDS=") || entry.starts_with("LISTEN_FDNAMES=");
@@ -50,11 +49,11 @@ PointerTable emit_environment(Compilation& c) {
   oci::Strings env = c.spec.process->env;
   keep_last_of_each(&env);
   bool hook = !c.program.empty();
-  if (c.options.notify && !hook) {  // the host's socket is not there, whatever the config copied
+  if (c.options.notify && !hook) {  // the host's socket does not exist there, whatever the config copied
     std::erase_if(env, [](const auto& entry) { return entry.starts_with("NOTIFY_SOCKET="); });
     env.push_back(fmt::format("NOTIFY_SOCKET={}", kNotifyPath));
   }
-  if ((!hook || c.inherits_env) && !has_home(env)) env.push_back("HOME=" + c.place.home);
+  if ((!hook || c.inherits_env) && !has_home(env)) env.push_back("HOME=" + c.paths.home);
   const ListenFds& listen = c.options.listen_fds;
   if (listen.count > 0) add_listen_fds(listen, &env);
   PointerTable table = c.plan.pointer_table(env);

@@ -19,7 +19,7 @@ static std::optional<uint32_t> number(const char* text) {
 }
 
 ListenFds parse_listen_fds(const char* listen_pid, const char* listen_fds, const char* names, pid_t self) {
-  constexpr uint32_t kMax = 1 << 20;  // more than RLIMIT_NOFILE lets anybody have, far from an overflow
+  constexpr uint32_t kMax = 1 << 20;  // more than RLIMIT_NOFILE ever allows, far from an overflow
   auto pid = number(listen_pid);
   auto count = number(listen_fds);
   ListenFds found;

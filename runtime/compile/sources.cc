@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sources of mounts are descriptors, of which a process may have few (RLIMIT_NOFILE, 1,024 by default) and a config any
-// number: they are opened in turns. What stays open for longer takes a higher limit.
+// Sources of mounts are descriptors. A process may have few (RLIMIT_NOFILE, 1,024 by default) but a config any number,
+// so they are opened in turns. Those that stay open longer need a higher limit.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -26,8 +26,8 @@ StepFlag source_flags(const Compilation& c, bool used_later) {
 }
 
 static uint64_t most_open_at_once(const Compilation& c) {
-  // stdio, what the caller has open besides, the record and its lock, the cgroup, sockets, the terminal; and on the
-  // container's side what one step opens.
+  // stdio, the caller's other descriptors, the record and its lock, the cgroup, sockets, the terminal; and on the
+  // container's side those of one step.
   constexpr uint64_t kOthers = 64;
   const Plan& plan = c.plan.plan();
   auto first = std::count_if(plan.slots.begin(), plan.slots.end(), [](const Source& s) { return s.turn == 0; });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a container waits while others may be at work in it: between create and start, and for startContainer hooks.
+// Where a container waits while other processes may run in it: between create and start, and for startContainer hooks.
 #include <sys/syscall.h>
 
 #include "runtime/compile/parts.h"
@@ -8,8 +8,8 @@
 
 namespace minirun {
 
-// startContainer hooks of `run`: those of a created container are for `start`. Where a pid namespace is joined the
-// process has given up all by the time that its number is known.
+// startContainer hooks of `run`; `start` runs those of a created container. If a pid namespace is joined, the process
+// has given up everything before its pid is known.
 static bool waits_for_hooks(const Compilation& c) {
   return !c.options.create && !c.enters && c.spec.process && !c.spec.hooks.start_container.empty();
 }
@@ -24,7 +24,7 @@ Wait start_wait(const Compilation& c) {
   const std::vector<SeccompCall> at_gate = {{SYS_sendmsg}, {SYS_recvfrom}};
   if (!c.options.init)
     return seccomp_allows(c.seccomp->filter, c.options.create ? alone : at_gate) ? Wait::alone : Wait::before_filter;
-  // Without a pid namespace of its own it would outlive its init, and wait for ever.
+  // Without its own pid namespace it would outlive its init, and wait forever.
   bool can = c.is_new(CLONE_NEWPID) && seccomp_allows(c.seccomp->filter, with_init);
   return can ? Wait::with_init : Wait::before_filter;
 }
@@ -69,10 +69,10 @@ uint32_t emit_hooks_gate(Compilation& c) {
 uint32_t emit_gates(Compilation& c) {
   bool outlives = c.options.detach || c.options.create, waits = start_wait(c) == Wait::before_filter;
   bool hooks = waits && waits_for_hooks(c);
-  // Where a pid namespace is joined its number is known when it executes its program.
+  // If a pid namespace is joined, the pid is known only when the process executes its program.
   if (!c.enters && outlives) emit_gate(c, Gate::commit, "the state is to be committed");
-  // Who called for create or run may read their output to its end, as containerd does: a container that has a terminal
-  // must not hold it until it is started, nor its init for longer.
+  // The caller of create or run may read the output to its end, as containerd does: a container with a terminal must
+  // not hold it until start, nor its init any longer.
   if ((outlives || hooks) && c.spec.process && c.spec.process->terminal)
     c.add(steps::TakeTerminal{}, "/process/terminal");
   if (c.commits) return kNoStep;

@@ -27,8 +27,8 @@ ContainerRecord bare_record(const StateDirectory& state) {
 
 namespace {
 
-// For a container whose init lives, so that no other cgroup can be in that place. Without an answer (the
-// cgroup2 tree is not mounted here) it counts as running.
+// For a container whose init lives, so that no other cgroup can have its place. It counts as running if that is unknown
+// (no cgroup2 tree is mounted here).
 bool is_paused(const ContainerRecord& record) {
   if (record.cgroup.path.empty()) return false;
   auto hierarchy = find_hierarchy();
@@ -37,7 +37,7 @@ bool is_paused(const ContainerRecord& record) {
 }
 
 Result<Container> with_init(StateDirectory state, ContainerRecord record) {
-  Container found{std::move(state), std::move(record), ""};
+  Container found{std::move(state), std::move(record)};
   auto init = open_init(found.record);
   if (init.ok())
     found.init = std::move(init).value();
@@ -74,16 +74,18 @@ Result<Container> inspect(StateDirectory state) {
 Result<Container> inspect(StateDirectory state, ContainerRecord record) {
   Container found = TRY(with_init(std::move(state), std::move(record)));
   if (!found.init)
-    found.status = found.record.init.pid == 0 ? "creating" : "stopped";  // creating, or minirun was killed on the way
+    found.status = found.record.init.pid == 0 ? ContainerStatus::creating
+                                              : ContainerStatus::stopped;  // creating, or minirun was killed on the way
   else if (TRY(is_unfinished(found.state.fd())))
-    found.status = "creating";
+    found.status = ContainerStatus::creating;
   else if (is_paused(found.record))
-    found.status = "paused";
+    found.status = ContainerStatus::paused;
   else
-    found.status = TRY(waits_for_start(found.state.fd())) ? "created" : "running";
-  // Killed before anybody let it go: the gate opens a little before its end can be seen.
-  if (found.status == "running" && has_start_socket(found.state.fd()) && is_exiting(found.record.init.pid)) {
-    found.status = "stopped";
+    found.status = TRY(waits_for_start(found.state.fd())) ? ContainerStatus::created : ContainerStatus::running;
+  // A waiting container that is killed closes its gate shortly before its end is visible.
+  if (found.status == ContainerStatus::running && has_start_socket(found.state.fd()) &&
+      is_exiting(found.record.init.pid)) {
+    found.status = ContainerStatus::stopped;
     found.init = UniqueFd();
   }
   return found;
@@ -102,7 +104,7 @@ Result<Container> find_container(const std::string& state_root, const std::strin
 
 Result<Container> find_made(int root, const std::string& id) {
   Container found = TRY(find_container(root, id));
-  if (found.status != "creating") return found;
+  if (found.status != ContainerStatus::creating) return found;
   TRY(found.state.lock());  // the command that makes it holds the lock
   found.state.unlock();
   return find_container(root, id);
@@ -178,7 +180,7 @@ std::string owner_name() {
   return geteuid() == 0 ? "root" : std::to_string(geteuid());
 }
 
-void append_state(JsonWriter& json, const ContainerRecord& record, const std::string& status, pid_t pid) {
+void append_state(JsonWriter& json, const ContainerRecord& record, std::string_view status, pid_t pid) {
   json.begin_object().key("ociVersion").string("1.3.0").key("id").string(record.id);
   json.key("status").string(status).key("pid").number(pid);
   json.key("bundle").string(record.bundle).key("rootfs").string(record.rootfs);

@@ -4,10 +4,12 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "cgroups/cgroup.h"
 #include "runtime/container/owned_process.h"
 #include "runtime/container/state_directory.h"
+#include "runtime/container/status.h"
 #include "runtime/oci/spec.h"
 #include "runtime/resources/host_resources.h"
 #include "runtime/resources/limited_cgroup.h"
@@ -20,8 +22,8 @@ namespace minirun {
 struct Container {
   StateDirectory state;
   ContainerRecord record;
-  std::string status;  // its present status, never a stored one
-  UniqueFd init{};     // pidfd of a found container, if it lives
+  ContainerStatus status = ContainerStatus::unknown;  // its present status, never a stored one
+  UniqueFd init{};                                    // pidfd of a found container, if it lives
 
   // Guards for what this process has made, in that order. A found container has none; one that this process makes has a
   // cgroup from the beginning, even if only LimitedCgroup::none().
@@ -87,7 +89,7 @@ Result<std::optional<Cgroup>> find_cgroup(const Container& container);
 Result<Cgroup> open_running_cgroup(const Container& container);
 
 // runtime-spec runtime.md, "State": as one JSON object.
-void append_state(JsonWriter& json, const ContainerRecord& record, const std::string& status, pid_t pid);
+void append_state(JsonWriter& json, const ContainerRecord& record, std::string_view status, pid_t pid);
 
 // The owner of the containers below a state root: "root" or the user id, as minirun looks up no names.
 // open_state_root() refuses other users' state roots.

@@ -12,12 +12,12 @@
 namespace minirun {
 
 OwnedProcess::~OwnedProcess() {
-  (void)end();  // the removal of its cgroup names what is left of it
+  (void)end();  // the removal of its cgroup reports what is left
 }
 
 bool OwnedProcess::end() {
   if (!std::exchange(owned_, false)) return true;
-  // SIGKILL to the init of a pid namespace ends all of it; without one the cgroup's removal sees to the rest.
+  // SIGKILL to the init of a pid namespace ends all its processes; without one the cgroup's removal does the rest.
   (void)send_signal(child_.pidfd.get(), SIGKILL);  // it may have ended by itself
   auto ended = await_end(child_.pidfd.get(), std::chrono::steady_clock::now() + kRemovalTime);
   if (child_.outer >= 0) {
@@ -31,7 +31,7 @@ bool OwnedProcess::end() {
       return end();
     }
   }
-  // One that is traced has ended, but is the tracer's to reap first.
+  // A traced process has ended, but its tracer must reap it first.
   return waitpid(child_.pid, nullptr, WNOHANG) != 0 || (ended.ok() && *ended);
 }
 

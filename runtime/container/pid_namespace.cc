@@ -18,7 +18,7 @@ struct NamespaceId {
   bool operator==(const NamespaceId&) const = default;
 };
 
-// Nothing for a process that is gone, or that this user may not look at: it is in none of this user's containers.
+// Nothing for a process that is gone, or that this user may not inspect: it is in none of this user's containers.
 std::optional<NamespaceId> pid_namespace_of(pid_t pid) {
   struct stat info {};
   if (stat(fmt::format("/proc/{}/ns/pid", pid).c_str(), &info) < 0) return std::nullopt;

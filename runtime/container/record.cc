@@ -40,7 +40,7 @@ Result<void> read_rdt(JsonValue root, RdtRecord* rdt) {
   return {};
 }
 
-// Absent: its cgroup is not systemd's.
+// Absent: the cgroup is minirun's own.
 Result<void> read_systemd(JsonValue root, std::optional<SystemdRecord>* systemd) {
   if (!root.find("systemd")) return {};
   JsonValue object = TRY(member(root, "systemd", JsonType::object));
@@ -64,7 +64,7 @@ void write_rdt(JsonWriter& json, const RdtRecord& rdt) {
   json.key("ownGroup").boolean(rdt.own_group).end_object();
 }
 
-// Members that a record of an older minirun does not have.
+// A member that older records may lack.
 bool flag_of(JsonValue object, std::string_view key, bool otherwise) {
   auto value = object.find(key);
   return value && value->type() == JsonType::boolean ? value->boolean() : otherwise;
@@ -148,14 +148,15 @@ Result<void> read_record(JsonValue root, ContainerRecord* record) {
   return {};
 }
 
-// FNV-1a, which every change of a single byte changes. Against disks, not against people: only root writes here.
+// FNV-1a, which detects every change of a single byte. It guards against disk errors, not attackers: only root writes
+// here.
 std::string checksum(std::string_view text) {
   uint64_t hash = 0xcbf29ce484222325;
   for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
   return fmt::format("{:016x}", hash);
 }
 
-// Over everything before it. A record of an older minirun has none.
+// Covers everything before it. Records of an older minirun have none.
 constexpr std::string_view kChecksumKey = ",\n  \"checksum\": \"";
 constexpr std::string_view kEnd = "\n}";
 

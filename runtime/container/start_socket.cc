@@ -39,10 +39,10 @@ Result<UniqueFd> new_socket() {
 }
 
 // The format that comes with Message::plan.
-Result<uint32_t> known_format(int32_t told, const std::string& made_by) {
-  if (told == 0) return kUnnumberedPlanFormat;
-  auto format = static_cast<uint32_t>(told);
-  if (told < 0 || format <= kPlanFormat) return format;  // it is for the plan to say the same
+Result<uint32_t> known_format(int32_t number, const std::string& made_by) {
+  if (number == 0) return kUnnumberedPlanFormat;
+  auto format = static_cast<uint32_t>(number);
+  if (number < 0 || format <= kPlanFormat) return format;  // the plan must confirm it
   return fail(ErrorKind::state,
               "the container was created by minirun {} and waits in format {}; this is minirun {}, which knows formats "
               "up to {}",
@@ -53,7 +53,7 @@ Result<uint32_t> known_format(int32_t told, const std::string& made_by) {
 
 Result<StartSocket> make_start_socket(int state_fd) {
   StartSocket made;
-  // A FIFO: a process that traces its holder can write to it, but no more than a pipe takes.
+  // A FIFO: a process that traces its holder can write to it, but no more than a pipe holds.
   if (mkfifoat(state_fd, kGateName, 0600) < 0) return fail(errno, "make the gate");
   made.gate = TRY(open_at(state_fd, kGateName, O_RDWR | O_NOFOLLOW | O_NONBLOCK));
   if (syscall(SYS_flock, made.gate.get(), LOCK_EX | LOCK_NB) < 0) return fail(errno, "lock the gate");
@@ -91,7 +91,7 @@ bool has_start_socket(int state_fd) {
 }
 
 void remove_start_socket(int state_fd) {
-  // What stays is removed with the directory.
+  // The directory's removal takes what stays.
   (void)unlinkat(state_fd, kSocketName, 0);
   (void)unlinkat(state_fd, kGateName, 0);
 }

@@ -76,7 +76,7 @@ Result<void> check_id(const std::string& id) {
 Result<UniqueFd> open_state_root(const std::string& path, bool make) {
   auto fd = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
   if (!fd.ok() && fd.error().code == ENOENT && make) {
-    // Missing parents are made too, as on a fresh host.
+    // Also makes missing parents, as on a fresh host.
     for (size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1))
       if (mkdir(path.substr(0, slash).c_str(), 0755) < 0 && errno != EEXIST)
         return fail(errno, "mkdir {}", path.substr(0, slash));
@@ -155,7 +155,7 @@ void StateDirectory::unlock() const {
 }
 
 StateDirectory::~StateDirectory() {
-  if (owned_) (void)remove();  // on the way out of an error, which is reported
+  if (owned_) (void)remove();  // after an error, which is reported
 }
 
 Error in_state_directory(int dirfd, Error error) {
@@ -171,7 +171,7 @@ Result<void> StateDirectory::write(const ContainerRecord& record) const {
 }
 
 Result<ContainerRecord> StateDirectory::read() const {
-  // Whatever is in its place: a FIFO must not hold minirun up, nor a link lead to another's record.
+  // Something else may be in its place: a FIFO must not block minirun, nor a link lead to another record.
   UniqueFd fd = TRY(open_at(fd_.get(), kRecordName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
   struct stat facts {};
   if (fstat(fd.get(), &facts) < 0) return fail(errno, "stat {}", kRecordName);
@@ -201,7 +201,7 @@ std::optional<std::string> StateDirectory::other_owner(const std::string& cgroup
   for (const std::string& id : *ids) {
     if (id == id_) continue;
     auto other = open(root_.get(), id);
-    if (!other.ok()) continue;  // gone since
+    if (!other.ok()) continue;  // gone meanwhile
     auto record = other->read();
     if (record.ok() && record->cgroup.path == cgroup_path) return id;
   }
@@ -257,7 +257,7 @@ Result<UniqueFd> open_process(const ContainerRecord& record, const ProcessIdenti
 
 Result<UniqueFd> open_init(const ContainerRecord& record) {
   UniqueFd pidfd = TRY(open_init_or_zombie(record));
-  if (TRY(has_ended(pidfd.get()))) return fail(ENOENT, "no process");  // it waits to be reaped at most
+  if (TRY(has_ended(pidfd.get()))) return fail(ENOENT, "no process");  // it is at best a zombie
   return pidfd;
 }
 

@@ -51,12 +51,12 @@ struct ContainerRecord {
   std::optional<SystemdRecord> systemd;  // absent: minirun made the cgroup itself
   ProcessIdentity init;
   RdtRecord rdt;                  // known before it is made
-  bool resident_init = true;      // that process is minirun's init, which hands signals on to the workload
-  bool own_pid_namespace = true;  // its end is everybody's
+  bool resident_init = true;      // that process is minirun's init, which forwards signals to the workload
+  bool own_pid_namespace = true;  // its end ends all processes
   // Of a detached container with a deadline: the process that keeps the time, and its watchdog. Each ends the container
   // when the other one ends before it.
   std::vector<ProcessIdentity> keepers;
-  std::optional<int> exit_status;  // the workload's, as run returns it: where minirun saw the end
+  std::optional<int> exit_status;  // the workload's, as run returns it, if minirun saw the end
   bool terminal = false;
   oci::StringMap annotations;
 };
@@ -143,8 +143,7 @@ Result<UniqueFd> open_init_or_zombie(const ContainerRecord& record);
 // A pidfd of any process of the record; else as open_init_or_zombie().
 Result<UniqueFd> open_process(const ContainerRecord& record, const ProcessIdentity& wanted);
 
-// Whether a process is past its last step and on its way out, or gone: its descriptors are closed before its pidfd is
-// readable.
+// Whether a process is exiting or gone: the kernel closes its descriptors before its pidfd becomes readable.
 bool is_exiting(pid_t pid);
 
 Result<std::string> current_boot_id();

@@ -43,7 +43,7 @@ void add_if(Arguments& arguments, bool wanted, const char* option) {
   if (wanted) arguments.emplace_back(option);
 }
 
-// Also those of runc that have another name in criu's own options line.
+// Also accepts runc's names where criu's own differ.
 Result<void> add_empty_namespaces(Arguments& arguments, const oci::Strings& types) {
   for (const std::string& type : types) {
     if (type != "network") return fail(ErrorKind::usage, "--empty-ns {}: only network can be left empty", type);
@@ -52,7 +52,7 @@ Result<void> add_empty_namespaces(Arguments& arguments, const oci::Strings& type
   return {};
 }
 
-// minirun makes the cgroup and its limits itself, and criu is started inside it: by default criu leaves cgroups alone.
+// minirun makes the cgroup and its limits itself, and starts criu inside it, so by default criu leaves cgroups alone.
 Result<void> add_cgroups_mode(Arguments& arguments, const std::string& given, const std::string& cgroup_path,
                               bool restore) {
   constexpr std::array kModes = {"", "soft", "full", "strict", "ignore"};
@@ -100,7 +100,7 @@ Result<void> check_together(const DumpOptions& options) {
   return {};
 }
 
-// What both directions have, of either options.
+// The options that dump and restore share.
 template <typename Command>
 void add_shared_flags(Arguments& arguments, const Command& options) {
   add_if(arguments, options.tcp_established, "--tcp-established");
@@ -182,12 +182,12 @@ Result<std::vector<std::string>> dump_arguments(const DumpOptions& options, cons
         fmt::format("mnt[{}]:{}", mount.at.empty() ? mount.destination : mount.at, mount.destination));
   for (const std::string& joined : facts.joined) add(arguments, "--external", joined);
   if (!facts.init.empty()) add(arguments, "--external", facts.init);
-  Arguments told;
+  Arguments added;
   for (const std::string& name : facts.descriptors) {
-    // Pipes and sockets criu knows for itself; stdout and stderr are often one.
+    // criu finds pipes and sockets itself; stdout and stderr are often the same.
     bool known = name.empty() || name.starts_with("pipe:") || name.starts_with("socket:");
-    if (known || std::find(told.begin(), told.end(), name) != told.end()) continue;
-    told.push_back(name);
+    if (known || std::find(added.begin(), added.end(), name) != added.end()) continue;
+    added.push_back(name);
     add(arguments, "--external", name);
   }
   TRY(add_cgroups_mode(arguments, options.manage_cgroups_mode, facts.cgroup_path, false));
@@ -195,14 +195,14 @@ Result<std::vector<std::string>> dump_arguments(const DumpOptions& options, cons
   TRY(add_empty_namespaces(arguments, options.empty_ns));
   TRY(add_page_server(arguments, options.page_server));
   add_dump_flags(arguments, options);
-  // criu holds back the peers of open connections with iptables. Without those it has no peer to hold back.
+  // criu blocks the peers of open connections with iptables. Without iptables it must not try.
   if (facts.config_fd >= 0) add(arguments, "--config", criu_config_path(facts.config_fd));
   if (!facts.iptables) add(arguments, "--network-lock", options.tcp_established ? "nftables" : "skip");
   return arguments;
 }
 
 Result<std::vector<std::string>> restore_arguments(const RestoreOptions& options, const RestoreFacts& facts) {
-  // As minirun's child, so that it can be waited for.
+  // As minirun's child, so that minirun can wait for it.
   Arguments arguments = {"restore", "--restore-detached", "--restore-sibling", "--pidfile", facts.pid_file};
   add_places(arguments, facts.images, facts.work, "restore.log", facts.rootfs);
   for (const CriuMount& mount : facts.mounts)
@@ -227,7 +227,7 @@ std::string criu_errors(std::string_view log) {
     std::string_view line = log.substr(start, end - start);
     start = end + 1;
     size_t error = line.find("Error (");
-    // Said at every start without CAP_SYS_RESOURCE, and of no consequence.
+    // Logged at every start without CAP_SYS_RESOURCE, and harmless.
     if (error == std::string_view::npos || line.find("rlimit: Can't setup RLIMIT") != std::string_view::npos) continue;
     size_t text = line.find("): ", error);
     errors.emplace_back(text == std::string_view::npos ? line : line.substr(text + 3));

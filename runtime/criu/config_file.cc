@@ -22,7 +22,7 @@ struct Inode {
   bool operator==(const Inode&) const = default;
 };
 
-// What a process of the container may write to, whatever it is called on the host.
+// The directories that the container may write to, whatever their paths on the host.
 std::vector<Inode> reachable(const oci::Spec& spec, const std::string& bundle, const std::string& rootfs) {
   std::vector<std::string> paths = {rootfs};
   for (const oci::Mount& mount : spec.mounts)

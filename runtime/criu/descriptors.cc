@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which descriptors of a process lead out of its container, in criu's words.
+// Names the descriptors of a process that lead out of its container, in criu's terms.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -21,7 +21,7 @@
 namespace minirun {
 namespace {
 
-constexpr size_t kMostDescriptors = 4096;  // of those that get a place in the list
+constexpr size_t kMostDescriptors = 4096;  // in the list
 
 std::set<uint64_t> mount_ids(std::string_view table) {
   std::set<uint64_t> ids;
@@ -54,7 +54,7 @@ std::string name_of(const std::string& process, const std::string& fd, const std
   if (text.starts_with("pipe:[") || text.starts_with("socket:[")) return std::string(text);
   struct stat info {};
   if (n < 0 || text[0] != '/' || stat(link.c_str(), &info) < 0) return "";
-  // The terminal's other side is never inside, wherever this one was opened.
+  // The terminal's other side is always outside, wherever this one was opened.
   if (is_tty(info)) return fmt::format("tty[{:x}:{:x}]", info.st_rdev, info.st_dev);
   auto fdinfo = read_file(AT_FDCWD, process + "/fdinfo/" + fd);
   if (!fdinfo.ok()) return "";

@@ -33,7 +33,7 @@ Result<void> make_last(int parent, const std::string& name, bool directory) {
   return {};
 }
 
-// No link is followed on the way, so that nothing is made outside of the root filesystem.
+// Follows no link on the way, so that nothing is made outside the root filesystem.
 Result<void> make_mount_point(int rootfs, const std::string& path, bool directory) {
   UniqueFd at = TRY(open_at(rootfs, ".", O_PATH | O_DIRECTORY));
   size_t start = 1;

@@ -28,8 +28,8 @@
 namespace minirun {
 namespace {
 
-// Of the child, before its exec. First slaves, so that the host sees nothing of what criu mounts, then shared: a mount
-// of the container is to be the slave of one out here, and criu makes it so from the source's group
+// Runs in the child before its exec. Makes the mounts slaves, so that the host sees nothing of what criu mounts, and
+// then shared: a container's mount may be a slave of one out here, which criu makes from the source's group
 // (MOVE_MOUNT_SET_GROUP).
 const char* make_mounts(const CriuRun& run) {
   int flags = CLONE_NEWNS | (run.cgroup_namespace ? CLONE_NEWCGROUP : 0);
@@ -47,7 +47,7 @@ Result<void> judge(const CriuRun& run, int status, ChildProgram& criu) {
   constexpr size_t kMostLog = size_t{64} << 20;
   auto log = read_file(AT_FDCWD, run.log, kMostLog);
   std::string why = log.ok() ? criu_errors(*log) : "";
-  if (why.empty()) why = on_one_line(criu.errors());  // it ended before it had a log
+  if (why.empty()) why = on_one_line(criu.errors());  // it ended before it made a log
   if (why.empty()) why = "it does not say why";
   std::string how = WIFSIGNALED(status) ? fmt::format("was killed by signal {}", WTERMSIG(status))
                                         : fmt::format("ended with status {}", WEXITSTATUS(status));
@@ -64,27 +64,27 @@ std::vector<std::string> criu_environment() {
 
 enum class Event { ended, spoke };
 
-// The next of criu, which speaks by writing to `word` (-1: it does not). Errors: a signal asks to give up.
+// The next event of criu, which reports by writing to `word` (-1: it does not). Errors: an abort request.
 Result<Event> await(int criu_pidfd, int word, Signals* signals) {
   for (;;) {
     if (signals != nullptr) TRY(signals->check_abort());
     pollfd polls[] = {{word, POLLIN, 0}, {criu_pidfd, POLLIN, 0}, {signals ? signals->fd() : -1, POLLIN, 0}};
     int n = poll(polls, std::size(polls), -1);
     if (n < 0 && errno != EINTR) return fail(errno, "wait for criu");
-    if (n > 0 && polls[2].revents != 0) continue;  // first: a terminal's ^C is for criu, too
+    if (n > 0 && polls[2].revents != 0) continue;  // the signal first: a terminal's ^C also reaches criu
     if (n > 0 && (polls[0].revents & POLLIN) != 0) return Event::spoke;
     if (n > 0 && polls[1].revents != 0) return Event::ended;
   }
 }
 
-// A way for criu to say where it is and to wait for an answer.
+// Lets criu report its progress and wait for an answer.
 class Rendezvous {
  public:
   static Result<Rendezvous> make() {
     Rendezvous made;
     made.word_ = TRY(make_pipe());
     made.answer_ = TRY(make_pipe());
-    // criu closes all descriptors of those that it starts: they find these as minirun's.
+    // criu closes all descriptors of the programs that it starts, so they open these through minirun's.
     std::string script = fmt::format(
         "#!/bin/sh\n[ \"$CRTOOLS_SCRIPT_ACTION\" != setup-namespaces ] || {{\n"
         "echo \"$CRTOOLS_INIT_PID\" > {} && read -r answer < {} && [ \"$answer\" = go ]\n}}\n",
@@ -98,10 +98,10 @@ class Rendezvous {
   // A program that criu calls, with CRTOOLS_SCRIPT_ACTION and CRTOOLS_INIT_PID (criu(8), "--action-script").
   std::string script() const { return own_file(script_.get()); }
 
-  // Readable when criu has said it. Borrowed.
+  // Readable when criu has reported. Borrowed.
   int word() const { return word_.reader.get(); }
 
-  // It has an answer in any case: with one of no it ends the restore itself.
+  // Always answers; on "no" criu itself ends the restore.
   Result<void> answer(const std::function<Result<void>(pid_t)>& namespaces_made) {
     auto done = hear(namespaces_made);
     auto answered = write_all(answer_.writer.get(), done.ok() ? "go\n" : "no\n", "the answer to criu");
@@ -126,14 +126,14 @@ class Rendezvous {
   UniqueFd script_;
 };
 
-// Until criu has ended. The answer no makes it end the restore itself.
+// Returns when criu has ended.
 Result<void> attend(const CriuRun& run, const ChildProgram& criu, Rendezvous* rendezvous, Subreaper* subreaper) {
   int pidfd = criu.pidfd();
   Event event = TRY(await(pidfd, rendezvous != nullptr ? rendezvous->word() : -1, run.signals));
   if (event == Event::ended) return {};
   auto answered = rendezvous->answer([&](pid_t pid) -> Result<void> {
     if (subreaper == nullptr) return run.namespaces_made(pid);
-    // criu stands still: who is new afterwards is of the hooks, and what those leave behind stays.
+    // criu waits, so any new child is a hook's, and processes that hooks leave behind stay.
     auto made = TRY(own_children());
     auto done = run.namespaces_made(pid);
     TRY(subreaper->spare_others(made));
@@ -143,7 +143,7 @@ Result<void> attend(const CriuRun& run, const ChildProgram& criu, Rendezvous* re
   return answered;
 }
 
-// Where its tracer keeps it, its status is known all the same.
+// If its tracer keeps it, its status is still known.
 Result<int> reap(const ChildProgram& criu) {
   constexpr std::chrono::seconds kKillTime{10};
   bool ended = TRY(await_end(criu.pidfd(), std::chrono::steady_clock::now() + kKillTime));
@@ -153,7 +153,7 @@ Result<int> reap(const ChildProgram& criu) {
   return status;
 }
 
-// Its wait status. Where that is another than 0, or unknown, nothing of what it has started stays.
+// Its wait status. Unless that is 0, kills everything that it has started.
 Result<int> wait_for(const CriuRun& run, const ChildProgram& criu, Rendezvous* rendezvous, Subreaper* subreaper) {
   auto attended = attend(run, criu, rendezvous, subreaper);
   if (!attended.ok()) (void)send_signal(criu.pidfd(), SIGKILL);
@@ -191,7 +191,7 @@ Result<void> run_criu(const CriuRun& run) {
   ChildProgram criu = TRY(ChildProgram::start(start));
   auto status = wait_for(run, criu, rendezvous ? &*rendezvous : nullptr, subreaper ? &*subreaper : nullptr);
   if (!status.ok()) return status.error();
-  TRY(criu.executed());  // at once: it has ended
+  TRY(criu.executed());  // returns at once: it has ended
   return judge(run, *status, criu);
 }
 

@@ -28,7 +28,7 @@ Ending ending_of(const DeathFacts& facts) {
   }
   ending.exit_code = WEXITSTATUS(facts.wait_status);
   int signal = ending.exit_code - 128;
-  // A shell as the workload reports its last command in the same way; then, too, that signal is the reason.
+  // A shell as the workload reports its last command's signal in the same way; that signal is the reason then, too.
   if (signal >= 1 && signal <= SIGRTMAX) {
     ending.signal = signal;
     ending.assumed = !facts.under_init;
@@ -56,8 +56,8 @@ std::string limit_and_peak(const MemoryFacts& memory) {
   return text;
 }
 
-// Whose limit it was. "oom" is counted in the cgroup whose limit was reached (and, in memory.events, in those above
-// it), "oom_kill" in the victim's: a kill without an "oom" came from above.
+// Finds the limit that was reached. The kernel counts "oom" in the cgroup whose limit was reached (and, in
+// memory.events, in those above it), and "oom_kill" in the victim's: a kill without an "oom" came from above.
 std::string oom_cause(const MemoryFacts& memory) {
   if (memory.local.oom > 0)
     return fmt::format("the memory limit: {}, {}", limit_and_peak(memory), killed_count(memory));
@@ -102,7 +102,7 @@ std::string pids_note(const DeathFacts& facts) {
                      limit);
 }
 
-// What happened, without the id in front; empty: nothing to say.
+// What happened, without the id; empty: nothing to report.
 std::string describe(const DeathFacts& facts) {
   const Ending ending = ending_of(facts);
   const bool oom = facts.memory && facts.memory->total.oom_kill > 0;
@@ -117,8 +117,8 @@ std::string describe(const DeathFacts& facts) {
     text += "; " + note;
   };
   if (oom) add("while it ran, part of it was killed by " + oom_cause(*facts.memory));
-  // No process was killed, and yet memory was refused: to an exec past the point of no return, it ends in a SIGSEGV
-  // then.
+  // No process was killed, but the kernel refused memory to an exec past the point of no return, which then ends in
+  // SIGSEGV.
   if (!oom && is_crash(ending.signal) && facts.memory && facts.memory->local.oom > 0)
     add("its memory limit was reached: " + limit_and_peak(*facts.memory));
   if (ending.exit_code != 0 && facts.pids_limit_hits > 0) add(pids_note(facts));
@@ -136,7 +136,7 @@ std::string human_bytes(uint64_t bytes) {
     ++unit;
   }
   if (bytes % scale == 0) return fmt::format("{} {}", bytes / scale, kUnits[unit]);
-  // Tenths cut off, not rounded: a peak just under the limit must not read as the limit.
+  // Truncates to tenths instead of rounding: a peak just below the limit must not look like the limit.
   const uint64_t tenths =
       bytes / scale * 10 + static_cast<uint64_t>(static_cast<unsigned __int128>(bytes % scale) * 10 / scale);
   return fmt::format("{}.{} {} ({} bytes)", tenths / 10, tenths % 10, kUnits[unit], bytes);

@@ -23,7 +23,7 @@ namespace {
 
 constexpr int kMaxInterpreters = 5;  // the kernel gives up (ELOOP) at about as many, exec.c: BINPRM recursion
 
-// A file of the image. O_PATH first: opening a device or a FIFO may already do something.
+// A file of the image. O_PATH first, since opening a device or a FIFO may have an effect.
 struct Found {
   UniqueFd fd;  // O_PATH
   struct stat status = {};
@@ -71,11 +71,12 @@ class Examiner {
  public:
   explicit Examiner(const ExecFailure& failure) : failure_(failure) {}
 
-  // Why the kernel may not have run the file; empty: nothing wrong with it was found.
+  // Why the kernel may have refused the file; empty: no problem found.
   std::string examine(const Found& found, int depth = 0) const {
     std::string hint = permission_hint(found);
     if (!hint.empty()) return hint;
-    // The inode that was looked at, whatever the path names by now; O_NONBLOCK, as a file server may hold an open up.
+    // Opens the inode that was examined, whatever the path names now; O_NONBLOCK, since a file server may delay an
+    // open.
     const std::string self = fmt::format("/proc/self/fd/{}", found.fd.get());
     UniqueFd file(open(self.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (!file) return "";
@@ -141,7 +142,7 @@ Error diagnose_path(const ExecFailure& failure, const std::string& name, const s
   return with_hint(exec_error(code, exit_status_for(failure.code), name, "exec " + printable(name)), hint);
 }
 
-// What argv0 may mean along PATH.
+// The paths that argv0 may mean along PATH.
 std::vector<std::string> candidates(const ExecFailure& failure) {
   std::vector<std::string> all;
   std::string_view rest = failure.search_path;
@@ -154,7 +155,7 @@ std::vector<std::string> candidates(const ExecFailure& failure) {
   return all;
 }
 
-// The first file along PATH that could be meant: preferably an executable one, as execvp(3) goes on after EACCES.
+// The first candidate along PATH, preferably an executable one, since execvp(3) continues after EACCES.
 std::optional<std::string> search(const ExecFailure& failure) {
   std::optional<std::string> fallback;
   for (const std::string& candidate : candidates(failure)) {
@@ -166,8 +167,8 @@ std::optional<std::string> search(const ExecFailure& failure) {
   return fallback;
 }
 
-// The errno of execve(path) if it is known to fail, 0 if not. What this process cannot look at, or only the kernel can
-// follow (/proc/self/exe), may be there.
+// The errno of execve(path) if it is sure to fail, else 0. Files that this process cannot examine, or that only the
+// kernel can follow (/proc/self/exe), may exist.
 int surely_fails(int root_fd, const std::string& path) {
   errno = 0;
   auto found = find_in_root(root_fd, path);

@@ -23,12 +23,12 @@ std::optional<int> status_of_pidfd(int pidfd) {
   return info.exit_code;
 }
 
-// Of a process that has not been reaped yet.
+// For a process that has not been reaped yet.
 std::optional<int> status_of_zombie(int pidfd, pid_t pid) {
   auto stat = read_stat(pid);
   auto status = stat.ok() ? stat_field(*stat, kStatExitCode) : std::nullopt;
   if (!status) return std::nullopt;
-  // Still there: what was read was its own.
+  // It still exists, so the status was its own.
   auto there = send_signal(pidfd, 0);
   return there.ok() && *there ? std::optional(static_cast<int>(*status)) : std::nullopt;
 }
@@ -55,7 +55,7 @@ Result<std::optional<int>> await_exit(int pidfd, pid_t pid) {
 
 Result<int> status_of_ended(int pidfd, pid_t pid) {
   constexpr int kCoreDumped = 0x80;
-  // Twice: a tracer may let go of it just now.
+  // Twice, since a tracer may release it just now.
   for (int attempt = 0; attempt < 2; ++attempt) {
     siginfo_t info{};
     if (waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED | WNOWAIT | WNOHANG) < 0)

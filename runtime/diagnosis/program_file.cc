@@ -13,7 +13,7 @@
 namespace minirun {
 namespace {
 
-constexpr size_t kShebangBytes = 256;     // BINPRM_BUF_SIZE (5.1): the part in which the kernel looks for the line
+constexpr size_t kShebangBytes = 256;     // BINPRM_BUF_SIZE (5.1): the part that the kernel reads for the line
 constexpr size_t kMaxInterpreter = 4096;  // PATH_MAX, as in binfmt_elf.c
 constexpr unsigned kMaxProgramHeaders = 256;
 
@@ -76,8 +76,8 @@ ProgramFile truncated(uint64_t size, uint64_t needed) {
   return problem(fmt::format("it is truncated: {} bytes, but its ELF headers describe {}", size, needed));
 }
 
-// Header, Segment: Elf64_Ehdr, Elf64_Phdr or the 32-bit ones. Every number is the image's: sums are checked by bounds
-// on the terms, and a header that lies ends in "damaged" or "truncated".
+// Header, Segment: Elf64_Ehdr, Elf64_Phdr or the 32-bit ones. The image controls every number: bounds on the terms keep
+// sums from overflowing, and a wrong header ends in "damaged" or "truncated".
 template <class Header, class Segment>
 ProgramFile read_segments(int fd, uint64_t size, const Header& header) {
   if (header.e_phentsize != sizeof(Segment) || header.e_phnum == 0 || header.e_phnum > kMaxProgramHeaders)

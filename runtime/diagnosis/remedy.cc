@@ -13,7 +13,7 @@ namespace {
 
 using Say = std::string (*)(const FailureFacts& facts);
 
-// The first row that says something counts.
+// The first row that returns a sentence counts.
 struct Row {
   std::string_view test;
   std::string_view what;

@@ -26,14 +26,14 @@
 namespace minirun {
 namespace {
 
-// The last number of NSpid: as the innermost pid namespace of the process has it (proc_pid_status(5)).
+// The last number of NSpid: the pid in the process's innermost pid namespace (proc_pid_status(5)).
 Result<pid_t> innermost_pid(pid_t pid) {
   auto pids = status_field(TRY(read_status(pid)), "NSpid");
   if (!pids) return fail(EINVAL, "read /proc/{}/status", pid);
   return static_cast<pid_t>(strtol(pids->c_str() + pids->find_last_of('\t') + 1, nullptr, 10));
 }
 
-// For hooks that config.json gives no environment: without the variables of sockets that are minirun's alone.
+// The environment of hooks without one in config.json: minirun's, without the variables of its own sockets.
 oci::Strings own_environment() {
   oci::Strings env;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
@@ -50,8 +50,8 @@ struct Point {
   const char* pointer;
   const std::vector<oci::Hook>& hooks;
   HookSide side;
-  const char* status;
-  bool ended = false;  // the container has no process any more
+  ContainerStatus status;
+  bool ended = false;  // the container has no process left
 };
 
 class Runner {
@@ -73,7 +73,7 @@ class Runner {
   std::string state_;
 };
 
-// What all hooks of the list have in common.
+// Prepares what all hooks of the list share.
 Result<void> Runner::prepare() {
   const ContainerRecord& record = context_.container.record;
   pid_t pid = point_.ended ? 0 : record.init.pid;
@@ -82,27 +82,27 @@ Result<void> Runner::prepare() {
     joined_ = TRY(exec_facts(record.init.pid, context_.container.pidfd(), context_.spec));
     if (point_.side == HookSide::create_container) joined_.chroot = false;  // in the host's tree
   }
-  facts_.place = {record.id, record.bundle, record.rootfs};
+  facts_.paths = {record.id, record.bundle, record.rootfs};
   facts_.host = TRY(host_of_joined(joined_));
   if (point_.side == HookSide::start_container) TRY(take_process_facts());
   JsonWriter json;
-  append_state(json, record, point_.status, pid);
+  append_state(json, record, status_name(point_.status), pid);
   state_ = json.take();
   return {};
 }
 
-// Of hooks that run as the process of the config does.
+// For hooks that run like the config's process.
 Result<void> Runner::take_process_facts() {
   const auto& process = context_.spec.process;
   bool inherits = std::any_of(point_.hooks.begin(), point_.hooks.end(), [](const auto& hook) { return !hook.env; });
   if (process && inherits)
-    facts_.place.home = TRY(home_in_container(context_.container.record.init.pid, process->env, process->user.uid));
+    facts_.paths.home = TRY(home_in_container(context_.container.record.init.pid, process->env, process->user.uid));
   if (context_.spec.linux_.seccomp)
     facts_.seccomp = TRY(cached_seccomp(state_root().get(), context_.spec.linux_.seccomp));
   return {};
 }
 
-// Where the container's own filter came from a moment ago. None (-1): it is compiled anew.
+// The state root, whose cache already has the container's filter. Empty: the filter is compiled anew.
 UniqueFd Runner::state_root() const {
   auto root = open_at(context_.container.state.fd(), "..", O_RDONLY | O_DIRECTORY);
   return root.ok() ? std::move(root).value() : UniqueFd();
@@ -135,7 +135,7 @@ Result<void> Runner::run(size_t index) const {
     run.serve_listener = context_.serve_listener;
   }
   auto ran = run_hook(run, context_.signals);
-  // A step of the plan says where it is from.
+  // A step of the plan already names its origin.
   if (ran.ok() || ran.error().details().pointer.starts_with(call.pointer)) return ran;
   Error error = wrap(ran.error(), call.pointer);
   error.change_details().pointer = call.pointer;
@@ -159,23 +159,25 @@ void warn(const ContainerRecord& record, const Error& error) {
 
 Result<void> run_restore_hooks(const HookContext& context) {
   const oci::Hooks& hooks = context.spec.hooks;
-  TRY(run_all(context, {"/hooks/prestart", hooks.prestart, HookSide::runtime, "creating"}));
-  return run_all(context, {"/hooks/createRuntime", hooks.create_runtime, HookSide::runtime, "creating"});
+  TRY(run_all(context, {"/hooks/prestart", hooks.prestart, HookSide::runtime, ContainerStatus::creating}));
+  return run_all(context, {"/hooks/createRuntime", hooks.create_runtime, HookSide::runtime, ContainerStatus::creating});
 }
 
 Result<void> run_setup_hooks(const HookContext& context) {
   const oci::Hooks& hooks = context.spec.hooks;
   TRY(run_restore_hooks(context));
-  return run_all(context, {"/hooks/createContainer", hooks.create_container, HookSide::create_container, "creating"});
+  return run_all(context, {"/hooks/createContainer", hooks.create_container, HookSide::create_container,
+                           ContainerStatus::creating});
 }
 
 Result<void> run_start_container_hooks(const HookContext& context) {
-  return run_all(context,
-                 {"/hooks/startContainer", context.spec.hooks.start_container, HookSide::start_container, "created"});
+  return run_all(context, {"/hooks/startContainer", context.spec.hooks.start_container, HookSide::start_container,
+                           ContainerStatus::created});
 }
 
 Result<void> run_poststart_hooks(const HookContext& context) {
-  return run_all(context, {"/hooks/poststart", context.spec.hooks.poststart, HookSide::runtime, "running"});
+  return run_all(context,
+                 {"/hooks/poststart", context.spec.hooks.poststart, HookSide::runtime, ContainerStatus::running});
 }
 
 namespace {
@@ -184,12 +186,12 @@ Result<void> run_poststop(const Container& container, const oci::Spec& spec) {
   const auto& hooks = spec.hooks.poststop;
   if (hooks.empty()) return {};
   Signals signals = TRY(Signals::block());
-  // Signals for what is no more. One that comes from here on is for the hook.
+  // Discards signals for the ended container. Later ones are for the hook.
   auto collected = signals.collect();
   while (!signals.empty()) signals.pop();
   if (!collected.ok()) warn(container.record, collected.error());
   HookContext after{container, spec, signals};
-  Point point{"/hooks/poststop", hooks, HookSide::runtime, "stopped", true};
+  Point point{"/hooks/poststop", hooks, HookSide::runtime, ContainerStatus::stopped, true};
   Runner runner(after, point);
   auto prepared = runner.prepare();
   if (!prepared.ok()) warn(container.record, prepared.error());
@@ -201,10 +203,10 @@ Result<void> run_poststop(const Container& container, const oci::Spec& spec) {
   return {};
 }
 
-// From the container's copy of its config.json, the only source left.
+// Reads the hooks from the container's copy of config.json, the only source left.
 Result<void> run_recorded_poststop(const Container& container) {
   auto text = container.state.read_config();
-  if (!text.ok() && text.error().code == ENOENT) return {};  // minirun was killed before there was any of it
+  if (!text.ok() && text.error().code == ENOENT) return {};  // minirun was killed before it wrote one
   std::string json = TRY(std::move(text));
   Bundle config = TRY(parse_config(json));
   return run_poststop(container, *config.spec);

@@ -50,7 +50,7 @@ Result<UniqueFd> open_output(const std::string& path) {
 
 struct Stdio {
   UniqueFd in, out, error;
-  UniqueFd reader;  // of what has no file
+  UniqueFd reader;  // for output without a file
 
   static Result<Stdio> make(const HookRun& hook) {
     Stdio made;
@@ -75,7 +75,7 @@ class Running {
   Running(const HookRun& hook, Signals& signals, Child child, UniqueFd output)
       : hook_(hook), signals_(signals), child_(std::move(child)), output_(std::move(output)) {}
 
-  // Why it is no success; nothing when it is.
+  // The failure; nothing on success.
   Result<std::optional<Error>> wait();
 
  private:
@@ -84,13 +84,13 @@ class Running {
   Result<bool> take_place();
   void read_output(size_t max_bytes);
   Result<std::optional<Error>> reap();
-  std::string told() const;
+  std::string output_text() const;
 
   const HookRun& hook_;
   Signals& signals_;
   Child child_;
   UniqueFd output_;
-  std::string text_;  // the end of what it said
+  std::string text_;  // the end of its output
   std::optional<Error> stopped_;
 };
 
@@ -114,11 +114,11 @@ Result<void> Running::read_control() {
   if (message && received->envelope.message == Message::ready) return hook_.serve_listener(child_);
   bool failed = message && received->envelope.message == Message::failed;
   if (failed) stopped_ = step_error(*hook_.plan, child_.memory.report());
-  child_.control.reset();  // executed, or failed: it waits for this
+  child_.control.reset();  // it has been executed, or has failed and waits for this
   return {};
 }
 
-// The process outside has ended: the hook has executed its program, or failed.
+// The outer process has ended: the hook has executed its program, or failed.
 Result<bool> Running::take_place() {
   if (child_.control) TRY(read_control());
   bool arrived = TRY(arrive(&child_));
@@ -126,7 +126,7 @@ Result<bool> Running::take_place() {
   return arrived;
 }
 
-// Waits once. False when it has ended, or is to.
+// Waits once. False if it has ended, or must end.
 Result<bool> Running::turn(std::optional<Clock::time_point> deadline) {
   constexpr int64_t kLongest = 3600000;
   int64_t left = -1;
@@ -150,13 +150,13 @@ Result<bool> Running::turn(std::optional<Clock::time_point> deadline) {
   return child_.stands_in && TRY(take_place());
 }
 
-std::string Running::told() const {
+std::string Running::output_text() const {
   std::string text = text_;
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
   return text.empty() ? "" : ": " + shown_lines(text);
 }
 
-// After SIGKILL, or its own end.
+// Called after SIGKILL or its own end.
 Result<std::optional<Error>> Running::reap() {
   auto ended = await_end(child_.pidfd.get(), Clock::now() + kKillTime);
   if (!ended.ok() || !*ended) return fail(ErrorKind::setup, "{}: does not end after SIGKILL", hook_.path);
@@ -165,7 +165,7 @@ Result<std::optional<Error>> Running::reap() {
     (void)kill(child_.pid, SIGKILL);
     return reap();
   }
-  // What is killed with it is known by its group for as long as it is not reaped.
+  // Its group identifies the processes to kill with it, until it is reaped.
   int status = TRY(status_of_ended(child_.pidfd.get(), child_.pid));
   if (child_.control) TRY(read_control());
   bool good = status == 0 && !stopped_;
@@ -175,17 +175,17 @@ Result<std::optional<Error>> Running::reap() {
   read_output(kMaxRest);
   if (good) return std::optional<Error>();
   if (stopped_) {
-    Error error = fail(stopped_->kind, "{}{}", stopped_->text(), told());
+    Error error = fail(stopped_->kind, "{}{}", stopped_->text(), output_text());
     error.exit_status = stopped_->exit_status;
     ErrorDetail& detail = error.change_details();
     detail = stopped_->details();
-    detail.step = 0;  // of the hook's own plan, and in the text already
+    detail.step = 0;  // a step of the hook's own plan, which the text already names
     detail.hints.clear();
     return std::optional(std::move(error));
   }
   return std::optional(fail(ErrorKind::setup, "{}: {} {}{}", hook_.path,
                             WIFEXITED(status) ? "exit status" : "killed by signal",
-                            WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), told()));
+                            WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), output_text()));
 }
 
 Result<std::optional<Error>> Running::wait() {
@@ -195,7 +195,7 @@ Result<std::optional<Error>> Running::wait() {
   while (alive.ok() && *alive) alive = turn(deadline);
   if (!alive.ok()) stopped_ = alive.error();
   if (stopped_) {
-    (void)kill(-child_.pid, SIGKILL);  // ESRCH: it has no group of its own yet
+    (void)kill(-child_.pid, SIGKILL);  // ESRCH: it has no group yet
     (void)kill(child_.pid, SIGKILL);   // not reaped yet
   }
   return reap();
@@ -215,7 +215,7 @@ Result<void> run_hook(const HookRun& hook, Signals& signals) {
   request.cgroup_fd = hook.cgroup_fd;
   Child child = TRY(spawn(std::move(request)));
   UniqueFd output = std::move(stdio.reader);
-  stdio = Stdio();  // the writing ends are the hook's alone
+  stdio = Stdio();  // only the hook keeps the writing ends
   auto ended = Running(hook, signals, std::move(child), std::move(output)).wait();
   bool good = ended.ok() && !*ended;
   if (good) return {};

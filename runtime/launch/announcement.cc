@@ -15,7 +15,7 @@ Result<void> write_pid_file(const std::string& path, pid_t pid) {
   struct stat info {};
   if (lstat(path.c_str(), &info) < 0 || S_ISREG(info.st_mode))
     return replace_file(AT_FDCWD, path, std::to_string(pid), 0644);
-  // A device, a FIFO or a link is what its owner wants to hear of it through.
+  // The owner of a device, a FIFO or a link wants the pid through it.
   UniqueFd fd = TRY(open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY, 0644));
   return write_all(fd.get(), std::to_string(pid), path);
 }

@@ -51,7 +51,7 @@ Result<Launch> Launch::prepare(LaunchRequest request, Bundle bundle, const std::
 
 Result<OwnedContainer> Launch::begin() {
   StateDirectory state = TRY(StateDirectory::claim(state_root_.get(), prepared_.id));
-  OwnedContainer made(new Container{std::move(state), {}, "creating"});
+  OwnedContainer made(new Container{std::move(state), {}, ContainerStatus::creating});
   Container& container = *made;
   container.cgroup.emplace(LimitedCgroup::none());
   container.config = prepared_.bundle.spec.get();
@@ -69,7 +69,7 @@ Result<OwnedContainer> Launch::begin() {
 }
 
 Result<OwnedContainer> Launch::create() {
-  // config.md, "Linux Process": what cannot be granted MUST be logged as a warning.
+  // config.md, "Linux Process": capabilities that cannot be granted MUST be logged as a warning.
   for (const std::string& warning : prepared_.compiled.warnings)
     report_line("minirun: warning: config.json: " + warning);
   OwnedContainer container = TRY(begin());
@@ -115,7 +115,7 @@ Result<void> Launch::record_intent(Container& container) {
   record.resident_init = prepared_.compiled.init;
   record.own_pid_namespace = (prepared_.compiled.plan.clone_flags & CLONE_NEWPID) != 0;
   if (!record.cgroup.path.empty() && record.cgroup.made == 0) {
-    // Even if it is empty: the end of its owner kills all processes inside.
+    // Refused even if it is empty: the end of its owner kills all processes inside.
     auto owner = container.state.other_owner(record.cgroup.path);
     if (owner) return fail(ErrorKind::state, "cgroup {} belongs to container {}", record.cgroup.path, *owner);
   }
@@ -126,7 +126,7 @@ Result<void> Launch::record_intent(Container& container) {
   return container.state.write(record);
 }
 
-// Where the container's cgroup will be, and what is there.
+// Finds the place of the container's cgroup, and records what is there.
 Result<void> Launch::place(Container& container) {
   const oci::Spec& spec = *prepared_.bundle.spec;
   ContainerRecord& record = container.record;
@@ -155,7 +155,8 @@ Result<void> Launch::make_cgroup(Container& container) {
   container.record.cgroup = cgroup.record();
   std::string mark = TRY(container.state.mark());
   auto marked = cgroup.mark(mark);
-  if (!marked.ok()) log_debug("{}: {}", prepared_.id, marked.error().text());  // a second way to it, no more
+  if (!marked.ok())
+    log_debug("{}: {}", prepared_.id, marked.error().text());  // it is only a second way to find the cgroup
   return {};
 }
 
@@ -206,7 +207,7 @@ Result<void> Launch::spawn(Container& container) {
     notify = TRY(make_notify_directory(state));
     host.given.resize(kGivenNotify, -1);
     host.given.push_back(notify.get());
-    // `start` makes the socket of one that waits for it.
+    // `start` makes the socket of a created container.
     std::string manager = TRY(own_notify_socket());
     if (!compiled.start_socket) notify_.emplace(TRY(NotifyRelay::start(state, manager)));
   }
@@ -216,7 +217,7 @@ Result<void> Launch::spawn(Container& container) {
   return {};
 }
 
-// While this is written, the child is at work on its steps.
+// Writes it while the child walks its steps.
 Result<void> Launch::commit(Container& container) {
   const Child& child = container.process->child();
   container.record.init = TRY(ProcessIdentity::of(child.pid, child.pidfd.get()));
@@ -232,11 +233,11 @@ Result<void> Launch::at_gate(Container& container, Gate gate) {
                     : gate == Gate::hooks ? "startContainer hooks are next"
                                           : "it is about to outlive minirun";
   log_progress("{}: waits for minirun: {}", prepared_.id, why);
-  // A process outside of the container's pid namespace has stood in so far: see namespaces/spawn.h.
+  // So far a process outside the container's pid namespace has stood in: see namespaces/spawn.h.
   if (container.process->child().pid != container.record.init.pid) TRY(commit(container));
   if (gate == Gate::setup) return at_setup(container);
   TRY(announce(container));                        // engines take it for "created"
-  if (prepared_.compiled.start_socket) return {};  // those are for start
+  if (prepared_.compiled.start_socket) return {};  // start runs those
   if (gate == Gate::commit && prepared_.compiled.hooks_gate) return {};
   container.hooked = container.hooked || !prepared_.bundle.spec->hooks.start_container.empty();
   return run_start_container_hooks(hook_context(container));
@@ -248,11 +249,12 @@ Result<void> Launch::at_setup(Container& container) {
   TRY(container.host_side->apply(*prepared_.bundle.spec, container.record.init.pid));
   container.hooked = !hooks.prestart.empty() || !hooks.create_runtime.empty() || !hooks.create_container.empty();
   TRY(run_setup_hooks(hook_context(container)));
-  return turns_->rejoin();  // after whatever hooks mount in there
+  return turns_->rejoin();  // after the mounts that hooks make there
 }
 
-// Below the container's own, which keeps the limits and is the root of the cgroup namespace that is there by now: a
-// process in it would keep the workload from passing controllers on (cgroup-v2.rst, "No Internal Process Constraint").
+// Moves the first process into a cgroup below the container's own, which keeps the limits and is the root of the cgroup
+// namespace. A process in that one would keep the workload from passing controllers on (cgroup-v2.rst, "No Internal
+// Process Constraint").
 Result<void> Launch::delegate_cgroup(const Container& container) {
   auto name = delegated_cgroup(prepared_.bundle.spec->annotations);
   if (!name) return {};
@@ -266,7 +268,7 @@ Result<void> Launch::delegate_cgroup(const Container& container) {
   return moved.ok() ? moved : wrap(moved.error(), "config.json: " + annotation_pointer(Annotation::delegate_cgroup));
 }
 
-// It waits for start, or its workload runs.
+// Called when it waits for start, or its workload runs.
 Result<void> Launch::at_end(Container& container) {
   TRY(unfinished_->finish(container.state.fd()));
   TRY(announce(container));
@@ -304,10 +306,10 @@ Result<void> Launch::hand_over_terminal(UniqueFd terminal) {
   return receiver.empty() ? supervisor_.attach_terminal(std::move(terminal)) : send_console(receiver, terminal.get());
 }
 
-// All that creating means is done by now (runtime.md, "Lifecycle").
+// By now everything that creating means is done (runtime.md, "Lifecycle").
 Result<void> Launch::serve_listener(const Container& container, Child& child) {
   SeccompAgent agent = TRY(SeccompAgent::connect(*prepared_.bundle.spec->linux_.seccomp));
-  return agent.serve(child, container.record, "created", supervisor_.signals());
+  return agent.serve(child, container.record, ContainerStatus::created, supervisor_.signals());
 }
 
 Result<void> Launch::announce(const Container& container) {

@@ -25,16 +25,16 @@
 namespace minirun {
 namespace {
 
-// When the kernel could not give the cgroup more memory: why the container lacks it; else "". The first processes are
-// so small that the kernel may find none to kill: then a system call fails, or an exec ends in SIGSEGV.
+// Why the container lacks memory, if the kernel could not give the cgroup more; else "". The first processes are so
+// small that the kernel may find none to kill: then a system call fails, or an exec ends in SIGSEGV.
 std::string lack_of_memory(const Cgroup& cgroup) {
   auto stats = read_stats(cgroup.fd());
   if (!stats.ok() || (stats->oom_kills.value_or(0) == 0 && stats->oom_events.value_or(0) == 0)) return "";
   return fmt::format("memory.max {} is too low to start a container", limit_reached(stats->memory_max_bytes));
 }
 
-// The errors of a system call that got no memory: exec says that its arguments are too long (E2BIG), or
-// that they cannot be read (EFAULT).
+// The errors of a system call without memory: exec reports that its arguments are too long (E2BIG), or unreadable
+// (EFAULT).
 bool may_be_lack_of_memory(int code) {
   return code == ENOMEM || code == E2BIG || code == EFAULT || code == ENOBUFS || code == EAGAIN;
 }
@@ -59,7 +59,7 @@ FailureFacts facts_of(std::string_view what, const Error& error, const LaunchFac
   return facts;
 }
 
-// A failed step: its operation, what it mounts or allows, and the whole of it as an error.
+// A failed step: its operation, what it mounts or allows, and its error.
 struct FailedStep {
   std::optional<Op> op;
   Error error;
@@ -78,7 +78,7 @@ FailedStep failed_step(const Report& report, const Plan& plan) {
 
 FailedStep failed_step(const PlanMemory& memory) {
   uint32_t step = memory.report().step;
-  // Another minirun's numbers of operations mean nothing here.
+  // The operation numbers of another minirun mean nothing here.
   auto op = memory.executes(step) ? std::optional(op_of<steps::Execute>) : std::nullopt;
   return {op, step_error(memory)};
 }
@@ -98,13 +98,13 @@ size_t bytes_of(const oci::Strings& strings) {
   return bytes;
 }
 
-// What failed, with the cause beyond the kernel's word, if that is known.
+// The failure, with a cause beyond the kernel's error, if known.
 Error with_cause(const FailedStep& failed, const Report& report, const LaunchFacts& launch) {
   std::string lack = may_be_lack_of_memory(report.error) ? lack_of_memory(launch.cgroup) : "";
   if (!lack.empty()) return with_hint(failed.error, lack);
   if (!failed.op || !failed.error.details().hints.empty()) return failed.error;
   FailureFacts facts = facts_of(op_name(*failed.op), failed.error, launch);
-  facts.code = report.error;  // the error may name another one that says more
+  facts.code = report.error;  // the error may have a more specific one
   facts.call = call_name(report.syscall);
   facts.filesystem = failed.filesystem;
   facts.open_files = failed.open_files;

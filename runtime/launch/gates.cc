@@ -14,10 +14,10 @@
 namespace minirun {
 namespace {
 
-// How long a signal to give up waits for an exec that is on its way.
+// How long an abort request waits for an exec that has begun.
 constexpr int kLongestExecMs = 1000;
 
-// The process outside has closed its socket. It ends when the program is executed, or never will be.
+// The outer process has closed its socket. It ends when the program has been executed, or never will be.
 Result<void> await_arrival(Child* child, Signals& signals) {
   while (child->stands_in) {
     TRY(signals.collect());
@@ -34,7 +34,7 @@ Result<void> await_arrival(Child* child, Signals& signals) {
   return {};
 }
 
-// What begins in a pid namespace of others is there, and waits for its number to be written: true. Or it never will be.
+// True: the process in the joined pid namespace exists, and waits until its pid is recorded. False: it never will.
 Result<bool> await_number(Child* child, Signals& signals) {
   constexpr int kPauseMs = 1;
   for (bool ended = false;;) {
@@ -42,11 +42,11 @@ Result<bool> await_number(Child* child, Signals& signals) {
     if (ended) return false;
     TRY(signals.check_abort());
     pollfd polls[] = {{child->pidfd.get(), POLLIN, 0}};
-    ended = poll(polls, 1, kPauseMs) > 0;  // what it has cloned it has cloned before
+    ended = poll(polls, 1, kPauseMs) > 0;  // if it cloned anything, it did so before
   }
 }
 
-// The outer process ends with the exec of its child, or with its end.
+// The outer process ends when its child executes its program or ends.
 Result<void> await_exec(Child* child, Signals& signals) {
   constexpr int kPauseMs = 50;
   while (!await_outer(child, kPauseMs)) {
@@ -61,16 +61,15 @@ Error unexpected(Message message) {
   return fail(EPROTO, "unexpected message {} from the init", static_cast<uint32_t>(message));
 }
 
-// What has been said so far, and the answer to what is said next.
+// The messages so far, and the answers to the next ones.
 class Dialogue {
  public:
   Dialogue(Channel& channel, const GateHandlers& on) : channel_(channel), on_(on) {}
 
-  // Where no message is there, and the socket is open. True: the process has ended, which is its last word even when
-  // another process holds the socket. It has no time limit: setting up may take as long as the mounts take; signals end
-  // it.
+  // Waits while no message has arrived and the socket is open. True: the process has ended, which is final even if
+  // another process holds the socket. It has no time limit, since mounts may take long; signals end it.
   Result<bool> wait();
-  // True: it has come to its end, and it is a good one.
+  // True: the launch has succeeded.
   Result<bool> answer(Received received);
 
  private:
@@ -84,13 +83,13 @@ class Dialogue {
   const GateHandlers& on_;
   UniqueFd terminal_;
   uint32_t said_ = 0;
-  std::optional<int> abort_;  // a signal to give up
+  std::optional<int> abort_;  // an abort request
   bool held_ = false;
   bool ended_ = false;
 };
 
-// A tracer of the init (a container with CAP_SYS_PTRACE) can make it send without end, and have hooks run again and
-// again: it comes to each gate, and hands over its terminal, once.
+// A tracer of the init (a container with CAP_SYS_PTRACE) could make it send forever, and hooks run again and again. So
+// it may reach each gate, and hand over its terminal, only once.
 Result<void> Dialogue::once(uint32_t what) {
   constexpr auto kLastGate = static_cast<uint32_t>(Gate::hooks);
   if (what > kLastGate) return fail(EPROTO, "unexpected gate {} from the init", what);
@@ -148,17 +147,17 @@ Result<bool> Dialogue::answer_message(const Envelope& envelope, UniqueFd fd) {
 Result<bool> Dialogue::wait() {
   const Child& child = channel_.child;
   pollfd polls[] = {{child.control.get(), POLLIN, 0}, {child.pidfd.get(), POLLIN, 0}, {-1, POLLIN, 0}};
-  if (std::exchange(ended_, false)) return true;  // only now: what it sent before its end has been read
+  if (std::exchange(ended_, false)) return true;  // only now, after all that it sent before its end was read
   if (abort_) {
-    // The workload may run already and its init be about to say so: then the signal is the workload's.
+    // The workload may already run and its init be about to report it: then the signal belongs to the workload.
     if (std::exchange(held_, true) || child.memory.report().state != kExecuting) return given_up(*abort_);
     abort_.reset();
-    (void)poll(polls, 2, kLongestExecMs);  // the next look says what it was
+    (void)poll(polls, 2, kLongestExecMs);  // the next check finds out
     return false;
   }
   TRY(channel_.signals.collect());
   abort_ = channel_.signals.abort_request();
-  // It may be the workload itself that has sent it, a moment after its init said that it runs: one more look.
+  // The workload itself may have sent it just after its init reported that it runs, so check once more.
   if (abort_) return false;
   polls[2].fd = channel_.signals.fd();
   if (poll(polls, std::size(polls), -1) < 0 && errno != EINTR) return fail(errno, "wait for the container's init");

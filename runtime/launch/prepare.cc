@@ -25,7 +25,7 @@ Result<Prepared> prepare(Bundle bundle, const std::string& id, RunOptions option
   PlanFacts facts = TRY(gather_facts(bundle, id, options, state_root));
   Compiled compiled = TRY(compile(spec, facts));
   for (const Problem& warning : bundle.warnings) compiled.warnings.push_back(warning.pointer + ": " + warning.message);
-  return Prepared{id, std::move(bundle), std::move(facts.place.rootfs), std::move(compiled)};
+  return Prepared{id, std::move(bundle), std::move(facts.paths.rootfs), std::move(compiled)};
 }
 
 Result<RunOptions> options_of(const LaunchRequest& request, const oci::Spec& spec) {
@@ -45,7 +45,7 @@ Result<RunOptions> options_of(const LaunchRequest& request, const oci::Spec& spe
   return options;
 }
 
-// The list that `minirun plan` prints too: an error names a step of it by its number.
+// Logs the list that `minirun plan` prints: errors name its steps by number.
 void log_plan(const Prepared& prepared) {
   const Plan& plan = prepared.compiled.plan;
   log_progress("{}: config.json of {} read, checked and compiled", prepared.id, prepared.bundle.path);

@@ -23,7 +23,7 @@
 namespace minirun {
 namespace {
 
-// The first process of a pid namespace ends after all others: then they are meant.
+// The first process of a pid namespace ends after all others, so this names them.
 std::string who_stays(const Container& container, const Cgroup* cgroup) {
   pid_t init = container.record.init.pid;
   std::set<pid_t> pids;
@@ -42,12 +42,12 @@ std::string who_stays(const Container& container, const Cgroup* cgroup) {
 }  // namespace
 
 Result<void> end_processes(const Container& container, const Cgroup* cgroup) {
-  // It may have ended since; the wait finds out. In a pid namespace its end ends all.
+  // It may have ended meanwhile; the wait finds out. In a pid namespace its end ends all.
   auto sent = send_signal(container.init.get(), SIGKILL);
   if (!sent.ok()) return fail(sent.error().code, "kill the container's first process");
-  // cgroup.kill also ends the outer process of an exec. Frozen with the cgroup, that one would keep minirun from
-  // reaping the process that it has cloned into the pid namespace, and the namespace from ending. If the cgroup has
-  // gone, its removal says so.
+  // cgroup.kill also ends the outer process of an exec. Frozen with the cgroup, it would keep minirun from reaping the
+  // process that it cloned into the pid namespace, and so the namespace from ending. If the cgroup is gone, its removal
+  // says so.
   auto killed = cgroup != nullptr ? cgroup->kill() : Result<void>();
   if (!killed.ok() && !container.record.own_pid_namespace) return killed;
   if (TRY(await_end(container.init.get(), std::chrono::steady_clock::now() + kRemovalTime))) return {};
@@ -60,14 +60,14 @@ Result<void> remove_cgroup(Cgroup& cgroup) {
 
 Result<void> remove_directory(StateDirectory& state) {
   auto removed = state.remove();
-  if (!removed.ok()) removed = state.remove();  // by now the host may have what it lacked: memory, a descriptor
+  if (!removed.ok()) removed = state.remove();  // the host may have recovered: memory, a descriptor
   if (removed.ok()) return removed;
   return with_hint(removed.error(), "nothing else of the container is left");
 }
 
 namespace {
 
-// One that was found gets guards like those of one that was made. Of another boot nothing is left.
+// Gives a found container guards like those of one made here. From another boot nothing is left.
 Result<void> find_guards(Container& container) {
   if (container.cgroup) return {};
   std::optional<Cgroup> cgroup = TRY(find_cgroup(container));
@@ -81,13 +81,13 @@ Result<void> find_guards(Container& container) {
   return {};
 }
 
-// Its processes and its cgroup. What fails from here on stays: the guards are detached.
+// Ends its processes and its cgroup. After a failure the rest stays: the guards are detached.
 Result<void> end(Container& container) {
   bool ended = !container.process || container.process->end();
   container.detach();
   if (!container.process && container.init)
     TRY(end_processes(container, container.cgroup ? &container.cgroup->cgroup() : nullptr));
-  if (container.cgroup) TRY(container.cgroup->remove());  // the error names who is left
+  if (container.cgroup) TRY(container.cgroup->remove());  // the error names what is left
   return ended ? Result<void>() : fail(ErrorKind::host, "its first process does not end after SIGKILL");
 }
 

@@ -25,12 +25,12 @@ bool is_closed(int control) {
   return recv(control, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-// Under the filter already a process outside clones the one that the agent is to hear of.
+// The outer process, already under the filter, clones the process that the agent must learn about.
 Result<pid_t> await_number(Child& child, pid_t number) {
   constexpr int kPauseMs = 1;
   for (bool ended = false; child.stands_in && !ended;) {
     pollfd polls[] = {{child.pidfd.get(), POLLIN, 0}};
-    ended = poll(polls, 1, kPauseMs) > 0;  // then it has cloned it before, or never will
+    ended = poll(polls, 1, kPauseMs) > 0;  // then it cloned it before, or never will
     UniqueFd born = TRY(pidfd_of_born(child));
     if (born) return child.memory.born();
   }
@@ -38,7 +38,7 @@ Result<pid_t> await_number(Child& child, pid_t number) {
 }
 
 // A process that traces a created container can write the number. The agent may serve other containers too, so it gets
-// only a descriptor that seccomp(2) has made.
+// only descriptors that seccomp(2) made.
 Result<void> check_listener(int fd) {
   constexpr std::string_view kListener = "anon_inode:seccomp notify";
   auto found = name_of_descriptor(fd);
@@ -46,11 +46,11 @@ Result<void> check_listener(int fd) {
   return *found == kListener ? Result<void>() : fail(EPROTO, "{}: the container offers {}", kPurpose, *found);
 }
 
-// The number is looked for in memory, as the container may make no system call to send it. Nothing: the container has
-// sent a message, or has ended.
+// Polls memory for the number, since the container may make no system call to send it. Nothing: the container has sent
+// a message, or has ended.
 Result<std::optional<UniqueFd>> await_listener(Child& child, Signals& signals) {
   constexpr timespec kPause{0, 50'000};
-  bool closed = false;  // by a process outside, which loads the filter after that
+  bool closed = false;  // by an outer process, which then loads the filter
   for (;;) {
     if (auto number = child.memory.offered_listener()) {
       UniqueFd born;
@@ -75,7 +75,7 @@ Result<SeccompAgent> SeccompAgent::connect(const oci::Seccomp& seccomp) {
   return SeccompAgent(seccomp, TRY(connect_stream(seccomp.listener_path, kPurpose)));
 }
 
-Result<void> SeccompAgent::serve(Child& child, const ContainerRecord& record, const std::string& status,
+Result<void> SeccompAgent::serve(Child& child, const ContainerRecord& record, ContainerStatus status,
                                  Signals& signals) {
   pid_t pid = child.pid;
   bool container = pid == record.init.pid;
@@ -100,14 +100,14 @@ Result<void> SeccompAgent::serve(Child& child, const ContainerRecord& record, co
   return sent;
 }
 
-std::string container_process_state(const std::string& metadata, const ContainerRecord& record,
-                                    const std::string& status, pid_t pid) {
+std::string container_process_state(const std::string& metadata, const ContainerRecord& record, ContainerStatus status,
+                                    pid_t pid) {
   JsonWriter json;
   json.begin_object().key("ociVersion").string("1.3.0");
   json.key("fds").begin_array().string("seccompFd").end_array().key("pid").number(pid);
   if (!metadata.empty()) json.key("metadata").string(metadata);
   json.key("state");
-  append_state(json, record, status, record.init.pid);
+  append_state(json, record, status_name(status), record.init.pid);
   json.end_object();
   return json.take();
 }

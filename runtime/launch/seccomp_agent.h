@@ -10,6 +10,7 @@
 
 #include "namespaces/spawn.h"
 #include "runtime/container/state_directory.h"
+#include "runtime/container/status.h"
 #include "runtime/oci/spec.h"
 #include "runtime/supervise/signals.h"
 
@@ -25,7 +26,7 @@ class SeccompAgent {
   // loaded, and sends it with the spec's "container process state". status: the container's. If the container failed or
   // ended instead, its messages say why, and this returns no error. On an error, and an abort request
   // (Signals::abort_request) is one, it refuses the container's listener.
-  Result<void> serve(Child& child, const ContainerRecord& record, const std::string& status, Signals& signals);
+  Result<void> serve(Child& child, const ContainerRecord& record, ContainerStatus status, Signals& signals);
 
  private:
   SeccompAgent(const oci::Seccomp& seccomp, UniqueFd socket)
@@ -36,7 +37,7 @@ class SeccompAgent {
 };
 
 // runtime-spec config-linux.md, "The Container Process State", as JSON.
-std::string container_process_state(const std::string& metadata, const ContainerRecord& record,
-                                    const std::string& status, pid_t pid);
+std::string container_process_state(const std::string& metadata, const ContainerRecord& record, ContainerStatus status,
+                                    pid_t pid);
 
 }  // namespace minirun

@@ -15,14 +15,14 @@ MoreOpenFiles::MoreOpenFiles(bool wanted) {
   rlimit limit{};
   if (!wanted || getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
   const rlimit most{limit.rlim_max, limit.rlim_max};
-  if (setrlimit(RLIMIT_NOFILE, &most) == 0) before_ = limit;  // else what does not fit says so
+  if (setrlimit(RLIMIT_NOFILE, &most) == 0) before_ = limit;  // otherwise an open that exceeds the limit reports it
 }
 
 MoreOpenFiles::~MoreOpenFiles() {
   if (before_) (void)setrlimit(RLIMIT_NOFILE, &*before_);  // a soft limit may always be lowered (setrlimit(2))
 }
 
-// A container's side that is gone is no error here: the wait for its next message says why.
+// A missing receiver is no error here: the wait for its next message says why.
 static Result<void> send_sources(int control, const std::vector<int>& descriptors) {
   Envelope envelope{Message::sources, 0};
   auto sent = send_message(control, {reinterpret_cast<const char*>(&envelope), sizeof envelope}, descriptors);
@@ -40,7 +40,7 @@ Result<void> SourceTurns::rejoin() {
   return {};
 }
 
-// What `mount` of the host's tree leaves out too, as docs/design.md says.
+// Logs the mounts that are left out, as mount(2) does (docs/design.md).
 static void log_left_out(const Source& source) {
   if (!debug_enabled()) return;
   auto kept = kept_namespaces(source.path);
@@ -51,7 +51,7 @@ static void log_left_out(const Source& source) {
               source.origin.empty() ? "" : ": ", path);
 }
 
-// Each once, which also ends an init that asks without end.
+// Each slot only once, which also stops an init that asks forever.
 Result<void> SourceTurns::answer_again(int control, uint32_t slot) {
   if (slot >= compiled_->plan.slots.size() || !again_.insert(slot).second)
     return fail(EPROTO, "the init asked twice for source {}", slot);

@@ -86,8 +86,8 @@ std::string annotation_pointer(Annotation id) {
   return fmt::format("/annotations/{}", annotation_key(id));
 }
 
-// All of minirun's own at once, so that the list holds for later ones. The stop signal is data of the image that every
-// engine passes on, and changes nothing about how the container is made.
+// Lists all of minirun's own by their prefix, so that it stays right for new ones. Leaves out the stop signal: every
+// engine passes it on from the image, and it does not change how the container is made.
 std::vector<std::string_view> unsafe_annotations() {
   std::vector<std::string_view> keys;
   for (const AnnotationRow& row : kAnnotations)

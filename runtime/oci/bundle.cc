@@ -37,7 +37,7 @@ static bool covers(std::string_view a, std::string_view b) {
   return b.substr(0, a.size()) == a && (b.size() == a.size() || b[a.size()] == '/');
 }
 
-// What could not be read has its default value; rules that stumble over that say nothing new.
+// Values that could not be read have their default, so rules that fail on them report nothing new.
 static Problems all_problems(Problems parsed, Problems validated) {
   size_t count = parsed.size();
   for (Problem& problem : validated) {
@@ -68,11 +68,11 @@ static Error as_error(const JsonDocument& document, const Problems& problems) {
   return error;
 }
 
-// The root filesystem belongs to the problems of a config.json too: opened where they are collected.
+// Opens the root filesystem here, so that its problem is reported with the others of config.json.
 static UniqueFd judge_rootfs(int dir, const oci::Spec& spec, Problems* problems) {
-  bool told =
+  bool reported =
       std::any_of(problems->begin(), problems->end(), [](const Problem& p) { return covers("/root", p.pointer); });
-  if (dir < 0 || !spec.root || told) return UniqueFd();
+  if (dir < 0 || !spec.root || reported) return UniqueFd();
   auto rootfs = open_rootfs(dir, *spec.root);
   if (rootfs.ok()) return std::move(rootfs).value();
   problems->push_back({"/root/path", rootfs.error().text()});
@@ -124,7 +124,7 @@ std::string rootfs_path(const Bundle& bundle) {
 }
 
 Result<UniqueFd> open_rootfs(int bundle_dir, const oci::Root& root) {
-  // A slash at the end would follow a symbolic link in spite of O_NOFOLLOW.
+  // With a trailing slash the kernel would follow a symbolic link despite O_NOFOLLOW.
   std::string path = root.path;
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   auto fd = open_at(bundle_dir, path, O_PATH | O_DIRECTORY | O_NOFOLLOW);

@@ -13,7 +13,7 @@ namespace minirun {
 namespace {
 
 enum class Effect : uint8_t {
-  none,  // what is so anyway, or what Linux 5.14 and newer have no switch for
+  none,  // no effect: the default, or without a switch in Linux 5.14 and newer
   bind,
   remount,
   set,          // value: MOUNT_ATTR_*
@@ -38,7 +38,7 @@ struct Option {
 
 constexpr uint64_t kSync = 1, kDirsync = 2, kLazytime = 3;
 
-// One line an option: it is parsed, listed and tested from here.
+// One line for each option: parsing, lists and tests use it.
 constexpr Option kOptions[] = {
     {"defaults", 0, Effect::none, false},
     {"bind", 0, Effect::bind, true},
@@ -99,7 +99,7 @@ struct Found {
   bool recursive = false;
 };
 
-// Sizes first: every mount of every launch comes here with each of its options, several times.
+// Compares sizes first: every launch calls this several times for each option of each mount.
 bool equal(std::string_view a, std::string_view b) {
   return a.size() == b.size() && memcmp(a.data(), b.data(), a.size()) == 0;
 }
@@ -126,7 +126,7 @@ void assign(MountOptions* out, bool recursive, uint64_t bits, uint64_t value) {
 
 void assign_mode(MountOptions* out, bool recursive, uint64_t mode) {
   assign(out, recursive, abi::kMountAttrAtimeMask, mode);
-  // Cleared whole, also of the bits that are set after it.
+  // Clears the whole field, including bits that are then set.
   (recursive ? out->below : out->own).clear |= abi::kMountAttrAtimeMask;
 }
 
@@ -181,8 +181,8 @@ void apply(MountOptions* out, const Option& option, bool recursive) {
   }
 }
 
-// What is asked for all mounts below is asked for the top one too, whatever else was asked for that one alone: with
-// "rro" and "rw", in either order, all are read-only.
+// A recursive option also applies to the top mount, whatever its own option is: with "rro" and "rw", in either order,
+// all are read-only.
 void give_way_to_recursive(MountOptions* options) {
   const uint64_t asked = options->below.set | options->below.clear;
   options->own.set &= ~asked;
@@ -197,7 +197,7 @@ MountOptions parse_mount_options(const oci::Strings& options) {
     std::string_view text = options[i];
     if (text.empty()) continue;
     std::string_view name = text.substr(0, text.find('='));
-    // "mode=755" is a parameter whatever the table says of "mode"; "idmap=..." is a mapping of a mount.
+    // "mode=755" is a parameter even if the table has "mode"; "idmap=..." is a mapping of a mount.
     Found found = find(text);
     if (found.option == nullptr && name.size() < text.size()) {
       Found named = find(name);

@@ -43,7 +43,7 @@ static std::span<const Field<TimeOffsets>> fields_of(TimeOffsets*) {
   return kTimeOffsets;
 }
 
-// The keys are names of clocks, so one that Linux has no offset for asks for what cannot be done.
+// The keys are names of clocks, so a clock without an offset in Linux is a problem, not an unknown property.
 static void read_time_offsets(Reader& reader, JsonValue value, Linux& linux_config) {
   read_value(reader, value, linux_config.time_offsets);
   for (auto clock = value.first(); value.type() == JsonType::object && clock; clock = clock->next())
@@ -60,8 +60,8 @@ static void read_device_type(Reader& reader, JsonValue value, Device& device) {
     reader.must_be(value, "c, b, u or p");
 }
 
-// The bits of the file's type, which some engines leave in, say nothing new. A higher permission bit is more likely a
-// mode in decimal digits that were meant as octal: 666 is 01232.
+// Ignores the bits of the file's type, which some engines leave in. A higher permission bit is more likely an octal
+// mode written in decimal: 666 is 01232.
 static void read_file_mode(Reader& reader, JsonValue value, Device& device) {
   auto mode = value.uint64();
   if (mode && *mode <= UINT32_MAX && (*mode & ~uint64_t{S_IFMT}) <= 0777)

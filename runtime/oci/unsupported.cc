@@ -39,8 +39,8 @@ static bool limits(const std::optional<T>& value) {
   return value && *value != T(0) && *value != T(-1);
 }
 
-// Values that ask for what cgroup v2 does anyway (no limit, false, 0) are fine: some engines send them always.
-// useHierarchy is how cgroup v2 always is.
+// Values that ask for what cgroup v2 does anyway (no limit, false, 0) are fine: some engines send them always. cgroup
+// v2 always acts like useHierarchy.
 static constexpr Feature kOnlyCgroupV1[] = {
     {"/linux/resources/memory/kernel", [](const Spec& s) { return memory(s) && limits(memory(s)->kernel); }},
     {"/linux/resources/memory/kernelTCP", [](const Spec& s) { return memory(s) && limits(memory(s)->kernel_tcp); }},

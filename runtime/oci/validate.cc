@@ -71,7 +71,7 @@ static bool are_identifiers(std::string_view text) {
   return !part_empty;
 }
 
-// SemVer 2.0.0 of major version 1; the specification promises that all of 1.x go together.
+// SemVer 2.0.0 of major version 1; the specification promises that all versions 1.x are compatible.
 static bool is_version_1(std::string_view text) {
   if (text.substr(0, 2) != "1.") return false;
   text.remove_prefix(2);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rules for what the container has of the host from outside: network devices, classes of service, where its memory
-// lies, labels.
+// Rules for network devices, classes of service, memory nodes and labels, which the host provides.
 #include <linux/sched.h>
 
 #include <set>
@@ -49,7 +48,7 @@ static void check_intel_rdt(Checker& checker) {
     checker.problem("/linux/intelRdt/memBwSchema", "must be one line that begins with MB: found {}", quoted(bandwidth));
 }
 
-// proc_pid_attr(5): the kernel takes less than a page.
+// proc_pid_attr(5): the kernel accepts less than a page.
 static void check_label(Checker& checker, const char* pointer, const std::string& label) {
   constexpr size_t kMost = 4096 - 16;
   if (label.size() > kMost) checker.problem(pointer, "must be at most {} bytes: found {}", kMost, label.size());

@@ -28,7 +28,7 @@ static void check_namespaces(Checker& checker) {
   }
 }
 
-// Then the container is in its root by chroot(2) alone, and whatever takes a mount would change the host's mounts.
+// chroot(2) alone then confines the container to its root, and any mount would change the host's mounts.
 static void check_without_mounts(Checker& checker) {
   if (checker.has_namespace(CLONE_NEWNS)) return;
   const oci::Spec& spec = checker.spec;
@@ -52,7 +52,7 @@ static const oci::Namespace* user_namespace(const oci::Spec& spec) {
   return nullptr;
 }
 
-// user_namespaces(7). Beside a path engines send the mappings of the namespace that is there: it has them already.
+// user_namespaces(7). Beside a path, engines send the mappings that the namespace already has.
 static void check_mappings(Checker& checker, const std::string& pointer, const std::vector<oci::IdMapping>& mappings) {
   const oci::Namespace* user = user_namespace(checker.spec);
   if (user == nullptr) {
@@ -106,7 +106,7 @@ static void check_devices(Checker& checker) {
   }
 }
 
-// The same name twice: one of them would be lost without a word.
+// A contradictory second name would be silently lost.
 static void check_name(Checker& checker, const std::string& pointer, const std::string& value, std::string_view field,
                        const std::string& given) {
   if (!given.empty() && given != value)

@@ -13,8 +13,8 @@
 
 namespace minirun {
 
-// What is mounted over /proc or inside it could stand in for the kernel's answers (CVE-2019-16884): only procfs itself,
-// and the files that a container's view of its limits is put over (lxcfs).
+// A mount over /proc or inside it could fake the kernel's answers (CVE-2019-16884), so only procfs itself is allowed
+// there, and the files that lxcfs replaces with a container's view of its limits.
 static void check_proc_target(Checker& checker, const std::string& pointer, const oci::Mount& mount, bool bind) {
   static constexpr std::string_view kAllowed[] = {"/proc/cpuinfo",
                                                   "/proc/diskstats",
@@ -36,7 +36,7 @@ static void check_proc_target(Checker& checker, const std::string& pointer, cons
                   quoted(mount.destination));
 }
 
-// Filesystems that show the kernel's own things have no files with owners to map, and the kernel says no.
+// Filesystems that show kernel data have no owners to map, and the kernel refuses.
 static bool has_own_files(const std::string& type) {
   static constexpr std::string_view kNone[] = {"proc",        "sysfs",  "mqueue",  "devpts",     "cgroup",
                                                "cgroup2",     "bpf",    "debugfs", "tracefs",    "configfs",
@@ -55,14 +55,14 @@ static void check_id_map(Checker& checker, const std::string& pointer, const oci
   if (!own && options.id_map == MountOptions::IdMap::none) return;
   std::string where = pointer + (own ? "/uidMappings" : fmt::format("/options/{}", options.id_map_index));
   if (options.remount || (!options.bind && mount.type.empty()))
-    checker.problem(where, "is for a new mount only: ids of one that is there cannot be mapped");
+    checker.problem(where, "is for a new mount only: ids of an existing one cannot be mapped");
   else if (!options.bind && !has_own_files(mount.type))
     checker.problem(where, "is for bind mounts and filesystems with files: {} cannot be idmapped", mount.type);
   MountIdMapResult result = mount_id_map(checker.spec, mount, options);
   if (!result.problem.empty()) checker.problem(pointer + result.at, "{}", result.problem);
 }
 
-// Options for one kind of mount: on another they would do nothing.
+// Options for one kind of mount, which have no effect on another.
 static void check_special(Checker& checker, const std::string& pointer, const oci::Mount& mount,
                           const MountOptions& options) {
   std::string where = at(pointer + "/options", options.special_index);
@@ -77,7 +77,7 @@ static void check_special(Checker& checker, const std::string& pointer, const oc
 
 static void check_mount(Checker& checker, const std::string& pointer, const oci::Mount& mount) {
   MountOptions options = parse_mount_options(mount.options);
-  // Without a type, what changes a mount that is there: remount, or a propagation alone.
+  // Only changes to an existing mount have no type: remount, or a propagation alone.
   bool changes_existing = options.remount || options.propagation != 0;
   if (mount.destination.empty())
     checker.problem(pointer + "/destination", "must not be empty");
@@ -99,7 +99,7 @@ static void check_mount(Checker& checker, const std::string& pointer, const oci:
     checker.problem(pointer + "/type", "is required unless options has bind or rbind");
   if (!options.bind && mount.type == "bind")
     checker.problem(pointer + "/options", "must have bind or rbind for a bind mount: the type alone does not make one");
-  // The kernel would ignore it, and with it what the author meant.
+  // The kernel would silently ignore it.
   if (options.bind && !options.parameters.empty())
     checker.problem(at(pointer + "/options", options.first_parameter),
                     "must be an option that a bind mount can have: found {}",
@@ -108,8 +108,8 @@ static void check_mount(Checker& checker, const std::string& pointer, const oci:
   check_special(checker, pointer, mount, options);
 }
 
-// A filesystem that the list has not made is the host's, or one that the image brings into its way: its parameters are
-// not the container's to change.
+// A filesystem that no entry of the list made belongs to the host, or an image's link leads to it: the container must
+// not change its parameters.
 static void check_reconfigured(Checker& checker, size_t index) {
   const auto& mounts = checker.spec.mounts;
   MountOptions options = parse_mount_options(mounts[index].options);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rules for /linux/resources. What cgroup v1 alone has is in unsupported.cc.
+// Rules for /linux/resources. unsupported.cc has those for settings that only cgroup v1 has.
 #include <algorithm>
 #include <charconv>
 #include <optional>
@@ -15,7 +15,7 @@ static void check_device_rules(Checker& checker, const std::vector<oci::DeviceRu
     std::string pointer = at("/linux/resources/devices", i) + "/access";
     if (access.find_first_not_of("rwm") != std::string::npos)
       checker.problem(pointer, "must be made of r (read), w (write) and m (mknod): found {}", quoted(access));
-    // To deny without a word about access is to deny all; to allow without one is too easily a slip.
+    // A deny rule without access denies all; an allow rule without access is probably a mistake.
     if (access.empty() && rules[i].allow)
       checker.problem(pointer, "is required where allow is true: r, w, m or several of them");
   }
@@ -62,7 +62,7 @@ static bool is_cpu_range(std::string_view range) {
   return group && *group > 0 && *used <= *group && range.empty();
 }
 
-// Between commas and blanks of any number: the kernel skips them.
+// The kernel skips any number of commas and blanks.
 static void check_cpu_list(Checker& checker, const std::string& name, const std::string& list) {
   std::string_view rest = list;
   while (!rest.empty()) {

@@ -6,7 +6,7 @@
 
 namespace minirun {
 
-// The kernel takes 16 bits with an action, and none above 4095 as an errno.
+// The kernel accepts 16 bits with an action, and at most 4095 as an errno.
 static void check_errno(Checker& checker, const std::string& pointer, oci::SeccompAction action,
                         std::optional<uint32_t> value) {
   if (!value) return;

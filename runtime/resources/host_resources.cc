@@ -36,7 +36,7 @@ Result<void> join_host_side(const RdtRecord& record, pid_t pid) {
   return join_rdt(root.get(), record, pid);
 }
 
-// Unmounted with all that was in it, or never there: an intent was recorded and no more.
+// resctrl may have been unmounted with its content, or nothing was made after the intent record.
 static Result<void> take_away(const RdtRecord& record, Result<void> (*remove)(int, const RdtRecord&)) {
   if (record.group.empty()) return {};
   UniqueFd root = TRY(find_resctrl());
@@ -47,7 +47,7 @@ HostSide::HostSide(HostSide&& other) noexcept
     : record_(std::move(other.record_)), owned_(std::exchange(other.owned_, false)) {}
 
 HostSide::~HostSide() {
-  if (owned_) (void)undo();  // on the way out of an error, which is reported
+  if (owned_) (void)undo();  // after an error, which is reported
 }
 
 Result<void> HostSide::remove() {

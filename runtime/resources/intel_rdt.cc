@@ -20,7 +20,7 @@ constexpr const char* kPointer = "/linux/intelRdt";
 constexpr const char* kMount = "/sys/fs/resctrl";
 constexpr long kResctrlMagic = 0x7655821;  // RDTGROUP_SUPER_MAGIC (linux/magic.h)
 
-// The kernel keeps a sentence about the last thing it refused.
+// The kernel keeps a sentence about its last refusal.
 Error explained(Error error, int root_fd) {
   auto status = read_file(root_fd, "info/last_cmd_status");
   if (!status.ok()) return error;
@@ -37,7 +37,7 @@ Result<UniqueFd> open_group(int root_fd, const std::string& group) {
   return open_directory(root_fd, group == "/" ? "." : group);
 }
 
-// Absent is an answer, anything else that goes wrong is not.
+// "Absent" is an answer; any other failure is an error.
 Result<bool> is_there(int parent, const std::string& name) {
   struct stat facts {};
   if (fstatat(parent, name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) == 0) return true;
@@ -61,7 +61,7 @@ Result<void> check_group_name(const std::string& group) {
   return {};
 }
 
-// As bandwidths are rounded when they are written.
+// The kernel rounds written bandwidths to this step.
 uint64_t bandwidth_step(int root_fd) {
   auto text = read_file(root_fd, "info/MB/bandwidth_gran");
   return text.ok() ? std::max<uint64_t>(1, strtoull(text->c_str(), nullptr, 10)) : 1;

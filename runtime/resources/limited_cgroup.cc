@@ -41,7 +41,7 @@ LimitedCgroup::LimitedCgroup(LimitedCgroup&& other) noexcept
     : cgroup_(std::move(other.cgroup_)), last_(std::move(other.last_)), owned_(std::exchange(other.owned_, false)) {}
 
 LimitedCgroup::~LimitedCgroup() {
-  if (owned_) (void)remove();  // on the way out of an error, which is reported
+  if (owned_) (void)remove();  // after an error, which is reported
 }
 
 Result<void> LimitedCgroup::remove() {

@@ -19,7 +19,7 @@
 namespace minirun {
 namespace {
 
-// What is asked of the kernel again in the other namespace.
+// An address to set again in the other namespace.
 struct Address {
   ifaddrmsg fixed{};
   uint32_t flags = 0;
@@ -66,8 +66,8 @@ std::string address_text(const NetlinkMessage& message, const ifaddrmsg& fixed) 
   return fmt::format("{}/{}", text, fixed.ifa_prefixlen);
 }
 
-// Configured addresses that mean the same elsewhere: permanent and of global scope. Others (a
-// lease, a link-local address) belong to the place they came from. A label is not taken along: it holds the old name.
+// Keeps configured addresses that are valid elsewhere: permanent ones of global scope. Others (a lease, a link-local
+// address) belong to their old place. Drops the label, which contains the old name.
 std::optional<Address> address_to_keep(const NetlinkMessage& message, int index) {
   auto fixed = message.body<ifaddrmsg>();
   if (message.type != RTM_NEWADDR || !fixed || static_cast<int>(fixed->ifa_index) != index) return std::nullopt;
@@ -78,7 +78,7 @@ std::optional<Address> address_to_keep(const NetlinkMessage& message, int index)
   if ((address.flags & IFA_F_PERMANENT) == 0 || fixed->ifa_scope != RT_SCOPE_UNIVERSE) return std::nullopt;
   constexpr uint32_t kChosen =
       IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN;
-  address.flags &= kChosen;  // the others say how the address is doing
+  address.flags &= kChosen;  // the other flags describe the address's state
   address.fixed = *fixed;
   address.fixed.ifa_flags = 0;
   for (uint16_t type : {IFA_LOCAL, IFA_ADDRESS, IFA_BROADCAST, IFA_RT_PRIORITY})
@@ -106,7 +106,7 @@ Result<void> add_address(Netlink& netlink, Address address, int index, const std
   return netlink.call(request, "give " + device + " the address " + address.text);
 }
 
-// The name as it will be: of a template the first number that is free, as the kernel numbers devices.
+// The final name: for a template with the first free number, as the kernel numbers devices.
 Result<std::string> free_name(Netlink& inside, const std::string& wanted) {
   size_t place = wanted.find("%d");
   constexpr int kMost = 32768;  // 8 * PAGE_SIZE, as in the kernel's __dev_alloc_name()
@@ -135,21 +135,21 @@ Result<void> change_namespace(Netlink& host, const Move& move, const std::string
 Result<void> move_device(Netlink& host, Netlink& inside, const Move& move, int namespace_fd) {
   std::string name = TRY(free_name(inside, move.new_name));
   std::vector<Address> addresses = TRY(addresses_of(host, move));
-  // A name can be changed only while it is down, before Linux 6.2; and nothing is to be sent by it on the way.
+  // Before Linux 6.2 a device's name can be changed only while it is down; and it must send nothing on the way.
   TRY(set_up(host, move.link.index, false, "set " + move.name + " down"));
   auto moved = change_namespace(host, move, name, namespace_fd);
   if (!moved.ok()) {
-    // As it was, as far as it goes: the first error is reported. IPv6 addresses are lost with "down".
+    // Restores it as far as possible; the first error is reported. IPv6 addresses were lost with "down".
     if (move.link.up) (void)set_up(host, move.link.index, true, "");
     for (const Address& address : addresses) (void)add_address(host, address, move.link.index, move.name);
     return moved;
   }
-  int index = TRY(find_link(inside, name)).index;  // the number may be another one there
+  int index = TRY(find_link(inside, name)).index;  // the number may differ there
   for (const Address& address : addresses) TRY(add_address(inside, address, index, name));
   return set_up(inside, index, true, "set " + name + " up");
 }
 
-// A namespace by path may be the one that the devices are in.
+// A namespace joined by path may be the one that the devices are in.
 Result<void> check_other_namespace(int namespace_fd) {
   UniqueFd own = TRY(open_at(AT_FDCWD, "/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
   if (TRY(is_same_file(own.get(), namespace_fd)))
@@ -158,7 +158,7 @@ Result<void> check_other_namespace(int namespace_fd) {
   return {};
 }
 
-Error told(Error error, const std::string& pointer) {
+Error at_device(Error error, const std::string& pointer) {
   bool denied = error.code == EPERM;
   error = wrap(std::move(error), pointer);
   return with_hint(std::move(error), denied ? "it takes CAP_NET_ADMIN on the host and in the container" : "");
@@ -170,24 +170,24 @@ Result<void> move_net_devices(const NetDevices& devices, int namespace_fd) {
   if (devices.empty()) return {};
   TRY(check_other_namespace(namespace_fd));
   auto host = Netlink::open();
-  if (!host.ok()) return told(host.error(), "/linux/netDevices");
+  if (!host.ok()) return at_device(host.error(), "/linux/netDevices");
   auto inside = Netlink::open_in(namespace_fd);
-  if (!inside.ok()) return told(inside.error(), "/linux/netDevices");
+  if (!inside.ok()) return at_device(inside.error(), "/linux/netDevices");
   std::vector<Move> moves;
   for (const auto& [name, device] : devices) {
     Move move{name, device.name.empty() ? name : device.name, "/linux/netDevices/" + pointer_token(name), {}};
     auto link = find_link(*host, name);
     if (!link.ok() && link.error().code == ENODEV)
       return fail(ErrorKind::host, "{}: the host has no network device {}: {}", move.pointer, name, errno_text(ENODEV));
-    if (!link.ok()) return told(link.error(), move.pointer);
+    if (!link.ok()) return at_device(link.error(), move.pointer);
     move.link = *link;
     auto free = free_name(*inside, move.new_name);
-    if (!free.ok()) return told(free.error(), move.pointer);
+    if (!free.ok()) return at_device(free.error(), move.pointer);
     moves.push_back(std::move(move));
   }
   for (const Move& move : moves) {
     auto moved = move_device(*host, *inside, move, namespace_fd);
-    if (!moved.ok()) return told(moved.error(), move.pointer);
+    if (!moved.ok()) return at_device(moved.error(), move.pointer);
   }
   return {};
 }

@@ -17,7 +17,7 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-// Takes what stands before the next separator off the front.
+// Takes the text before the next separator off the front.
 std::string_view take(std::string_view* text, char separator) {
   std::string_view part = text->substr(0, text->find(separator));
   text->remove_prefix(std::min(part.size() + 1, text->size()));
@@ -41,7 +41,7 @@ std::string ended(std::string text) {
 // "L3" and "0" → "7f0".
 using Values = std::map<std::pair<std::string, std::string>, std::string>;
 
-// Of lines one after another: a later one counts.
+// Collects the values of all lines; a later one overrides.
 void collect(std::string_view text, Values* values) {
   while (!text.empty()) {
     std::string_view line = take(&text, '\n');
@@ -54,7 +54,7 @@ void collect(std::string_view text, Values* values) {
   }
 }
 
-// Bandwidths are decimal numbers, all else are masks in hexadecimal digits, however many zeros are in front.
+// Bandwidths are decimal numbers, all else are hexadecimal masks with any number of leading zeros.
 bool same(std::string_view resource, std::string_view wanted, std::string_view found, uint64_t step) {
   bool bandwidth = resource.starts_with(kBandwidth);
   auto number = [&](std::string_view text) -> std::optional<uint64_t> {

@@ -24,8 +24,8 @@ namespace {
 constexpr const char* kHelper = "minirun-systemd";
 constexpr std::string_view kPodmansUnits = "libpod-";
 
-// The user outside of all user namespaces that this process is in, as far as it can be seen: engines without root run
-// minirun as root of theirs.
+// The user outside all user namespaces of this process, as far as visible: rootless engines run minirun as root of
+// theirs.
 uid_t owner_uid() {
   auto text = read_file(AT_FDCWD, "/proc/self/uid_map");
   unsigned inside = 0, outside = 0;
@@ -34,7 +34,7 @@ uid_t owner_uid() {
   return uid;
 }
 
-// What libsystemd needs to find the manager, and nothing else of the caller's.
+// Only the variables that libsystemd needs to find the manager.
 std::vector<std::string> helper_environment(bool user) {
   std::vector<std::string> variables;
   for (const char* name : {"DBUS_SYSTEM_BUS_ADDRESS", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"})
@@ -73,7 +73,7 @@ Result<systemd::Properties> annotated_properties(const oci::StringMap& annotatio
   return properties;
 }
 
-// The sleeper counts as a task of the container for as long as it is there.
+// The sleeper counts as a task of the container while it lives.
 std::vector<Write> with_sleeper(std::vector<Write> writes) {
   for (Write& write : writes) {
     if (write.file != "pids.max" || write.value == "max") continue;
@@ -92,7 +92,7 @@ std::string common_ancestor(const std::string& one, const std::string& other) {
   return one.substr(0, same);
 }
 
-// Whether this process may put another one, or be born, there (cgroup-v2.rst, "Delegation Containment").
+// Whether this process may move another one there, or be born there (cgroup-v2.rst, "Delegation Containment").
 Result<bool> is_near(const Hierarchy& hierarchy, const std::string& path) {
   std::string text = TRY(read_file(AT_FDCWD, "/proc/self/cgroup"));
   std::string own = TRY(own_cgroup_path(text));
@@ -138,11 +138,11 @@ Result<std::string> find_systemd_helper() {
   const std::string candidates[] = {
       fmt::format("{}/{}", folder, kHelper), fmt::format("{}/../libexec/minirun/{}", folder, kHelper),
       fmt::format("{}/{}", MINIRUN_LIBEXEC, kHelper),
-      // A copy of this program elsewhere: the package's helper, or that of a build.
+      // For a copy of this program elsewhere: the package's helper, or that of a build.
       fmt::format("/usr/libexec/minirun/{}", kHelper), fmt::format("/usr/local/libexec/minirun/{}", kHelper)};
   for (const std::string& candidate : candidates)
     if (access(candidate.c_str(), X_OK) == 0) return candidate;
-  // Without the kernel's words for ENOENT: engines take those for a command that the image does not have.
+  // Avoids the kernel's text for ENOENT, which engines take for a command that the image lacks.
   return fail(ErrorKind::host,
               "{} is missing: install it beside minirun or in /usr/libexec/minirun, or use --cgroup-manager=cgroupfs",
               kHelper);
@@ -152,19 +152,19 @@ systemd::Properties scope_properties(const std::string& slice, const systemd::Pr
                                      const std::vector<Write>& writes, uint32_t version) {
   systemd::Properties properties = {
       systemd::text("Slice", slice),
-      // The tree below it is the container's: systemd leaves it alone, and passes all controllers on.
+      // The tree below it belongs to the container: systemd leaves it alone, and passes all controllers on.
       systemd::boolean("Delegate", true),
-      // Ordering against shutdown and the like is the engine's to ask for.
+      // The engine asks for ordering against shutdown and the like.
       systemd::boolean("DefaultDependencies", false),
-      // Also one that has failed is forgotten when it is over: its name is free.
+      // systemd also forgets a failed unit, so that its name is free.
       systemd::text("CollectMode", "inactive-or-failed"),
-      // Statistics and children's limits without a limit of the container's own. systemd has no such word for the
+      // For statistics and limits of children without a limit of the container's own. systemd has no property for the
       // others.
       systemd::boolean("CPUAccounting", true),
       systemd::boolean("MemoryAccounting", true),
       systemd::boolean("TasksAccounting", true),
       systemd::boolean("IOAccounting", true),
-      // No limit where config.json has none.
+      // No limit unless config.json has one.
       systemd::number("TasksMax", systemd::kInfinity),
   };
   auto set = [&](const systemd::Property& property) {
@@ -202,7 +202,7 @@ Result<void> SystemdScope::find_place(const Hierarchy& hierarchy) {
   if (found.load_state != "not-found") {
     if (found.description != record_.mark)
       return fail(EEXIST, "unit {} already exists (\"{}\")", record_.unit, found.description);
-    // An earlier container of this id, whose minirun was killed; it holds no claim to the id any more.
+    // Removes the unit of an earlier container of this id whose minirun was killed; it no longer holds the id.
     TRY(client_->ask(request_for(systemd::Call::stop, record_)));
   }
   std::string path = fmt::format("{}{}/{}", found.cgroup, TRY(systemd::slice_path(slice_)), record_.unit);
@@ -223,7 +223,7 @@ Result<LimitedCgroup> SystemdScope::make(const Hierarchy& hierarchy, const Compi
   request.properties = scope_properties(slice_, annotated_, compiled.limits.writes, version_);
   auto started = client_->ask(request);
   if (!started.ok()) {
-    // Whether systemd has made it or not, after a lost answer, is for stop to find out.
+    // After a lost answer the scope may or may not exist; stop finds out.
     (void)stop_scope(record_);
     return wrap_systemd(started.error());
   }
@@ -236,7 +236,7 @@ Result<LimitedCgroup> SystemdScope::make(const Hierarchy& hierarchy, const Compi
     return wrap_systemd(adopted.error());
   }
   LimitedCgroup made = LimitedCgroup::adopt(std::move(adopted).value(), stop);
-  // Above the scope controllers are systemd's, which enables them for the properties ...Accounting.
+  // Above the scope systemd enables the controllers, because of the properties ...Accounting.
   if (!subgroup_.empty()) TRY(made.enable_offered(started->cgroup));
   TRY(made.limit(compiled, with_sleeper(compiled.limits.writes)));
   return made;

@@ -21,7 +21,7 @@ using Word = std::optional<uint32_t>;
 constexpr size_t kDataWords = sizeof(seccomp_data) / 4;
 using Data = std::array<Word, kDataWords>;
 
-// A walk through the program; it divides where a comparison is with something unknown.
+// A walk through the program; it splits at a comparison with an unknown value.
 struct Walk {
   size_t at = 0;
   Word a = 0, x = 0;
@@ -32,7 +32,7 @@ class Interpreter {
  public:
   Interpreter(const std::vector<sock_filter>& code, const Data& data) : code_(code), data_(data) {}
 
-  // Nothing when the walks end with different answers, or one goes astray.
+  // Nothing if the walks end with different answers, or one fails.
   Word answer() {
     Word answer;
     pending_.emplace_back();
@@ -186,7 +186,7 @@ class Interpreter {
     }
   }
 
-  // Walks that divide often are not followed to the end: what is not certain is not allowed.
+  // Gives up on walks that split too often: an uncertain answer counts as "not allowed".
   static constexpr size_t kMostSteps = 1 << 20;
 
   const std::vector<sock_filter>& code_;

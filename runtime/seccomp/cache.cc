@@ -26,24 +26,25 @@ namespace {
 
 constexpr size_t kMaxFile = size_t{4} << 20;  // the longest filter is 32 KiB; the key is as long as the profile
 constexpr char kMagic[4] = {'m', 'r', 's', 'c'};
-// A change of the file raises it. A file of any other format, older or newer, is as good as none.
+// Raise it when the file's layout changes. A file of another format counts as missing.
 constexpr uint32_t kFormat = 3;
 
-// The file: this, then key, filter, skipped names (each with a NUL behind it). In the machine's own byte order: the key
-// names the machine.
+// The file: this header, then key, filter, skipped names (each followed by a NUL). In the machine's own byte order,
+// since the key names the machine.
 struct Header {
   char magic[4];
   uint32_t format;
-  uint64_t checksum;  // over all behind this member
+  uint64_t checksum;  // over everything after this member
   uint32_t flags;
   uint32_t key_size;  // the sizes in bytes
   uint32_t filter_size;
   uint32_t skipped_size;
 };
 static_assert(std::is_trivially_copyable_v<Header> && sizeof(Header) == 32);
-constexpr size_t kChecked = 16;  // where that begins
+constexpr size_t kChecked = 16;  // the offset after it
 
-// Against damage and for file names, not against an enemy: a file is believed for its owner and its whole key.
+// Detects damage and makes file names; it does not stop attackers. A file counts only with the right owner and the
+// whole key.
 uint64_t hash_bytes(std::string_view bytes) {
   constexpr uint64_t kOdd = 0x9E3779B97F4A7C15;
   uint64_t hash = kOdd ^ bytes.size();
@@ -63,7 +64,7 @@ uint64_t hash_bytes(std::string_view bytes) {
   return hash;
 }
 
-// Lengths stand before contents, so that no two sections have the same key.
+// Lengths precede contents, so that no two sections have the same key.
 class Key {
  public:
   void number(uint64_t value) { bytes_.append(reinterpret_cast<const char*>(&value), sizeof value); }
@@ -95,7 +96,7 @@ bool is_private(const struct stat& status, mode_t type, mode_t permissions) {
   return (status.st_mode & S_IFMT) == type && status.st_uid == geteuid() && (status.st_mode & 07777) == permissions;
 }
 
-// An owned directory below `parent`, made when it is not there.
+// An owned directory below `parent`; makes a missing one.
 UniqueFd open_private_directory(int parent, const char* name) {
   constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   UniqueFd fd(openat(parent, name, kFlags));
@@ -158,7 +159,7 @@ std::optional<SeccompProgram> look_up(int cache, const std::string& name, const 
   return file.ok() ? decode(*file, key) : std::nullopt;
 }
 
-// Makes room for one more. A file of a start going on at this moment may be removed too: that one compiles again.
+// Makes room for one more. May remove a file that another start is about to use, which then compiles again.
 void remove_oldest(int cache) {
   std::vector<std::pair<int64_t, std::string>> files;  // time of writing in nanoseconds, name
   auto read = for_each_entry(cache, ".", [&](const dirent& entry) -> Result<bool> {
@@ -206,7 +207,7 @@ Result<SeccompProgram> cached_seccomp(int state_root_fd, const oci::Seccomp& sec
   if (auto found = look_up(cache.get(), name, key)) return std::move(*found);
   SeccompProgram program = TRY(compile_seccomp(seccomp));
   remove_oldest(cache.get());
-  // A cache that cannot be written (full, read-only) costs time, nothing else.
+  // A cache that cannot be written (full, read-only) only costs time.
   (void)replace_file(cache.get(), name, encode(key, program), 0600);
   return program;
 }

@@ -12,7 +12,7 @@ namespace {
 
 using Operator = oci::SeccompOperator;
 
-// seccomp_data.args are 64-bit words in the machine's order; those that this is built for are little-endian.
+// seccomp_data.args are 64-bit words in the machine's order; all supported machines are little-endian.
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 sock_filter load_low(uint32_t index) {
   return load(offsetof(seccomp_data, args) + 8 * index);
@@ -21,7 +21,7 @@ sock_filter load_high(uint32_t index) {
   return load(offsetof(seccomp_data, args) + 8 * index + 4);
 }
 
-// Where a comparison leads: to the end of the condition's code or to one before it, the jump to the next rule.
+// The target of a comparison: the end of the condition's code, or the instruction before it, the jump to the next rule.
 constexpr size_t kHolds = 1;
 constexpr size_t kFails = 0;
 
@@ -57,7 +57,7 @@ BpfCode order(const oci::SeccompArg& arg, bool low_only, unsigned comparison, bo
   return code;
 }
 
-// Falls out behind its last instruction when the condition fails, and one further on when it holds.
+// Continues after its last instruction if the condition fails, and one further on if it holds.
 BpfCode comparison(const oci::SeccompArg& arg, bool low_only) {
   switch (arg.op) {
     case Operator::ne:
@@ -76,7 +76,7 @@ BpfCode comparison(const oci::SeccompArg& arg, bool low_only) {
   return {};
 }
 
-// Returns the rule's action or falls out behind its last instruction.
+// Returns the rule's action or continues after its last instruction.
 BpfCode rule_code(const ConditionalRule& rule, bool low_only) {
   BpfCode code = {statement(BPF_RET | BPF_K, rule.action)};
   for (auto arg = rule.conditions.rbegin(); arg != rule.conditions.rend(); ++arg) {
@@ -99,7 +99,7 @@ std::vector<sock_filter> conditional_code(const std::vector<ConditionalCall>& ca
       block.insert(block.end(), code.begin(), code.end());
     }
     block.push_back(statement(BPF_RET | BPF_K, options.otherwise));
-    // The accumulator still has the number for the next call: no block is left but by a return.
+    // The accumulator still has the number for the next call: a block is left only by a return.
     all.push_back(jump(BPF_JEQ, call.number, 1, 0));
     all.push_back(jump_always(block.size()));
     all.insert(all.end(), block.begin(), block.end());

@@ -42,7 +42,7 @@ struct SyscallTable {
   bool words_of_32_bits = false;  // see ConditionalCode
 };
 
-// The native one first: it is in every filter.
+// The native one first: every filter has it.
 #if defined(__x86_64__)
 constexpr uint32_t kX32Bit = 0x40000000;
 constexpr SyscallTable kTables[] = {
@@ -60,7 +60,7 @@ constexpr SyscallTable kTables[] = {
 #error "name the tables of system calls that this machine's kernel has"
 #endif
 
-// A member is there for each operator of the enum, in its order.
+// One for each operator of the enum, in its order.
 constexpr std::array<scmp_compare, 7> kOperators = {SCMP_CMP_NE, SCMP_CMP_LT, SCMP_CMP_LE,       SCMP_CMP_EQ,
                                                     SCMP_CMP_GE, SCMP_CMP_GT, SCMP_CMP_MASKED_EQ};
 static_assert(kOperators.size() == static_cast<size_t>(oci::SeccompOperator::masked_eq) + 1);
@@ -69,7 +69,7 @@ bool takes_errno(oci::SeccompAction action) {
   return action == oci::SeccompAction::error || action == oci::SeccompAction::trace;
 }
 
-// SECCOMP_RET_* with its data. Absent errno: EPERM, as the spec has it.
+// SECCOMP_RET_* with its data. Absent errno: EPERM, as the spec says.
 Result<uint32_t> action_value(oci::SeccompAction action, const std::optional<uint32_t>& errno_ret) {
   if (errno_ret && !takes_errno(action))
     return fail(ErrorKind::config, "the action takes no errno value: {}", *errno_ret);
@@ -99,7 +99,7 @@ Result<uint32_t> action_value(oci::SeccompAction action, const std::optional<uin
 
 using Conditions = std::vector<oci::SeccompArg>;
 
-// Of one rule of the config: conditions that must all hold, or those of another alternative.
+// The alternatives of one rule of the config, each a list of conditions that must all hold.
 std::vector<Conditions> alternatives(const std::vector<oci::SeccompArg>& args) {
   unsigned seen = 0;
   bool repeated = false;
@@ -151,8 +151,8 @@ Result<std::vector<Rule>> resolve_all(const oci::Seccomp& seccomp, std::vector<s
   return rules;
 }
 
-// i386 has calls that are made through another one, socketcall(2) or ipc(2): libseccomp asks for the latter's first
-// argument, and gives them negative numbers.
+// i386 makes some calls through socketcall(2) or ipc(2): libseccomp compares the latter's first argument, and gives
+// these calls negative numbers.
 bool is_multiplexed(const SyscallTable& table, int number, const char* name) {
   using std::string_view_literals::operator""sv;
   return number < 0 || (table.arch == oci::SeccompArch::x86 && (name == "socketcall"sv || name == "ipc"sv));
@@ -162,7 +162,7 @@ Result<void> add_to_libseccomp(void* context, const Rule& rule, const char* name
   for (const Conditions& conditions : rule.alternatives) {
     std::vector<scmp_arg_cmp> args;
     for (const oci::SeccompArg& arg : conditions) {
-      // A value that is not read: libseccomp would take two rules that differ in it alone for different ones.
+      // Clears an unused value: libseccomp would treat rules that differ only in it as different.
       const uint64_t second = arg.op == oci::SeccompOperator::masked_eq ? arg.value_two : 0;
       args.push_back({arg.index, kOperators.at(static_cast<size_t>(arg.op)), arg.value, second});
     }
@@ -173,8 +173,8 @@ Result<void> add_to_libseccomp(void* context, const Rule& rule, const char* name
   return {};
 }
 
-// The rules with conditions, apart from libseccomp's, for the calls in the order of their first one. A rule without
-// conditions for the same call makes them idle, wherever it stands, as with libseccomp.
+// The rules with conditions, which libseccomp does not get, by call in the order of the first rule. A rule without
+// conditions for the same call overrides them, wherever it stands, as in libseccomp.
 class ConditionalCalls {
  public:
   void add(uint32_t number, const Rule& rule) {
@@ -197,7 +197,7 @@ class ConditionalCalls {
   std::vector<uint32_t> idle_;
 };
 
-// To libseccomp what has no conditions or needs its knowledge, the rest to `conditional`.
+// Gives libseccomp the rules without conditions and those that need its knowledge, and `conditional` the rest.
 Result<void> add_rule(void* context, const SyscallTable& table, const Rule& rule, ConditionalCalls& conditional) {
   const bool unconditional = rule.alternatives.size() == 1 && rule.alternatives[0].empty();
   for (const auto& [name, native] : rule.syscalls) {
@@ -229,7 +229,7 @@ Result<std::string> export_bpf(void* context) {
 #endif
 }
 
-// SCMP_FLTATR_CTL_NNP and the flags stay out of the context: they matter for seccomp_load only.
+// The context lacks SCMP_FLTATR_CTL_NNP and the flags, which matter only for seccomp_load.
 unsigned filter_flags(const oci::Seccomp& seccomp) {
   unsigned flags = seccomp.flags.value_or(SECCOMP_FILTER_FLAG_SPEC_ALLOW);
   if (!notifies(seccomp)) return flags & ~unsigned{SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV};
@@ -237,13 +237,13 @@ unsigned filter_flags(const oci::Seccomp& seccomp) {
   return flags | SECCOMP_FILTER_FLAG_NEW_LISTENER;
 }
 
-// See compile_seccomp; where the default kills or traps, the profile's author wants to hear of every call.
+// See compile_seccomp; if the default kills or traps, the profile's author wants to notice every call.
 bool wants_enosys(uint32_t default_action) {
   return (default_action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO && default_action != SCMP_ACT_ERRNO(ENOSYS);
 }
 
-// The highest number that the rules name, whatever their action. A name that the table does not have resolves to a
-// negative number there.
+// The highest number that the rules name, whatever their action. A name that the table lacks resolves to a negative
+// number.
 std::optional<uint32_t> newest_of(const SyscallTable& table, const std::vector<Rule>& rules) {
   int newest = -1;
   for (const Rule& rule : rules) {

@@ -28,11 +28,16 @@ struct SeccompProgram {
 //
 // - Architectures that this machine cannot run are left out: nothing can call the kernel as them.
 // - Several conditions on one argument are alternatives, as in runc and crun.
-// - The first rule of a call whose conditions hold decides; a rule without conditions overrides all those with some, as in libseccomp, which otherwise defines no order.
+// - The first rule of a call whose conditions hold decides; a rule without conditions overrides all those with some, as
+// in libseccomp, which otherwise defines no order.
 // - A rule with the default action changes nothing and is dropped.
-// - Absent flags: SPEC_ALLOW, as in runc and crun, since without it every workload pays for the mitigation of speculative store bypass; an empty list means none. SCMP_ACT_NOTIFY anywhere: NEW_LISTENER, and TSYNC_ESRCH with a TSYNC, as the kernel requires. WAIT_KILLABLE_RECV is left out without a listener: the kernel (5.19) refuses
+// - Absent flags: SPEC_ALLOW, as in runc and crun, since without it every workload pays for the mitigation of
+// speculative store bypass; an empty list means none. SCMP_ACT_NOTIFY anywhere: NEW_LISTENER, and TSYNC_ESRCH with a
+// TSYNC, as the kernel requires. WAIT_KILLABLE_RECV is left out without a listener: the kernel (5.19) refuses
 //   it then with EINVAL.
-// - If the default action is an errno, system calls newer than all those that the profile names return ENOSYS instead: glibc tries clone3, faccessat2 and their like first and falls back only on ENOSYS, so EPERM from a profile older than the image's glibc would break programs that work without seccomp.
+// - If the default action is an errno, system calls newer than all those that the profile names return ENOSYS instead:
+// glibc tries clone3, faccessat2 and their like first and falls back only on ENOSYS, so EPERM from a profile older than
+// the image's glibc would break programs that work without seccomp.
 Result<SeccompProgram> compile_seccomp(const oci::Seccomp& seccomp);
 
 // "2.5.4", of the linked library.

@@ -12,7 +12,7 @@
 namespace minirun {
 namespace {
 
-// Stands for a jump to the filter with this index until the place of all is known.
+// A placeholder for a jump to the filter with this index, until all places are known.
 sock_filter to_filter(size_t index) {
   return jump_always(index);
 }

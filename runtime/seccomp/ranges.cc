@@ -16,10 +16,10 @@ namespace {
 constexpr unsigned kLoadWord = BPF_LD | BPF_W | BPF_ABS;
 constexpr unsigned kReturn = BPF_RET | BPF_K;
 constexpr unsigned kJump = BPF_JMP | BPF_JA;
-// With more ranges than that on its left a jump of one byte might not reach the right: two instructions each.
+// With more ranges on the left, a one-byte jump might not reach the right half: two instructions each.
 constexpr size_t kNear = 64;
 
-// Where the code leads for one number: to an answer, or to an instruction that loads an argument.
+// Where the code ends for one number: at an answer, or at an instruction that loads an argument.
 struct End {
   bool is_answer = false;
   uint32_t value = 0;  // SECCOMP_RET_*, or the instruction's index
@@ -33,7 +33,7 @@ struct Range {
 
 struct Call {
   uint32_t arch = 0;
-  std::optional<uint32_t> number;  // nothing: the code may not ask for it
+  std::optional<uint32_t> number;  // absent: the code must not load it
 };
 
 std::optional<bool> is_true(const sock_filter& instruction, uint32_t accumulator) {
@@ -49,7 +49,7 @@ std::optional<bool> is_true(const sock_filter& instruction, uint32_t accumulator
   }
 }
 
-// Ends with an answer and has no jump that leads out: what seccomp(2) asks for.
+// Whether it ends with an answer and no jump leads out, as seccomp(2) requires.
 bool is_whole(const BpfCode& code) {
   for (size_t at = 0; at < code.size(); ++at) {
     const sock_filter& instruction = code[at];
@@ -61,7 +61,7 @@ bool is_whole(const BpfCode& code) {
   return !code.empty() && BPF_CLASS(code.back().code) == BPF_RET;
 }
 
-// Nothing for an instruction that is not understood.
+// Nothing for an unknown instruction.
 std::optional<End> follow(const BpfCode& code, const Call& call) {
   std::optional<uint32_t> accumulator;
   for (size_t at = 0; at < code.size(); ++at) {  // jumps lead forwards only
@@ -87,8 +87,8 @@ std::optional<End> follow(const BpfCode& code, const Call& call) {
   return std::nullopt;
 }
 
-// All numbers in a row with the same end are one. It compares with constants only: between two neighbours
-// of these nothing changes.
+// Merges consecutive numbers with the same end into a range. The code compares only with constants, so nothing changes
+// between two neighbouring constants.
 std::optional<std::vector<Range>> ranges_of(const BpfCode& code, uint32_t audit_arch) {
   std::set<uint32_t> starts = {0};
   for (const sock_filter& instruction : code) {
@@ -105,7 +105,7 @@ std::optional<std::vector<Range>> ranges_of(const BpfCode& code, uint32_t audit_
   return ranges;
 }
 
-// The code for numbers whose arguments matter, without what nothing leads to.
+// The code for numbers whose arguments matter, without unreachable instructions.
 class Remainder {
  public:
   Remainder(const BpfCode& code, const std::vector<Range>& ranges) : reached_(code.size()), places_(code.size()) {

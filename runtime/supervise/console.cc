@@ -114,7 +114,7 @@ bool RawTerminal::is_foreground() const {
   return group < 0 || group == getpgrp();
 }
 
-// Not TCSADRAIN: it would wait for a terminal that is stopped by ^S.
+// Not TCSADRAIN, which would wait for a terminal that ^S has stopped.
 Result<void> RawTerminal::make_raw() {
   if (fd_ < 0) return {};
   termios settings = saved_;

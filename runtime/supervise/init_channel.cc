@@ -9,7 +9,7 @@
 namespace minirun {
 namespace {
 
-// Owns every descriptor that came along before anything is judged, so that none leaks.
+// Owns every received descriptor before anything is checked, so that none leaks.
 UniqueFd take_descriptor(msghdr& header, size_t* count) {
   UniqueFd first;
   *count = 0;

@@ -50,7 +50,8 @@ Result<UniqueFd> connect_to_host(const std::string& host) {
   return fd;
 }
 
-// For all users: those of the container are unknown to the host. The umask is minirun's alone, it has one thread.
+// Open to all users, since the host does not know those of the container. Changing the umask is safe: minirun has one
+// thread.
 Result<UniqueFd> bind_in(int directory) {
   UniqueFd fd = TRY(datagram_socket());
   if (unlinkat(directory, kSocketName, 0) < 0 && errno != ENOENT) return fail(errno, "remove {}", kSocketName);
@@ -84,13 +85,13 @@ bool is_barrier(std::string_view datagram) {
 }
 
 struct Taken {
-  std::string text;  // "": too long for anybody to read
+  std::string text;  // "": too long for any reader
   bool has_descriptors = false;
 };
 
-// The next datagram; with `peek` it stays. Its descriptors are never received: they are files of whatever the container
-// has made, and to close one may mean to wait for a process of it (flush of a FUSE filesystem). The kernel, which then
-// lets go of them itself, does not flush. (A socket with SO_LINGER it may still wait for: docs/security.md.)
+// The next datagram; with `peek` it stays in the queue. Its descriptors are never received: the container chose them,
+// and closing one may wait for a process of the container (flush of a FUSE filesystem). The kernel releases them
+// without a flush. (It may still wait for a socket with SO_LINGER: docs/security.md.)
 std::optional<Taken> receive_datagram(int socket, bool peek) {
   char bytes[kMaxBytes];
   iovec part{bytes, sizeof bytes};
@@ -112,8 +113,8 @@ std::optional<Taken> receive_datagram(int socket, bool peek) {
 
 namespace {
 
-// Nothing listens there, or not for this user. Other errors are minirun's own: no more descriptors, say.
-bool cannot_be_told(int code) {
+// Whether nothing listens there, or not for this user. Other errors are minirun's own, such as a lack of descriptors.
+bool cannot_be_reached(int code) {
   constexpr int kCodes[] = {ENOENT, ENOTDIR, ELOOP, ECONNREFUSED, ENAMETOOLONG, EPROTOTYPE, EACCES, EPERM};
   return std::find(std::begin(kCodes), std::end(kCodes), code) != std::end(kCodes);
 }
@@ -126,7 +127,7 @@ Result<std::string> reachable_notify_socket(const std::string& name) {
   if (name.size() > 1 && (name[0] == '/' || name[0] == '@')) {
     auto connected = connect_to_host(name);
     if (connected.ok()) return name;
-    if (!cannot_be_told(connected.error().code)) return connected.error();
+    if (!cannot_be_reached(connected.error().code)) return connected.error();
     why = connected.error().text();
   } else {
     why = fmt::format("NOTIFY_SOCKET={}: must be an absolute path or an abstract name (@NAME)", name);
@@ -138,7 +139,7 @@ Result<std::string> reachable_notify_socket(const std::string& name) {
 Result<std::string> own_notify_socket() {
   const char* value = getenv("NOTIFY_SOCKET");
   static const Result<std::string> found =
-      reachable_notify_socket(value == nullptr ? "" : value);  // one warning, and one answer for all that ask
+      reachable_notify_socket(value == nullptr ? "" : value);  // one warning, and one answer for all callers
   return found;
 }
 
@@ -157,7 +158,7 @@ std::string relayed_notification(std::string_view datagram, pid_t main_pid) {
 Result<UniqueFd> make_notify_directory(int state_fd) {
   if (mkdirat(state_fd, kDirectoryName, 0755) < 0) return fail(errno, "make the notify directory");
   UniqueFd directory = TRY(open_at(state_fd, kDirectoryName, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  // Whatever the umask: all users of the container pass through it.
+  // Regardless of the umask: all users of the container must reach the socket.
   if (fchmod(directory.get(), 0755) < 0) return fail(errno, "chmod the notify directory");
   constexpr unsigned kFlags = abi::kOpenTreeClone | abi::kAtEmptyPath | abi::kCloexec;
   UniqueFd tree(static_cast<int>(syscall(SYS_open_tree, directory.get(), "", kFlags)));
@@ -177,7 +178,7 @@ Result<NotifyRelay> NotifyRelay::start(int state_fd, const std::string& host) {
 }
 
 NotifyRelay::~NotifyRelay() {
-  // ENOENT: removed with the container's directory. What stays is removed with that.
+  // ENOENT: removed with the container's directory, as is everything that stays.
   if (directory_) (void)unlinkat(directory_.get(), kSocketName, 0);
 }
 
@@ -206,14 +207,14 @@ Result<bool> NotifyRelay::flush() {
   return true;
 }
 
-// A barrier of minirun's own for the host; the read end hangs up when the host is past it.
+// Sends the host a barrier; the read end hangs up when the host has passed it.
 Result<UniqueFd> NotifyRelay::send_barrier() {
   Pipe barrier = TRY(make_pipe());
   pending_ = Datagram{kBarrier, std::move(barrier.writer)};
   return std::move(barrier.reader);
 }
 
-// False: nothing more, or it has to wait. A sender waits behind a barrier until its datagram is taken.
+// False: no more datagrams, or it has to wait. A sender waits behind a barrier until its datagram is received.
 Result<bool> NotifyRelay::take() {
   if (barrier_) {
     pollfd seen{barrier_.get(), 0, 0};
@@ -258,7 +259,7 @@ Result<void> NotifyRelay::barrier(Signals& signals) {
       return fail(errno, "wait for NOTIFY_SOCKET");
     if (polls[1].revents != 0) break;
   }
-  // A notifier reports its readiness and waits behind a barrier at once: it must not be cut off there.
+  // A notifier reports its readiness and then waits behind a barrier, which must still be handled.
   return turn();
 }
 

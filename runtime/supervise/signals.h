@@ -45,7 +45,7 @@ class Signals {
   // From that moment on abort_request() says kTimeIsOver, and fd() is readable once.
   Result<void> give_up_at(std::chrono::steady_clock::time_point moment);
 
-  // The oldest in the queue that asks to give up what has not started yet: SIGINT, SIGTERM, SIGHUP or SIGQUIT. The
+  // The oldest abort request in the queue, a signal that abandons a launch: SIGINT, SIGTERM, SIGHUP or SIGQUIT. The
   // others stay for the workload. Call collect() first.
   std::optional<int> abort_request() const;
 
@@ -68,7 +68,7 @@ class Signals {
 // An abort request that is no signal: --timeout is over.
 constexpr int kTimeIsOver = -1;
 
-// What a command ends with that has heeded an abort request: "given up: signal 15", and the exit status 143.
+// The error of a command after an abort request: "given up: signal 15", and the exit status 143.
 Error given_up(int signal);
 
 // Forwards a signal to the process of a pidfd: one that was queued with a value keeps it, and its sender. Returns 0 or

@@ -53,7 +53,7 @@ bool Subreaper::kill_new() const {
     std::erase_if(*now, [&](pid_t pid) { return std::find(before_->begin(), before_->end(), pid) != before_->end(); });
     if (now->empty()) return true;
     if (Clock::now() >= deadline) return false;
-    for (pid_t pid : *now) (void)kill(pid, SIGKILL);  // a child that is not reaped: the number is its own
+    for (pid_t pid : *now) (void)kill(pid, SIGKILL);  // a child that is not reaped keeps its pid
     for (pid_t pid : *now)
       if (!reap_by(pid, deadline)) return false;
   }

@@ -22,7 +22,7 @@ class Subreaper {
   // Check it before the child is started: only the earlier list shows which children are new.
   Result<void> ready() const { return before_.ok() ? Result<void>() : Result<void>(before_.error()); }
 
-  // Those that are there now and were not among `made` are not for kill_new().
+  // Exempts the present children that are not among `made` from kill_new().
   Result<void> spare_others(const std::vector<pid_t>& made);
 
   // Kills new children, and theirs as they arrive, until none is left; at most 10 s. False: some remain.

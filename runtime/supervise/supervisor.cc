@@ -17,12 +17,12 @@
 namespace minirun {
 namespace {
 
-constexpr int kRetryMs = 10;       // a full queue of signals: the receiver has to run first
-constexpr int kMostMessages = 16;  // of the init at one go; it has two at the most to send
+constexpr int kRetryMs = 10;       // a full queue of signals: the receiver must run first
+constexpr int kMostMessages = 16;  // of the init at once; it sends at most two
 // The watchdog acts only where minirun has not.
 constexpr std::chrono::seconds kSlack{2};
 constexpr std::chrono::hours kLongestGrace{24 * 365};
-constexpr int kBackgroundMs = 250;  // no event says that `fg` made a running job the foreground one
+constexpr int kBackgroundMs = 250;  // no event reports that `fg` moved a running job to the foreground
 
 }  // namespace
 
@@ -65,13 +65,13 @@ void Supervisor::copy_window_size() {
   if (relay_ && size) (void)ioctl(relay_->master(), TIOCSWINSZ, &*size);
 }
 
-// What a signal means to minirun itself. False: that was all, it is not to be forwarded.
+// Handles a signal's effect on minirun itself. False: it must not be forwarded.
 bool Supervisor::prepare_for(const Signal& signal) {
   if (!relay_) return true;
   if (signal.number != SIGWINCH && signal.number != SIGCONT) return true;
   // The shell had the terminal while minirun was stopped. If it is gone, reading from it fails.
   if (signal.number == SIGCONT) (void)take_terminal();
-  copy_window_size();  // the kernel sends the container a SIGWINCH of its own
+  copy_window_size();  // the kernel then sends the container a SIGWINCH
   return signal.number == SIGCONT;
 }
 
@@ -86,7 +86,7 @@ void Supervisor::forward_signals(int pidfd) {
       return;
     }
     // Otherwise the process has ended (ESRCH), or minirun may not signal it (EPERM: a workload that changed its user,
-    // without CAP_KILL): no one to report it to, as the sender's kill(2) has long returned.
+    // without CAP_KILL): it cannot be reported, as the sender's kill(2) has long returned.
     if (error == 0) ended_.last_forwarded_signal = signal.number;
   }
 }
@@ -104,7 +104,8 @@ int Supervisor::patience_ms() const {
   return least;
 }
 
-// A container with CAP_SYS_PTRACE can make its init send without end: signals and the terminal have their turn between.
+// A container with CAP_SYS_PTRACE can make its init send forever, so signals and the terminal get their turn in
+// between.
 Result<void> Supervisor::read_control(int control) {
   for (int i = 0; i < kMostMessages; i++) {
     auto received = TRY(try_receive(control));
@@ -122,17 +123,17 @@ Result<void> Supervisor::read_control(int control) {
   return {};
 }
 
-// Who the host's socket belonged to is gone: that is no reason to end the container.
+// The owner of the host's socket is gone, which is no reason to end the container.
 void Supervisor::relay_notifications() {
   if (!notify_) return;
   auto turned = notify_->turn();
   if (turned.ok()) return;
-  notify_.reset();  // from here on the workload's senders get errors, too
+  notify_.reset();  // from here on the workload's senders also get errors
   report_line("minirun: warning: " + turned.error().text());
 }
 
-// What hooks leave behind has become this process's (runtime/supervise/subreaper.h), and its end wakes it up by
-// SIGCHLD.
+// Processes that hooks left behind are children of this process (runtime/supervise/subreaper.h); SIGCHLD reports their
+// end.
 void Supervisor::reap_orphans(pid_t container) {
   for (;;) {
     siginfo_t ended{};
@@ -146,7 +147,7 @@ void Supervisor::reap_orphans(pid_t container) {
   }
 }
 
-// Waits once and moves what is there to be moved. False when the container's init has ended.
+// Waits once and relays what has arrived. False when the container's init has ended.
 Result<bool> Supervisor::turn(int pidfd, int control) {
   constexpr int kOwnPolls = 4;
   pollfd polls[kOwnPolls + Relay::kPolls] = {{signals_.fd(), POLLIN, 0},

@@ -28,8 +28,8 @@ namespace minirun {
 struct Ended {
   int wait_status = 0;       // as of waitpid(2): the workload's when from_init or when it was PID 1, else the init's
   bool from_init = false;    // the init sent the workload's own wait status before it ended
-  bool init_failed = false;  // a step of the init failed after it said `running`; it waits for the control socket to
-                             // be closed, the report says why, wait_status says nothing
+  bool init_failed = false;  // a step of the init failed after `running`; it waits until the control socket closes, the
+                             // report says why, and wait_status is meaningless
   int last_forwarded_signal = 0;      // 0: none
   TimeLimit limit = TimeLimit::none;  // the workload was ended for it
   bool killed_for_it = false;         // and did not heed its stop signal
@@ -81,7 +81,7 @@ class Supervisor {
   Timekeeper timekeeper_;
   std::optional<Deadline::Clock::time_point> last_moment_;  // when no process of the workload should be left
   bool watchdog_lost_ = false;
-  Watchdog watchdog_;  // before terminal_: ended after the terminal is given back
+  Watchdog watchdog_;  // before terminal_: it ends after the terminal is restored
   RawTerminal terminal_;
   std::optional<Relay> relay_;
   std::optional<NotifyRelay> notify_;

@@ -52,7 +52,7 @@ ssize_t Stream::read(char* to, size_t bytes) {
 }
 
 ssize_t Stream::write(const char* from, size_t bytes) {
-  // What poll(2) promises of a pipe: so much goes in without waiting.
+  // poll(2) promises that a pipe accepts this much without waiting.
   if (may_wait_) bytes = std::min<size_t>(bytes, PIPE_BUF);
   return socket_ ? send(fd(), from, bytes, MSG_DONTWAIT | MSG_NOSIGNAL) : ::write(fd(), from, bytes);
 }
@@ -69,7 +69,7 @@ Result<Relay> Relay::start(UniqueFd master, int input, int output) {
   return Relay(std::move(master), std::move(peer), input, output);
 }
 
-// A descriptor of which nothing is wanted is left out (-1): poll(2) would report its hangup again and again.
+// Leaves out (-1) a descriptor from which nothing is wanted: poll(2) would keep reporting its hangup.
 void Relay::prepare(pollfd* polls, bool read_input) const {
   bool input = read_input && input_.is_open() && !to_container_.full();
   bool output = output_.is_open() && !to_caller_.empty();
@@ -81,7 +81,7 @@ void Relay::prepare(pollfd* polls, bool read_input) const {
   polls[2] = {master != 0 ? master_.get() : -1, master, 0};
 }
 
-// Only what poll(2) said: a stream that could not be opened without waiting is safe to use then.
+// Does only what poll(2) reported: then a stream that could not be opened without blocking is safe to use.
 int Relay::pump(const pollfd* polls) {
   int denied = polls[0].revents != 0 ? read_input() : 0;
   if ((polls[2].revents & POLLOUT) != 0) write_master();
@@ -97,10 +97,10 @@ int Relay::patience_ms() const {
   return static_cast<int>(std::clamp<long>(left, 0, kLastLookMs));
 }
 
-// A terminal has no end of file but the key for it, which ends one read(2). The end of the input lasts: the key is
-// typed again whenever the last one has been read. Until then it must wait, since a change of the terminal's mode would
-// make a NUL of it (n_tty), and no event marks that moment. In raw mode the key is a byte like any other; editors of
-// lines take it for the end, so it is typed once.
+// A terminal's only end of file is its key, which ends one read(2). The input's end is permanent, so the key is typed
+// again whenever the last one has been read. Until then it must wait: a change of the terminal's mode would turn it
+// into a NUL (n_tty), and no event marks that moment. In raw mode the key is an ordinary byte; line editors take it for
+// the end, so it is typed once.
 void Relay::type_end_of_file() {
   if (!master_open_ || !to_container_.empty() || Clock::now() < look_at_) return;
   look_at_ = Clock::now() + std::chrono::milliseconds(next_look_ms_);
@@ -110,8 +110,8 @@ void Relay::type_end_of_file() {
   if (poll(&unread, 1, 0) != 0 || tcgetattr(peer_.get(), &settings) < 0) return;
   bool raw = (settings.c_lflag & static_cast<tcflag_t>(ICANON)) == 0;
   cc_t key = settings.c_cc[VEOF];
-  if (key == _POSIX_VDISABLE || (raw && raw_told_)) return;
-  raw_told_ = raw;
+  if (key == _POSIX_VDISABLE || (raw && sent_in_raw_)) return;
+  sent_in_raw_ = raw;
   to_container_.add_byte(static_cast<char>(key));
   next_look_ms_ = kFirstLookMs;
   write_master();
@@ -140,7 +140,7 @@ void Relay::write_master() {
   }
 }
 
-// Until no more is there at present or no more room. True when more may come.
+// Reads until nothing more is available or the buffer is full. True if more may come.
 bool Relay::read_master() {
   while (master_open_ && !to_caller_.full()) {
     ssize_t n = read(master_.get(), to_caller_.space(), to_caller_.space_size());

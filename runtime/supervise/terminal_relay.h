@@ -106,7 +106,7 @@ class Relay {
   int output_error_ = 0;
   // The input has ended.
   bool input_ended_ = false;
-  bool raw_told_ = false;  // in the terminal's present raw mode
+  bool sent_in_raw_ = false;  // the end of file, in the terminal's present raw mode
   int next_look_ms_ = kFirstLookMs;
   std::chrono::steady_clock::time_point look_at_{};
 };

@@ -31,7 +31,7 @@ void close_others(const std::array<int, 4>& kept) {
     if (fd < 0) continue;
     auto number = static_cast<unsigned>(fd);
     if (number > first)
-      (void)syscall(SYS_close_range, first, number - 1, 0);  // fails on kernels that minirun is not for
+      (void)syscall(SYS_close_range, first, number - 1, 0);  // fails only on kernels that minirun does not support
     first = number + 1;
   }
   (void)syscall(SYS_close_range, first, ~0U, 0);
@@ -53,8 +53,8 @@ void kill_all(const Watchdog::Guarded& guarded) {
   if (guarded.pidfd >= 0) (void)syscall(SYS_pidfd_send_signal, guarded.pidfd, SIGKILL, nullptr, 0);
 }
 
-// The forked side: system calls only. Signals stay blocked, as minirun has them: SIGTTOU above all, so that a
-// background process may change the terminal's settings (termios(3)).
+// The forked side: system calls only. Signals stay blocked as in minirun, above all SIGTTOU, so that a background
+// process may change the terminal's settings (termios(3)).
 [[noreturn]] void stand_guard(const GuardTask& task) {
   const Watchdog::Guarded& guarded = task.guarded;
   auto end = guarded.end;
@@ -91,7 +91,7 @@ Result<Watchdog> Watchdog::start(const Guarded& guarded) {
   if (pid < 0) return fail(errno, "fork the watchdog");
   if (pid == 0) stand_guard(task);
   watchdog.pid_ = pid;
-  // From here, not by the watchdog itself: it may not have run yet when minirun's group is killed.
+  // Set here and not in the watchdog, which may not have run yet when minirun's group is killed.
   if (setpgid(pid, pid) < 0) return fail(errno, "give the watchdog a process group");
   return watchdog;
 }
@@ -107,14 +107,14 @@ Watchdog& Watchdog::operator=(Watchdog&& other) noexcept {
 
 void Watchdog::expect_raw(bool raw) {
   if (pid_ <= 0) return;
-  // EPIPE: the watchdog was killed. minirun itself still gives the terminal back.
+  // EPIPE: the watchdog was killed. minirun itself still restores the terminal.
   while (write(pipe_.get(), raw ? "r" : "c", 1) < 0 && errno == EINTR) {
   }
 }
 
 void Watchdog::stop() {
   if (pid_ <= 0) return;
-  (void)kill(pid_, SIGKILL);  // a child that is not reaped yet: the number is its own, also when it has ended
+  (void)kill(pid_, SIGKILL);  // a child that is not reaped yet keeps its pid, even if it has ended
   while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }
   pid_ = -1;

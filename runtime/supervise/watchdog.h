@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The watchdog: a small helper process that cleans up when minirun is killed before it can do so itself (SIGKILL, the
-// OOM killer). It gives the caller's terminal back, and kills a container that has no pid namespace or no init of
-// minirun's (with both, the parent-death signal of the init reaches everything). Of a workload with a deadline it kills
-// the cgroup in any case, and also when minirun itself is stopped, or stuck, as the deadline passes.
+// OOM killer). It restores the caller's terminal, and kills a container without its own pid namespace or minirun's init
+// (with both, the init's parent-death signal ends everything). Of a workload with a deadline it kills the cgroup in any
+// case, and also when minirun itself is stopped, or stuck, as the deadline passes.
 //
 // It is a fork of minirun in its own process group, so that neither the terminal's keys nor a kill of minirun's group
 // reach it. It has every signal blocked, and holds only the terminal, cgroup.kill and the reading end of a pipe. End of

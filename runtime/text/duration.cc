@@ -11,7 +11,7 @@ struct Unit {
   int64_t nanoseconds;
 };
 
-// Those that begin like another one first.
+// Units that start with another one come first.
 constexpr Unit kUnits[] = {
     {"ms", 1'000'000},        {"us", 1'000},         {"\xc2\xb5s", 1'000}, {"ns", 1},
     {"h", 3'600'000'000'000}, {"m", 60'000'000'000}, {"s", 1'000'000'000},
@@ -21,7 +21,7 @@ bool is_digit(std::string_view text) {
   return !text.empty() && text[0] >= '0' && text[0] <= '9';
 }
 
-// Takes the digits off the front. False: they are too large a number.
+// Takes the digits off the front. False: the number is too large.
 bool take_number(std::string_view* text, int64_t* number, int64_t* digits) {
   for (; is_digit(*text); text->remove_prefix(1), ++*digits) {
     if (__builtin_mul_overflow(*number, 10, number) || __builtin_add_overflow(*number, (*text)[0] - '0', number))

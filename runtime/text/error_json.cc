@@ -19,7 +19,7 @@ void write_error_keys(JsonWriter& json, const Error& error) {
   if (detail.step != 0) json.key("step").unsigned_number(detail.step).key("steps").unsigned_number(detail.steps);
   write_text(json, "pointer", detail.pointer);
   write_text(json, "call", detail.call);
-  // An error of state is a fact about the container: Error::text() has no word of the kernel's either.
+  // An error of kind state is a fact about the container: Error::text() has no errno text either.
   const char* name = error.code != 0 && error.kind != ErrorKind::state ? strerrorname_np(error.code) : nullptr;
   if (name != nullptr) json.key("errno").string(name);
   write_text(json, "path", detail.path);

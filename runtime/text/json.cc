@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only file that knows nlohmann/json: its event interface, which neither recurses nor builds its own tree.
+// The only file that uses nlohmann/json: its event interface, which neither recurses nor builds its own tree.
 #include "runtime/text/json.h"
 
 #include <fmt/format.h>
@@ -113,8 +113,8 @@ class JsonBuilder {
   const std::optional<Error>& error() const { return error_; }
 
  private:
-  // nlohmann's text without its prefix and without the last token, which may be megabytes of anything: also of what
-  // follows a token in that text.
+  // nlohmann's text without its prefix and without the last token, which may be megabytes of anything and may even look
+  // like the text that follows it.
   static std::string reason(std::string_view what, const std::string& token) {
     if (what.starts_with("[json.exception.out_of_range")) return "number out of range";
     size_t start = what.find(": ");
@@ -125,7 +125,7 @@ class JsonBuilder {
     return text;
   }
 
-  // Events come without a position; the text up to here is known to be sound, so a short walk finds it.
+  // Events have no position; the text up to here is valid, so a short walk finds it.
   size_t too_deep_at() const {
     size_t depth = 0;
     bool in_string = false;
@@ -231,7 +231,7 @@ Result<std::unique_ptr<JsonDocument>> JsonDocument::parse(std::string_view text)
   document->strings_ = std::make_unique_for_overwrite<char[]>(text.size() + 1);
   document->nodes_.reserve(std::min(text.size() / 8 + 1, kMaxJsonValues));
   JsonBuilder builder(*document, text);
-  // The parser takes a NUL byte for the end and would not see what follows.
+  // The parser would stop at a NUL byte and ignore the rest.
   if (size_t nul = text.find('\0'); nul != std::string_view::npos) return builder.at_position(nul, "NUL byte");
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos)
     return builder.at_position(0, "no JSON in here: empty");

@@ -29,10 +29,10 @@ std::chrono::steady_clock::time_point& start_of_command() {
   return start;
 }
 
-// Ids, paths and names of processes may be anything. With a "\n" at the end.
+// Escapes ids, paths and names of processes, which may be anything. Appends a "\n".
 void write_stderr(std::string_view text) {
   const std::string line = shown_lines(text);
-  // The one channel for failures; when it is closed, they have no reader.
+  // The only channel for failures; if it is closed, they have no reader.
   (void)!write(STDERR_FILENO, line.data(), line.size());
 }
 
@@ -51,13 +51,13 @@ std::shared_ptr<spdlog::logger> make_logger(const LogOptions& options) {
   return logger;
 }
 
-// Made at the first record, for the options that hold then.
+// Made at the first record, with the options at that time.
 std::shared_ptr<spdlog::logger>& current_logger() {
   static std::shared_ptr<spdlog::logger> logger;
   return logger;
 }
 
-// The record's own part of its line. error: nullptr where it is about none.
+// The record's own part of its line. error: nullptr if it is not about one.
 std::string log_record(std::string_view text, const Error* error) {
   if (!current_options().json) {
     std::string record = "msg=";
@@ -71,7 +71,7 @@ std::string log_record(std::string_view text, const Error* error) {
   return json.text().substr(1, json.text().size() - 2);  // the pattern has the brackets
 }
 
-// Nothing that goes wrong with the log may change what minirun does; it is reported once on stderr.
+// A failure of the log must not change what minirun does; it is reported once on stderr.
 void log(spdlog::level::level_enum level, std::string_view text, const Error* error = nullptr) {
   static bool broken = false;
   if (broken) return;
@@ -85,7 +85,7 @@ void log(spdlog::level::level_enum level, std::string_view text, const Error* er
   }
 }
 
-// Held open to the end: the reader of a named pipe would take a close for the end of the log.
+// Stays open to the end: the reader of a named pipe takes a close for the end of the log.
 UniqueFd& held_log() {
   static UniqueFd file;
   return file;

@@ -24,7 +24,7 @@ namespace minirun {
 namespace {
 
 struct StatusReader {
-  int fd = -1;      // borrowed from the caller; -1: not asked for, or the reader is given up
+  int fd = -1;      // borrowed from the caller; -1: no option, or minirun has given up on the reader
   mode_t type = 0;  // S_IFMT of it
 };
 
@@ -33,7 +33,7 @@ StatusReader& status_reader() {
   return reader;
 }
 
-// A write to a pipe without readers brings SIGPIPE, which ends minirun where it does not hold signals yet.
+// A write to a pipe without readers raises SIGPIPE, which would end minirun before it blocks signals.
 class HeldSigpipe {
  public:
   HeldSigpipe() {
@@ -59,9 +59,9 @@ class HeldSigpipe {
   bool was_pending_ = false;
 };
 
-// Never waits, though the caller's file description has no O_NONBLOCK: other processes share that, so it is not
-// minirun's to set. After poll(2) a pipe takes PIPE_BUF bytes (pipe(7)); RWF_NOWAIT, where the kernel takes it for
-// pipes, is for one that others write to meanwhile.
+// Never waits, though the caller's file description has no O_NONBLOCK, which minirun must not set because other
+// processes share it. After poll(2) a pipe accepts PIPE_BUF bytes (pipe(7)). RWF_NOWAIT, if the kernel supports it for
+// pipes, covers other writers.
 ssize_t write_now(const StatusReader& reader, std::string_view text) {
   text = text.substr(0, PIPE_BUF);
   if (reader.type == S_IFSOCK) return send(reader.fd, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -91,7 +91,7 @@ bool write_whole(const StatusReader& reader, std::string_view line) {
   return true;
 }
 
-// Events after a lost one would mislead: the reader sees the end of the file instead.
+// Events after a lost one would mislead, so the reader sees the end of file instead.
 void write_event(std::string_view line) {
   StatusReader& reader = status_reader();
   if (reader.fd < 0 || write_whole(reader, line)) return;
@@ -122,7 +122,7 @@ void write_of_process(const char* name, const std::string& id, pid_t pid) {
 Result<void> set_status_fd(uint64_t fd, uint64_t handed_on) {
   if (fd < 3)
     return fail(ErrorKind::usage, "--status-fd {}: must be 3 or more: the workload has stdin, stdout and stderr", fd);
-  // Not INT_MAX alone: the descriptor has to be open.
+  // The descriptor must be open, not just a valid number.
   int flags = fd <= INT_MAX ? fcntl(static_cast<int>(fd), F_GETFL) : -1;
   if (flags < 0) return fail(ErrorKind::usage, "--status-fd {}: descriptor {} is not open", fd, fd);
   if (fd - 3 < handed_on)

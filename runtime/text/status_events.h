@@ -29,7 +29,7 @@ Result<void> set_status_fd(uint64_t fd, uint64_t handed_on);
 // The events are over, though minirun goes on: the reader sees the end of the file.
 void close_status_fd();
 
-// Set-up is whole.
+// The container is complete.
 void status_created(const std::string& id, pid_t pid);
 // Its program has been executed.
 void status_running(const std::string& id, pid_t pid);

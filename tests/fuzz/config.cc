@@ -85,7 +85,7 @@ FUZZ(input) {
   if (!bundle.ok()) return check_refusal(bundle.error());
   const oci::Spec& spec = *bundle->spec;
   PlanFacts facts{{"fuzz", "/bundle", "/bundle/rootfs", "/root"}, made_up_host(true, false)};
-  facts.place.mount_links.resize(spec.mounts.size());
+  facts.paths.mount_links.resize(spec.mounts.size());
   if (spec.linux_.seccomp) {
     auto program = compile_seccomp(*spec.linux_.seccomp);
     if (!program.ok()) return;

@@ -97,7 +97,8 @@ void scribble(fuzz::Input& input, size_t words, char* memory, size_t bytes) {
 }
 
 void look(const PlanMemory& memory) {
-  for (uint32_t step : {0U, 1U, memory.step_count() - 1, memory.step_count(), 0xffffffffU}) (void)memory.told(step);
+  for (uint32_t step : {0U, 1U, memory.step_count() - 1, memory.step_count(), 0xffffffffU})
+    (void)memory.step_text(step);
   (void)memory.offered_listener();
   HOLDS(!step_error(memory).text().empty(), "");
   HOLDS(std::strlen(memory.report().detail) < kDetailBytes, "");

@@ -96,7 +96,7 @@ TEST_F(Deadline, KillsWhatForksAndDetachesItself) {
   expect_killed({"--no-init"});
   bundle_.drop_namespace("pid");
   expect_killed();
-  // The first process heeds its signal, and the others live on in nobody's pid namespace.
+  // The first process heeds its signal, and the others live on without a pid namespace of their own.
   bundle_.config["process"]["args"] = {"/bin/sh", "-c",
                                        "(setsid sh -c 'trap \"\" TERM; while :; do sleep 1; done' &); exec sleep 100"};
   expect_timed_out({"--timeout", "400ms", "--grace", "3s"},

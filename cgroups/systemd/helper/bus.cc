@@ -26,7 +26,7 @@ constexpr const char* kScopeInterface = "org.freedesktop.systemd1.Scope";
 constexpr std::chrono::seconds kJobTime{20};
 constexpr uint64_t kCallTime = 20'000'000;  // microseconds
 
-// A connection to a socket of the manager's own; not to a bus.
+// A connection to the manager's own socket, not a bus.
 sd_bus* open_private(const std::string& socket) {
   sd_bus* bus = nullptr;
   if (access(socket.c_str(), F_OK) != 0 || sd_bus_new(&bus) < 0) return nullptr;
@@ -36,7 +36,7 @@ sd_bus* open_private(const std::string& socket) {
   return nullptr;
 }
 
-// The socket may refuse every caller: the handshake is done with the first call.
+// The socket may refuse every caller: the first call performs the handshake.
 bool answers(sd_bus* bus) {
   sd_bus_error error = SD_BUS_ERROR_NULL;
   int n = sd_bus_call_method(bus, kService, kPath, "org.freedesktop.DBus.Peer", "Ping", &error, nullptr, "");
@@ -86,13 +86,13 @@ Result<std::string> Manager::cgroup() {
   if (n < 0) return error.result(n, "ask systemd for its cgroup");
   std::string cgroup(text);
   free(text);
-  // In a container without a cgroup namespace it says where it is itself.
+  // In a container without a cgroup namespace it returns its own place.
   constexpr std::string_view kInit = "/init.scope";
   if (cgroup.ends_with(kInit)) cgroup.resize(cgroup.size() - kInit.size());
   return cgroup == "/" ? std::string() : cgroup;
 }
 
-// systemd's objects are named after their units: letters and digits as they are, all else as _xx.
+// systemd names its objects after their units: letters and digits unchanged, all else as _xx.
 Result<std::string> Manager::unit_path(const std::string& unit) {
   char* path = nullptr;
   int n = sd_bus_path_encode("/org/freedesktop/systemd1/unit", unit.c_str(), &path);
@@ -136,7 +136,7 @@ struct Job {
   std::string result;  // "done", "failed" ...; empty: not yet
 };
 
-// Of JobRemoved(u id, o job, s unit, s result).
+// Handles JobRemoved(u id, o job, s unit, s result).
 int note_removed(sd_bus_message* message, void* data, sd_bus_error*) {
   auto* jobs = static_cast<std::vector<Job>*>(data);
   uint32_t id = 0;
@@ -218,7 +218,7 @@ bool is_gone(const UnitFacts& facts) {
 
 Result<void> Manager::stop(const std::string& unit) {
   if (is_gone(TRY(look(unit)))) return {};
-  // Without its patience with those that ignore SIGTERM: by now no process may be left.
+  // Kills at once: systemd would wait for processes that ignore SIGTERM, and none may be left by now.
   (void)sd_bus_call_method(bus_.get(), kService, kPath, kInterface, "KillUnit", nullptr, nullptr, "ssi", unit.c_str(),
                            "all", SIGKILL);  // no process inside, or no unit any more: the wait finds out
   BusError error;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// minirun-systemd: talks to systemd for minirun, which is static and small and has no D-Bus. Its stdin is the socket
-// that protocol.h describes; it is started for `--systemd-cgroup` alone, by minirun, and ends with it.
+// minirun-systemd talks to systemd for minirun, which is static and small and has no D-Bus. Its stdin is the socket
+// that protocol.h describes; minirun starts it only for `--systemd-cgroup`, and it ends with minirun.
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -20,8 +20,8 @@ namespace {
 
 constexpr int kSocket = STDIN_FILENO;
 
-// A process that does nothing: a scope is made around one, and ends with the last. It needs no memory but what it has,
-// as it will be in a cgroup whose limit is the container's.
+// A process that does nothing: systemd makes a scope around a process, and the scope ends with the last one. It
+// allocates no memory, since its cgroup will have the container's limit.
 class Placeholder {
  public:
   Placeholder() = default;
@@ -55,7 +55,7 @@ class Placeholder {
 
 class Server {
  public:
-  // One request, and what is to be answered.
+  // Serves one request and returns the answer.
   Reply serve(const Request& request) {
     Reply reply;
     auto done = perform(request, &reply);
@@ -108,7 +108,7 @@ class Server {
   Result<void> stop(const Request& request) {
     UnitFacts facts = TRY(manager_->look(request.unit));
     if (facts.load_state == "not-found" && facts.active_state == "inactive") return {};
-    if (facts.description != request.mark) return {};  // another program's of that name
+    if (facts.description != request.mark) return {};  // another program's unit of that name
     return manager_->stop(request.unit);
   }
 

@@ -92,7 +92,7 @@ class CompileTest : public ::testing::Test {
 
   oci::Spec spec = small_spec();
   HostFacts host;
-  std::vector<std::string> links;  // Place::mount_links
+  std::vector<std::string> links;  // ContainerPaths::mount_links
   RunOptions options;
   const SeccompProgram* seccomp = nullptr;
   Compiled compiled;

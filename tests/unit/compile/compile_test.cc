@@ -91,7 +91,7 @@ TEST_F(CompileNamespaces, APidNamespaceIsEnteredByTheLastAct) {
   EXPECT_EQ(compiled.plan.clone_flags & CLONE_NEWPID, 0u);
   EXPECT_FALSE(compiled.init) << "its orphans go to the first process of that namespace";
   ASSERT_TRUE(compiled.proc_loan);
-  EXPECT_EQ(told_step(*compiled.proc_loan, 0), "/linux/namespaces/0: join pid namespace /proc/7/ns/pid");
+  EXPECT_EQ(step_with_origin(*compiled.proc_loan, 0), "/linux/namespaces/0: join pid namespace /proc/7/ns/pid");
 }
 
 TEST_F(CompileNamespaces, ACreatedContainerWaitsInAJoinedPidNamespaceWithWhatThatTakes) {

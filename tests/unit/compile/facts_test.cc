@@ -37,7 +37,7 @@ TEST_F(FactsOfAPlan, TheCgroupsOwnerIsMappedByTheUserNamespaceThatIsJoined) {
   spec.linux_.namespaces.push_back({CLONE_NEWUSER, "/proc/1/ns/user"});
   PlanFacts joined = facts();
   EXPECT_EQ(compile_with(joined).cgroup_owner, std::nullopt) << "not known";
-  joined.place.joined_uids = {{0, 100000, 1000}};
+  joined.paths.joined_uids = {{0, 100000, 1000}};
   EXPECT_EQ(compile_with(joined).cgroup_owner, 100007U);
   spec.linux_.uid_mappings = {{0, 200000, 1000}};  // a caller that looked: the same as are there
   EXPECT_EQ(compile_with(joined).cgroup_owner, 200007U);

@@ -44,8 +44,8 @@ std::string plan_of(const std::string& bundle) {
   if (!text.ok()) return text.error().text();
   auto parsed = parse_config(*text);
   if (!parsed.ok()) return parsed.error().text();
-  Place place{bundle, "/bundles/" + bundle, "/bundles/" + bundle + "/rootfs", "/root"};
-  auto compiled = compile(*parsed->spec, {place, made_up_host()});
+  ContainerPaths paths{bundle, "/bundles/" + bundle, "/bundles/" + bundle + "/rootfs", "/root"};
+  auto compiled = compile(*parsed->spec, {paths, made_up_host()});
   return compiled.ok() ? plan_text(*compiled) : compiled.error().text();
 }
 

@@ -44,13 +44,13 @@ TEST_F(SentPlan, TellsItsSteps) {
   auto memory = map();
   ASSERT_TRUE(memory.ok()) << memory.error().text();
   EXPECT_EQ(memory->step_count(), compiled.plan.steps.size());
-  auto told = memory->told(memory->step_count() - 1);
-  ASSERT_TRUE(told.has_value());
-  EXPECT_EQ(*told, told_step(compiled.plan, memory->step_count() - 1));
+  auto text = memory->step_text(memory->step_count() - 1);
+  ASSERT_TRUE(text.has_value());
+  EXPECT_EQ(*text, step_with_origin(compiled.plan, memory->step_count() - 1));
   EXPECT_TRUE(memory->executes(memory->step_count() - 1));
   EXPECT_FALSE(memory->executes(0));
-  EXPECT_FALSE(memory->told(memory->step_count()).has_value());
-  EXPECT_FALSE(memory->told(0).has_value()) << "a step before the wait";
+  EXPECT_FALSE(memory->step_text(memory->step_count()).has_value());
+  EXPECT_FALSE(memory->step_text(0).has_value()) << "a step before the wait";
 }
 
 // Of a step before the wait only its maker knows more than the number.
@@ -67,7 +67,7 @@ TEST_F(SentPlan, AFailedStepSaysWhatAndWhere) {
     EXPECT_EQ(error.details().pointer, "/process/args");
     EXPECT_EQ(error.details().call, "exec");
     EXPECT_EQ(error.text(), fmt::format("{}: /bin/none: no such file or directory [step {} of {}]",
-                                        told_step(compiled.plan, last), last + 1, last + 1));
+                                        step_with_origin(compiled.plan, last), last + 1, last + 1));
   }
   Error before = step_error(compiled.plan, Report{kFailed, kNoStep, EIO, SYS_read, ""});
   EXPECT_EQ(before.text(), "start the init program: read: input/output error");
@@ -109,9 +109,9 @@ TEST_F(SentPlan, ThatSpeaksOfMoreThanItHasIsRefused) {
   header->step_count = 0xffffffff;
   EXPECT_EQ(map().error().code, EPROTO);
   header->step_count = 1;
-  header->told = static_cast<uint32_t>(image.size()) - 2;
+  header->texts = static_cast<uint32_t>(image.size()) - 2;
   EXPECT_EQ(map().error().code, EPROTO);
-  header->told = sizeof(PlanHeader) + 2;  // not where a number can be
+  header->texts = sizeof(PlanHeader) + 2;  // not where a number can be
   EXPECT_EQ(map().error().code, EPROTO);
   image.resize(sizeof(PlanHeader) - 1);
   EXPECT_EQ(map().error().code, EPROTO);
@@ -123,13 +123,14 @@ TEST_F(SentPlan, ChangedLaterLeadsNowhere) {
   auto memory = PlanMemory::map(std::move(fd));
   ASSERT_TRUE(memory.ok()) << memory.error().text();
   uint32_t steps = memory->step_count();
-  auto* told = reinterpret_cast<uint32_t*>(image.data() + header->told);
-  std::fill(told, told + steps, 0xfffffff0);
-  header->told = 0x7ffffff8;
+  auto* text = reinterpret_cast<uint32_t*>(image.data() + header->texts);
+  std::fill(text, text + steps, 0xfffffff0);
+  header->texts = 0x7ffffff8;
   header->step_count = 0xffffffff;
   ASSERT_EQ(pwrite(theirs.get(), image.data(), image.size(), 0), static_cast<ssize_t>(image.size()));
   EXPECT_EQ(memory->step_count(), steps);
-  for (uint32_t i = 0; i <= steps; ++i) EXPECT_FALSE(memory->told(i).has_value() && memory->told(i)->size() > 4096);
+  for (uint32_t i = 0; i <= steps; ++i)
+    EXPECT_FALSE(memory->step_text(i).has_value() && memory->step_text(i)->size() > 4096);
 }
 
 TEST_F(SentPlan, OfMinirunItselfIsSealed) {
@@ -211,7 +212,7 @@ TEST_F(OldPlan, CutOrChangedIsRefusedOrLeadsNowhere) {
       memset(changed.data() + at, 0xff, 4);
       auto memory = map(changed, format);
       if (!memory.ok()) continue;
-      for (uint32_t step = 0; step <= memory->step_count(); ++step) (void)memory->told(step);
+      for (uint32_t step = 0; step <= memory->step_count(); ++step) (void)memory->step_text(step);
       EXPECT_FALSE(step_error(*memory).text().empty());
     }
   }

@@ -40,11 +40,11 @@ TEST(Born, IsNoneOfTheOlderChildren) {
   ASSERT_TRUE(memory.ok()) << memory.error().text();
   PlanHeader* header = memory->header();
   Child child{outer.pid, {}, {}, std::move(*memory), true, true, *siblings};
-  for (pid_t nobody : {0, -1, getpid(), outer.pid, watchdog.pid}) {
-    header->birth.child = nobody;
+  for (pid_t other : {0, -1, getpid(), outer.pid, watchdog.pid}) {
+    header->birth.child = other;
     auto there = take_place(&child);
     ASSERT_TRUE(there.ok()) << there.error().text();
-    EXPECT_FALSE(*there) << nobody;
+    EXPECT_FALSE(*there) << other;
     EXPECT_EQ(child.pid, outer.pid);
   }
   header->birth.child = born.pid;

@@ -83,9 +83,9 @@ TEST(ValidateMounts, MappingsAreForNewMountsWithFiles) {
                     " cannot be idmapped"});
   EXPECT_EQ(problems_of_mount(R"("type": "tmpfs", )" + std::string(maps)), Lines{});
   EXPECT_EQ(problems_of_mount(R"("type": "tmpfs", "options": ["remount"], )" + std::string(maps)),
-            Lines{"/uidMappings: is for a new mount only: ids of one that is there cannot be mapped"});
+            Lines{"/uidMappings: is for a new mount only: ids of an existing one cannot be mapped"});
   EXPECT_EQ(problems_of_mount(R"("options": ["rslave", "idmap"], )" + std::string(maps)),
-            Lines{"/uidMappings: is for a new mount only: ids of one that is there cannot be mapped"});
+            Lines{"/uidMappings: is for a new mount only: ids of an existing one cannot be mapped"});
 }
 
 TEST(ValidateMounts, SpecialOptionsStandWhereTheyMeanSomething) {
