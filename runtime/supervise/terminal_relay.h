@@ -72,7 +72,7 @@ class Relay {
   // terminal is gone: call it again in the foreground, or close_input(). Otherwise 0.
   int pump(const pollfd* polls);
 
-  // Ends the input without telling the container.
+  // Ends the input without typing an end of file.
   void close_input() { input_.close(); }
 
   // The longest wait until the next pump(); -1: forever.

@@ -61,7 +61,7 @@ char* bind_textdomain_codeset(const char* domain, const char* codeset) {
 
 iconv_t iconv_open(const char* to, const char* from) {
   (void)to, (void)from;
-  errno = EINVAL; /* there is no such conversion */
+  errno = EINVAL; /* no such conversion */
   return (iconv_t)-1;
 }
 size_t iconv(iconv_t converter, char** in, size_t* in_left, char** out, size_t* out_left) {
@@ -80,7 +80,7 @@ pthread_rwlock_t __libc_setlocale_lock = PTHREAD_RWLOCK_INITIALIZER;
 void _nl_locale_subfreeres(void) {}
 void _nl_finddomain_subfreeres(void) {}
 
-/* Of converters between wide characters and bytes there are those that are built in. */
+/* Only the built-in converters between wide characters and bytes exist. */
 void* __gconv_find_shlib(const char* name) {
   (void)name;
   return NULL;

@@ -8,7 +8,7 @@
  *
  * The calls and their order are those of csu/libc-start.c of glibc 2.36, for static programs. They are internal to
  * glibc, so this file refuses any other version, and CMake builds it in only where a program linked with it passes
- * sys/start/check.c; everywhere else, and with -DMINIRUN_FAST_START=OFF, the program starts as glibc has it.
+ * sys/start/check.c; everywhere else, and with -DMINIRUN_FAST_START=OFF, the program starts as glibc does it.
  */
 #include <elf.h>
 #include <features.h>

@@ -145,7 +145,7 @@ void Generator::missing() {
   }
 }
 
-// A member that is there twice: which one counts differs from reader to reader.
+// A duplicate member: readers differ on which one counts.
 void Generator::twice() {
   for (const std::string& pointer : pointers_) {
     size_t slash = pointer.rfind('/');

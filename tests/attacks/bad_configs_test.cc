@@ -66,7 +66,7 @@ class BadConfigs : public MinirunTest {
     return false;
   }
 
-  // Cgroups, as a number that changes when there are more, and the container's state.
+  // The number of cgroups, and the container's state.
   static nlink_t cgroups() {
     struct stat info {};
     EXPECT_EQ(stat("/sys/fs/cgroup", &info), 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Callers in an odd state, and callers who are attackers themselves.
+// Callers in an odd state, and hostile callers.
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/ioctl.h>
@@ -59,7 +59,7 @@ TEST_F(OddCaller, ClosedStdioInEveryCombination) {
       for (int fd = 0; fd < 3; ++fd)
         if ((closed >> fd & 1) != 0) close(fd);
     };
-    // All three are there in the container, and none is anything of minirun's.
+    // The container has all three, and none belongs to minirun.
     bundle.payload({"report"});
     Outcome outcome = run(bundle, {}, options);
     EXPECT_EQ(outcome.code, 0) << closed << describe(outcome);
@@ -184,7 +184,7 @@ TEST_F(OddCaller, TerminalIsNotTypedInto) {
   end();
   int waiting = -1;
   ASSERT_EQ(ioctl(slave.get(), FIONREAD, &waiting), 0);
-  EXPECT_EQ(waiting, 0) << "somebody typed";
+  EXPECT_EQ(waiting, 0) << "typed words";
 }
 
 TEST_F(OddCaller, NoAbstractSocketsAreThereToBeFound) {

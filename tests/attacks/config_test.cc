@@ -49,7 +49,7 @@ TEST_F(EvilConfig, IdsLeadNowhere) {
 }
 
 TEST_F(EvilConfig, CgroupsPathLeadsToNobodyElses) {
-  // crun joined the cgroup and killed whoever was in it.
+  // crun joined the cgroup and killed the processes in it.
   const std::string other = "/sys/fs/cgroup/other";
   ASSERT_EQ(mkdir(other.c_str(), 0755), 0);
   StartOptions options;
@@ -106,7 +106,7 @@ TEST_F(EvilConfig, UsersThatAreNoneAreNotRoot) {
 }
 
 TEST_F(EvilConfig, CapabilitiesAreExactlyTheListed) {
-  // CVE-2022-29162 (runc), CVE-2022-27650 (crun), CVE-2025-27612 (youki): inheritable ones that nobody asked for.
+  // CVE-2022-29162 (runc), CVE-2022-27650 (crun), CVE-2025-27612 (youki): unrequested inheritable ones.
   const std::string none = "0000000000000000";
   Bundle bundle;
   json seen = report(bundle);
@@ -164,7 +164,7 @@ TEST_F(EvilConfig, CgroupsAreReadOnlyWithoutANamespaceToo) {
 }
 
 TEST_F(EvilConfig, StateRootOfOthersIsRefused) {
-  // CVE-2015-1331 (lxc): who can write there chooses what minirun believes and removes.
+  // CVE-2015-1331 (lxc): a user that can write there chooses what minirun believes and removes.
   constexpr const char* kRoot = "/run/tests/other-state";
   struct Case {
     unsigned mode;

@@ -113,7 +113,7 @@ TEST_F(Descriptors, OfTheHostAreNotThereDuringExec) {
 }
 
 TEST_F(Descriptors, ExecJoinsRightWhateverTheContainersProcIs) {
-  // CVE-2015-1334: the container puts something else on its own /proc; who joins must not believe what is there.
+  // CVE-2015-1334: the container puts something else on its own /proc; a joining process must not trust it.
   auto identity = [](pid_t pid) {
     std::string text;
     for (const char* ns : {"pid", "net", "mnt", "uts", "ipc", "cgroup", "user"})
@@ -216,7 +216,7 @@ TEST_F(Descriptors, OfTheCallerAreNotInACreatedContainer) {
   }
 }
 
-// What minirun writes its events to: a container that holds it could lie to who watches.
+// The descriptor for events: a container that holds it could lie to the reader.
 TEST_F(Descriptors, OfTheStatusIsInNoProcessThatMinirunStarts) {
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);

@@ -9,7 +9,7 @@ namespace {
 
 using Words = std::set<std::string>;
 
-// They tell what kind a file is, never what it holds, and change nothing.
+// They return the type of a file, never its content, and change nothing.
 const Words kTellOnly = {"stat",       "lstat",  "newfstatat", "statx",      "statfs", "readlink",
                          "readlinkat", "access", "faccessat",  "faccessat2", "getcwd"};
 const Words kOpen = {"open", "openat", "openat2", "creat"};

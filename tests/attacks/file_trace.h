@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What strace(1) tells of the files that minirun and its init touch, as lines that are the same in every run.
+// The files that minirun and its init touch, according to strace(1), as lines that are the same in every run.
 #pragma once
 
 #include <map>

@@ -99,7 +99,8 @@ TEST_F(JoiningTracer, FindsNothingOfARun) {
   }
 }
 
-// Who joins a time namespace goes on in it at once, and only its children are in a new one (time_namespaces(7)).
+// A process enters a time namespace that it joins at once, but only its children enter one that it makes
+// (time_namespaces(7)).
 TEST_F(JoiningTracer, FindsNothingOfARunThatJoinsATimeNamespace) {
   Bundle pod, other;
   pod.config["linux"]["namespaces"].push_back({{"type", "time"}});
@@ -111,7 +112,7 @@ TEST_F(JoiningTracer, FindsNothingOfARunThatJoinsATimeNamespace) {
   EXPECT_EQ(said.find(" before 0 "), std::string::npos) << "nothing was caught between birth and exec: " << said;
 }
 
-// It waits for start with what that takes: docs/security.md has it.
+// It waits for start with only what that needs: docs/security.md.
 TEST_F(JoiningTracer, FindsOfACreatedContainerNoMoreThanItsWaitTakes) {
   for (bool filtered : {false, true}) {
     Bundle pod, other;
@@ -163,7 +164,7 @@ TEST_F(JoiningTracer, FindsWhatAProfileThatForbidsAStepLeaves) {
   });
 }
 
-// create_user_ns() in the kernel refuses who has another root than its mount namespace.
+// create_user_ns() in the kernel refuses a process whose root is not that of its mount namespace.
 TEST_F(JoiningTracer, FindsWhatAProcfsTakesWithoutAUserNamespace) {
   const std::string jail = "/run/tests/jail";
   make_folders(jail);

@@ -77,7 +77,7 @@ class OpenedFiles : public Attack {
     expect_equal(files.inside, inside, "in the container's root");
   }
 
-  // A container of the bundle is there; a command with more to it is executed in it.
+  // A container of the bundle exists; a command with more options is executed in it.
   TouchedFiles touched_by_exec_in(const std::vector<std::string>& run_flags, const std::vector<std::string>& flags) {
     std::vector<std::string> run = {"run", "--detach"}, exec = {"exec"};
     run.insert(run.end(), run_flags.begin(), run_flags.end());
@@ -99,7 +99,7 @@ class OpenedFiles : public Attack {
 #define REQUIRE_STRACE() \
   if (access("/usr/bin/strace", X_OK) != 0) GTEST_SKIP() << "no strace"
 
-// There the root of a create without a user namespace is entered in another way, for which there is no list yet.
+// That kernel enters the root of a create without a user namespace in another way, which has no list yet.
 #define REQUIRE_PIVOT_ROOT()                                                                             \
   if (syscall(SYS_open_tree, -1, "", abi::kOpenTreeNamespace | abi::kAtEmptyPath) < 0 && errno == EBADF) \
   GTEST_SKIP() << "no list for kernels with OPEN_TREE_NAMESPACE"

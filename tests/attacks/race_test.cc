@@ -107,7 +107,7 @@ TEST_F(Race, RemountInAVolume) {
     std::istringstream lines(outcome.out);
     int small = 0;
     for (std::string line; std::getline(lines, line);) {
-      const bool own = line.find("size=65536k") != line.npos;  // /dev/shm, as the default config has it
+      const bool own = line.find("size=65536k") != line.npos;  // /dev/shm, as in the default config
       if (line.find(" /dev/shm ") != line.npos && !own) small += line.find("size=12k") != line.npos ? 1 : 100;
       if (line.find(" /vol/d ") != line.npos) {
         on_folder++;
@@ -115,7 +115,7 @@ TEST_F(Race, RemountInAVolume) {
       }
       EXPECT_EQ(line.find("size=1024k"), line.npos) << "not changed: " << line;
     }
-    EXPECT_LE(small, 1) << outcome.out;  // it is mounted on /dev/shm, where the link led: over what is there
+    EXPECT_LE(small, 1) << outcome.out;  // it is mounted on /dev/shm, where the link led, over the existing mount
     EXPECT_NE(outcome.out.find("size=65536k"), outcome.out.npos) << "another mount was changed: " << outcome.out;
     return true;
   });
@@ -187,7 +187,7 @@ TEST_F(Race, LinkIntoProcfs) {
   ASSERT_EQ(symlink("/proc/sys", (volume_ + "/s").c_str()), 0);
   bundle_.add_mount("/vol", "bind", volume_, {"bind"});
   bundle_.add_mount("/vol/d", "tmpfs", "tmpfs");
-  // Where it was mounted on /proc/sys, nothing is there any more.
+  // If it was mounted on /proc/sys, that is empty.
   bundle_.payload({"opens", "r:/proc/sys/kernel/core_pattern"});
   race_to_say(volume_ + "/d", volume_ + "/s", "/proc/sys/kernel/core_pattern 0\n");
 }

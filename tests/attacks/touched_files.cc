@@ -116,7 +116,7 @@ Lines touched_by_create() {
              "mount_setattr [clone of BUNDLE/rootfs]",
              "move_mount [clone of BUNDLE/rootfs] /",
              "pivot_root . .",
-             // Whether there is such a program, in the root of the init that waits.
+             // Whether such a program exists, in the root of the waiting init.
              "path /proc/N/root",
              "path /proc/N/root//bin/payload",
          };

@@ -3,7 +3,7 @@
 # the integration tests, the attacks and the fault sweeps; then lines and branches that ran are counted.
 #
 # What is not counted, and why:
-#   sys/start               C, runs before the counters are there
+#   sys/start               C, runs before the counters exist
 #   cgroups/systemd/helper  needs a running systemd: tests/run engines has one, in a guest
 #   packaging               runs when the package is built
 #   unpack                  a program of its own, with tests of its own (tests/unpack)

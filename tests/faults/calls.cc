@@ -166,7 +166,7 @@ const std::vector<CallFacts>& table() {
       {SYS_mprotect, "mprotect", {ENOMEM}},
       {SYS_madvise, "madvise", {ENOMEM}},
       {SYS_getrandom, "getrandom", {EINTR}, true},
-      // These only tell, or set what is the caller's own.
+      // These only query, or set the caller's own attributes.
       {SYS_getpid, "getpid", {}},
       {SYS_getppid, "getppid", {}},
       {SYS_gettid, "gettid", {}},

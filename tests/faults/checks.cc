@@ -169,7 +169,7 @@ std::string Scene::check_success(const Attempt& attempt) {
       if (status() != "stopped") problem = "the container is " + status();
       break;
     case Command::stats:
-      if (shape_of(attempt.out) != shape_of(stats_)) problem = "it tells something else: " + attempt.out;
+      if (shape_of(attempt.out) != shape_of(stats_)) problem = "its output differs: " + attempt.out;
       problem += check_unchanged();
       break;
   }

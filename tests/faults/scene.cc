@@ -63,10 +63,10 @@ Scene::Scene(Kind kind) : kind_(kind) {
     inside_[static_cast<size_t>(Command::run)] = parse_dump(call(arguments_of(Command::run)).out).value_or(Dump());
   if (inside_[0].empty() || (runs && inside_[static_cast<size_t>(Command::run)].empty()) || exec_inside_.empty() ||
       stats_.empty())
-    give_up("the container does not tell of itself");
+    give_up("the container does not report");
 }
 
-// What exec and update do to the container that there is.
+// What exec and update do to the existing container.
 void Scene::learn() {
   if (console_) console_->listen_anew();
   Outcome executed = call(arguments_of(Command::exec));

@@ -105,7 +105,7 @@ class Tracer {
 void Tracer::start(const TracedCommand& command) {
   int go[2];
   if (pipe2(go, O_CLOEXEC) < 0) give_up("pipe2");
-  UniqueFd wait(go[0]), tell(go[1]);
+  UniqueFd wait(go[0]), report(go[1]);
   root_ = fork();
   if (root_ < 0) give_up("fork");
   if (root_ == 0) {
@@ -115,7 +115,7 @@ void Tracer::start(const TracedCommand& command) {
     char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
     char* environment[] = {path, nullptr};
     char byte = 0;
-    tell.reset();
+    report.reset();
     if (read(wait.get(), &byte, 1) < 0) _exit(98);
     int in = open("/dev/null", O_RDONLY);
     if (dup2(in, 0) < 0 || dup2(command.stdout_fd, 1) < 0 || dup2(command.stderr_fd, 2) < 0) _exit(98);
@@ -124,7 +124,7 @@ void Tracer::start(const TracedCommand& command) {
     execve(argv[0], argv.data(), environment);
     _exit(98);
   }
-  // EXITKILL: a tracer that is killed leaves nobody behind who is stopped for ever.
+  // EXITKILL: a killed tracer leaves no process stopped forever.
   constexpr long kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
                             PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
   if (ptrace(PTRACE_SEIZE, root_, 0, kOptions) < 0) give_up("PTRACE_SEIZE");
@@ -156,7 +156,7 @@ void Tracer::refuse(pid_t pid, long result) {
   tracees_[pid].result = result;
 }
 
-// brk(2) tells that it did not move the break by telling where it is.
+// brk(2) fails by returning the present break.
 void Tracer::ask_for_break(pid_t pid) {
   user_regs_struct registers{};
   if (ptrace(PTRACE_GETREGS, pid, 0, &registers) < 0) return;
@@ -258,8 +258,8 @@ bool Tracer::look(pid_t pid, int status) {
   return true;
 }
 
-// Until there is nobody left to wait for (ECHILD), not until all known ones are let go: the report of a birth is lost
-// when the parent is killed in that call, and whoever was killed when it was to be detached has an end to be collected.
+// Until no child is left (ECHILD), not until all known ones are detached: the report of a birth is lost if the parent
+// is killed in that call, and a process killed before its detach must still be reaped.
 void Tracer::let_go_of_the_rest() {
   for (const auto& [pid, tracee] : tracees_) (void)ptrace(PTRACE_INTERRUPT, pid, 0, 0);
   for (;;) {

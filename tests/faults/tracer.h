@@ -14,7 +14,7 @@
 
 namespace minirun::testing {
 
-// Who gets SIGKILL at the chosen call.
+// Which process gets SIGKILL at the chosen call.
 enum class Victim : uint8_t { command, caller, all };
 
 struct Fault {

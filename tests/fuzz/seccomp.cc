@@ -11,7 +11,7 @@ namespace {
 
 using namespace seccomp_reference;
 
-std::string told(const char* what, uint32_t answer, const seccomp_data& call) {
+std::string shown(const char* what, uint32_t answer, const seccomp_data& call) {
   std::string text = fmt::format("{}: answer {:#x} for arch {:#x} call {:#x}", what, answer, call.arch,
                                  static_cast<uint32_t>(call.nr));
   for (uint64_t arg : call.args) text += fmt::format(" {:#x}", arg);
@@ -34,8 +34,8 @@ void check_table(const oci::Seccomp& profile, const Table& table, const std::vec
       std::copy(std::begin(args), std::end(args), call.args);
       if (call.nr < 0) continue;
       auto answer = seccomp_answer(filter, call);
-      HOLDS(answer.has_value(), told("the kernel would not take it", 0, call));
-      HOLDS(reference.answers(call).contains(*answer), told("no rule says so", *answer, call));
+      HOLDS(answer.has_value(), shown("the kernel would not take it", 0, call));
+      HOLDS(reference.answers(call).contains(*answer), shown("no rule says so", *answer, call));
     }
   }
 }
@@ -66,5 +66,5 @@ FUZZ(input) {
   auto answer = seccomp_answer(filter, foreign);
   uint32_t action = answer.value_or(SECCOMP_RET_ALLOW) & SECCOMP_RET_ACTION_FULL;
   HOLDS(action == SECCOMP_RET_KILL_PROCESS || action == SECCOMP_RET_KILL_THREAD,
-        told("another machine", action, foreign));
+        shown("another machine", action, foreign));
 }

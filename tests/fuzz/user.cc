@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `exec` is told on its command line: --user and --additional-gids give exactly the ids that were written, or are
+// The ids on the command line of `exec`: --user and --additional-gids give exactly the ids that were written, or are
 // refused. Nothing wraps around, nothing is looked up, nothing is root by accident.
 #include <algorithm>
 #include <optional>

@@ -131,11 +131,11 @@ TEST_F(Cgroups, OccupiedOneIsRefusedAndLeftAlone) {
   EXPECT_NE(content(kRoot + "/taken/cgroup.procs"), "") << "the first container must live on";
   other.send(SIGTERM);
   EXPECT_GE(other.finish().code, 0);
-  // It was there before: it is there afterwards.
+  // It existed before, so it exists afterwards.
   EXPECT_EQ(rmdir((kRoot + "/taken").c_str()), 0);
 }
 
-TEST_F(Cgroups, OneOfAStoppedContainerIsNotSharedWithIt) {  // deleting that would kill whoever is inside
+TEST_F(Cgroups, OneOfAStoppedContainerIsNotSharedWithIt) {  // deleting that would kill the processes inside
   Bundle bundle;
   bundle.config["linux"]["cgroupsPath"] = "/kept";
   bundle.payload({"true"});
@@ -286,7 +286,7 @@ TEST_F(Cgroups, DelegatedOneIsBelowTheOneWithTheLimits) {
   EXPECT_TRUE(own.ends_with(below)) << own;
   own.erase(0, own.rfind("0::") + 3);
   std::string above = kRoot + own.substr(0, own.size() - std::string("/payload/own").size());
-  EXPECT_EQ(content(above + "/cgroup.procs"), "") << "nobody is where the limits are";
+  EXPECT_EQ(content(above + "/cgroup.procs"), "") << "no process is where the limits are";
   // exec too, so that the container's cgroup stays without processes; its namespace begins above.
   Outcome outcome = call({"exec", id(), "/bin/payload", "files", "/proc/self/cgroup"});
   EXPECT_TRUE(outcome.out.ends_with("0::/payload/own\n")) << describe(outcome);

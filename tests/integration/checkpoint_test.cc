@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// checkpoint and restore, through a criu that only writes down what it is told.
+// checkpoint and restore, through a criu that only records its arguments.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
@@ -96,7 +96,7 @@ TEST_F(Checkpoint, MountThroughALinkOfTheImageIsNamedByWhereItIs) {
 
 TEST_F(Checkpoint, ConfigOfAnAnnotationIsHandedOnByDescriptor) {
   fake(
-      "while [ $# -gt 0 ]; do [ \"$1\" = --config ] && echo \"$2\" $(/bin/cat \"$2\") >> /run/tests/criu/told; shift; "
+      "while [ $# -gt 0 ]; do [ \"$1\" = --config ] && echo \"$2\" $(/bin/cat \"$2\") >> /run/tests/criu/given; shift; "
       "done\n");
   write_new_file("/run/criu.conf", "tcp-close", 0644);
   Bundle bundle;
@@ -107,8 +107,8 @@ TEST_F(Checkpoint, ConfigOfAnAnnotationIsHandedOnByDescriptor) {
   EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
   outcome = call_fake({"restore", "-d", "--bundle", bundle.path(), "--image-path", images_, id()});
   EXPECT_EQ(outcome.code, 1) << "no process comes of it";
-  std::string told = content("/run/tests/criu/told");
-  EXPECT_TRUE(told.starts_with("/proc/self/fd/") && contains(told, " tcp-close\n/proc/self/fd/")) << told;
+  std::string given = content("/run/tests/criu/given");
+  EXPECT_TRUE(given.starts_with("/proc/self/fd/") && contains(given, " tcp-close\n/proc/self/fd/")) << given;
   EXPECT_EQ(unlink("/run/criu.conf"), 0);
 }
 
@@ -173,7 +173,7 @@ TEST_F(Checkpoint, FailureIsToldWithTheLogsLastErrors) {
   EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
 }
 
-// Its program stays outside: criu cannot tell what is mapped of a file in memory from the file as a program.
+// Its program stays outside: criu cannot distinguish the mapping of a memory file from the file as a program.
 TEST_F(Checkpoint, InitOfADetachedRunIsNamedAndKeptBesideTheImages) {
   fake("echo \"$@\" > /run/tests/criu/arguments\n");
   for (bool created : {false, true}) {

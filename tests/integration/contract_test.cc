@@ -103,7 +103,7 @@ TEST_F(Contract, SubreaperAndLaunchFlagsOfRuncAreKnownWhereverRuncHasThem) {
   for (const char* command : {"run", "create", "restore", "exec"}) {
     for (const char* flag : {"--no-subreaper", "-no-subreaper", "--no-subreaper=true"}) {
       Outcome outcome = call({command, flag, "--pid-file", "/run/tests/never", "-preserve-fds=0", id() + "-absent"});
-      EXPECT_NE(outcome.code, 0) << command;  // there is no such bundle, no such container
+      EXPECT_NE(outcome.code, 0) << command;  // no such bundle, no such container
       EXPECT_EQ(outcome.err.find("not expected"), std::string::npos) << command << flag << describe(outcome);
       EXPECT_EQ(outcome.err.find(flag), std::string::npos) << command << describe(outcome);
     }
@@ -144,7 +144,7 @@ TEST_F(Contract, WhatCannotBePrintedIsAnError) {
   end();
 }
 
-// Whoever reads is slow, and the pipe does not wait by itself.
+// The reader is slow, and the pipe does not block.
 TEST_F(Contract, AllIsPrintedIntoAFullPipe) {
   std::array<int, 2> ends{};
   ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);

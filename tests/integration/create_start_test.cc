@@ -286,7 +286,7 @@ TEST_F(CreateStart, KilledAtAnyMomentOfACreateIsDeletedByForce) {
   }
 }
 
-// What is there and no regular file is written through; a temporary name that is somebody's link is not.
+// An existing file that is not a regular one is written to, not replaced; a link at the temporary name is not followed.
 TEST_F(CreateStart, PidFileNeverTakesAwayWhatIsNotItsOwn) {
   const std::string folder = "/run/tests/pids";
   bundle_.payload({"pause"});

@@ -183,7 +183,7 @@ TEST_F(CreatedSignals, AreToldByWaitAndByKill) {
       ASSERT_GT(pid, 1);
       EXPECT_EQ(call(kill).code, 0);
       EXPECT_TRUE(eventually([&] { return status() == "stopped"; }));
-      EXPECT_EQ(call({"wait", id()}).code, 128 + SIGINT);  // it is a zombie, which tells it on every kernel
+      EXPECT_EQ(call({"wait", id()}).code, 128 + SIGINT);  // a zombie has its status on every kernel
       EXPECT_EQ(exit_of(pid), 128 + SIGINT);
       EXPECT_EQ(call({"delete", id()}).code, 0);
     }

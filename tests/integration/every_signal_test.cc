@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every signal there is, on each of the ways on which one can reach a workload: it arrives once.
+// Every signal arrives once, on each way to a workload.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -29,8 +29,8 @@ class EverySignal : public ExecTest {
   // Sends them to a minirun in the foreground, one after the other. Returns what the workload should have said in all;
   // one that came twice, or that should not have come, would stand between.
   //
-  // All but SIGKILL, which ends minirun and tells it nothing (Signals.KillingMinirunTakesTheContainerAlong). SIGCHLD is
-  // minirun's own. SIGSTOP stops minirun alone: what comes then waits for SIGCONT.
+  // All but SIGKILL, which ends minirun at once (Signals.KillingMinirunTakesTheContainerAlong). SIGCHLD is minirun's
+  // own. SIGSTOP stops minirun alone: what comes then waits for SIGCONT.
   static std::string send_each(pid_t minirun, const Send& send, const Sees& sees) {
     std::string expected = "ready\n";
     auto arrives = [&](int signal) {
@@ -64,8 +64,8 @@ class EverySignal : public ExecTest {
     EXPECT_EQ(outcome.out, expected);
   }
 
-  // SIGWINCH says that the size is another one, which the kernel tells the container's side by a signal of its own: one
-  // that is only sent means nothing.
+  // SIGWINCH reports a new size, for which the kernel sends the container's side its own signal: one that is only sent
+  // means nothing.
   void expect_each_once_with_a_terminal(const std::vector<std::string>& command) {
     Screen screen;
     Running one(command, screen.options());
@@ -194,8 +194,8 @@ TEST_F(EverySignal, OfKillIsHandedOnOnceByAnInit) {
   EXPECT_TRUE(log_is_complete()) << log_text();
 }
 
-// The workload's session has no shell that could let it go on again: the kernel stops nobody in it for a terminal's
-// sake who has no handler. Neither minirun nor the init stops. What is sent last comes to a workload that runs.
+// The workload's session has no shell that could continue it, so the kernel stops none of its processes without a
+// handler for the terminal's signals. Neither minirun nor the init stops. The last signal reaches a running workload.
 TEST_F(EverySignal, WithoutAHandlerNoStopOfATerminalStopsAnybody) {
   bundle_.payload({"pause"});
   Running container(run_command(bundle_), {});

@@ -48,9 +48,9 @@ TEST_F(ExitStatus, EveryCodeComesBackFromARun) {
     bundle_.payload({"exit", std::to_string(code)});
     Outcome outcome = run(bundle_);
     EXPECT_EQ(outcome.code, code) << describe(outcome);
-    std::string told = "minirun: " + id() + ": ended with code " + std::to_string(code) + ", as shells report " +
+    std::string line = "minirun: " + id() + ": ended with code " + std::to_string(code) + ", as shells report " +
                        name_of(code - 128) + "\n";
-    EXPECT_EQ(outcome.err, looks_like_a_crash(code) ? told : "");
+    EXPECT_EQ(outcome.err, looks_like_a_crash(code) ? line : "");
   }
 }
 

@@ -10,7 +10,7 @@ namespace {
 using nlohmann::json;
 using Words = std::vector<std::string>;
 
-// Those that are about a container that is there, with what has to stand behind the id.
+// The commands for an existing container, with what must follow the id.
 const std::map<std::string, Words> kOfAContainer = {{"start", {}}, {"exec", {"true"}}, {"state", {}},  {"ps", {}},
                                                     {"kill", {}},  {"stop", {}},       {"wait", {}},   {"delete", {}},
                                                     {"pause", {}}, {"resume", {}},     {"update", {}}, {"events", {}}};

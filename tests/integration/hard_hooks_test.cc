@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hooks of all six kinds that hang, flood or close their pipes, and fork: timeouts are kept, nobody waits for the
-// pipes, and of a hook that fails nothing is left.
+// Hooks of all six kinds that hang, flood or close their pipes, and fork: timeouts are kept, minirun does not wait for
+// the pipes, and of a hook that fails nothing is left.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -86,7 +86,7 @@ TEST_F(HardHooks, MegabytesOfOutputAreNoFailure) {
             "prestart\ncreateRuntime\ncreateContainer\nstartContainer\npoststart\npoststop");
 }
 
-// Without having read the state, and with somebody who keeps the pipes open: those on the host live on, as the daemon
+// Without having read the state, and with a process that keeps the pipes open: those on the host live on, as the daemon
 // that a network hook starts; those in the container go with it.
 TEST_F(HardHooks, PipesThatAreClosedOrKeptOpenHoldNobodyUp) {
   for (const std::string kind : kAllHooks) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Processes that do not end as others do: delete --force ends all that the kernel lets it end, waits for no more than
-// its time, and says who stays and why.
+// its time, and names the processes that stay, and why.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/ptrace.h>
@@ -151,7 +151,7 @@ TEST_F(HardToKill, ZombieOfATracerOutsideIsNamedAndGoesWithIt) {
   expect_removed();
 }
 
-// Whoever traces a process has the first word of its end, and may never take note of it.
+// A tracer learns of a process's end first, and may never reap it.
 TEST_F(HardToKill, ExecEndsThoughATracerKeepsItsProcess) {
   start({});
   std::vector<pid_t> before = pids();

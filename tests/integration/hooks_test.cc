@@ -162,7 +162,8 @@ TEST_F(Hooks, CreateContainerFindsTheMountsInTheRootfs) {
   EXPECT_EQ(content(bundle_.path() + "/dev"), "tmpfs");
 }
 
-// The root cannot be pivoted away, and stood at its place for the hook: whoever joins later must not find the host's.
+// The root cannot be pivoted away, and was in its place for the hook: a process that joins later must not find the
+// host's.
 TEST_F(Hooks, WithoutPivotTheContainerIsTheRootForAllThatJoinsIt) {
   bundle_.add_link("/bin/only-here", "busybox");
   add("createContainer", shell("$b test -e rootfs/proc/1/status && echo in place >> log"));

@@ -118,7 +118,7 @@ TEST_F(HostileImage, CwdThroughAnOpenDescriptorStaysInside) {
     bundle.config["process"]["cwd"] = "/proc/self/fd/" + std::to_string(fd);
     bundle.payload({"report"});
     Outcome outcome = run(bundle);
-    // One of the init's own may lead to a folder of the container; getcwd(2) tells of any other.
+    // One of the init's own may lead to a folder of the container; getcwd(2) shows any other.
     if (outcome.code != 0) continue;
     EXPECT_EQ(json::parse(outcome.out)["cwd"].get<std::string>()[0], '/') << describe(outcome);
   }

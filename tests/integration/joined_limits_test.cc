@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What takes rights of the host: limits above the caller's and a lower oom_score_adj, where the process comes into a
-// user namespace that is there. Engines join one for every container of a pod but the first, and for `exec`.
+// existing user namespace. Engines join one for every container of a pod but the first, and for `exec`.
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>

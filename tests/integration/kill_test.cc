@@ -196,7 +196,7 @@ TEST_F(Kill, OneThatIsBeingMadeIsWaitedFor) {
   }
 }
 
-// As runc has it: nobody is there yet who could be asked, and an engine that stops it should not wait in vain.
+// As in runc: no process exists yet that could react, and an engine that stops it should not wait in vain.
 TEST_F(Kill, OfACreatedContainerEndsIt) {
   for (const char* signal : {"TERM", "INT", "HUP", "QUIT"}) {
     Bundle bundle;

@@ -148,7 +148,7 @@ TEST_F(Lifecycle, PidFileOfAFailedLaunchIsTakenBack) {
   bundle.config["process"]["args"] = {"/not/there"};
   Outcome outcome = detach(bundle, {"--pid-file", kPidFile});
   EXPECT_EQ(outcome.code, 127) << describe(outcome);
-  EXPECT_NE(access(kPidFile, F_OK), 0) << "a pid that may be somebody else's soon";
+  EXPECT_NE(access(kPidFile, F_OK), 0) << "a pid that may be reused soon";
 }
 
 TEST_F(Lifecycle, DeleteRefusesARunningContainerAndForceKillsIt) {

@@ -131,7 +131,7 @@ TEST_P(MountLinks, DestinationsBelowAVolumeAreMadeInIt) {
   EXPECT_EQ(access(at_volume("/in/file").c_str(), F_OK), 0);
 }
 
-// What is there already may be mounted on; nothing is made.
+// An existing file or directory may be mounted on; nothing is made.
 TEST_P(MountLinks, AMountOnWhatALinkFindsInAVolume) {
   make_folders(at_volume("/there"));
   bundle_.add_link("/link", "/vol");

@@ -177,7 +177,7 @@ TEST_F(Mounts, ReadonlyRootIsReadOnlyAndMountsStayWritable) {
             "/x 30\n/etc/x 30\n/made/for/it/x 0\n/dev/shm/x 0\n");
 }
 
-// As podman has it with --read-only.
+// As in podman's --read-only.
 TEST_F(Mounts, ReadOnlyDevHasItsMountPointsAndDevices) {
   Bundle bundle;
   bool found = false;

@@ -42,7 +42,7 @@ class NetDevices : public MinirunTest {
     return host_->call(veth_pair(name, peer), "make a veth device");
   }
 
-  // 0: there is none of that name on the tests' host.
+  // 0: the tests' host has none of that name.
   int index_of(const std::string& name) {
     NetlinkRequest request(RTM_GETLINK, 0);
     auto answer = host_->get(request.body(ifinfomsg{}).text(IFLA_IFNAME, name), "find");

@@ -80,7 +80,7 @@ class Manager {
 
 class Notify : public WithSubreaper<MinirunTest> {
  protected:
-  static StartOptions told(const std::string& socket = kHost) {
+  static StartOptions notified(const std::string& socket = kHost) {
     StartOptions options;
     options.env.push_back("NOTIFY_SOCKET=" + socket);
     return options;
@@ -90,7 +90,7 @@ class Notify : public WithSubreaper<MinirunTest> {
     bundle_.write();
     // What outlives create must not hold the pipes of the test.
     UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
-    StartOptions options = told(socket);
+    StartOptions options = notified(socket);
     options.stdout_fd = nowhere.get();
     Outcome outcome = call({"create", "--pid-file", kPidFile, "--bundle", bundle_.path(), id()}, options);
     ASSERT_EQ(outcome.code, 0) << describe(outcome);
@@ -112,9 +112,9 @@ TEST_F(Notify, StartEndsWhenTheWorkloadIsReady) {
   // The config's own variable is the engine's: the host's path means nothing inside.
   bundle_.config["process"]["env"].push_back("NOTIFY_SOCKET=/host");
   create({"notify", "STATUS=half way", "file:/tmp/go", "READY=1", "pause"});
-  Running start(minirun({"start", id()}), told());
+  Running start(minirun({"start", id()}), notified());
   EXPECT_TRUE(host.has_heard("STATUS=half way\n")) << host.heard();
-  // It waits, and holds nobody up who wants the container.
+  // It waits, and blocks no other command on the container.
   Outcome outcome = call({"pause", id()});
   EXPECT_EQ(outcome.code, 0) << describe(outcome);
   EXPECT_EQ(call({"resume", id()}).code, 0);
@@ -125,7 +125,7 @@ TEST_F(Notify, StartEndsWhenTheWorkloadIsReady) {
   EXPECT_EQ(outcome.err, "");
   // The barrier is minirun's own: the manager knows of the main process before minirun has gone.
   EXPECT_EQ(host.heard(), "STATUS=half way\n" + ready(pid_) + "BARRIER=1+1\n");
-  EXPECT_EQ(access(socket_file().c_str(), F_OK), -1) << "nobody listens any more";
+  EXPECT_EQ(access(socket_file().c_str(), F_OK), -1) << "the socket is closed";
   end();
 }
 
@@ -133,7 +133,7 @@ TEST_F(Notify, DetachedRunEndsWhenTheWorkloadIsReady) {
   Manager host(kHost);
   bundle_.payload({"notify", "READY=1\nSTATUS=up", "pause"});
   UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
-  StartOptions options = told();
+  StartOptions options = notified();
   options.stdout_fd = nowhere.get();
   Outcome outcome = run(bundle_, {"--detach", "--pid-file", kPidFile}, options);
   EXPECT_EQ(outcome.code, 0) << describe(outcome);
@@ -146,7 +146,7 @@ TEST_F(Notify, DetachedRunEndsWhenTheWorkloadIsReady) {
 TEST_F(Notify, ForegroundRunRelaysToTheEnd) {
   Manager host(kHost);
   bundle_.payload({"notify", "READY=1", "fds:1:BARRIER=1", "STATUS=works", "STATUS=last words"});
-  Outcome outcome = run(bundle_, {}, told());
+  Outcome outcome = run(bundle_, {}, notified());
   EXPECT_EQ(outcome.code, 0) << describe(outcome);
   EXPECT_EQ(outcome.out, "socket /run/notify/notify.sock\n1 closed\n");
   EXPECT_EQ(host.heard(), "READY=1\nBARRIER=1+1\nSTATUS=works\nSTATUS=last words\n");
@@ -156,7 +156,7 @@ TEST_F(Notify, WithoutInitAndAsAnotherUser) {
   Manager host(kHost);
   bundle_.config["process"]["user"] = {{"uid", 1000}, {"gid", 1000}};
   bundle_.payload({"notify", "READY=1"});
-  Outcome outcome = run(bundle_, {"--no-init"}, told());
+  Outcome outcome = run(bundle_, {"--no-init"}, notified());
   EXPECT_EQ(outcome.out, "socket /run/notify/notify.sock\n") << describe(outcome);
   EXPECT_EQ(host.heard(), "READY=1\n");
 }
@@ -167,9 +167,9 @@ TEST_F(Notify, ContainerOfAUserNamespaceReachesIt) {
   for (const char* mappings : {"uidMappings", "gidMappings"})
     bundle_.config["linux"][mappings] = {{{"containerID", 0}, {"hostID", 100000}, {"size", 65536}}};
   ASSERT_EQ(chmod(bundle_.path().c_str(), 0755), 0);
-  bundle_.add_folder("/run/notify");  // nobody of the namespace may make it in this image
+  bundle_.add_folder("/run/notify");  // no user of the namespace may make it in this image
   bundle_.payload({"notify", "READY=1"});
-  Outcome outcome = run(bundle_, {}, told());
+  Outcome outcome = run(bundle_, {}, notified());
   EXPECT_EQ(outcome.out, "socket /run/notify/notify.sock\n") << describe(outcome);
   EXPECT_EQ(host.heard(), "READY=1\n");
 }
@@ -180,7 +180,7 @@ TEST_F(Notify, LongPathsAndAbstractNames) {
   for (const std::string& path : {folder + "/notify", std::string("@minirun-test-notify")}) {
     Manager host(path);
     bundle_.payload({"notify", "READY=1"});
-    Outcome outcome = run(bundle_, {}, told(path));
+    Outcome outcome = run(bundle_, {}, notified(path));
     EXPECT_EQ(outcome.code, 0) << describe(outcome);
     EXPECT_EQ(host.heard(), "READY=1\n");
   }
@@ -189,7 +189,7 @@ TEST_F(Notify, LongPathsAndAbstractNames) {
   Manager host(kHost);
   std::string root = "/run/tests/" + std::string(150, 's');
   bundle_.write();
-  Outcome outcome = Running({minirun({})[0], "--root", root, "run", "--bundle", bundle_.path(), id()}, told()).finish();
+  Outcome outcome = Running({minirun({})[0], "--root", root, "run", "--bundle", bundle_.path(), id()}, notified()).finish();
   EXPECT_EQ(outcome.code, 0) << describe(outcome);
   EXPECT_EQ(host.heard(), "READY=1\n");
   remove_tree(root);
@@ -199,7 +199,7 @@ TEST_F(Notify, ReadyNeverCame) {
   Manager host(kHost);
   create({"notify", "STATUS=no", "file:/tmp/go"});
   bundle_.add_file("/tmp/go", "");
-  Outcome outcome = call({"start", id()}, told());
+  Outcome outcome = call({"start", id()}, notified());
   EXPECT_EQ(outcome.code, 0) << describe(outcome);
   EXPECT_NE(outcome.err.find("start " + id() + ": the container ended without READY=1"), std::string::npos);
   EXPECT_EQ(host.heard(), "STATUS=no\n");
@@ -209,7 +209,7 @@ TEST_F(Notify, ReadyNeverCame) {
 TEST_F(Notify, WaitingIsGivenUpBySignal) {
   Manager host(kHost);
   create({"notify", "STATUS=here", "pause"});
-  Running start(minirun({"start", id()}), told());
+  Running start(minirun({"start", id()}), notified());
   ASSERT_TRUE(host.has_heard("STATUS=here\n"));
   start.send(SIGTERM);
   Outcome outcome = start.finish();
@@ -223,7 +223,7 @@ TEST_F(Notify, KilledRuntimeLeavesNothingThatDeleteDoesNotTake) {
   Manager host(kHost);
   create({"notify", "STATUS=here", "pause"});
   {
-    Running start(minirun({"start", id()}), told());
+    Running start(minirun({"start", id()}), notified());
     ASSERT_TRUE(host.has_heard("STATUS=here\n"));
     start.send(SIGKILL);
     EXPECT_EQ(start.finish().code, -SIGKILL);
@@ -255,7 +255,7 @@ TEST_F(Notify, HostileWordsAreNotRelayed) {
                    "fds:1:BARRIER=1\nREADY=1",
                    "fds:1:STATUS=fine\nMAINPID=1",
                    "fds:1:BARRIER=1\n"});
-  Outcome outcome = run(bundle_, {}, told());
+  Outcome outcome = run(bundle_, {}, notified());
   EXPECT_EQ(outcome.code, 0) << describe(outcome);
   EXPECT_EQ(outcome.out,
             "socket /run/notify/notify.sock\n3 closed\n253 closed\n2 closed\n1 closed\n1 closed\n1 closed\n");
@@ -267,7 +267,7 @@ TEST_F(Notify, BarrierOfTheContainerWaitsForTheHost) {
   UniqueFd host = listen_at(kHost, SOCK_DGRAM);
   bundle_.payload({"notify", "fds:1:BARRIER=1", "STATUS=past it"});
   bundle_.write();
-  Running foreground(run_command(bundle_, {"--no-init", "--pid-file", kPidFile}), told());
+  Running foreground(run_command(bundle_, {"--no-init", "--pid-file", kPidFile}), notified());
   Message barrier = receive_message(host.get());
   EXPECT_EQ(barrier.text, "BARRIER=1");
   ASSERT_EQ(barrier.descriptors.size(), 1u);
@@ -284,7 +284,7 @@ TEST_F(Notify, BarrierOfTheContainerWaitsForTheHost) {
   };
   // It closes the end that it has sent after the message is here.
   EXPECT_TRUE(eventually([&] { return pipes() == 3; })) << "stdout, stderr and its own end of its barrier: " << pipes();
-  EXPECT_FALSE(foreground.wait_for("1 closed", 100)) << "nobody is past it";
+  EXPECT_FALSE(foreground.wait_for("1 closed", 100)) << "it is not passed";
   barrier.descriptors.clear();
   EXPECT_TRUE(foreground.wait_for("1 closed"));
   EXPECT_EQ(receive_message(host.get()).text, "STATUS=past it");
@@ -297,7 +297,7 @@ TEST_F(Notify, FloodHoldsNoSignalUp) {
   Manager host(kHost);
   bundle_.payload({"notify", "flood"});
   bundle_.write();
-  Running foreground(run_command(bundle_), told());
+  Running foreground(run_command(bundle_), notified());
   ASSERT_TRUE(host.has_heard("STATUS=again\n"));
   foreground.send(SIGTERM);
   EXPECT_EQ(foreground.finish().code, 128 + SIGTERM);
@@ -308,7 +308,7 @@ TEST_F(Notify, DeafHostHoldsNoSignalUp) {
   UniqueFd deaf = listen_at(kHost, SOCK_DGRAM);
   bundle_.payload({"notify", "flood"});
   bundle_.write();
-  Running foreground(run_command(bundle_), told());
+  Running foreground(run_command(bundle_), notified());
   ASSERT_TRUE(foreground.wait_for("socket "));
   foreground.send(SIGTERM);
   EXPECT_EQ(foreground.finish().code, 128 + SIGTERM);
@@ -319,7 +319,7 @@ TEST_F(Notify, HostThatGoesDoesNotEndTheContainer) {
   bundle_.payload({"notify", "file:/tmp/go", "READY=1", "file:/tmp/heard", "STATUS=x"});
   bundle_.write();
   UniqueFd host = listen_at(kHost, SOCK_DGRAM);
-  Running foreground(run_command(bundle_), told());
+  Running foreground(run_command(bundle_), notified());
   ASSERT_TRUE(foreground.wait_for("socket "));
   host.reset();
   EXPECT_EQ(unlink(kHost), 0);
@@ -329,7 +329,7 @@ TEST_F(Notify, HostThatGoesDoesNotEndTheContainer) {
   Outcome outcome = foreground.finish();
   EXPECT_EQ(outcome.code, 0) << describe(outcome);
   EXPECT_NE(outcome.err.find("send to NOTIFY_SOCKET: connection refused"), std::string::npos) << describe(outcome);
-  EXPECT_NE(outcome.out.find("not sent: "), std::string::npos) << "the workload is told that nobody listens";
+  EXPECT_NE(outcome.out.find("not sent: "), std::string::npos) << "the workload gets the error";
 }
 
 // What is wrong with the caller's environment is no reason not to run.
@@ -339,22 +339,22 @@ TEST_F(Notify, SocketThatNamesNothingIsAWarning) {
   const std::vector<std::pair<std::string, std::string>> bad = {
       {"relative", "NOTIFY_SOCKET=relative: must be an absolute path or an abstract name (@NAME)"},
       {"@", "NOTIFY_SOCKET=@: must be an absolute path or an abstract name (@NAME)"},
-      {"/run/tests/nobody", "connect to NOTIFY_SOCKET /run/tests/nobody: no such file or directory"},
-      {"@nobody-listens", "connect to NOTIFY_SOCKET @nobody-listens: connection refused"},
+      {"/run/tests/missing", "connect to NOTIFY_SOCKET /run/tests/missing: no such file or directory"},
+      {"@unheard", "connect to NOTIFY_SOCKET @unheard: connection refused"},
       {"@" + std::string(120, 'x'), "@" + std::string(120, 'x') + ": file name too long"}};
   for (const auto& [name, why] : bad) {
-    Outcome outcome = run(bundle_, {}, told(name));
+    Outcome outcome = run(bundle_, {}, notified(name));
     EXPECT_EQ(outcome.code, 7) << name << describe(outcome);
     EXPECT_EQ(outcome.err, "minirun: warning: " + why + rest) << name;
   }
-  EXPECT_EQ(run(bundle_, {}, told("")).err, "") << "as if it were not there";
-  // By create and by start, and by a detached run, which waits for nobody then.
-  create({"pause"}, "/run/tests/nobody");
-  Outcome started = call({"start", id()}, told("/run/tests/nobody"));
+  EXPECT_EQ(run(bundle_, {}, notified("")).err, "") << "as if it were not set";
+  // By create and by start, and by a detached run, which then does not wait.
+  create({"pause"}, "/run/tests/missing");
+  Outcome started = call({"start", id()}, notified("/run/tests/missing"));
   EXPECT_EQ(started.code, 0) << describe(started);
   end();
   UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
-  StartOptions options = told("/run/tests/nobody");
+  StartOptions options = notified("/run/tests/missing");
   options.stdout_fd = nowhere.get();
   Outcome detached = run(bundle_, {"--detach", "--pid-file", kPidFile}, options);
   pid_ = container_pid();
@@ -362,7 +362,7 @@ TEST_F(Notify, SocketThatNamesNothingIsAWarning) {
   end();
 }
 
-// start is told by its own environment; what has no socket has nothing to wait for.
+// start goes by its own environment; without a socket it does not wait.
 TEST_F(Notify, StartWithoutAnybodyToTellDoesNotWait) {
   Manager host(kHost);
   create({"notify", "READY=1", "pause"});
@@ -371,7 +371,7 @@ TEST_F(Notify, StartWithoutAnybodyToTellDoesNotWait) {
   end();
   bundle_.config["process"]["args"] = {"/bin/payload", "pause"};
   create({"pause"}, "");
-  EXPECT_EQ(call({"start", id()}, told()).code, 0);
+  EXPECT_EQ(call({"start", id()}, notified()).code, 0);
   end();
   EXPECT_EQ(host.heard(), "");
 }

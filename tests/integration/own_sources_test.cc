@@ -82,7 +82,7 @@ TEST_P(OwnSources, OptionsAndALaterRemountCount) {
   expect_output("/once/x 30\n/later/x 30\n");
 }
 
-// Whoever writes to the volume could show what is masked.
+// A process that writes to the volume could show what is masked.
 TEST_P(OwnSources, NoLinkBelowAnEarlierMountIsFollowed) {
   ASSERT_EQ(symlink("data", volume("/link").c_str()), 0);
   ASSERT_EQ(symlink("/", volume("/root").c_str()), 0);

@@ -62,7 +62,7 @@ TEST_F(ForkBomb, IsDeletedWithinFiveSeconds) {
     Bundle plain, shared;
     defuse(plain, {});
     defuse(plain, {"--no-init"});
-    // Nobody's end takes the others along.
+    // The end of one does not end the others.
     shared.drop_namespace("pid");
     defuse(shared, {});
     defuse(shared, {"--no-init"});
@@ -84,7 +84,7 @@ class MemoryMax : public Pressure {
     for (size_t i = 0; i < pages.size(); i += each) some.push_back(pages[i]);
     return some;
   }
-  // It ran and has its status, or there is a line that says that the memory is what it lacked.
+  // It ran and has its status, or a line says that it lacked memory.
   void judge(long limit, const Outcome& outcome, int good = 7) {
     ++tried_;
     if (outcome.code == good && outcome.err.empty()) {

@@ -16,7 +16,7 @@
 namespace minirun::testing {
 namespace {
 
-// Whether the kernel tells which pages were written to (CONFIG_MEM_SOFT_DIRTY, proc_pid_pagemap(5)).
+// Whether the kernel tracks written pages (CONFIG_MEM_SOFT_DIRTY, proc_pid_pagemap(5)).
 bool tracks_memory() {
   auto size = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   void* page = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -152,9 +152,9 @@ TEST_F(RealCheckpoint, HooksRunWhileTheNamespacesAreMade) {
       call_real({"restore", "-d", "--bundle", bundle.path(), "--image-path", images_, "--pid-file", kPidFile, id()});
   ASSERT_EQ(outcome.code, 0) << describe(outcome);
   EXPECT_EQ(content("/run/tests/criu/log"), "prestart\ncreateRuntime");
-  std::string told = content("/run/tests/criu/states");
-  EXPECT_TRUE(contains(told, "\"pid\":" + std::to_string(container_pid()))) << told;
-  EXPECT_TRUE(contains(told, "\"status\":\"creating\"")) << told;
+  std::string states = content("/run/tests/criu/states");
+  EXPECT_TRUE(contains(states, "\"pid\":" + std::to_string(container_pid()))) << states;
+  EXPECT_TRUE(contains(states, "\"status\":\"creating\"")) << states;
   EXPECT_TRUE(eventually([&] { return count() >= saved + 10; })) << count();
   EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
   EXPECT_EQ(content("/run/tests/criu/log"), "prestart\ncreateRuntime\npoststop");

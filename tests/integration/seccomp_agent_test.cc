@@ -80,7 +80,7 @@ class Agent {
 
   void answer(int fd) {
     seccomp_notif asked{};
-    if (ioctl(fd, SECCOMP_IOCTL_NOTIF_RECV, &asked) < 0) return;  // whoever asked has been killed
+    if (ioctl(fd, SECCOMP_IOCTL_NOTIF_RECV, &asked) < 0) return;  // the caller has been killed
     seccomp_notif_resp reply{};
     reply.id = asked.id;
     if (asked.data.nr == SYS_getppid) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Records that name what is not the container's any more: a process or a cgroup of somebody else. minirun says
-// "stopped", refuses what needs a process, deletes the container, and touches nobody.
+// Records that name a process or a cgroup that is no longer the container's. minirun says "stopped", refuses what needs
+// a process, deletes the container, and touches no other process.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -20,7 +20,7 @@ namespace {
 
 using nlohmann::json;
 
-// A process of somebody else in a cgroup of its own.
+// An unrelated process in its own cgroup.
 class Bystander {
  public:
   static constexpr const char* kCgroup = "/sys/fs/cgroup/bystander";
@@ -107,7 +107,7 @@ class StaleState : public MinirunTest {
   Bystander bystander_;
 };
 
-// Numbers are given out anew with each boot: all of them may be somebody's.
+// Numbers are reused after each boot: all of them may have a new owner.
 TEST_F(StaleState, OfAnotherBootNothingIsTheContainers) {
   const std::string other = "11111111-2222-3333-4444-555555555555";
   for (bool own_pid_namespace : {true, false}) {
@@ -129,7 +129,7 @@ TEST_F(StaleState, RecycledPidIsNotTheContainers) {
     record["init"].update(bystander_.identity());
     record["init"]["startTicks"] = record["init"]["startTicks"].get<uint64_t>() - 1;
   });
-  expect_stopped_and_deleted("a zombie's number or nobody's", [&](json& record) { record["init"]["pid"] = 4194303; });
+  expect_stopped_and_deleted("a zombie's number or an unused one", [&](json& record) { record["init"]["pid"] = 4194303; });
   if (bystander_.pidfd_inode() == 0) return;
   for (long difference : {-1L, 1L}) {
     expect_stopped_and_deleted("in the same tick", [&](json& record) {

@@ -35,8 +35,8 @@ class SmallRoot {
   SmallRoot& operator=(const SmallRoot&) = delete;
 };
 
-// A second mount of it that nobody can write to, as a disk becomes after an error. (The first cannot be made so while a
-// container has its gate open.)
+// A second, read-only mount of it, as a disk becomes after an error. (The first cannot be made so while a container has
+// its gate open.)
 class ReadOnlyView {
  public:
   static constexpr const char* kPath = "/run/tests/readonly";
@@ -152,7 +152,7 @@ TEST_F(StateRootFaults, FullWhileTheContainerIsThere) {
     Outcome outcome = call_small({"delete", "--force", id()});
     EXPECT_EQ(outcome.code, 0) << describe(outcome);
 
-    // One that is to be kept, with how it ended: that cannot be written down any more, and is told.
+    // Its status should be kept, but cannot be recorded any more, which is reported.
     ASSERT_EQ(unlink((std::string(SmallRoot::kPath) + "/.filler").c_str()), 0);
     Running container(
         {program("MINIRUN", "minirun"), "--root", SmallRoot::kPath, "run", "--keep", "--bundle", bundle_.path(), id()},

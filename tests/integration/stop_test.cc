@@ -55,7 +55,7 @@ class Wait : public Stop {
     }
     return false;
   }
-  // Older kernels tell only as long as nobody has reaped the process, which here somebody does at once.
+  // Older kernels report it only until the process is reaped, which happens at once here.
   static bool kernel_tells_everybody() {
     utsname system{};
     int major = 0, minor = 0;

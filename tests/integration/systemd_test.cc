@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The systemd cgroup driver where there is no systemd: the tests' world has none. What it does with one is tested in a
-// guest (tests/engines/systemd_cases).
+// The systemd cgroup driver without a systemd: the tests' world has none. What it does with one is tested in a guest
+// (tests/engines/systemd_cases).
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a terminal tells by signals: keys, a hangup, another size of the window.
+// A terminal's signals: keys, a hangup, a new window size.
 #include <unistd.h>
 
 #include <csignal>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// terminal: true, seen from a terminal as a person has it, and through --console-socket as engines do.
+// terminal: true, from a terminal as users do, and through --console-socket as engines do.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -169,7 +169,7 @@ TEST_F(Terminal, ConsoleSocketWithoutTerminalIsRefused) {
 
 TEST_F(Terminal, ConsoleSocketThatNobodyListensOnIsNamed) {
   with_terminal({"true"});
-  expect_refused(run(bundle_, {"--detach", "--console-socket", "/run/tests/nobody"}), {"/run/tests/nobody"});
+  expect_refused(run(bundle_, {"--detach", "--console-socket", "/run/tests/missing"}), {"/run/tests/missing"});
 }
 
 TEST_F(Terminal, ConsoleSocketReceivesTheMaster) {
@@ -227,7 +227,7 @@ TEST_F(Terminal, PidfdSocketReceivesThePidfd) {
   Bundle bundle;
   bundle.payload({"pause"});
   for (bool annotation : {true, false}) {
-    bundle.config["annotations"] = {{"run.oci.pidfd_receiver", annotation ? kPath : "/run/tests/nobody"}};
+    bundle.config["annotations"] = {{"run.oci.pidfd_receiver", annotation ? kPath : "/run/tests/missing"}};
     std::vector<std::string> flags = {"--pid-file", kPidFile};
     if (!annotation) flags.insert(flags.end(), {"--pidfd-socket", kPath});
     ASSERT_EQ(detach(bundle, flags).code, 0);

@@ -27,8 +27,8 @@ loadable_faults() { # FILE < its headers
     END { if (!stack) print file ": no GNU_STACK: the stack is executable" }'
 }
 
-# references MAP: "SYMBOL defines FILE" and "SYMBOL uses FILE" for what the map's cross reference table has. The first file
-# of a symbol defines it, if the memory map gives it an address: weak ones may be defined by nobody.
+# references MAP: "SYMBOL defines FILE" and "SYMBOL uses FILE" for what the map's cross reference table has. The first
+# file of a symbol defines it, if the memory map gives it an address: weak ones may have no definition.
 references() {
   awk '/^Cross Reference Table/ { table = 1; next }
     !table { if (NF == 2 && $1 ~ /^0x/) placed[$2] = 1; next }

@@ -21,7 +21,7 @@ guest() {
   echo $status > "$results/$name.exit"
 }
 
-# guest_status NAME: the status of a guest that has ended; what run_guest told goes to standard error.
+# guest_status NAME: the status of a guest that has ended; the output of run_guest goes to standard error.
 guest_status() {
   cat "$results/$1.guest" >&2
   cat "$results/$1.exit" 2>/dev/null || echo 125

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Who includes whom, held against the rules. Part of `tests/run lint`.
+"""Checks includes against the rules. Part of `tests/run lint`.
 
     tests/lib/includes.py [--figures] [FOLDER]
 
-Prints each finding as FILE:LINE: what, and ends with 1 when there is one:
+Prints each finding as FILE:LINE: what, and ends with 1 if it finds one:
 
 - a room of runtime/ includes only rooms before it; the order is the list in runtime/README.md;
 - sys/, cgroups/, cgroups/systemd/, namespaces/, packaging/ and unpack/ keep to the order of docs/design.md;

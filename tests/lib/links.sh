@@ -1,7 +1,6 @@
 #!/bin/bash
-# links.sh [BUILD [MAP]]: each room of runtime/ calls only what it or a place before it defines. Prints each symbol that a room
-# finds in no place before it; status 1 when there is one. The order is that of MAP,
-# runtime/README.md.
+# links.sh [BUILD [MAP]]: each room of runtime/ calls only what it or a place before it defines. Prints each symbol that
+# a room finds in no place before it; status 1 if it finds one. The order is that of MAP, runtime/README.md.
 # SPDX-License-Identifier: Apache-2.0
 set -u
 cd "$(dirname "$0")/../.." || exit 2

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SPDX lines of source files.
 
-    tests/lib/spdx.py          prints each file that has none, and ends with 1 when there is one
+    tests/lib/spdx.py          prints each file that has none, and ends with 1 if it finds one
     tests/lib/spdx.py --fix    adds them: on the first line, in a script below its first comment
 
 Not in files that others read whole: data, corpora, lists, bundles' config.json, documents.

@@ -16,7 +16,7 @@ constexpr int kRuns = 10000;
 constexpr int kLives = 1000;
 constexpr int kTimesLookedAt = 10;
 
-// What the kernel itself uses for whatever there is: namespaces, cgroups, mounts, processes, filters. Of the whole
+// The memory that the kernel uses for namespaces, cgroups, mounts, processes, filters and the like. Of the whole
 // machine, on which others may be at work.
 long kernel_kib() {
   long sum = 0;
@@ -43,7 +43,7 @@ Disk disk() {
   return {info.f_blocks - info.f_bfree, info.f_files - info.f_ffree};
 }
 
-// Looked at now and then, while no container is there.
+// Checked now and then, while no container exists.
 class Growth {
  public:
   explicit Growth(const Place& place) : place_(place), disk_(disk()) {}

@@ -49,12 +49,12 @@ class Place {
   void many(int count, const std::function<std::vector<std::string>(int)>& args,
             const std::function<void(int, const Outcome&)>& done, const StartOptions& options = {}) const;
 
-  // For what goes on when the command has ended: nobody reads its output.
+  // For processes that outlive the command: its output has no reader.
   StartOptions quiet() const;
   // minirun run --detach of the bundle; "" or what is wrong.
   std::string start(const std::string& bundle, const std::string& id) const;
 
-  // "", or a list of what is there (processes, cgroups, mounts, sockets, network devices, files, descriptors of this
+  // "", or a list of what exists (processes, cgroups, mounts, sockets, network devices, files, descriptors of this
   // program) and was not before, or the other way round. Waits for what still goes away.
   std::string left(int milliseconds = 5000) const;
 

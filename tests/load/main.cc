@@ -64,7 +64,7 @@ int measure_all(const std::string& only) {
   std::regex wanted(only);
   for (const Group& group : kGroups) {
     if (!std::regex_search(group.name, wanted)) continue;
-    // A process of its own for each: who makes a world stays in its cgroups.
+    // A separate process for each, since the maker of a world stays in its cgroups.
     pid_t pid = fork();
     if (pid < 0) return 2;
     if (pid == 0) _exit(run_in_private_world([&] { return measure(group); }));

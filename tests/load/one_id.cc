@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many who want the same id at the same moment.
+// Many commands want the same id at the same moment.
 #include <unistd.h>
 
 #include <memory>
@@ -67,7 +67,7 @@ std::string round_of_creates(const Place& place, const Bundle& bundle) {
   return problem + removed + place.left();
 }
 
-// Each does what it is for or says why not, whoever comes first; and nothing is left of the container.
+// In any order, each does its work or says why not; and nothing is left of the container.
 std::string round_of_all(const Place& place, const Bundle& bundle) {
   const std::vector<std::vector<std::string>> commands = {
       {"start", kId}, {"state", kId},  {"exec", kId, "/bin/payload", "true"},
@@ -77,8 +77,8 @@ std::string round_of_all(const Place& place, const Bundle& bundle) {
   std::string problem = unless(0, created);
   std::vector<Outcome> outcomes = at_once(place, commands);
   for (size_t i = 0; i < commands.size(); ++i) {
-    bool told = outcomes[i].code == 0 || !outcomes[i].err.empty() || outcomes[i].code > 128;
-    if (outcomes[i].code < 0 || !told) problem += commands[i][0] + ": " + describe(outcomes[i]);
+    bool reported = outcomes[i].code == 0 || !outcomes[i].err.empty() || outcomes[i].code > 128;
+    if (outcomes[i].code < 0 || !reported) problem += commands[i][0] + ": " + describe(outcomes[i]);
   }
   if (outcomes.back().code != 0) problem += "delete --force: " + describe(outcomes.back());
   return problem + place.left();

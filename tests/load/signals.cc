@@ -68,12 +68,12 @@ void burst(const Place& place, Way way, const std::string& bundle, bool stopped,
   figure.tried += count;
   if (!wait_for("ready")) return figure.fail("does not start: " + running.err() + screen.shown());
   send(running.pid(), count, stopped, figure);
-  bool told = wait_for("in order");
+  bool reported = wait_for("in order");
   std::string said = terminal ? screen.shown() : running.out();
   Outcome outcome = running.finish();
   int arrived = 0;
   size_t line = said.find("queued ");
-  if (!told || outcome.code != 0 || line == std::string::npos ||
+  if (!reported || outcome.code != 0 || line == std::string::npos ||
       sscanf(said.c_str() + line, "queued %d in order", &arrived) != 1)
     figure.fail(describe(outcome) + said);
   figure.passed += arrived;

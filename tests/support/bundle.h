@@ -61,7 +61,7 @@ std::string program(const char* variable, const std::string& name);
 
 // Ends the test program when it cannot: a test without its files shows nothing.
 void write_new_file(const std::string& path, const std::string& content, unsigned mode);
-// Copies a file to a new one with mode 0755; false when there is no such file.
+// Copies a file to a new one with mode 0755; false if the file does not exist.
 bool copy_program(const std::string& from, const std::string& to);
 void make_folders(const std::string& path);
 // Removes everything below and the path itself, staying on its filesystem.

@@ -93,7 +93,7 @@ Running::~Running() {
 }
 
 void Running::send(int signal) const {
-  (void)send_signal(pidfd_.get(), signal);  // it may have ended: finish() tells
+  (void)send_signal(pidfd_.get(), signal);  // it may have ended: finish() finds out
 }
 
 void Running::drain() {

@@ -18,7 +18,7 @@ struct Message {
   std::vector<UniqueFd> descriptors;
 };
 
-// The next message, waited for where the socket waits; an empty one at the end of the stream or when there is none.
+// The next message, waiting if the socket blocks; empty at the end of the stream or without a message.
 Message receive_message(int socket);
 
 // What minirun sends to a console socket: one connection, one message of less than 4096 bytes with exactly one

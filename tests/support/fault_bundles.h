@@ -10,12 +10,12 @@ namespace minirun::testing {
 
 // privileged: most of what config.json can ask for, without a user namespace. user: with one and a time namespace, and
 // with hooks: more processes in the tree. attached: with a terminal, which goes to a console socket, and, where this
-// machine has such, a network device of the host. joined: in a pid namespace that is there, with a startContainer hook.
+// machine has such, a network device of the host. joined: in an existing pid namespace, with a startContainer hook.
 enum class Kind : uint8_t { privileged, user, attached, joined };
 const char* name_of(Kind kind);
 
-// Writes the bundle, whose workload pauses when it has told of itself; another in its folder "ends", whose workload
-// ends then; and "update.json" for `update`.
+// Writes the bundle, whose workload pauses after its report; another in its folder "ends", whose workload ends then;
+// and "update.json" for `update`.
 void write_bundles(Kind kind, Bundle& bundle);
 
 }  // namespace minirun::testing

@@ -22,7 +22,7 @@ class Console {
   std::string text();
   // Of the terminals that came since then.
   size_t count();
-  // Keeps the terminals that there are, whose sessions would end otherwise, and begins with an empty text.
+  // Keeps the existing terminals, whose sessions would otherwise end, and begins with an empty text.
   void listen_anew();
   // Closes all terminals.
   void forget();

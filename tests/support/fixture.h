@@ -24,7 +24,7 @@ void remove_traces(const Traces& traces);
 class MinirunTest : public ::testing::Test {
  protected:
   void SetUp() override;
-  // Fails the test when there are more (or fewer) traces than before it, and removes what can be removed.
+  // Fails the test if it left more (or fewer) traces than before it, and removes what it can.
   void TearDown() override;
 
   // minirun --root STATE ARGS...
@@ -33,7 +33,7 @@ class MinirunTest : public ::testing::Test {
 
   // Writes the bundle and runs it in the foreground: minirun run FLAGS... --bundle PATH ID.
   Outcome run(const Bundle& bundle, const std::vector<std::string>& flags = {}, const StartOptions& options = {}) const;
-  // The same with --detach, and without anybody who reads the workload's output: it must not die of that.
+  // The same with --detach, and without a reader of the workload's output, which must not end it.
   Outcome detach(const Bundle& bundle, std::vector<std::string> flags = {}) const;
   std::vector<std::string> run_command(const Bundle& bundle, const std::vector<std::string>& flags = {}) const;
 
@@ -45,15 +45,15 @@ class MinirunTest : public ::testing::Test {
   // with every one of the texts.
   static void expect_refused(const Outcome& outcome, const std::vector<std::string>& texts);
 
-  // Fails, with what there is and was not before, unless all is as it was: within some seconds, as what was killed may
-  // not be reaped yet.
+  // Fails, naming what is new, unless all is as before within some seconds, since what was killed may not be reaped
+  // yet.
   static void expect_as_before(const Traces& before, const std::string& after);
 
   // The id that run() uses, another one for each test.
   const std::string& id() const { return id_; }
 
   // For --pid-file. The pid in it, waited for: a foreground run writes it when the workload may run already. Ends the
-  // test program when there is none: 0 and -1 mean other things to kill(2).
+  // test program if none exists: 0 and -1 mean other things to kill(2).
   static constexpr const char* kPidFile = "/run/tests/pid";
   static pid_t container_pid();
 
@@ -70,7 +70,7 @@ bool has_capability(int number);
 // A file's content without the newline at its end, or "(none)".
 std::string content(const std::string& path);
 std::string link_target(const std::string& path);
-// The cgroup folders that are there now and were not in the older traces.
+// The cgroup folders that are not in the older traces.
 std::vector<std::string> new_cgroups(const Traces& before);
 
 }  // namespace minirun::testing

@@ -21,7 +21,7 @@ std::atomic<int>* shared_counter() {
 }
 
 void hold(const FuseRequest& request, std::atomic<int>* held) {
-  // Read and never answered: who waits for it cannot be interrupted any more.
+  // Read and never answered: a process that waits for it cannot be interrupted any more.
   uint32_t what = request.header.opcode;
   if (what == FUSE_LOOKUP) ++*held;
   if (what != FUSE_LOOKUP && what != FUSE_FORGET && what != FUSE_INTERRUPT) request.answer(-ENOSYS);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A filesystem whose server answers nothing but what a mount takes: whoever asks it waits in the kernel, from a signal
+// A filesystem whose server answers only what a mount needs: a process that uses it waits in the kernel, from a signal
 // on in state D, and cannot be killed.
 #pragma once
 

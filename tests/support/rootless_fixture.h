@@ -80,7 +80,7 @@ class RootlessTest : public MinirunTest {
     bundle.payload(payload);
   }
 
-  // A cgroup that is the user's, as cgroup-v2.rst, "Delegation", has it, with one in it that minirun starts from.
+  // A cgroup delegated to the user (cgroup-v2.rst, "Delegation"), with one in it that minirun starts from.
   void delegate_cgroup() {
     ASSERT_EQ(mkdir(kSlice.c_str(), 0755) | mkdir((kSlice + "/own").c_str(), 0755), 0);
     for (const char* file : {"", "/cgroup.procs", "/cgroup.subtree_control", "/cgroup.threads"})

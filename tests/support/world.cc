@@ -160,7 +160,7 @@ void leave_descriptors_open() {
   pid_t runner = fork();
   if (runner < 0) give_up("fork");
   if (runner == 0) {
-    // A process group of its own: a test that signals its group by mistake does not reach who started the tests.
+    // A process group of its own: a test that signals its group by mistake does not reach the caller of the tests.
     if (setsid() < 0) give_up("setsid");
     leave_descriptors_open();
     exit(tests());

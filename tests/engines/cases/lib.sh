@@ -39,7 +39,7 @@ finds() { grep -E -- "$1" >/dev/null; }
 # fetch URL: what a server of this guest answers.
 fetch() { busybox wget -q -T 5 -O - "$1"; }
 
-# load URL COUNT SECONDS: so many requests at the same time, one after the other, until nobody listens any more. Fails
+# load URL COUNT SECONDS: so many requests at the same time, one after the other, until the connection is refused. Fails
 # when a connection that was accepted is not answered in full.
 load() {
   python3 "$HERE/load.py" "$@"

@@ -12,7 +12,7 @@ lock = threading.Lock()
 
 
 def ask(path):
-    """The answer, or None when nobody takes the connection."""
+    """The answer, or None if the connection is refused."""
     connection = socket.socket()
     connection.settimeout(20)
     try:
@@ -32,7 +32,7 @@ def client():
     global answered
     while True:
         answer = ask("/slow?ms=100")
-        # A connection that waits in the queue of a socket that is closed is reset: nobody had begun it.
+        # A connection that waits in the queue of a closing socket is reset before it was served.
         if not answer:
             return
         with lock:

@@ -55,7 +55,7 @@ def be_ready():
 
 def ask_size(rows, columns):
     """Asked until it is so: the new size travels through several programs. An engine that is only about to watch its
-    terminal misses a change, as it would miss the first of many when a window is drawn bigger: there are more."""
+    terminal misses a change, as it would miss the first of many while a window is resized."""
     for attempt in range(20):
         if attempt:
             resize(rows + 1, columns)

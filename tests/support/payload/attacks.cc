@@ -146,13 +146,13 @@ int kernel_views(const Args&) {
   pid_t child = fork();
   if (child < 0) broken("fork");
   if (child == 0) {
-    auto tell = [](const char* what, bool done) {
+    auto reports = [](const char* what, bool done) {
       say(std::string(what) + " " + std::to_string(done ? 0 : errno) + "\n");
       return done;
     };
-    if (tell("procfs", mount("proc", "/proc", "proc", 0, nullptr) == 0))
-      tell("core_pattern", open("/proc/sys/kernel/core_pattern", O_WRONLY | O_CLOEXEC) >= 0);
-    tell("sysfs", mount("sysfs", "/sys", "sysfs", 0, nullptr) == 0);
+    if (reports("procfs", mount("proc", "/proc", "proc", 0, nullptr) == 0))
+      reports("core_pattern", open("/proc/sys/kernel/core_pattern", O_WRONLY | O_CLOEXEC) >= 0);
+    reports("sysfs", mount("sysfs", "/sys", "sysfs", 0, nullptr) == 0);
     _exit(0);
   }
   int status = 0;

@@ -67,8 +67,8 @@ void await_file(const std::string& path) {
 
 }  // namespace
 
-// Each in turn: "long:N" sends N bytes; "fds:N:TEXT" sends N descriptors and tells whether all were closed;
-// "file:PATH" waits until it is there; "flood" sends for ever; "pause" waits for ever; else it is a text to send.
+// Each in turn: "long:N" sends N bytes; "fds:N:TEXT" sends N descriptors and reports whether all were closed;
+// "file:PATH" waits until it exists; "flood" sends forever; "pause" waits forever; else it is a text to send.
 int notify(const Args& args) {
   const char* path = getenv("NOTIFY_SOCKET");
   say(std::string("socket ") + (path == nullptr ? "(none)" : path) + "\n");

@@ -51,7 +51,7 @@ int queued(
 int exit_on(const Args& args);  // SIGNAL CODE: prints "ready", exits with CODE when SIGNAL comes
 int tty(const Args& args);      // prints "tty ROWS COLS", "ready", and again at each SIGWINCH; ends at SIGTERM or EOF
 
-// For run_guest, on the host: prints the frequency of the time stamp counter in kHz, 0 where there is none.
+// For run_guest, on the host: prints the frequency of the time stamp counter in kHz, or 0 without one.
 int time_stamp_frequency(const Args& args);
 
 // files.cc

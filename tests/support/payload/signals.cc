@@ -18,7 +18,8 @@
 namespace payload {
 namespace {
 
-// The kernel's sigset_t: libc's functions leave out the two signals that it keeps for threads, of which there are none.
+// The kernel's sigset_t: libc's functions leave out the two signals that it keeps for threads, which this program has
+// not.
 constexpr uint64_t kAll = ~uint64_t{0};
 
 void block_all() {

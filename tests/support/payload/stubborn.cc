@@ -82,7 +82,7 @@ void wait_for_a_vforked_child() {
   }
 }
 
-// Somebody on each of several levels of cgroups, two of which are frozen.
+// A process on each of several levels of cgroups, two of which are frozen.
 void nest_cgroups() {
   std::string path = kCgroups;
   for (int level = 0; level < 6; ++level) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tracer inside a container: attaches to every process that it can name, and tells what it could take from it.
+// A tracer inside a container: attaches to every process that it can name, and reports what it could take from it.
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/ptrace.h>
@@ -166,7 +166,7 @@ class Tracer {
   std::set<std::string> findings_;
 };
 
-// Makes who opens a procfs open another filesystem.
+// Makes the process that opens a procfs open another filesystem.
 class Swapper {
  public:
   explicit Swapper(std::string filesystem) : filesystem_(std::move(filesystem)) {}

@@ -78,7 +78,7 @@ TEST_F(CgroupCreate, RefusesACgroupInUseAndSaysByWhom) {
   ASSERT_TRUE(cgroup->remove(Cgroup::Processes::kill, in(seconds(5))).ok());
 }
 
-TEST_F(CgroupCreate, RefusesACgroupThatAnotherIsAboutToUse) {  // who would kill, at the end, whoever is inside
+TEST_F(CgroupCreate, RefusesACgroupThatAnotherIsAboutToUse) {  // which would at its end kill all processes inside
   auto first = Cgroup::create(hierarchy_, base_ + "/both", {});
   ASSERT_TRUE(first.ok());
   auto second = Cgroup::create(hierarchy_, base_ + "/both", {});

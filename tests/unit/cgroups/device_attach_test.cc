@@ -62,7 +62,7 @@ TEST_F(DeviceFilterAttach, ReplacingLeavesOneFilterAndThoseOfOthers) {
   EXPECT_EQ(access(), 2);
   replace({all});
   EXPECT_EQ(access(), 3);
-  replace({all});  // there is none to be taken away
+  replace({all});  // none to remove
   replace({nodes, null, zero});
   EXPECT_EQ(access(), 3);
   replace({nodes});

@@ -52,7 +52,7 @@ TEST(OwnCgroupName, IsOfAnyIdANameThatCanBe) {
     std::string one = own_cgroup_name(a, suffix), other = own_cgroup_name(b, suffix);
     EXPECT_EQ(one.size(), 255U) << one;
     EXPECT_TRUE(one.ends_with(suffix)) << one;
-    EXPECT_EQ(one.substr(0, 200), other.substr(0, 200)) << "it tells whose it is";
+    EXPECT_EQ(one.substr(0, 200), other.substr(0, 200)) << "it names its container";
     EXPECT_NE(one, other);
   }
 }

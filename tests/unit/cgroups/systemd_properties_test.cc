@@ -80,7 +80,7 @@ TEST(SystemdLimits, WithoutAPropertyAreForTheFilesAlone) {
   EXPECT_EQ(properties_of({write("memory.zswap.max", "1")}, 253), "MemoryZSwapMax=1");
 }
 
-// The kernel's files take them; systemd is told nothing that it would not understand.
+// The kernel's files take them; systemd gets only what it understands.
 TEST(SystemdLimits, ThatAreNoNumbersAreForTheFilesAlone) {
   for (const auto& [file, value] :
        std::initializer_list<std::pair<const char*, const char*>>{{"memory.max", "1M"},

@@ -181,9 +181,9 @@ TEST(NothingLost, EveryPropertyHasAnEffectARefusalOrAWarning) {
     bool& is_shown = shown[general(text)];
     json::json_pointer pointer(text);
     if (is_shown || !config.contains(pointer)) continue;
-    bool told = before.find(text + ": ") != std::string::npos;  // a refusal or a warning
+    bool reported = before.find(text + ": ") != std::string::npos;  // a refusal or a warning
     is_shown = consequences(without(config, pointer)) != before &&
-               (told || consequences(with_another(config, pointer)) != before);
+               (reported || consequences(with_another(config, pointer)) != before);
   }
   EXPECT_GT(shown.size(), 150U);
   for (const auto& [property, is_shown] : shown)

@@ -47,7 +47,7 @@ class CompileTest : public ::testing::Test {
     return facts;
   }
 
-  // The steps as describe() tells them. A failure is one line: its text.
+  // The steps as describe() prints them. A failure is one line: its text.
   std::vector<std::string> lines() {
     auto result = minirun::compile(spec, facts());
     if (!result.ok()) return {result.error().text()};
@@ -57,7 +57,7 @@ class CompileTest : public ::testing::Test {
     return out;
   }
 
-  // Where the line that begins like this is; -1 when there is none.
+  // The index of the line that begins like this, or -1.
   static int find(const std::vector<std::string>& lines, const std::string& beginning, int from = 0) {
     for (int i = from; i < static_cast<int>(lines.size()); i++)
       if (lines[static_cast<size_t>(i)].compare(0, beginning.size(), beginning) == 0) return i;
@@ -66,7 +66,7 @@ class CompileTest : public ::testing::Test {
   static bool has(const std::vector<std::string>& lines, const std::string& line) {
     return std::find(lines.begin(), lines.end(), line) != lines.end();
   }
-  // Lines that begin like these are there, in this order.
+  // Lines that begin like these exist, in this order.
   static void expect_order(const std::vector<std::string>& lines, const std::vector<std::string>& beginnings) {
     int at = 0;
     for (const std::string& beginning : beginnings) {

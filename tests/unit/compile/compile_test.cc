@@ -78,7 +78,7 @@ TEST_F(CompileNamespaces, PathsAreJoinedAndNothingNewIsMadeOfTheirKind) {
   EXPECT_EQ(compiled.plan.slots[0].origin, "/linux/namespaces/4");
 }
 
-// Others are in there, who may trace: the process comes to them with nothing left to be taken.
+// Other processes there may trace: the process enters with nothing left to take.
 TEST_F(CompileNamespaces, APidNamespaceIsEnteredByTheLastAct) {
   join(CLONE_NEWPID, "/proc/7/ns/pid");
   spec.mounts.push_back({"/proc", "proc", "proc", {}, {}, {}});

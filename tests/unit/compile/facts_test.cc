@@ -39,7 +39,7 @@ TEST_F(FactsOfAPlan, TheCgroupsOwnerIsMappedByTheUserNamespaceThatIsJoined) {
   EXPECT_EQ(compile_with(joined).cgroup_owner, std::nullopt) << "not known";
   joined.paths.joined_uids = {{0, 100000, 1000}};
   EXPECT_EQ(compile_with(joined).cgroup_owner, 100007U);
-  spec.linux_.uid_mappings = {{0, 200000, 1000}};  // a caller that looked: the same as are there
+  spec.linux_.uid_mappings = {{0, 200000, 1000}};  // a caller that read them: the same as the namespace's
   EXPECT_EQ(compile_with(joined).cgroup_owner, 200007U);
 }
 

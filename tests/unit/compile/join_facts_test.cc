@@ -24,7 +24,7 @@ UniqueFd ended_process() {
   return std::move(pidfd).value();
 }
 
-// Somebody of the host stands for the one that has the number now.
+// A process of the host stands for the one that has the pid now.
 TEST(ExecFacts, NumberOfAProcessThatHasEndedIsNotBelieved) {
   UniqueFd ended = ended_process();
   const oci::Spec spec;

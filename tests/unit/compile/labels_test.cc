@@ -12,7 +12,7 @@ namespace {
 
 class Labels : public CompileTest {
  protected:
-  // What is told when the step with this origin fails.
+  // The error when the step with this origin fails.
   std::optional<Error> failed(const std::string& origin, int code) {
     (void)lines();
     const auto& origins = compiled.plan.origins;

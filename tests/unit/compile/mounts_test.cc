@@ -40,7 +40,7 @@ TEST_F(CompileMounts, ALowSoftLimitIsRaisedAndGivenBack) {
   const std::string back = "limit RLIMIT_NOFILE: soft 20, hard 4096";
   host.open_files = 1024;
   host.most_open_files = 4096;
-  EXPECT_EQ(find(lines(), "limit RLIMIT_NOFILE"), -1) << "there is enough";
+  EXPECT_EQ(find(lines(), "limit RLIMIT_NOFILE"), -1) << "the limit is high enough";
   EXPECT_FALSE(compiled.raises_open_files);
   host.open_files = 20;
   EXPECT_TRUE(has(lines(), back));
@@ -66,7 +66,7 @@ TEST_F(CompileMounts, TmpfsWithSomethingOnItBecomesReadOnlyLast) {
   expect_order(all, {"mount tmpfs on /dev (nosuid,source=tmpfs)", "bind tmpfs a filled from the image on /a",
                      "mount tmpfs on /alone (ro,", "bind /data on /a/b ", "mount tmpfs on /c (ro,", "change /dev (ro)",
                      "change /a (ro)", "change / (ro)"});
-  EXPECT_FALSE(has(all, "change /c (ro)")) << "what is there by then is another mount";
+  EXPECT_FALSE(has(all, "change /c (ro)")) << "by then it is another mount";
   EXPECT_FALSE(has(all, "change /alone (ro)"));
 }
 
@@ -223,7 +223,7 @@ TEST_F(CompileMounts, RemountChangesTheFilesystemAndTheMount) {
   expect_order(lines(), {"reconfigure the filesystem of /tmp (size=1m)", "change /tmp (ro)"});
 }
 
-// Whoever renames things in a volume cannot put another mount in the place of the one that is meant.
+// A process that renames things in a volume cannot substitute another mount.
 TEST_F(CompileMounts, AChangeIsOfTheVeryMountOfTheEarlierEntry) {
   spec.mounts = {mount_of("/v", "", "/srv", {"bind"}),
                  mount_of("/v/a", "tmpfs", "a", {}),

@@ -193,7 +193,7 @@ TEST_F(CompileProcess, ListeningDescriptorsComeFirstAndAreTold) {
   EXPECT_FALSE(parse_listen_fds("7", "2", nullptr, 7).names);
   for (const char* count : {"", "0", "-1", "2x", "99999999", "99999999999"})
     EXPECT_EQ(parse_listen_fds("7", count, "a", 7).count, 0u) << count;
-  EXPECT_EQ(parse_listen_fds("8", "2", "a", 7).count, 0u) << "somebody else's";
+  EXPECT_EQ(parse_listen_fds("8", "2", "a", 7).count, 0u) << "another process's";
   EXPECT_EQ(parse_listen_fds(nullptr, "2", "a", 7).count, 0u);
 }
 

@@ -110,7 +110,7 @@ TEST(StateRecord, OlderOnesHaveAnInitAndNoTerminal) {
     ASSERT_NE(text.find(line), std::string::npos) << text;
     text.erase(text.find(line), strlen(line));
   }
-  EXPECT_FALSE(record_from_json(text).ok());  // a change that nobody wrote
+  EXPECT_FALSE(record_from_json(text).ok());  // damage
   size_t sum = text.find(",\n  \"checksum\"");
   ASSERT_NE(sum, std::string::npos) << text;
   text.erase(sum, text.rfind('\n') - sum);

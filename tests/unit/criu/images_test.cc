@@ -24,7 +24,7 @@ TEST(CriuImages, InitIsReadAsItWasWrittenAndGoesWithTheNextCheckpoint) {
   ASSERT_TRUE(write_init(paths, {}).ok());
   EXPECT_EQ(read_init(paths)->name, "");
   EXPECT_NE(access((paths.images + "/init").c_str(), F_OK), 0);
-  EXPECT_TRUE(write_init(paths, {}).ok()) << "nothing is there to go";
+  EXPECT_TRUE(write_init(paths, {}).ok()) << "nothing to remove";
 }
 
 TEST(CriuImages, InitThatIsDamagedIsAnError) {

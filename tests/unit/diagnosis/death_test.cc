@@ -48,7 +48,7 @@ TEST(DeathLine, SaysNothingOfAnOrdinaryEnd) {
 TEST(DeathLine, TellsOfTheOwnMemoryLimitWithLimitAndPeak) {
   EXPECT_EQ(line(with_oom(facts(killed(SIGKILL)), {1, 1}, {1, 1})),
             "minirun: web1: killed by the memory limit: memory.max 64 MiB, peak 64 MiB, 1 process killed (oom_kill)");
-  // The same through an init, and through a shell that tells of its child.
+  // The same through an init, and through a shell that reports its child.
   DeathFacts through_init = with_oom(facts(exited(137)), {2, 2}, {2, 2});
   through_init.under_init = true;
   through_init.memory->peak_bytes = 64 * kMiB - 4096;

@@ -10,7 +10,7 @@
 namespace minirun {
 namespace {
 
-// What `create` may refuse and what only execve can tell.
+// What `create` may refuse and what only execve can find out.
 TEST(ForeseeExec, RefusesOnlyWhatSurelyFails) {
   TemporaryDirectory root;
   root.make_directory("bin");

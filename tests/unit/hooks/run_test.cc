@@ -82,7 +82,7 @@ TEST_F(RunHook, WithoutArgumentsItsNameIsItsPath) {
   folder_.write("hook", "#!/bin/sh\ntr '\\0' '\\n' < /proc/$$/cmdline > args\n", 0755);
   hook_.path = folder_.path("hook");
   EXPECT_EQ(text(run_as_it_is()), "");
-  EXPECT_EQ(file("args"), "/bin/sh\n" + hook_.path + "\n");  // as the kernel has it for scripts
+  EXPECT_EQ(file("args"), "/bin/sh\n" + hook_.path + "\n");  // as the kernel passes it to scripts
 }
 
 TEST_F(RunHook, StartsWithNothingButStdioAndNoSignalBlockedOrIgnored) {
@@ -126,7 +126,7 @@ TEST_F(RunHook, OutputIsBounded) {
   std::string why = text(run("/usr/bin/head -c 3000000 /dev/zero | /usr/bin/tr '\\0' x; echo the end; exit 1"));
   EXPECT_LE(why.size(), 5000U);
   EXPECT_NE(why.find("the end"), std::string::npos);
-  EXPECT_EQ(text(run("/usr/bin/head -c 3000000 /dev/zero")), "") << "nobody reads, and it ends all the same";
+  EXPECT_EQ(text(run("/usr/bin/head -c 3000000 /dev/zero")), "") << "no reader, but it still ends";
 }
 
 TEST_F(RunHook, ALargeStateThatNobodyReadsHoldsNothingUp) {
@@ -150,7 +150,7 @@ TEST_F(RunHook, TimeoutKillsAllThatItStarted) {
   EXPECT_GT(pid_in("near"), 1);
   EXPECT_GT(pid_in("far"), 1);
   EXPECT_FALSE(lives(pid_in("near")));
-  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1) << "nobody is left to be reaped";
+  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1) << "no child is left to reap";
 }
 
 TEST_F(RunHook, TimeoutHoldsAgainstAFlood) {

@@ -33,15 +33,15 @@ class InitMessages : public testing::Test {
   // says: runs until it is killed, or returns.
   static Answer answer_to(const std::function<void(const rig::Init&)>& says, const GateHandlers& on = all_handlers()) {
     const auto begin = steady_clock::now();
-    rig::Pipe told = rig::make_pipe();
+    rig::Pipe report = rig::make_pipe();
     pid_t parent = fork();
     if (parent == 0) {
       const std::string text = wait_for(says, on);
-      rig::write_bytes(told.writer.get(), text);
+      rig::write_bytes(report.writer.get(), text);
       _exit(0);
     }
-    told.writer.reset();
-    Answer answer{rig::read_bytes(told.reader.get(), 1 << 16), steady_clock::now() - begin};
+    report.writer.reset();
+    Answer answer{rig::read_bytes(report.reader.get(), 1 << 16), steady_clock::now() - begin};
     (void)kill(parent, SIGKILL);  // it may still be waiting
     EXPECT_EQ(waitpid(parent, nullptr, 0), parent);
     return answer;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is different when an ordinary user makes a container, and what is known of a user namespace that is there.
+// How an ordinary user makes a container, and the facts about an existing user namespace.
 #include "runtime/launch/rootless.h"
 
 #include <fcntl.h>
@@ -129,7 +129,7 @@ TEST_F(CompileRootless, CgroupIsTheUsersOfTheProcessWhereItCanBeWritten) {
   spec.linux_.gid_mappings = {{0, 1000, 1}};
   (void)lines();
   EXPECT_EQ(compiled.cgroup_owner, 7004U);
-  spec.process->user.uid = 11;  // nobody on the host
+  spec.process->user.uid = 11;  // no user of the host
   (void)lines();
   EXPECT_EQ(compiled.cgroup_owner, std::nullopt);
   spec.process->user.uid = 0;

@@ -77,7 +77,7 @@ void add_execute(PlanBuilder& b) {
         "/process/args");
 }
 
-// As compile() has it, for a container that joins a pid namespace beside a new user namespace.
+// As compile() emits it for a container that joins a pid namespace beside a new user namespace.
 Plan joining_plan(bool create) {
   PlanBuilder b;
   b.add(steps::DieWithParent{});

@@ -165,9 +165,9 @@ TEST(Executor, EveryFailingCallStopsTheLaunchAndIsReported) {
       int status = failing.run();
       const Report& report = failing.report();
       std::string which = "call " + std::to_string(n) + ": " + call_name(static_cast<uint32_t>(calls[n].number));
-      bool told = report.state == kFailed && report.error == EPERM && report.step < plan.steps.size();
-      bool sent = calls[n].number == __NR_sendmsg;  // nobody to tell, but it must not go on
-      EXPECT_TRUE(told || sent) << which << " state " << report.state << " error " << report.error;
+      bool reported = report.state == kFailed && report.error == EPERM && report.step < plan.steps.size();
+      bool sent = calls[n].number == __NR_sendmsg;  // the report has no reader, but it must not continue
+      EXPECT_TRUE(reported || sent) << which << " state " << report.state << " error " << report.error;
       if (report.state == kFailed) {
         EXPECT_TRUE(status == 127 || failing.kernel.exit_status == 127) << which;
       }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kernels for the executor's tests: one that writes down what it is asked, and fails a call when it is told to.
+// Kernels for the executor's tests: one that records its calls, and fails a chosen one.
 #pragma once
 
 #include <asm/unistd.h>
@@ -45,7 +45,7 @@ class FakeKernel {
   }
 
   // With CLONE_CHILD_CLEARTID the two take turns: the child runs while the parent waits on a futex, and the other way
-  // round. Else the child runs first, as vfork(2) has it.
+  // round. Otherwise the child runs first, as with vfork(2).
   template <class Arguments>
   long clone(Arguments* arguments, ChildEntry entry, void* argument) {
     calls.push_back({__NR_clone3, {}});

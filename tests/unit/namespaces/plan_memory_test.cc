@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plan's memory as `start` is sent it: by an init that somebody may trace.
+// The plan's memory as `start` receives it: from an init that others may trace.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>

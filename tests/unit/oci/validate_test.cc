@@ -191,12 +191,12 @@ TEST(Validate, NothingIsMountedInsideProc) {  // CVE-2019-16884
   EXPECT_EQ(lines("/proc", R"("type": "tmpfs")"), refused("/proc"));
   EXPECT_EQ(lines("/proc", R"("type": "proc")"), Lines{});
   EXPECT_EQ(lines("/proc", R"("source": "/proc", "options": ["rbind"])"), Lines{});
-  EXPECT_EQ(lines("/proc/sys", R"("options": ["remount", "ro"])"), Lines{}) << "changes what is there";
+  EXPECT_EQ(lines("/proc/sys", R"("options": ["remount", "ro"])"), Lines{}) << "changes the existing one";
   EXPECT_EQ(lines("/proc/meminfo", kBind), Lines{});
   EXPECT_EQ(lines("/processes", kBind), Lines{});
 }
 
-TEST(Validate, NothingIsPutOverTheRoot) {  // nobody inside would see it
+TEST(Validate, NothingIsPutOverTheRoot) {  // no process inside would see it
   for (const char* root : {"/", "//", "/.", "/a/..", "/../"}) {
     std::string name(root);
     EXPECT_EQ(problems_with("/mounts", R"([{"type": "tmpfs", "destination": ")" + name + "\"}]"),

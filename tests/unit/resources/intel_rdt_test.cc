@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// On a tree of files that looks like resctrl: no machine is needed that has it.
+// On a tree of files that looks like resctrl, so any machine will do.
 #include "runtime/resources/intel_rdt.h"
 
 #include <gtest/gtest.h>
@@ -60,7 +60,7 @@ TEST_F(IntelRdt, WithoutAClosIdTheContainerHasAClassOfItsOwn) {
   EXPECT_TRUE(there("web"));
   ASSERT_TRUE(remove_rdt(root.fd(), record).ok());
   EXPECT_FALSE(there("web"));
-  EXPECT_TRUE(remove_rdt(root.fd(), record).ok()) << "nothing is there any more";
+  EXPECT_TRUE(remove_rdt(root.fd(), record).ok()) << "nothing is left";
 }
 
 TEST_F(IntelRdt, AClassThatWasThereIsJoinedAndNeverRemoved) {
@@ -95,7 +95,7 @@ TEST_F(IntelRdt, AClassThatClosIdNamesIsMadeAndStaysForOthers) {
 }
 
 TEST_F(IntelRdt, WhatWasMadeIsGoneAfterAnError) {
-  rdt.schemata = {"L3:0=f"};  // there is no schemata file in a directory of this filesystem
+  rdt.schemata = {"L3:0=f"};  // a directory of this filesystem has no schemata file
   RdtRecord record = survey();
   auto made = make_rdt(root.fd(), rdt, record);
   ASSERT_FALSE(made.ok());

@@ -61,7 +61,7 @@ class NetDevicesTest : public ::testing::Test {
     return facts;
   }
 
-  // Addresses as bytes: no text is needed to compare them. v4 and v6 are told by their length.
+  // Addresses as bytes: no text is needed to compare them. Their length distinguishes v4 and v6.
   static std::vector<std::string> addresses(Netlink& netlink, int index) {
     ifaddrmsg of_device{};
     of_device.ifa_index = static_cast<uint32_t>(index);

@@ -44,7 +44,7 @@ int kernel_answer(const BpfCode& code) {
   return WEXITSTATUS(status) == 255 ? -1 : WEXITSTATUS(status);
 }
 
-// All other calls are allowed, so that the process lives to tell; the probe's answer is whatever is in A, as an errno.
+// All other calls are allowed, so that the process can report; the probe's answer is the content of A, as an errno.
 BpfCode framed(const BpfCode& body) {
   BpfCode code = {load(offsetof(seccomp_data, nr)), jump(BPF_JEQ, kProbe, 1, 0),
                   statement(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A compiled profile that tells what it answers.
+// A compiled profile that can be asked for its answers.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -28,7 +28,7 @@ int open_descriptors() {
   return count;
 }
 
-// Blocking all signals is for good: each test of it runs in a process of its own and tells by its exit code.
+// Blocking all signals is permanent: each test of it runs in its own process and reports by its exit code.
 int in_child(const std::function<bool()>& check) {
   pid_t pid = fork();
   if (pid == 0) _exit(check() ? 0 : 1);
@@ -79,7 +79,7 @@ TEST(TryReceive, RefusesWhatIsNotInTheProtocolAndLeaksNothing) {
   EXPECT_EQ(open_descriptors(), before);
 }
 
-// Whoever receives next has the reason: it is gone.
+// The next receiver finds the reason: it is gone.
 TEST(OpenGate, IsNoErrorForAnInitThatIsGone) {
   Ends ends = make_ends();
   EXPECT_TRUE(open_gate(ends.near.get()).ok());

@@ -264,7 +264,7 @@ TEST(SuperviseTerminal, FollowsTheWindow) {
                                while (ioctl(init.terminal, TIOCGWINSZ, &now) == 0 && now.ws_row != 33)
                                  (void)sigtimedwait(&mask, nullptr, &kAWhile);
                                init.record(&now, sizeof now);
-                               // Changed only after that: the kernel must tell.
+                               // Changed only after that: the kernel must report it.
                                int number = 0;
                                while (ioctl(init.terminal, TIOCGWINSZ, &now) == 0 && now.ws_row == 33)
                                  (void)sigwait(&mask, &number);

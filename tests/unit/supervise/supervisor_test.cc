@@ -23,7 +23,7 @@ struct Record {
 
 constexpr int kLast = 64;  // SIGRTMAX: ends record_signals()
 
-// Tells the test of every signal that arrives, until the last kind of all.
+// Reports every signal that arrives to the test, until the last kind.
 int record_signals(const Init& init) {
   for (;;) {
     uint64_t all = ~0ULL;
@@ -56,7 +56,7 @@ TEST(Supervise, AProcessThatSaysNothingIsWaitedFor) {
   EXPECT_EQ(status, 0);
 }
 
-// Whoever traces the init can make it say anything for ever.
+// A tracer of the init can make it send anything forever.
 TEST(Supervise, SignalsAreHandedOnThoughTheInitSendsWithoutEnd) {
   Foreground run(Setting{.init = [](const Init& init) {
     pid_t self = getpid(), flood = fork();

@@ -199,7 +199,7 @@ TEST_F(Programs, ThatWasReapedIsKilledByNoNumber) {
   EXPECT_EQ(started->wait(Clock::now()).error().text(), "wait for " + shell("").path + ": no child processes");
 }
 
-// The pipe's end tells that the program is gone: nothing else has the writer.
+// The pipe's end shows that the program is gone: only it has the writer.
 TEST_F(Programs, DiesWithItsCallerWhenAsked) {
   Pipe life = std::move(make_pipe()).value();
   ProgramStart start = shell("echo executed; exec sleep 100");

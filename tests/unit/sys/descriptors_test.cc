@@ -21,7 +21,7 @@ bool is_close_on_exec(int fd) {
   return fcntl(fd, F_GETFD) == FD_CLOEXEC;
 }
 
-// Runs it with not one descriptor more than there are.
+// Runs it without a single further descriptor.
 template <class Function>
 void without_descriptors(Function function) {
   rlimit before{};

@@ -13,7 +13,7 @@
 namespace minirun {
 namespace {
 
-// Of a child with a name that nobody would choose, which ends with the status 3; it stays a zombie meanwhile.
+// For a child with a hostile name that ends with status 3 and stays a zombie meanwhile.
 class Zombie {
  public:
   Zombie() : pid_(fork()) {
