@@ -20,7 +20,7 @@ void emit_birth(Compilation& c, uint64_t flags, BirthWay way, bool dies) {
 }
 
 static bool limits_processes(const Compilation& c) {
-  const auto& rlimits = c.spec.process->rlimits;
+  const auto& rlimits = c.process->rlimits;
   return std::any_of(rlimits.begin(), rlimits.end(), [](const auto& r) { return r.resource == RLIMIT_NPROC; });
 }
 
@@ -54,7 +54,7 @@ static bool filter_comes_first(const Compilation& c) {
   std::vector<SeccompCall> calls = {{SYS_clone, {clone, 0}}, {SYS_setsid, {}}};
   if (dies_with_minirun(c)) calls.push_back({SYS_prctl, {PR_SET_PDEATHSIG, SIGKILL}});
   if (c.commits) add_calls_of_first_process(c, &calls);
-  if (c.spec.process->terminal) calls.push_back({SYS_ioctl, {0, kTakeTerminal, 0}});
+  if (c.process->terminal) calls.push_back({SYS_ioctl, {0, kTakeTerminal, 0}});
   if (limits_processes(c)) calls.push_back({SYS_prlimit64, {0, RLIMIT_NPROC}});
   if (c.seccomp->has_listener()) calls.push_back({SYS_close, {}});
   if (is_lost_in_fork(c)) {
@@ -86,7 +86,7 @@ static void emit_last_birth(Compilation& c, bool may_look) {
 // while it is still outside their view, and the clone into the namespace comes last. A profile that forbids the clone
 // or the later calls is loaded inside instead: docs/security.md lists what the process holds until then.
 uint32_t emit_entry(Compilation& c, const CapabilitySets& sets) {
-  const oci::Process& process = *c.spec.process;
+  const oci::Process& process = *c.process;
   bool filtered = c.seccomp != nullptr;
   bool first = filtered && filter_comes_first(c);
   bool listens = filtered && c.seccomp->has_listener();

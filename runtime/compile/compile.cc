@@ -78,15 +78,15 @@ static void emit_user_namespace(Compilation& c) {
   if (!c.is_new(CLONE_NEWUSER)) return;
   plan.uid_map = to_id_maps(c.spec.linux_.uid_mappings);
   plan.gid_map = to_id_maps(c.spec.linux_.gid_mappings);
-  if (c.spec.process) plan.oom_score_adj = c.spec.process->oom_score_adj;
+  if (c.process) plan.oom_score_adj = c.process->oom_score_adj;
 }
 
 // Lowering it needs rights that the process loses when it enters a user namespace.
 static void emit_oom_score(Compilation& c) {
-  if (!c.spec.process || !c.spec.process->oom_score_adj) return;
+  if (!c.process || !c.process->oom_score_adj) return;
   c.oom_score_written = true;
   c.add(steps::OpenProc{Procfs::hosts});
-  c.write_proc("/process/oomScoreAdj", "self/oom_score_adj", std::to_string(*c.spec.process->oom_score_adj));
+  c.write_proc("/process/oomScoreAdj", "self/oom_score_adj", std::to_string(*c.process->oom_score_adj));
 }
 
 static void emit_time_namespace(Compilation& c) {
@@ -100,9 +100,9 @@ static void emit_time_namespace(Compilation& c) {
 // A process that stays outside the container's pid namespace writes below /proc/self and /proc/sys, before it loses the
 // right to do so in a user namespace.
 static void emit_outer_proc(Compilation& c) {
-  if (!c.spec.process && c.spec.linux_.sysctl.empty()) return;
+  if (!c.process && c.spec.linux_.sysctl.empty()) return;
   bool hosts = c.host.in_user_namespace;
-  const oci::Process process = c.spec.process.value_or(oci::Process{});
+  const oci::Process process = c.process.value_or(oci::Process{});
   bool labels = has_label(process);
   bool adjusts = process.oom_score_adj && !c.is_new(CLONE_NEWUSER);
   if (!labels && !adjusts && c.spec.linux_.sysctl.empty()) return;
@@ -226,7 +226,7 @@ static void emit_setup_gate(Compilation& c) {
 }
 
 static void emit_terminal(Compilation& c) {
-  if (!c.spec.process || !c.spec.process->terminal) return;
+  if (!c.process || !c.process->terminal) return;
   emit_pty(c);
   c.add(steps::BindConsole{c.path("/dev/console")}, "/process/terminal");
 }
@@ -240,10 +240,9 @@ static void emit_kernel_parameters(Compilation& c) {
   const auto& sysctl = c.spec.linux_.sysctl;
   // In a new user namespace the parent writes it instead.
   std::optional<int32_t> adjustment;
-  if (c.spec.process && !c.plan.plan().oom_score_adj && !c.oom_score_written)
-    adjustment = c.spec.process->oom_score_adj;
+  if (c.process && !c.plan.plan().oom_score_adj && !c.oom_score_written) adjustment = c.process->oom_score_adj;
   // The workload writes the labels later.
-  bool labels = c.spec.process && has_label(*c.spec.process);
+  bool labels = c.process && has_label(*c.process);
   if (sysctl.empty() && !adjustment && !labels) return;
   // Even a mount that no other process sees needs rights over the mount namespace.
   bool none = c.shares_mounts() && c.user_namespace();
@@ -288,11 +287,11 @@ Result<Compiled> compile(const oci::Spec& spec, const PlanFacts& facts) {
   // The container gets the socket by a mount.
   bool mounts = has_mount_namespace(spec);
   possible.notify = options.notify && mounts;
-  Compilation c{spec, facts.paths, facts.host, possible, facts.filter()};
+  Compilation c{spec, spec.process, facts.paths, facts.host, possible, facts.filter()};
   c.enters = c.commits = enters;
   if (options.notify && !mounts) c.warn("/linux/namespaces", "NOTIFY_SOCKET has no effect without a mount namespace");
   c.plan.plan().first_kept_fd = 3 + options.listen_fds.count + options.preserve_fds;
-  c.makes_cwd = true;
+  c.first_process = true;
   c.add(steps::DieWithParent{});  // before anything exists that could stay behind
   emit_all_cpus(c);
   NamespaceOrder order = emit_namespaces(c);  // the rest happens in them

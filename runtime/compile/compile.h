@@ -30,9 +30,8 @@ struct RunOptions {
   ListenFds listen_fds{};     // come before preserve_fds, and are named in the workload's environment
   bool notify = false;        // a notify socket for its workload: runtime/supervise/notify_relay.h
   bool no_pivot = false;      // --no-pivot
-  bool line_ends =
-      false;  // the terminal leaves line ends as the workload writes them, since its output goes to no screen
-  bool entered = false;  // minirun is in the container's user namespace already: runtime/launch/rootless.h
+  bool line_ends = false;     // the terminal leaves line ends as the workload writes them: no screen shows its output
+  bool entered = false;       // minirun is in the container's user namespace already: runtime/launch/rootless.h
   std::optional<oci::ConsoleSize> window{};  // the size of the terminal, before process.consoleSize
 };
 

@@ -13,7 +13,7 @@ namespace minirun {
 
 // The outer process writes them, through minirun's own tree.
 static void emit_exec_proc(Compilation& c, bool hosts) {
-  const oci::Process& process = *c.spec.process;
+  const oci::Process& process = *c.process;
   if (!has_label(process) && !process.oom_score_adj) return;
   c.add(steps::OpenProc{hosts ? Procfs::hosts : Procfs::own});
   if (!process.oom_score_adj) return;
@@ -46,7 +46,7 @@ void emit_joins(Compilation& c, const ExecFacts& facts) {
 namespace {
 
 void emit_affinity(Compilation& c) {
-  const auto& affinity = c.spec.process->exec_cpu_affinity;
+  const auto& affinity = c.process->exec_cpu_affinity;
   if (!affinity || !affinity->final) return;
   std::vector<uint64_t> mask = cpu_mask(*affinity->final);
   Bytes bytes = c.plan.bytes(mask.data(), mask.size() * sizeof mask[0]);
@@ -56,7 +56,7 @@ void emit_affinity(Compilation& c) {
 }  // namespace
 
 Compiled compile_exec(const oci::Spec& spec, const PlanFacts& facts, const ExecFacts& joined) {
-  Compilation c{spec, facts.paths, facts.host, facts.options, facts.filter()};
+  Compilation c{spec, spec.process, facts.paths, facts.host, facts.options, facts.filter()};
   c.plan.plan().first_kept_fd = 3 + facts.options.preserve_fds;
   c.add(steps::DieWithParent{});
   // Otherwise this process already has the "initial" affinity.

@@ -7,11 +7,9 @@ namespace minirun {
 namespace {
 
 // The hook's process: like the container's, or without settings.
-oci::Spec with_hook(const oci::Spec& spec, const HookCall& call) {
-  oci::Spec changed = spec;
-  changed.hooks = {};  // it runs no hooks itself
-  if (call.side != HookSide::start_container || !changed.process) changed.process.emplace();
-  oci::Process& process = *changed.process;
+oci::Process process_of(const oci::Spec& spec, const HookCall& call) {
+  const bool own = call.side == HookSide::start_container && spec.process;
+  oci::Process process = own ? *spec.process : oci::Process();
   process.terminal = false;
   process.scheduler.reset();  // for the workload only: a deadline task, for example, may not fork (sched(7))
   process.cwd = call.cwd;
@@ -21,7 +19,7 @@ oci::Spec with_hook(const oci::Spec& spec, const HookCall& call) {
     process.env = *call.hook.env;
   else if (call.side != HookSide::start_container)
     process.env = call.env;
-  return changed;
+  return process;
 }
 
 void emit_stdio(Compilation& c) {
@@ -38,12 +36,12 @@ void emit_stdio(Compilation& c) {
 }  // namespace
 
 Compiled compile_hook(const oci::Spec& spec, const PlanFacts& facts, const ExecFacts& joined, const HookCall& call) {
-  const oci::Spec hooked = with_hook(spec, call);
+  const std::optional<oci::Process> process = process_of(spec, call);
   RunOptions options;
   options.init = false;
   bool confined = call.side == HookSide::start_container;
   const SeccompProgram* filter = confined ? facts.filter() : nullptr;
-  Compilation c{hooked, facts.paths, facts.host, options, filter, call.hook.path, call.pointer};
+  Compilation c{spec, process, facts.paths, facts.host, options, filter, call.hook.path, call.pointer};
   c.inherits_env = confined && !call.hook.env;
   c.add(steps::DieWithParent{});
   if (call.side != HookSide::runtime) {

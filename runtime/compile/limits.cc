@@ -133,8 +133,7 @@ std::optional<uint32_t> host_uid(const Compilation& c, uint32_t uid) {
 // config-linux.md, "Cgroup ownership": the user of the process owns the cgroup if it is the root of the container's
 // tree and writable.
 std::optional<uint32_t> cgroup_owner(const Compilation& c) {
-  if (!c.is_new(CLONE_NEWCGROUP) || !c.spec.process || c.host.in_user_namespace || c.host.ordinary_user)
-    return std::nullopt;
+  if (!c.is_new(CLONE_NEWCGROUP) || !c.process || c.host.in_user_namespace || c.host.ordinary_user) return std::nullopt;
   bool writable = false;
   for (const oci::Mount& mount : c.spec.mounts) {
     if (mount.type != "cgroup" && mount.type != "cgroup2") continue;
@@ -142,7 +141,7 @@ std::optional<uint32_t> cgroup_owner(const Compilation& c) {
     writable |= !options.bind && ((options.own.set | options.below.set) & abi::kMountAttrReadonly) == 0;
   }
   if (!writable) return std::nullopt;
-  return host_uid(c, c.spec.process->user.uid);
+  return host_uid(c, c.process->user.uid);
 }
 
 }  // namespace

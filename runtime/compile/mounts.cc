@@ -87,8 +87,8 @@ bool propagates_later(const Compilation& c, const MountEntry& entry) {
 
 // Mounts that the config places below a shared mount must not reach the host, so it becomes shared after all are
 // placed. Mounts below the source that the option does not cover are no peers of the host's either. In minirun's own
-// user namespace (and before Linux 5.15) a shared mount is shared at once: its peers there are not the host's, but
-// copies that end with minirun.
+// user namespace (and before Linux 5.15) a shared mount is shared at once: its peers are then copies that end
+// with minirun, not the host's.
 Peers take_peers(Compilation& c, const MountEntry& entry, uint64_t* propagation) {
   bool whole = (*propagation & abi::kMsRecursive) != 0 || !entry.options.recursive;
   if ((*propagation & abi::kMsShared) == 0) return whole ? Peers::stay : Peers::slaves;
@@ -201,11 +201,10 @@ bool is_below(const std::string& path, const std::string& folder) {
 // Engines send /dev as a read-only tmpfs, followed by mounts below it (podman run --read-only).
 bool becomes_readonly_later(const Compilation& c, const MountEntry& entry) {
   const std::string target = clean_path(entry.mount.destination);
-  bool more = target == "/dev" || (c.spec.process && is_below(clean_path(c.spec.process->cwd), target));
+  bool more = target == "/dev" || (c.process && is_below(clean_path(c.process->cwd), target));
   for (size_t i = entry.index + 1; i < c.spec.mounts.size(); i++) {
     const std::string later = clean_path(c.spec.mounts[i].destination);
-    if (later == target || is_below(target, later))
-      return false;  // a later mount covers it, so this path is another mount then
+    if (later == target || is_below(target, later)) return false;  // this path is then another mount
     more = more || is_below(later, target);
   }
   return more;
@@ -288,7 +287,7 @@ void emit_change(Compilation& c, const MountEntry& entry) {
   if (change.any()) c.add(steps::SetAttributes{path, mount, change}, entry.pointer);
 }
 
-// Covers whatever the config has there, since there is no other way to the workload's notify socket.
+// Covers whatever the config has there, since nothing else leads to the workload's notify socket.
 void emit_notify(Compilation& c) {
   constexpr uint64_t kAttributes =
       abi::kMountAttrReadonly | abi::kMountAttrNosuid | abi::kMountAttrNodev | abi::kMountAttrNoexec;

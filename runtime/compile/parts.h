@@ -29,12 +29,12 @@ struct OwnSource {
 
 struct Compilation {
   const oci::Spec& spec;
+  const std::optional<oci::Process>& process;  // spec.process, or a hook's in its place
   const ContainerPaths& paths;
   const HostFacts& host;
   const RunOptions& options;
   const SeccompProgram* seccomp;
-  // A hook in place of the config's process: the file to execute, with process.args as its arguments and process.env
-  // unchanged, and its JSON pointer.
+  // Of a hook: the file to execute, with process.args as its arguments and process.env unchanged, and its JSON pointer.
   std::string program{};
   std::string program_origin{};
   bool inherits_env = false;  // the hook has the environment of the process, with what minirun adds to it
@@ -53,7 +53,7 @@ struct Compilation {
   std::optional<steps::OwnPid> own_pid{};  // where it comes after the birth
   bool enters = false;                     // a pid namespace with other processes: BirthWay::last
   bool commits = false;                    // a container's first process does so: BirthWay::held
-  bool makes_cwd = false;                  // makes a missing process.cwd: for a container; in an exec it is a mistake
+  bool first_process = false;  // a container's: startContainer hooks run before its workload, and a missing cwd is made
 
   // The config's namespace of a type, or nullptr if it is the caller's.
   const oci::Namespace* find(uint64_t type) const;

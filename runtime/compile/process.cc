@@ -49,19 +49,19 @@ uint64_t grantable(const Compilation& c) {
 // Step: steps::Rlimit or steps::RaiseLimit.
 template <class Step>
 static void emit_rlimit(Compilation& c, size_t index) {
-  const oci::Rlimit& limit = c.spec.process->rlimits[index];
+  const oci::Rlimit& limit = c.process->rlimits[index];
   Text name = c.text(oci::rlimit_name(limit.resource));
   c.add(Step{static_cast<uint32_t>(limit.resource), name, limit.soft, limit.hard},
         pointer_at("/process/rlimits", index));
 }
 
 void emit_raised_limits(Compilation& c) {
-  if (!c.spec.process) return;
-  for (size_t i = 0; i < c.spec.process->rlimits.size(); i++) emit_rlimit<steps::RaiseLimit>(c, i);
+  if (!c.process) return;
+  for (size_t i = 0; i < c.process->rlimits.size(); i++) emit_rlimit<steps::RaiseLimit>(c, i);
 }
 
 void emit_rlimits(Compilation& c, RlimitTime time) {
-  const auto& rlimits = c.spec.process->rlimits;
+  const auto& rlimits = c.process->rlimits;
   for (size_t i = 0; i < rlimits.size(); i++) {
     bool is_last = rlimits[i].resource == RLIMIT_NPROC;
     if (is_last == (time == RlimitTime::last))
@@ -72,7 +72,7 @@ void emit_rlimits(Compilation& c, RlimitTime time) {
 }
 
 void emit_scheduler(Compilation& c) {
-  const oci::Scheduler& scheduler = *c.spec.process->scheduler;
+  const oci::Scheduler& scheduler = *c.process->scheduler;
   SchedAttributes attributes{};
   attributes.size = sizeof attributes;
   attributes.policy = scheduler.policy;
@@ -90,7 +90,7 @@ void emit_scheduler(Compilation& c) {
 // the filter, which may forbid it. It uses minirun's own procfs: the container's may have anything there
 // (CVE-2019-16884).
 void emit_labels(Compilation& c) {
-  const oci::Process& process = *c.spec.process;
+  const oci::Process& process = *c.process;
   if (!process.apparmor_profile.empty())
     c.write_proc("/process/apparmorProfile", kAppArmorExec, "exec " + process.apparmor_profile);
   if (!process.selinux_label.empty()) c.write_proc("/process/selinuxLabel", kSelinuxExec, process.selinux_label);
@@ -114,7 +114,7 @@ void emit_capabilities(Compilation& c, const CapabilitySets& sets) {
 // removes the policy from children. The workload itself sets such a scheduler.
 bool is_lost_in_fork(const Compilation& c) {
   constexpr uint64_t kResetOnFork = 1;  // SCHED_FLAG_RESET_ON_FORK
-  const auto& scheduler = c.spec.process->scheduler;
+  const auto& scheduler = c.process->scheduler;
   return (c.options.init || c.enters) && scheduler &&
          (scheduler->policy == SCHED_DEADLINE || (scheduler->flags & kResetOnFork) != 0);
 }
@@ -123,7 +123,7 @@ bool is_lost_in_fork(const Compilation& c) {
 // (seccomp(2)), CAP_SYS_NICE to set the scheduler late.
 uint64_t borrowed_capabilities(const Compilation& c) {
   uint64_t borrowed = 0;
-  if (c.seccomp != nullptr && !c.spec.process->no_new_privileges) borrowed |= bit(CAP_SYS_ADMIN);
+  if (c.seccomp != nullptr && !c.process->no_new_privileges) borrowed |= bit(CAP_SYS_ADMIN);
   if (is_lost_in_fork(c)) borrowed |= bit(CAP_SYS_NICE);
   return borrowed & grantable(c);
 }
@@ -149,7 +149,7 @@ void emit_memory_policy(Compilation& c) {
 }
 
 void emit_io_priority(Compilation& c) {
-  const oci::IoPriority& priority = *c.spec.process->io_priority;
+  const oci::IoPriority& priority = *c.process->io_priority;
   constexpr std::string_view kClasses[] = {"none", "real time", "best effort", "idle"};
   auto io_class = static_cast<unsigned>(priority.io_class);
   std::string text = fmt::format("{} {}", io_class < std::size(kClasses) ? kClasses[io_class] : "?", priority.priority);
@@ -158,7 +158,7 @@ void emit_io_priority(Compilation& c) {
 }
 
 void emit_groups(Compilation& c) {
-  const auto& groups = c.spec.process->user.additional_gids;
+  const auto& groups = c.process->user.additional_gids;
   // podman's --group-add keep-groups. If setgroups(2) is denied, the caller's groups cannot be dropped either; asking
   // for others is an error, which the kernel reports.
   if (keeps_caller_groups(c.spec.annotations) || (groups.empty() && c.host.setgroups_denied)) return;
@@ -170,14 +170,14 @@ void emit_groups(Compilation& c) {
 }
 
 StepFlag cwd_flags(const Compilation& c) {
-  return c.makes_cwd ? kMakeMissing : kNoFlags;
+  return c.first_process ? kMakeMissing : kNoFlags;
 }
 
 // Changes from root to the ids of the config.
 void emit_identity(Compilation& c, const CapabilitySets& sets) {
-  const oci::User& user = c.spec.process->user;
+  const oci::User& user = c.process->user;
   // A terminal belongs to the user from its birth.
-  if (user.uid != 0 && !c.spec.process->terminal) c.add(steps::OwnStdio{user.uid}, "/process/user");
+  if (user.uid != 0 && !c.process->terminal) c.add(steps::OwnStdio{user.uid}, "/process/user");
   emit_groups(c);  // setgroups(2) needs CAP_SETGID, which is lost with the identity
   const uint64_t dropped = all_capabilities() & ~sets.bounding;  // needs CAP_SETPCAP
   c.add(steps::Bounding{dropped, c.text(capability_names(sets.bounding))}, "/process/capabilities/bounding");
@@ -188,8 +188,8 @@ void emit_identity(Compilation& c, const CapabilitySets& sets) {
   // Changing ids clears PDEATHSIG (prctl(2)); set it again. A detached container soon waits at a gate, which notices
   // minirun's death anyway.
   if (changed && (c.commits || !c.options.detach)) c.add(steps::DieWithParent{});
-  if (changed) c.add(steps::WorkingDirectory{c.path(c.spec.process->cwd), cwd_flags(c)}, "/process/cwd");
-  if (c.spec.process->no_new_privileges) c.add(steps::NoNewPrivileges{}, "/process/noNewPrivileges");
+  if (changed) c.add(steps::WorkingDirectory{c.path(c.process->cwd), cwd_flags(c)}, "/process/cwd");
+  if (c.process->no_new_privileges) c.add(steps::NoNewPrivileges{}, "/process/noNewPrivileges");
 }
 
 }  // namespace
@@ -205,8 +205,8 @@ void emit_all_cpus(Compilation& c) {
 // Comes before the root becomes read-only, since a missing directory of the container's own process is made. If root
 // itself is denied (FUSE, NFS), the user tries again.
 void emit_working_directory(Compilation& c) {
-  if (!c.spec.process) return;
-  const oci::Process& process = *c.spec.process;
+  if (!c.process) return;
+  const oci::Process& process = *c.process;
   bool again = process.user.uid != 0 || process.user.gid != 0;
   c.add(steps::WorkingDirectory{c.path(process.cwd), cwd_flags(c) | (again ? kTolerateDenied : kNoFlags)},
         "/process/cwd");
@@ -214,7 +214,7 @@ void emit_working_directory(Compilation& c) {
 
 void emit_pty(Compilation& c) {
   c.out.terminal = true;
-  const oci::Process& process = *c.spec.process;
+  const oci::Process& process = *c.process;
   // The user looks at the window, so its size overrides the config.
   oci::ConsoleSize size = c.options.window ? *c.options.window : process.console_size.value_or(oci::ConsoleSize{});
   c.add(steps::Terminal{c.text("/dev/pts"), size.height, size.width, process.user.uid}, "/process/terminal");
@@ -222,7 +222,7 @@ void emit_pty(Compilation& c) {
 }
 
 CapabilitySets emit_privileges(Compilation& c) {
-  const oci::Process& process = *c.spec.process;
+  const oci::Process& process = *c.process;
   // After the last file is opened, since RLIMIT_NOFILE applies to this process too, and before CAP_SYS_RESOURCE and
   // CAP_SYS_NICE are dropped.
   emit_own_open_files(c);
@@ -254,7 +254,7 @@ void emit_listener_gate(Compilation& c) {
 // The workload's session. A container that waited for start has already left the caller's: a ^C there, or the end of
 // its terminal, must not reach a created container.
 static void emit_session(Compilation& c) {
-  bool terminal = c.spec.process->terminal, leads = waits_at_gate(c) && !c.options.init;
+  bool terminal = c.process->terminal, leads = waits_at_gate(c) && !c.options.init;
   if (leads && !terminal) return;
   c.add(steps::Session{c.text(terminal ? " with the terminal" : ""), terminal, leads},
         terminal ? "/process/terminal" : "");
@@ -293,7 +293,7 @@ uint32_t emit_last_steps(Compilation& c, const CapabilitySets& sets) {
 }
 
 uint32_t emit_launch(Compilation& c) {
-  if (!c.spec.process) return c.enters ? emit_empty_entry(c) : emit_gates(c);
+  if (!c.process) return c.enters ? emit_empty_entry(c) : emit_gates(c);
   CapabilitySets sets = emit_privileges(c);
   uint32_t first_with_text = emit_gates(c);
   if (!c.options.init) {

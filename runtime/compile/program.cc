@@ -46,7 +46,7 @@ void add_listen_fds(const ListenFds& listen, oci::Strings* env) {
 }  // namespace
 
 PointerTable emit_environment(Compilation& c) {
-  oci::Strings env = c.spec.process->env;
+  oci::Strings env = c.process->env;
   keep_last_of_each(&env);
   bool hook = !c.program.empty();
   if (c.options.notify && !hook) {  // the host's socket does not exist there, whatever the config copied
@@ -67,7 +67,7 @@ PointerTable emit_environment(Compilation& c) {
 }
 
 void emit_execute(Compilation& c, PointerTable environment) {
-  const oci::Process& process = *c.spec.process;
+  const oci::Process& process = *c.process;
   bool hook = !c.program.empty();
   c.out.search_path = search_path_of(process.env);
   std::vector<std::string> candidates = {c.program};

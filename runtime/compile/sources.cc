@@ -37,7 +37,7 @@ static uint64_t most_open_at_once(const Compilation& c) {
 }
 
 void emit_own_open_files(Compilation& c) {
-  const auto& rlimits = c.spec.process->rlimits;
+  const auto& rlimits = c.process->rlimits;
   c.out.raises_open_files = most_open_at_once(c) > c.host.open_files && c.host.open_files < c.host.most_open_files;
   bool given = std::any_of(rlimits.begin(), rlimits.end(), [](const auto& r) { return r.resource == RLIMIT_NOFILE; });
   if (c.out.raises_open_files && !given)

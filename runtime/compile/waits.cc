@@ -11,7 +11,7 @@ namespace minirun {
 // startContainer hooks of `run`; `start` runs those of a created container. If a pid namespace is joined, the process
 // has given up everything before its pid is known.
 static bool waits_for_hooks(const Compilation& c) {
-  return !c.options.create && !c.enters && c.spec.process && !c.spec.hooks.start_container.empty();
+  return c.first_process && !c.options.create && !c.enters && c.process && !c.spec.hooks.start_container.empty();
 }
 
 Wait start_wait(const Compilation& c) {
@@ -53,7 +53,7 @@ uint32_t emit_await_start(Compilation& c, const StartSlots& slots, Heeds heeds) 
 }
 
 bool waits_at_gate(const Compilation& c) {
-  return c.options.create && !c.enters && (!c.spec.process || start_wait(c) == Wait::before_filter);
+  return c.options.create && !c.enters && (!c.process || start_wait(c) == Wait::before_filter);
 }
 
 static void emit_gate(Compilation& c, Gate gate, const char* what) {
@@ -73,11 +73,10 @@ uint32_t emit_gates(Compilation& c) {
   if (!c.enters && outlives) emit_gate(c, Gate::commit, "the state is to be committed");
   // The caller of create or run may read the output to its end, as containerd does: a container with a terminal must
   // not hold it until start, nor its init any longer.
-  if ((outlives || hooks) && c.spec.process && c.spec.process->terminal)
-    c.add(steps::TakeTerminal{}, "/process/terminal");
+  if ((outlives || hooks) && c.process && c.process->terminal) c.add(steps::TakeTerminal{}, "/process/terminal");
   if (c.commits) return kNoStep;
   if (outlives) c.add(steps::Outlive{});
-  bool labels = c.spec.process && has_label(*c.spec.process);
+  bool labels = c.process && has_label(*c.process);
   if (hooks) {
     close_for_wait(c, labels);
     emit_hooks_gate(c);

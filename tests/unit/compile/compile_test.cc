@@ -247,5 +247,18 @@ TEST_F(CompileNamespaces, WithoutAMountNamespaceNothingIsMounted) {
   EXPECT_EQ(compiled.warnings.size(), 1u);
 }
 
+// The container's first process alone waits for them: a gate would have minirun answer, which has run them long ago.
+TEST_F(CompileNamespaces, NoOtherProcessWaitsForStartContainerHooks) {
+  const oci::Hook hook{"/bin/true", {}, {}, {}};
+  spec.hooks.start_container = {hook};
+  EXPECT_GE(find(lines(), "wait for minirun: startContainer hooks"), 0);
+  HookCall call{hook, "/hooks/startContainer/0", HookSide::start_container, "/"};
+  for (const Compiled& other :
+       {compile_exec(spec, facts(), ExecFacts()), compile_hook(spec, facts(), ExecFacts(), call)}) {
+    EXPECT_FALSE(other.hooks_gate);
+    for (const Step& step : other.plan.steps) EXPECT_NE(step.op, op_of<steps::WaitAtGate>);
+  }
+}
+
 }  // namespace
 }  // namespace minirun
