@@ -4,7 +4,6 @@
 
 #include "runtime/commands/command.h"
 #include "runtime/commands/launch_options.h"
-#include "runtime/launch/rootless.h"
 
 namespace minirun {
 namespace {
@@ -25,16 +24,8 @@ void describe(Options& options, CreateCommand& command) {
 }
 
 Result<Outcome> perform(const GlobalOptions& global, const CreateCommand& command) {
-  TRY(check_id(command.id));
-  TRY(check_launch_options(command.launch));
-  LaunchRequest request;
-  request.options = command.launch;
-  Bundle bundle = TRY(load_bundle(command.launch.bundle));
-  request.entered = TRY(enter_user_namespace(&bundle));  // before anything else is opened
-  request.id = command.id;
-  request.create = true;
-  request.init = command.init;
-  Launch launch = TRY(Launch::prepare(std::move(request), std::move(bundle), global.root, cgroup_driver(global)));
+  LaunchRequest request{.options = command.launch, .id = command.id, .create = true, .init = command.init};
+  Launch launch = TRY(Launch::prepare(std::move(request), global.root, cgroup_driver(global)));
   OwnedContainer container = TRY(launch.create());
   TRY(launch.start(*container));
   container->detach();

@@ -209,18 +209,15 @@ void warn_of_ignored_options(const RestoreCommand& command) {
 
 Result<Outcome> perform(const GlobalOptions& global, const RestoreCommand& command) {
   warn_of_ignored_options(command);
-  TRY(check_id(command.id));
-  TRY(check_launch_options(command.launch));
   std::string criu = TRY(find_criu());
   ImagePaths paths = TRY(find_image_paths(command.image_path, command.work_path));
   SavedInit init = TRY(read_init(paths));
-  LaunchRequest request;
-  request.options = command.launch;
-  request.id = command.id;
-  request.detach = command.detach;
-  request.init = !init.name.empty();
-  Bundle bundle = TRY(load_bundle(command.launch.bundle));
-  Launch launch = TRY(Launch::prepare(std::move(request), std::move(bundle), global.root, cgroup_driver(global)));
+  LaunchRequest request{.options = command.launch,
+                        .id = command.id,
+                        .detach = command.detach,
+                        .init = !init.name.empty(),
+                        .restore = true};
+  Launch launch = TRY(Launch::prepare(std::move(request), global.root, cgroup_driver(global)));
   OwnedContainer container = TRY(launch.begin());
   Restoration restoration(command, launch, *container);
   OwnedProcess process = TRY(restoration.start(criu, paths, init));

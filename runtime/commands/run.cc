@@ -16,13 +16,11 @@
 #include "runtime/commands/notify_wait.h"
 #include "runtime/diagnosis/death.h"
 #include "runtime/diagnosis/exit_status.h"
-#include "runtime/launch/rootless.h"
 #include "runtime/oci/annotations.h"
 #include "runtime/supervise/supervisor.h"
 #include "runtime/text/log.h"
 #include "runtime/text/output.h"
 #include "runtime/text/random_id.h"
-#include "runtime/text/signal_name.h"
 #include "runtime/text/status_events.h"
 
 namespace minirun {
@@ -69,19 +67,8 @@ RunCommand with_arguments(RunCommand command) {
   return command;
 }
 
-// The image's, as of `stop`.
-Result<int> own_stop_signal(const oci::Spec& spec) {
-  std::string name = stop_signal(spec.annotations);
-  if (name.empty()) return SIGTERM;
-  auto signal = parse_signal(name);
-  return signal.ok() ? signal : wrap(signal.error(), "config.json: " + annotation_pointer(Annotation::stop_signal));
-}
-
 Result<Launch> prepare(const GlobalOptions& global, const RunCommand& command) {
-  if (command.id) TRY(check_id(*command.id));
-  TRY(check_launch_options(command.launch));
-  LaunchRequest request;
-  request.options = command.launch;
+  LaunchRequest request{.options = command.launch, .detach = command.detach, .init = !command.no_init};
   request.deadline = TRY(read_deadline(command.deadline));
   request.stays = command.stays();
   if (request.stays && !TRY(own_notify_socket()).empty())
@@ -89,13 +76,8 @@ Result<Launch> prepare(const GlobalOptions& global, const RunCommand& command) {
         ErrorKind::usage,
         "--detach with --timeout or --cpu-time cannot be used under NOTIFY_SOCKET: the service manager keeps the "
         "time of a service itself (RuntimeMaxSec= of systemd)");
-  Bundle bundle = TRY(load_bundle(command.launch.bundle));
-  if (command.deadline.any()) request.deadline.stop_signal = TRY(own_stop_signal(*bundle.spec));
-  request.entered = TRY(enter_user_namespace(&bundle));  // before anything else is opened
   request.id = command.id ? *command.id : TRY(make_up_id());
-  request.detach = command.detach;
-  request.init = !command.no_init;
-  return Launch::prepare(std::move(request), std::move(bundle), global.root, cgroup_driver(global));
+  return Launch::prepare(std::move(request), global.root, cgroup_driver(global));
 }
 
 // Returns when its workload ends.

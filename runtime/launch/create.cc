@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,11 +15,13 @@
 #include "runtime/launch/child.h"
 #include "runtime/launch/failure.h"
 #include "runtime/launch/gates.h"
+#include "runtime/launch/rootless.h"
 #include "runtime/launch/seccomp_agent.h"
 #include "runtime/oci/annotations.h"
 #include "runtime/resources/cgroup_path.h"
 #include "runtime/supervise/console.h"
 #include "runtime/text/log.h"
+#include "runtime/text/signal_name.h"
 #include "runtime/text/status_events.h"
 #include "runtime/text/timestamp.h"
 #include "sys/file.h"
@@ -38,12 +41,24 @@ Launch::Launch(LaunchRequest request, UniqueFd state_root, Supervisor supervisor
                                                           : request_.options.pidfd_socket,
                     request_.options.pid_file) {}
 
-Result<Launch> Launch::prepare(LaunchRequest request, Bundle bundle, const std::string& state_root,
-                               CgroupDriver driver) {
-  Supervisor supervisor = TRY(Supervisor::begin());  // before the first side effect
+// As of `stop`.
+static Result<int> image_stop_signal(const oci::Spec& spec) {
+  std::string name = stop_signal(spec.annotations);
+  if (name.empty()) return SIGTERM;
+  auto signal = parse_signal(name);
+  return signal.ok() ? signal : wrap(signal.error(), "config.json: " + annotation_pointer(Annotation::stop_signal));
+}
+
+Result<Launch> Launch::prepare(LaunchRequest request, const std::string& state_root, CgroupDriver driver) {
+  TRY(check_id(request.id));
+  TRY(check_launch_options(request.options));
+  Bundle bundle = TRY(load_bundle(request.options.bundle));
+  if (request.deadline.any()) request.deadline.stop_signal = TRY(image_stop_signal(*bundle.spec));
+  bool entered = !request.restore && TRY(enter_user_namespace(&bundle));  // before anything else is opened
+  Supervisor supervisor = TRY(Supervisor::begin());                       // before the first side effect
   if (request.deadline.end) TRY(supervisor.signals().give_up_at(*request.deadline.end));
   UniqueFd root = TRY(open_state_root(state_root, true));
-  Prepared prepared = TRY(prepare_launch(request, std::move(bundle), root.get()));
+  Prepared prepared = TRY(prepare_launch(request, std::move(bundle), entered, root.get()));
   Hierarchy hierarchy = TRY(find_hierarchy());
   return Launch(std::move(request), std::move(root), std::move(supervisor), std::move(prepared), std::move(hierarchy),
                 driver);
@@ -126,7 +141,7 @@ Result<void> Launch::record_intent(Container& container) {
   return container.state.write(record);
 }
 
-// Finds the place of the container's cgroup, and records what is there.
+// Finds the place of the container's cgroup, and records what already exists there.
 Result<void> Launch::place(Container& container) {
   const oci::Spec& spec = *prepared_.bundle.spec;
   ContainerRecord& record = container.record;
@@ -155,14 +170,13 @@ Result<void> Launch::make_cgroup(Container& container) {
   container.record.cgroup = cgroup.record();
   std::string mark = TRY(container.state.mark());
   auto marked = cgroup.mark(mark);
-  if (!marked.ok())
-    log_debug("{}: {}", prepared_.id, marked.error().text());  // it is only a second way to find the cgroup
+  if (!marked.ok()) log_debug("{}: {}", prepared_.id, marked.error().text());  // only a second way to find it
   return {};
 }
 
 Result<void> Launch::start_watchdog(const Container& container) {
   UniqueFd cgroup_kill;
-  // The end of the init ends all. A workload in its place can refuse to die with minirun, or forgets it by executing a
+  // The init's end ends all. A workload in its place can refuse to die with minirun, or loses the signal by executing a
   // setuid program (prctl(2), PR_SET_PDEATHSIG). A deadline does not rely on a signal that the init might lose.
   bool kills_all = container.record.resident_init && container.record.own_pid_namespace && !request_.deadline.any();
   if (!kills_all && !container.record.cgroup.path.empty())
@@ -173,7 +187,7 @@ Result<void> Launch::start_watchdog(const Container& container) {
                                     cgroup_kill.get(), alone ? container.pidfd() : -1);
 }
 
-// For `delete`, and for whoever looks.
+// Records them for `delete` and the other commands.
 Result<void> Launch::name_keepers(Container& container) const {
   for (pid_t pid : {getpid(), supervisor_.watchdog()}) {
     UniqueFd pidfd = TRY(open_pidfd(pid));

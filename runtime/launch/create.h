@@ -21,9 +21,9 @@ namespace minirun {
 // One launch, and what it needs beside the container that it makes. It must outlive that OwnedContainer.
 class Launch {
  public:
-  // Decides everything before the first side effect. Blocks signals from here on.
-  static Result<Launch> prepare(LaunchRequest request, Bundle bundle, const std::string& state_root,
-                                CgroupDriver driver);
+  // Checks the request, loads its bundle, and decides everything before the first side effect. An ordinary user's
+  // minirun enters the container's user namespace, unless it restores. Blocks signals from here on.
+  static Result<Launch> prepare(LaunchRequest request, const std::string& state_root, CgroupDriver driver);
 
   // Makes a container whose first process is recorded and walks its steps: from here on other commands find it.
   Result<OwnedContainer> create();

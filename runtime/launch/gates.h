@@ -20,8 +20,7 @@ struct Channel {
   Child& child;
   Signals& signals;
   LaunchFacts facts;
-  bool resident_init =
-      false;  // the init stays, and reports when the workload runs; else its socket closes with the exec
+  bool resident_init = false;    // the init stays, and reports the running workload; else the exec closes its socket
   SourceTurns* turns = nullptr;  // nullptr: none are left
   UniqueFd root{};               // the container's, if the process may be gone when its exec has failed
 };

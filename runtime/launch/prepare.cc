@@ -31,7 +31,6 @@ Result<Prepared> prepare(Bundle bundle, const std::string& id, RunOptions option
 Result<RunOptions> options_of(const LaunchRequest& request, const oci::Spec& spec) {
   const LaunchOptions& launch = request.options;
   RunOptions options;
-  options.entered = request.entered;
   options.create = request.create;
   options.detach = request.detach && !request.stays;
   options.window = first_console_size(spec.process, !request.create && !request.detach);
@@ -56,8 +55,9 @@ void log_plan(const Prepared& prepared) {
 
 }  // namespace
 
-Result<Prepared> prepare_launch(const LaunchRequest& request, Bundle bundle, int state_root) {
+Result<Prepared> prepare_launch(const LaunchRequest& request, Bundle bundle, bool entered, int state_root) {
   RunOptions options = TRY(options_of(request, *bundle.spec));
+  options.entered = entered;
   Prepared prepared = TRY(prepare(std::move(bundle), request.id, options, state_root));
   TRY(check_console(prepared.compiled.terminal, request.create || request.detach, request.options.console_socket));
   if (debug_enabled()) log_plan(prepared);

@@ -18,7 +18,7 @@ struct Prepared {
 };
 
 // state_root: holds the cache of compiled seccomp filters. With create, only start needs a process in config.json.
-Result<Prepared> prepare_launch(const LaunchRequest& request, Bundle bundle, int state_root);
+Result<Prepared> prepare_launch(const LaunchRequest& request, Bundle bundle, bool entered, int state_root);
 
 // Prepares what `run` of the bundle would do on this host, for `minirun plan`.
 Result<Prepared> prepare_plan(Bundle bundle, bool init);

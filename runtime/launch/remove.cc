@@ -24,7 +24,7 @@ namespace minirun {
 namespace {
 
 // The first process of a pid namespace ends after all others, so this names them.
-std::string who_stays(const Container& container, const Cgroup* cgroup) {
+std::string remaining_processes(const Container& container, const Cgroup* cgroup) {
   pid_t init = container.record.init.pid;
   std::set<pid_t> pids;
   auto inside = cgroup != nullptr ? list_processes(cgroup->fd()) : Result<std::vector<pid_t>>(std::vector<pid_t>());
@@ -51,7 +51,7 @@ Result<void> end_processes(const Container& container, const Cgroup* cgroup) {
   auto killed = cgroup != nullptr ? cgroup->kill() : Result<void>();
   if (!killed.ok() && !container.record.own_pid_namespace) return killed;
   if (TRY(await_end(container.init.get(), std::chrono::steady_clock::now() + kRemovalTime))) return {};
-  return fail(ErrorKind::host, "does not end after SIGKILL: {}", who_stays(container, cgroup));
+  return fail(ErrorKind::host, "does not end after SIGKILL: {}", remaining_processes(container, cgroup));
 }
 
 Result<void> remove_cgroup(Cgroup& cgroup) {

@@ -23,14 +23,14 @@ struct LaunchOptions {
 };
 
 struct LaunchRequest {
-  LaunchOptions options;
-  std::string id;
+  LaunchOptions options{};
+  std::string id{};
   bool create = false;   // waits for `minirun start`
-  bool detach = false;   // without create: runs on without minirun's caller
+  bool detach = false;   // without create: keeps running without minirun's caller
   bool stays = false;    // with detach: this process stays with it, in the background
   bool init = true;      // the workload has minirun's init as PID 1; with create the annotation org.minirun.init, too
-  Deadline deadline{};   // kept by this process, which has to stay
-  bool entered = false;  // this process is in the container's user namespace (launch/rootless.h)
+  Deadline deadline{};   // kept by this process, which has to stay; its stop signal is the image's
+  bool restore = false;  // criu makes the first process
 };
 
 }  // namespace minirun
