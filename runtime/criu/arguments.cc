@@ -101,8 +101,7 @@ Result<void> check_together(const DumpOptions& options) {
 }
 
 // The options that dump and restore share.
-template <typename Command>
-void add_shared_flags(Arguments& arguments, const Command& options) {
+void add_shared_flags(Arguments& arguments, const CriuOptions& options) {
   add_if(arguments, options.tcp_established, "--tcp-established");
   add_if(arguments, options.ext_unix_sk, "--ext-unix-sk");
   add_if(arguments, options.shell_job, "--shell-job");

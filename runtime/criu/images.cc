@@ -34,20 +34,18 @@ Result<std::string> made(const std::string& path) {
   return absolute(path);
 }
 
+Result<ImagePaths> with_work(const std::string& images, const std::string& work) {
+  return ImagePaths{images, work.empty() ? images : TRY(made(work))};
+}
+
 }  // namespace
 
 Result<ImagePaths> make_image_paths(const std::string& images, const std::string& work) {
-  ImagePaths paths;
-  paths.images = TRY(made(images));
-  paths.work = work.empty() ? paths.images : TRY(made(work));
-  return paths;
+  return with_work(TRY(made(images)), work);
 }
 
 Result<ImagePaths> find_image_paths(const std::string& images, const std::string& work) {
-  ImagePaths paths;
-  paths.images = TRY(absolute(images));
-  paths.work = work.empty() ? paths.images : TRY(made(work));
-  return paths;
+  return with_work(TRY(absolute(images)), work);
 }
 
 Result<void> check_parent_images(const ImagePaths& paths, const std::string& parent) {
