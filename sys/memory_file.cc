@@ -35,9 +35,4 @@ Result<void> seal_memory_file(int fd) {
   return {};
 }
 
-bool is_sealed_memory_file(int fd) {
-  int seals = fcntl(fd, F_GET_SEALS);  // EINVAL: not in memory
-  return seals >= 0 && (seals & kSeals) == kSeals;
-}
-
 }  // namespace minirun

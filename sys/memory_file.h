@@ -18,7 +18,5 @@ Result<UniqueFd> executable_memory_file(const char* name);
 
 // From here on no process can change it.
 Result<void> seal_memory_file(int fd);
-// Whether the file was sealed so.
-bool is_sealed_memory_file(int fd);
 
 }  // namespace minirun

@@ -113,25 +113,22 @@ static void read_process(ParseOutcome& outcome, JsonValue root) {
   read_value(reader, root, outcome.spec.process);
 }
 
-static void add_flaws(ParseOutcome& outcome, const JsonDocument& document) {
+static ParseOutcome read_document(const JsonDocument& document, void (*read)(ParseOutcome&, JsonValue)) {
+  ParseOutcome outcome;
+  read(outcome, document.root());
   for (const JsonFlaw& flaw : document.flaws())
     outcome.problems.push_back({flaw.value.pointer(), std::string(flaw_message(flaw.kind))});
+  return outcome;
 }
 
 }  // namespace oci
 
 ParseOutcome parse_resources(const JsonDocument& document) {
-  ParseOutcome outcome;
-  oci::read_resources(outcome, document.root());
-  oci::add_flaws(outcome, document);
-  return outcome;
+  return oci::read_document(document, oci::read_resources);
 }
 
 ParseOutcome parse_process(const JsonDocument& document) {
-  ParseOutcome outcome;
-  oci::read_process(outcome, document.root());
-  oci::add_flaws(outcome, document);
-  return outcome;
+  return oci::read_document(document, oci::read_process);
 }
 
 std::vector<std::string> known_properties(const JsonDocument& document) {
@@ -144,10 +141,7 @@ std::vector<std::string> known_properties(const JsonDocument& document) {
 }
 
 ParseOutcome parse_spec(const JsonDocument& document) {
-  ParseOutcome outcome;
-  oci::read_all(outcome, document.root());
-  oci::add_flaws(outcome, document);
-  return outcome;
+  return oci::read_document(document, oci::read_all);
 }
 
 }  // namespace minirun

@@ -8,6 +8,7 @@
 
 #include "runtime/oci/annotations.h"
 #include "runtime/oci/checker.h"
+#include "runtime/oci/container_path.h"
 #include "runtime/text/json.h"
 
 namespace minirun {
@@ -24,17 +25,7 @@ void Checker::absolute_path(const std::string& pointer, const std::string& path)
 }
 
 bool Checker::is_root(std::string_view path) {
-  size_t depth = 0;
-  for (size_t start = 0; start < path.size();) {
-    size_t end = std::min(path.find('/', start), path.size());
-    std::string_view part = path.substr(start, end - start);
-    if (part == "..")
-      depth -= depth > 0 ? 1 : 0;
-    else if (!part.empty() && part != ".")
-      ++depth;
-    start = end + 1;
-  }
-  return depth == 0;
+  return clean_path(path) == "/";
 }
 
 void Checker::exec_string(const std::string& pointer, const std::string& text) {
