@@ -107,8 +107,7 @@ class NewDirectories {
 
   void undo() {
     for (; !made_.empty(); made_.pop_back())
-      (void)unlinkat(root_fd_, made_.back().c_str(),
-                     AT_REMOVEDIR);  // fails if others use it by now, who then remove it
+      (void)unlinkat(root_fd_, made_.back().c_str(), AT_REMOVEDIR);  // others may use it by now
   }
 
   int root_fd_;

@@ -38,8 +38,7 @@ Result<bool> change(const Cgroup& cgroup, const char* value, const char* words, 
     auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
     if (left <= milliseconds(0)) return false;
     pollfd wait{events.get(), POLLPRI, 0};
-    (void)poll(&wait, 1,
-               static_cast<int>(std::min(left, kLongest).count()));  // the next check finds out why it returned
+    (void)poll(&wait, 1, static_cast<int>(std::min(left, kLongest).count()));  // the next check finds out why
   }
 }
 

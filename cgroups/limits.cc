@@ -20,7 +20,7 @@ class Planner {
     return plan_.writes.back();
   }
 
-  // A write that lifts a limit: without its controller there is no limit, so nothing to do.
+  // A write that lifts a limit: without its controller it does nothing, since no limit exists.
   Write& lift(std::string file, std::string value, const std::string& origin) {
     plan_.writes.push_back(
         {.file = std::move(file), .value = std::move(value), .origin = origin, .may_be_missing = true});

@@ -36,7 +36,7 @@ bool refuses(const MountLine& line, int user_namespace) {
 }
 
 // For an error: which of the mounts was refused. "" if unknown.
-std::string who_refused(const Source& source, int user_namespace) {
+std::string refusing_filesystem(const Source& source, int user_namespace) {
   if (source.kind == SourceKind::filesystem) return source.type;
   auto text = read_file(AT_FDCWD, "/proc/self/mountinfo", kMostMountinfoBytes);
   char real[PATH_MAX];
@@ -57,11 +57,11 @@ std::string who_refused(const Source& source, int user_namespace) {
 }
 
 Error refused(int code, const Source& source, int user_namespace) {
-  std::string who = who_refused(source, user_namespace);
+  std::string filesystem = refusing_filesystem(source, user_namespace);
   const char* why = code == EINVAL  ? ": this filesystem cannot be idmapped (on this kernel)"
                     : code == EPERM ? ": it is idmapped already, or belongs to another user namespace than minirun's"
                                     : "";
-  return fail(code, "map the ids of {}{}{}{}", source.path, who.empty() ? "" : " on ", who, why);
+  return fail(code, "map the ids of {}{}{}{}", source.path, filesystem.empty() ? "" : " on ", filesystem, why);
 }
 
 }  // namespace

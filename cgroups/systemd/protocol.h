@@ -4,10 +4,10 @@
 //
 //   minirun                                minirun-systemd
 //   look UNIT                    -->       connects to systemd
-//                                <--       its version and cgroup; whether the unit is there
+//                                <--       its version and cgroup; whether the unit exists
 //   start UNIT, properties       -->       the scope is made around a placeholder, which only sleeps
 //                                <--       the scope's cgroup, the placeholder's pid
-//   release                      -->       the placeholder ends; the container's first process is there by now
+//   release                      -->       the placeholder ends; the container's first process exists by now
 //                                <--       it has ended
 //
 // update and delete send only `set` and `stop`. A side that loses the other end is done: if minirun is killed, the

@@ -93,11 +93,10 @@ class Command {
   Descriptors descriptors() const { return descriptors_ != nullptr ? descriptors_(own_.get()) : Descriptors{}; }
 
   Manual manual;
-  int failure_status = 1;        // minirun's own; the others are the workload's
-  std::string_view errors_of{};  // precedes the id in errors; "": the command's name
-  Result<std::string> (*needs)() =
-      nullptr;                 // finds a program; without it the command's help fails, which engines check
-  std::string_view feature{};  // the annotation of `features` that announces the command
+  int failure_status = 1;                    // minirun's own; the others are the workload's
+  std::string_view errors_of{};              // precedes the id in errors; "": the command's name
+  Result<std::string> (*needs)() = nullptr;  // finds a program: without it the help fails, for engines
+  std::string_view feature{};                // the annotation of `features` that announces the command
 
  private:
   using Object = std::unique_ptr<void, void (*)(void*)>;

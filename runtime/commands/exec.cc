@@ -313,7 +313,7 @@ Error Exec::explain(const Error& error) const {
 }
 
 Error failure(const Error& error, const ExecCommand& command) {
-  Error named = name_as_given(error, command);
+  Error named = name_as_given_to_exec(error, command);
   if (!has_own_status(named)) named.exit_status = kOwnFailure;
   return named;
 }

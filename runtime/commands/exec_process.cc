@@ -173,7 +173,7 @@ void describe(Options& options, ProcessOptions& process) {
   options.value("--process-label", "LABEL", process.process_label, "use this SELinux label");
 }
 
-Error name_as_given(Error error, const ProcessOptions& options) {
+Error name_as_given_to_exec(Error error, const ProcessOptions& options) {
   const std::string pointer = error.details().pointer, given = given_as(pointer, options);
   if (given == pointer) return error;
   // An error that names its place begins with it.

@@ -35,6 +35,6 @@ void describe(Options& options, ProcessOptions& process);
 Result<oci::Spec> exec_spec(const ProcessOptions& options, const oci::Spec& container);
 
 // Names in an error the option or the file that asked for what failed, instead of a place in config.json.
-Error name_as_given(Error error, const ProcessOptions& options);
+Error name_as_given_to_exec(Error error, const ProcessOptions& options);
 
 }  // namespace minirun

@@ -109,8 +109,7 @@ bool Options::parses(std::string_view names) const {
 
 std::vector<OptionEntry> Options::entries() const {
   std::vector<OptionEntry> all = entries_;
-  all.push_back(
-      {{"-h", "--help"}, "", "print this help", "Options", {}});  // without an example: its reader has found it
+  all.push_back({{"-h", "--help"}, "", "print this help", "Options", {}});  // its reader has found it
   return all;
 }
 

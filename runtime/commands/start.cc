@@ -41,13 +41,13 @@ constexpr const char* kStopped = "cannot start a container that has stopped";
 constexpr const char* kStoppedWaiting = "cannot start a container that has stopped: it ended while it waited for start";
 
 Result<void> check_status(const Container& container) {
+  using enum ContainerStatus;
   ContainerStatus status = container.status;
-  if (status == ContainerStatus::stopped)
+  if (status == stopped)
     return fail(ErrorKind::state, "{}", has_start_socket(container.state.fd()) ? kStoppedWaiting : kStopped);
-  if (status == ContainerStatus::creating)
-    return fail(ErrorKind::state, "cannot start a container that is being created");
-  if (status == ContainerStatus::paused) return fail(ErrorKind::state, "cannot start a paused container");
-  if (status != ContainerStatus::created) return fail(ErrorKind::state, "cannot start an already running container");
+  if (status == creating) return fail(ErrorKind::state, "cannot start a container that is being created");
+  if (status == paused) return fail(ErrorKind::state, "cannot start a paused container");
+  if (status != created) return fail(ErrorKind::state, "cannot start an already running container");
   return {};
 }
 
@@ -78,7 +78,7 @@ Result<void> start_workload(Container& container, const oci::Spec& spec, Signals
   bool none = container.record.cgroup.path.empty();
   Cgroup cgroup = none ? Cgroup::none() : TRY(open_cgroup(container.record));
   const auto& seccomp = spec.linux_.seccomp;
-  std::optional<SeccompAgent> agent;  // before the workload starts, so that start can be repeated if there is no agent
+  std::optional<SeccompAgent> agent;  // before the workload starts, so that start can be repeated without an agent
   if (seccomp && notifies(*seccomp)) agent.emplace(TRY(SeccompAgent::connect(*seccomp)));
   Child child = TRY(connect(container));
   auto serve = [&](Child& process) { return agent->serve(process, container.record, container.status, signals); };

@@ -84,7 +84,7 @@ Result<std::string> update(const GlobalOptions& global, const UpdateCommand& com
   TRY(check_resources_for(command, resources, current, file));
   std::string below = below_usage(command, resources, current, file);
   if (!below.empty()) report_line("minirun: warning: " + below);
-  auto as_given = [&](const Error& error) { return name_as_given(error, command, file); };
+  auto as_given = [&](const Error& error) { return name_as_given_to_update(error, command, file); };
   auto planned = plan_change(resources, current, container.record.resident_init ? 1 : 0);
   if (!planned.ok()) return as_given(planned.error());
   LimitPlan plan = std::move(planned).value();

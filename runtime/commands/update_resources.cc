@@ -282,7 +282,7 @@ std::string below_usage(const UpdateCommand& command, const oci::Resources& reso
       human_bytes(static_cast<uint64_t>(used)));
 }
 
-Error name_as_given(Error error, const UpdateCommand& command, const std::string& file) {
+Error name_as_given_to_update(Error error, const UpdateCommand& command, const std::string& file) {
   const std::string pointer = error.details().pointer;
   if (pointer.starts_with(kBase) && error.message.starts_with(pointer))
     error.message.replace(0, pointer.size(), given_as(pointer, command, file));

@@ -67,7 +67,7 @@ std::string below_usage(const UpdateCommand& command, const oci::Resources& reso
                         const std::string& file);
 
 // Names in an error the option, or the property of the file, that asked for what failed.
-Error name_as_given(Error error, const UpdateCommand& command, const std::string& file);
+Error name_as_given_to_update(Error error, const UpdateCommand& command, const std::string& file);
 
 // The writes, ordered so that the limits between two of them are never stricter than both the old and the new ones.
 // extra_tasks as for plan_limits().

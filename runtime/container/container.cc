@@ -72,20 +72,19 @@ Result<Container> inspect(StateDirectory state) {
 }
 
 Result<Container> inspect(StateDirectory state, ContainerRecord record) {
+  using enum ContainerStatus;
   Container found = TRY(with_init(std::move(state), std::move(record)));
   if (!found.init)
-    found.status = found.record.init.pid == 0 ? ContainerStatus::creating
-                                              : ContainerStatus::stopped;  // creating, or minirun was killed on the way
+    found.status = found.record.init.pid == 0 ? creating : stopped;  // creating, or minirun was killed on the way
   else if (TRY(is_unfinished(found.state.fd())))
-    found.status = ContainerStatus::creating;
+    found.status = creating;
   else if (is_paused(found.record))
-    found.status = ContainerStatus::paused;
+    found.status = paused;
   else
-    found.status = TRY(waits_for_start(found.state.fd())) ? ContainerStatus::created : ContainerStatus::running;
+    found.status = TRY(waits_for_start(found.state.fd())) ? created : running;
   // A waiting container that is killed closes its gate shortly before its end is visible.
-  if (found.status == ContainerStatus::running && has_start_socket(found.state.fd()) &&
-      is_exiting(found.record.init.pid)) {
-    found.status = ContainerStatus::stopped;
+  if (found.status == running && has_start_socket(found.state.fd()) && is_exiting(found.record.init.pid)) {
+    found.status = stopped;
     found.init = UniqueFd();
   }
   return found;

@@ -103,7 +103,7 @@ class Rendezvous {
 
   // Always answers; on "no" criu itself ends the restore.
   Result<void> answer(const std::function<Result<void>(pid_t)>& namespaces_made) {
-    auto done = hear(namespaces_made);
+    auto done = run_callback(namespaces_made);
     auto answered = write_all(answer_.writer.get(), done.ok() ? "go\n" : "no\n", "the answer to criu");
     return done.ok() ? answered : done;
   }
@@ -113,7 +113,7 @@ class Rendezvous {
 
   static std::string own_file(int fd) { return fmt::format("/proc/{}/fd/{}", getpid(), fd); }
 
-  Result<void> hear(const std::function<Result<void>(pid_t)>& namespaces_made) {
+  Result<void> run_callback(const std::function<Result<void>(pid_t)>& namespaces_made) {
     char text[32];
     ssize_t n = read(word_.reader.get(), text, sizeof text - 1);
     text[n < 0 ? 0 : n] = '\0';

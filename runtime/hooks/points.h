@@ -35,7 +35,7 @@ Result<void> run_start_container_hooks(const HookContext& context);
 // Once the workload runs.
 Result<void> run_poststart_hooks(const HookContext& context);
 // Runs them when only the container's state directory is left, so the id is not free yet. After an error, prints a
-// warning and runs the next hook. Blocks all signals if there are such hooks.
+// warning and runs the next hook. Blocks all signals before the first hook.
 void run_poststop_hooks(const Container& container);
 
 }  // namespace minirun

@@ -5,7 +5,6 @@
 namespace minirun {
 
 const char* minirun_version();  // "0.1.0"
-const char*
-minirun_commit();  // git's, at the time of the build's configuration; "unknown" if it was not built from a clone
+const char* minirun_commit();   // git's, as of the build's configuration; "unknown" outside a clone
 
 }  // namespace minirun

@@ -189,7 +189,8 @@ TEST_F(Notify, LongPathsAndAbstractNames) {
   Manager host(kHost);
   std::string root = "/run/tests/" + std::string(150, 's');
   bundle_.write();
-  Outcome outcome = Running({minirun({})[0], "--root", root, "run", "--bundle", bundle_.path(), id()}, notified()).finish();
+  Outcome outcome =
+      Running({minirun({})[0], "--root", root, "run", "--bundle", bundle_.path(), id()}, notified()).finish();
   EXPECT_EQ(outcome.code, 0) << describe(outcome);
   EXPECT_EQ(host.heard(), "READY=1\n");
   remove_tree(root);

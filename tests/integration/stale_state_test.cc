@@ -129,7 +129,8 @@ TEST_F(StaleState, RecycledPidIsNotTheContainers) {
     record["init"].update(bystander_.identity());
     record["init"]["startTicks"] = record["init"]["startTicks"].get<uint64_t>() - 1;
   });
-  expect_stopped_and_deleted("a zombie's number or an unused one", [&](json& record) { record["init"]["pid"] = 4194303; });
+  expect_stopped_and_deleted("a zombie's number or an unused one",
+                             [&](json& record) { record["init"]["pid"] = 4194303; });
   if (bystander_.pidfd_inode() == 0) return;
   for (long difference : {-1L, 1L}) {
     expect_stopped_and_deleted("in the same tick", [&](json& record) {

@@ -61,15 +61,15 @@ TEST(NameAsGiven, GoesByThePointerOfTheError) {
   ProcessOptions command = command_of({"/bin/id"});
   command.cwd = "/tmp";
   const Error failed = at_property("/process/cwd", fail(ENOENT, "change directory to /tmp"));
-  EXPECT_EQ(name_as_given(failed, command).message, "--cwd: change directory to /tmp");
+  EXPECT_EQ(name_as_given_to_exec(failed, command).message, "--cwd: change directory to /tmp");
   const Error refused = config_error("/process/cwd", "cannot be");
-  EXPECT_EQ(name_as_given(refused, command).message, "--cwd: cannot be");
+  EXPECT_EQ(name_as_given_to_exec(refused, command).message, "--cwd: cannot be");
   const Error other = fail(ENOENT, "open /process/cwd");  // of whatever the words speak
-  EXPECT_EQ(name_as_given(other, command).message, "open /process/cwd");
+  EXPECT_EQ(name_as_given_to_exec(other, command).message, "open /process/cwd");
   command.cwd.clear();
-  EXPECT_EQ(name_as_given(refused, command).message, refused.message) << "the container's own";
+  EXPECT_EQ(name_as_given_to_exec(refused, command).message, refused.message) << "the container's own";
   command.process = "p.json";
-  EXPECT_EQ(name_as_given(failed, command).message, "p.json: /cwd: change directory to /tmp");
+  EXPECT_EQ(name_as_given_to_exec(failed, command).message, "p.json: /cwd: change directory to /tmp");
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ TEST(UpdateResources, FailuresNameTheOptionOrThePropertyOfTheFile) {
   auto named = [&](const std::string& pointer, const std::string& what) {
     Error error{0, pointer + what};
     error.change_details().pointer = pointer;
-    return name_as_given(error, command, "r.json").text();
+    return name_as_given_to_update(error, command, "r.json").text();
   };
   EXPECT_EQ(named("/linux/resources/memory/limit", " needs the memory controller"),
             "--memory needs the memory controller");
@@ -77,7 +77,7 @@ TEST(UpdateResources, FailuresNameTheOptionOrThePropertyOfTheFile) {
   Limits limits;
   limits.cpu.idle = 2;
   Error refused = plan_limits(limits).error();
-  EXPECT_EQ(name_as_given(refused, command, "r.json").message, "r.json: /cpu/idle: 2 is neither 0 nor 1");
+  EXPECT_EQ(name_as_given_to_update(refused, command, "r.json").message, "r.json: /cpu/idle: 2 is neither 0 nor 1");
 }
 
 TEST(UpdateResources, OptionsGoBeforeTheFile) {
