@@ -22,7 +22,7 @@ struct BundleOwner {
 Result<std::string> make_config_json(const ImageConfig& image, const UserIds& user, const BundleOwner& owner,
                                      Notes* notes);
 
-// Annotations of the image's config, without those that would change how the container is made: whoever makes an image
+// Annotations of the image's config, without those that would change how the container is made: the maker of an image
 // may describe it, and not command the runtime.
 oci::StringMap image_annotations(const ImageConfig& image, Notes* notes);
 

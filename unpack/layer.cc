@@ -12,7 +12,7 @@
 namespace minirun::unpack {
 namespace {
 
-// Counts what comes out of the compressed bytes, and gives the first block a second time to whoever looked at it.
+// Counts what comes out of the compressed bytes, and gives the first block again to the code that examined it.
 class CompressedStream final : public Stream {
  public:
   explicit CompressedStream(Stream& inner) : inner_(inner) {}

@@ -20,9 +20,8 @@ struct LayerSetting {
   std::function<void()> on_progress;  // called now and then
 };
 
-// Applies the layer while its bytes are checked: against the digest of its descriptor, if there is one, and that of
-// what it is once decompressed. An error may come when all entries have been applied: only a success makes the tree
-// good.
+// Applies the layer while its bytes are checked: against the digest of its descriptor, if it has one, and that of what
+// it is once decompressed. An error may come when all entries have been applied: only a success makes the tree good.
 Result<void> apply_layer(Source& source, const Blob& blob, const Digest& diff_id, Tree& tree,
                          const LayerSetting& setting);
 

@@ -101,7 +101,7 @@ Result<Image> read_manifest(Source& source, const Descriptor& descriptor, const 
   return complete_image(source, TRY(parse_blob(*config)), std::move(layers), choice, limits);
 }
 
-// The one for the platform. Those that do not say theirs come last, and only where there is no choice.
+// The one for the platform. Those that do not name theirs come last, and only if no other exists.
 Result<Descriptor> choose(const Source& source, const std::vector<Descriptor>& all, const Choice& choice) {
   Platform wanted = choice.platform.value_or(host_platform());
   std::vector<Platform> offered;

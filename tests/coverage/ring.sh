@@ -7,9 +7,9 @@
 #   cgroups/systemd/helper  needs a running systemd: tests/run engines has one, in a guest
 #   packaging               runs when the package is built
 #   unpack                  a program of its own, with tests of its own (tests/unpack)
-# The child side of clone (namespaces/*_steps.h, executor.h) counts: in minirun-init, where its process can still open the
-# file of counters, and in the unit tests, which run the same code on a kernel that fails. An `exec`'s init starts in
-# the container's tree, where there is no such file: what it does is counted by the unit tests alone.
+# The child side of clone (namespaces/*_steps.h, executor.h) counts: in minirun-init, where its process can still open
+# the file of counters, and in the unit tests, which run the same code on a kernel that fails. An `exec`'s init starts
+# in the container's tree, which has no such file: only the unit tests count what it does.
 # SPDX-License-Identifier: Apache-2.0
 
 kCoverageFolders="sys cgroups cgroups/systemd namespaces namespaces/init runtime"

@@ -40,7 +40,7 @@ class OneFile final : public Source {
   std::string_view text_, others_;
 };
 
-// A place with a root and a canary, once for all inputs: on a tmpfs, where there is one.
+// A place with a root and a canary, once for all inputs: on a tmpfs, if possible.
 struct Place {
   Place() {
     std::string name = access("/dev/shm", W_OK) == 0 ? "/dev/shm/minirun-fuzz-XXXXXX" : "/tmp/minirun-fuzz-XXXXXX";

@@ -90,7 +90,7 @@ TEST(ConfigJson, AnUnprivilegedOwnerHasMaps) {
   EXPECT_EQ(made.at("/process/user/uid"), "5");
   EXPECT_EQ(made.at("/process/user/additionalGids"), "7");
   Made alone = make(R"({"Cmd":["x"]})", {5, 6, {7}}, {{{0, 1000, 1}}, {{0, 1001, 1}}});
-  EXPECT_EQ(alone.at("/process/user/uid"), "0") << "nobody else is mapped";
+  EXPECT_EQ(alone.at("/process/user/uid"), "0") << "no other user is mapped";
   EXPECT_EQ(alone.at("/process/user/additionalGids"), "");
   ASSERT_EQ(alone.notes.size(), 1u);
   EXPECT_EQ(alone.notes[0].substr(0, 37), "the image's user is 5:6, which is not");

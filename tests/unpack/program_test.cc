@@ -100,7 +100,7 @@ TEST_F(Program, ASignalAtAnyMomentLeavesAWholeBundleOrNothing) {
   }
   printf("signals: %d of %d bundles were whole, the others not there\n", finished, 2 * kRounds);
   std::filesystem::remove_all(bundle());
-  EXPECT_EQ(unpack().status, 0) << "whatever is left is in nobody's way";
+  EXPECT_EQ(unpack().status, 0) << "the rest is in no command's way";
 }
 
 TEST_F(Program, AnotherUsersTemporaryIsNotTouched) {
