@@ -52,9 +52,8 @@ Result<void> let_into_user_namespace(const Plan& plan, pid_t pid, int control) {
   return {};
 }
 
-// The number of what the outer process has cloned, 0 until then. It lies where a tracer of that one could write: only
-// a child of this process is believed that is newer than the outer process (the watchdog stands in the host's
-// namespaces).
+// The pid of the outer process's clone, 0 until then. A tracer of that process could write it, so it must be a child of
+// this process that is newer than the outer process (the watchdog is in the host's namespaces).
 pid_t number_of_born(const Child& child) {
   int32_t pid = child.memory.born();
   if (pid <= 0 || pid == child.pid) return 0;

@@ -31,7 +31,7 @@ struct Child {
   bool stands_in = false;
   // A container's process: once born it waits for commit(), see take_place().
   bool waits_for_commit = false;
-  // minirun's children from before: none of them is what the outer process has cloned.
+  // minirun's earlier children: none of them is the outer process's clone.
   std::vector<pid_t> siblings{};
   // The outer process, after its child has taken its place: it sleeps until the child's exec.
   pid_t outer = -1;

@@ -32,9 +32,9 @@ Result<bool> has_ended(int pidfd);
 // The pids of all visible processes (proc(5)), sorted.
 Result<std::vector<pid_t>> all_pids();
 
-// The children of this process, which has one thread; ended ones that wait to be reaped too. Errors: the list is unknown,
-// which is not the same as empty. list: proc_tid_children(5), which a kernel without CONFIG_PROC_CHILDREN does not have:
-// then every process is asked for its parent.
+// The children of this process, which has one thread, zombies included. An error means that the list is unknown, not
+// empty. list: proc_tid_children(5), which a kernel without CONFIG_PROC_CHILDREN lacks: then this asks every process
+// for its parent.
 Result<std::vector<pid_t>> own_children(const std::string& list = "/proc/thread-self/children");
 
 }  // namespace minirun

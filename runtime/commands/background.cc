@@ -27,7 +27,8 @@ namespace {
 
 constexpr size_t kMostAnswer = 4096;
 
-// All but stdio and the kept ones. What the caller has left open would stay open as long as the container lives.
+// Closes all but stdio and the kept ones. The caller's descriptors would otherwise stay open as long as the container
+// lives.
 Result<void> close_all_but(std::vector<unsigned> kept, unsigned first) {
   std::sort(kept.begin(), kept.end());
   auto close_from = [&](unsigned last) -> Result<void> {
@@ -42,7 +43,7 @@ Result<void> close_all_but(std::vector<unsigned> kept, unsigned first) {
   return close_from(~0U);
 }
 
-// What the command has printed, or that it failed: then it has said why.
+// The command's output, or its failure, which it has reported itself.
 Result<Outcome> await_answer(pid_t pid, int answer, Signals& signals) {
   constexpr int kSignalsLeft = -1;
   for (;;) {
@@ -84,8 +85,8 @@ Result<Outcome> Background::go_on(const GlobalOptions& global, const Descriptors
   TRY(close_all_but(std::move(kept), static_cast<unsigned>(3 + descriptors.handed_on)));
   TRY(set_log_options({wants_debug(global), global.log_format == "json", global.log}));
   (void)prctl(PR_SET_NAME, "minirun-keeper");
-  (void)setsid();  // a new process is no leader of a group
-  // A request to give up, which it takes back what was made for.
+  (void)setsid();  // cannot fail: a new process leads no group
+  // An abort request, on which it undoes what was made.
   if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0) return fail(errno, "set a parent-death signal");
   if (getppid() != parent) return fail(ErrorKind::aborted, "given up: the calling minirun was killed");
   Background background(std::move(pipe.writer), descriptors);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A command that answers its caller and goes on, in a process of its own.
+// A command that answers its caller and continues in a new process.
 #pragma once
 
 #include <functional>
@@ -12,13 +12,13 @@
 
 namespace minirun {
 
-// The process that goes on. It is in a session of its own. Until it answers it has the caller's standard streams and
-// those of its descriptors that the command is about; signals that ask the first process to end are its own, and so is
-// the first process's death. From its answer on it holds nothing of the caller's.
+// The process that continues, in a new session. Until it answers it has the caller's standard streams and the
+// descriptors that the command uses; it gets the first process's abort requests, and one when that process dies. After
+// its answer it holds nothing of the caller's.
 class Background {
  public:
-  // In the new process `work` is the rest of the command; there the result is that of `work`, which main prints as
-  // usual, before or after the answer. In the first process it is the answer, or the exit status of a process that has
+  // In the new process this runs `work`, the rest of the command, and returns its result, which main prints as usual,
+  // before or after the answer. In the first process it returns the answer, or the exit status of a process that has
   // ended without one.
   static Result<Outcome> go_on(const GlobalOptions& global, const Descriptors& descriptors,
                                const std::function<Result<Outcome>(Background&)>& work);

@@ -12,7 +12,7 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-// Farther than that the clock does not reach, and no machine either.
+// Longer than any machine runs, and within the clock's range.
 constexpr nanoseconds kForEver = std::chrono::hours(24 * 365 * 100);
 
 constexpr const char* kDefaultGrace = "10s";

@@ -28,7 +28,7 @@ void describe(Options& options, DeadlineOptions& deadline);
 // The time of --timeout begins with this call. The stop signal is left to the caller.
 Result<Deadline> read_deadline(const DeadlineOptions& options);
 
-// For people: "timed out after 5s (--timeout), and ended within 10s of its stop signal". "" where no limit was reached.
+// For messages: "timed out after 5s (--timeout), and ended within 10s of its stop signal". "" if no limit was reached.
 std::string describe_limit(const DeadlineOptions& options, const Ended& ended);
 
 // For programs: the cause of an `exited` event.

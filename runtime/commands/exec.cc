@@ -75,7 +75,7 @@ void describe(Options& options, ExecCommand& command) {
   options.flag("-d,--detach", command.detach, "return once the process runs");
   options.flag("-t,--tty,!--no-tty", command.tty, "give the process a terminal, or none");
   options.flag("--ignore-paused", command.ignore_paused, "wait for a paused container instead of failing");
-  options.flag("--tree", command.tree, "end with the process all that it has started");
+  options.flag("--tree", command.tree, "when the process ends, end everything that it has started");
   describe(options, command.deadline);
   options.group("The process");
   describe(options, static_cast<ProcessOptions&>(command));
@@ -90,7 +90,7 @@ void describe(Options& options, ExecCommand& command) {
   options.id_and_rest(command.id, command.arguments);
 }
 
-// What ends with minirun needs it to stay; and what is in a cgroup of its own is in no other.
+// A tree that ends with minirun needs minirun to stay, and a process in its own cgroup cannot be in another.
 Result<void> check_tree(const ExecCommand& command) {
   if (!command.has_tree()) return {};
   const char* option = command.deadline.timeout ? "--timeout" : command.deadline.cpu_time ? "--cpu-time" : "--tree";
@@ -154,8 +154,8 @@ class Exec {
   Announcement announcement_;
   std::unique_ptr<const oci::Spec> spec_;  // the container's, with this process in it
   Compiled compiled_;
-  std::optional<Cgroup> cgroup_;       // one of the container's
-  std::optional<LimitedCgroup> tree_;  // with --tree instead: of this exec alone
+  std::optional<Cgroup> cgroup_;       // the container's, or one below it
+  std::optional<LimitedCgroup> tree_;  // with --tree instead: this exec's own
   std::optional<OwnedProcess> process_;
   UniqueFd own_root_;  // ExecFacts::root
 };

@@ -24,9 +24,9 @@ bool has(const oci::Strings& list, const char* word) {
   return std::find(list.begin(), list.end(), word) != list.end();
 }
 
-// Why processes of the container might move to another cgroup, which takes the right to write to cgroup.procs; "": they
-// cannot. Files of a cgroup that root has made are closed to a user namespace, where they are not given to it: for that
-// config.json has a writable mount.
+// Why processes of the container might move to another cgroup, for which they must be able to write to cgroup.procs;
+// "": they cannot. A user namespace cannot write to files of a cgroup that root made, unless they are given to it, for
+// which config.json has a writable mount.
 std::string way_out(const oci::Spec& spec) {
   bool own_mounts = false, own_users = false;
   for (const oci::Namespace& ns : spec.linux_.namespaces) {

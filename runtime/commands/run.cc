@@ -157,13 +157,13 @@ Result<Outcome> supervise_to_end(Launch& launch, Container& container, bool keep
 
 namespace {
 
-// With its caller gone: until the workload ends, or its time is over. What is left of the container is for `delete`, as
-// of any that is detached. An error ends the processes too.
+// Runs after its caller has gone, until the workload ends or its time is over. `delete` removes the rest, as for any
+// detached container. An error also ends the processes.
 Result<Outcome> keep_to_end(Launch& launch, Container& container) {
   container.state.detach();
   TRY(supervise(launch, container));
   const Cgroup& cgroup = container.cgroup->cgroup();
-  TRY(cgroup.kill());  // the others, where they have no pid namespace that has ended
+  TRY(cgroup.kill());  // the others, unless their pid namespace has ended
   TRY(cgroup.wait_until_empty(std::chrono::steady_clock::now() + kRemovalTime));
   container.detach();
   auto remembered = remember_exit(container, *container.record.exit_status);
@@ -173,7 +173,7 @@ Result<Outcome> keep_to_end(Launch& launch, Container& container) {
   return Outcome{};
 }
 
-// caller: whom a process in the background answers; null in the foreground.
+// caller: gets the answer of a process in the background; null in the foreground.
 Result<Outcome> perform_here(const GlobalOptions& global, const RunCommand& command, Background* caller) {
   Launch launch = TRY(prepare(global, command));
   auto named = [&](auto result) {
@@ -182,7 +182,7 @@ Result<Outcome> perform_here(const GlobalOptions& global, const RunCommand& comm
   OwnedContainer container = TRY(named(launch.create()));
   TRY(named(launch.start(*container)));
   status_running(launch.id(), container->record.init.pid);
-  // Engines read what a runtime prints: never an id that the caller has given.
+  // Engines read a runtime's output: never print an id that the caller gave.
   std::string made_up = command.id ? "" : launch.id() + "\n";
   if (caller != nullptr) {
     container->state.unlock();

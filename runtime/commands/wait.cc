@@ -27,7 +27,7 @@ void describe(Options& options, WaitCommand& command) {
   options.id(command.id);
 }
 
-// A timekeeper writes down how the workload ended, which is more than the kernel knows: its time may have been over.
+// A timekeeper records how the workload ended. The kernel does not know that its time was over.
 Result<std::optional<int>> recorded_by_keeper(const Container& found) {
   if (found.record.keepers.empty()) return std::optional<int>();
   auto keeper = open_process(found.record, found.record.keepers.front());

@@ -53,8 +53,8 @@ struct ContainerRecord {
   RdtRecord rdt;                  // known before it is made
   bool resident_init = true;      // that process is minirun's init, which forwards signals to the workload
   bool own_pid_namespace = true;  // its end ends all processes
-  // Of a detached container with a deadline: the process that keeps the time, and its watchdog. Each ends the container
-  // when the other one ends before it.
+  // For a detached container with a deadline: the process that keeps the time, and its watchdog. Each ends the
+  // container if the other one ends first.
   std::vector<ProcessIdentity> keepers;
   std::optional<int> exit_status;  // the workload's, as run returns it, if minirun saw the end
   bool terminal = false;
@@ -140,7 +140,7 @@ Result<UniqueFd> open_init(const ContainerRecord& record);
 // The same, also for a zombie.
 Result<UniqueFd> open_init_or_zombie(const ContainerRecord& record);
 
-// A pidfd of any process of the record; else as open_init_or_zombie().
+// A pidfd of any process in the record; otherwise like open_init_or_zombie().
 Result<UniqueFd> open_process(const ContainerRecord& record, const ProcessIdentity& wanted);
 
 // Whether a process is exiting or gone: the kernel closes its descriptors before its pidfd becomes readable.

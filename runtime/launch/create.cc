@@ -181,7 +181,7 @@ Result<void> Launch::start_watchdog(const Container& container) {
   bool kills_all = container.record.resident_init && container.record.own_pid_namespace && !request_.deadline.any();
   if (!kills_all && !container.record.cgroup.path.empty())
     cgroup_kill = TRY(open_at(container.cgroup->cgroup().fd(), "cgroup.kill", O_WRONLY));
-  // Without a cgroup the pid namespace ends with its first process, once that is there.
+  // Without a cgroup the pid namespace ends with its first process, once that exists.
   bool alone = container.record.cgroup.path.empty() && request_.deadline.any() && container.process;
   return supervisor_.start_watchdog(prepared_.compiled.terminal && request_.options.console_socket.empty(),
                                     cgroup_kill.get(), alone ? container.pidfd() : -1);

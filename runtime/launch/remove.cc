@@ -91,8 +91,8 @@ Result<void> end(Container& container) {
   return ended ? Result<void>() : fail(ErrorKind::host, "its first process does not end after SIGKILL");
 }
 
-// They end by themselves once the container has, but not before this command lets go of the lock that they need. One of
-// them may be this process.
+// They end by themselves after the container, but only when this command releases the lock that they need. One of them
+// may be this process.
 Result<void> end_keepers(const ContainerRecord& record) {
   for (const ProcessIdentity& keeper : record.keepers) {
     if (keeper.pid == getpid()) return {};

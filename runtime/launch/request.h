@@ -29,7 +29,7 @@ struct LaunchRequest {
   bool detach = false;   // without create: keeps running without minirun's caller
   bool stays = false;    // with detach: this process stays with it, in the background
   bool init = true;      // the workload has minirun's init as PID 1; with create the annotation org.minirun.init, too
-  Deadline deadline{};   // kept by this process, which has to stay; its stop signal is the image's
+  Deadline deadline{};   // enforced by this process, which has to stay; its stop signal is the image's
   bool restore = false;  // criu makes the first process
 };
 

@@ -14,8 +14,8 @@ constexpr int kTimedOutStatus = 124;
 enum class TimeLimit : uint8_t { none, timeout, cpu_time };
 
 struct Deadline {
-  // CLOCK_MONOTONIC, as of timeout(1) and systemd: it runs on while a container is paused, and stands still with the
-  // machine (suspend), which then runs no workload either.
+  // CLOCK_MONOTONIC, as in timeout(1) and systemd: it continues while a container is paused, and stops while the
+  // machine is suspended, which then runs no workload either.
   using Clock = std::chrono::steady_clock;
 
   std::optional<Clock::time_point> end;              // --timeout, counted from the start of the command

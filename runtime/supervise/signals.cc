@@ -27,7 +27,7 @@ bool caused_by_self(const Signal& signal) {
   return kernel_on_our_behalf && (signal.number == SIGPIPE || signal.number == SIGXFSZ);
 }
 
-// The timer of give_up_at(). One that another process has sent with this code is no loss: it says the same.
+// The timer of give_up_at(). Another process may send this code too, which does no harm.
 bool is_own_timer(const Signal& signal) {
   return signal.number == SIGALRM && signal.code == SI_TIMER;
 }
@@ -67,8 +67,8 @@ Result<void> Signals::collect() {
   return {};
 }
 
-// A timer of its own: the caller may have set an alarm(2), which outlives an exec. It goes with this process, and no
-// child has it (timer_create(2)).
+// A separate timer, since the caller may have set an alarm(2), which survives an exec. It ends with this process, and
+// children do not inherit it (timer_create(2)).
 Result<void> Signals::give_up_at(std::chrono::steady_clock::time_point moment) {
   sigevent event{};
   event.sigev_notify = SIGEV_SIGNAL;

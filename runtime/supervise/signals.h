@@ -42,7 +42,7 @@ class Signals {
   // minirun causes by writing (SIGPIPE, SIGXFSZ).
   Result<void> collect();
 
-  // From that moment on abort_request() says kTimeIsOver, and fd() is readable once.
+  // From that moment on abort_request() returns kTimeIsOver, and fd() becomes readable once.
   Result<void> give_up_at(std::chrono::steady_clock::time_point moment);
 
   // The oldest abort request in the queue, a signal that abandons a launch: SIGINT, SIGTERM, SIGHUP or SIGQUIT. The
@@ -65,7 +65,7 @@ class Signals {
   std::optional<std::chrono::steady_clock::time_point> end_;
 };
 
-// An abort request that is no signal: --timeout is over.
+// An abort request without a signal: --timeout is over.
 constexpr int kTimeIsOver = -1;
 
 // The error of a command after an abort request: "given up: signal 15", and the exit status 143.

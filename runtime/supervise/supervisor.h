@@ -31,8 +31,8 @@ struct Ended {
   bool init_failed = false;  // a step of the init failed after `running`; it waits until the control socket closes, the
                              // report says why, and wait_status is meaningless
   int last_forwarded_signal = 0;      // 0: none
-  TimeLimit limit = TimeLimit::none;  // the workload was ended for it
-  bool killed_for_it = false;         // and did not heed its stop signal
+  TimeLimit limit = TimeLimit::none;  // the limit for which the workload was ended
+  bool killed_for_it = false;         // it did not end on its stop signal
   int output_error = 0;               // errno value that ended the copying from the terminal to stdout; 0: none
 };
 
@@ -43,8 +43,8 @@ class Supervisor {
 
   Signals& signals() { return signals_; }
 
-  // Before the watchdog, and before the workload's birth in this cgroup. From here on an abort request may be
-  // kTimeIsOver; from run() on the workload is ended as timekeeper.h says.
+  // Call it before the watchdog, and before the workload's birth in this cgroup. From here on an abort request may be
+  // kTimeIsOver; during run() the workload is ended as timekeeper.h says.
   Result<void> keep_time(const Deadline& deadline, const Cgroup& cgroup);
 
   // Starts the watchdog if it has something to guard: with `terminal` the caller's stdin, when that is a
@@ -79,7 +79,7 @@ class Supervisor {
 
   Signals signals_;
   Timekeeper timekeeper_;
-  std::optional<Deadline::Clock::time_point> last_moment_;  // when no process of the workload should be left
+  std::optional<Deadline::Clock::time_point> last_moment_;  // by which no process of the workload should be left
   bool watchdog_lost_ = false;
   Watchdog watchdog_;  // before terminal_: it ends after the terminal is restored
   RawTerminal terminal_;

@@ -20,12 +20,12 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 constexpr std::chrono::seconds kDyingTime{10};
-// Between two looks at the counter: no CPU runs longer than that past the limit.
+// The time between two reads of the counter: no CPU runs longer than that past the limit.
 constexpr nanoseconds kShortestLook = milliseconds(10);
 constexpr nanoseconds kLongestLook = std::chrono::hours(1);
 
-// usage_usec, the first line of cpu.stat (cgroup-v2.rst, "CPU Interface Files"): user and system time of all that is
-// and was in the cgroup and below it. It needs no controller. Absent: the cgroup was removed.
+// usage_usec, the first line of cpu.stat (cgroup-v2.rst, "CPU Interface Files"): user and system time of all present
+// and former processes in the cgroup and below it. It needs no controller. Absent: the cgroup was removed.
 Result<std::optional<uint64_t>> read_cpu_time(int cpu_stat) {
   constexpr std::string_view kKey = "usage_usec ";
   char text[1024];
@@ -64,7 +64,7 @@ int Timekeeper::patience_ms() const {
   return static_cast<int>(std::clamp<int64_t>(left.count(), 0, std::chrono::ceil<milliseconds>(kLongestLook).count()));
 }
 
-// n CPUs use at most n seconds of CPU time in a second: no look before that is needed.
+// n CPUs use at most n seconds of CPU time in a second, so no earlier read is needed.
 Result<TimeLimit> Timekeeper::look() {
   auto now = Clock::now();
   if (deadline_.end && now >= *deadline_.end) return TimeLimit::timeout;
@@ -79,8 +79,8 @@ Result<TimeLimit> Timekeeper::look() {
   return TimeLimit::none;
 }
 
-// A paused container cannot act on its signal: it goes on, with the signal waiting for it. Errors have no remedy but
-// the SIGKILL that follows: a cgroup that is gone, a receiver that may not be signalled.
+// A paused container cannot act on its signal, so it is thawed with the signal pending. The SIGKILL that follows is the
+// only remedy for errors: a cgroup that is gone, a receiver that may not be signalled.
 void Timekeeper::ask(int pidfd) {
   stage_ = Stage::asked;
   next_look_ = Clock::now() + std::min<nanoseconds>(deadline_.grace, std::chrono::hours(24 * 365));
@@ -88,7 +88,7 @@ void Timekeeper::ask(int pidfd) {
   if (freeze_) (void)!write(freeze_.get(), "0", 1);
 }
 
-// The cgroup first: frozen with it, the outer process of an exec would keep what it has cloned from being reaped.
+// The cgroup first: frozen with it, the outer process of an exec would keep its clone from being reaped.
 void Timekeeper::kill(int pidfd) {
   stage_ = Stage::killed;
   next_look_ = Clock::now() + kDyingTime;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ends a workload whose time is over: its first process gets the stop signal, and what is left after the grace is
-// killed with everything in its cgroup. cgroup.kill reaches what ignores signals, forks, detaches itself, or stopped or
-// froze itself; without a cgroup the workload has a pid namespace of its own, which ends with its first process.
+// Ends a workload whose time is over: its first process gets the stop signal, and after the grace everything left in
+// its cgroup is killed. cgroup.kill reaches processes that ignore signals, fork, daemonize, or have stopped or frozen
+// themselves; without a cgroup the workload has its own pid namespace, which ends with its first process.
 #pragma once
 
 #include "cgroups/cgroup.h"
@@ -14,18 +14,18 @@ namespace minirun {
 class Timekeeper {
  public:
   Timekeeper() = default;  // no limit: every call does nothing
-  // cgroup: of the workload, before its birth; what others used in it earlier does not count. Its files stay open, so
-  // that the end of the time needs no descriptor.
+  // cgroup: the workload's, before its birth; earlier use of CPU time in it does not count. Its files stay open, so
+  // that acting on the deadline needs no descriptor.
   static Result<Timekeeper> start(const Deadline& deadline, const Cgroup& cgroup);
 
   explicit operator bool() const { return deadline_.any(); }
-  // When turn() has something to do, as of poll(2).
+  // When turn() is due, as a timeout for poll(2).
   int patience_ms() const;
-  // Looks at the clock and the counter, and does what is due. pidfd: of the workload's first process. An error: the
-  // workload outlived its SIGKILL, or its time cannot be read.
+  // Checks the clock and the counter, and acts. pidfd: the workload's first process. An error: the workload outlived
+  // its SIGKILL, or its time cannot be read.
   Result<void> turn(int pidfd);
 
-  // It was killed by another process. Its watchdog does that where this process was stopped as the time ran out.
+  // Another process has killed it: the watchdog does so if this process was stopped when the time ran out.
   void was_killed();
 
   TimeLimit limit() const { return limit_; }  // that was reached

@@ -37,7 +37,7 @@ void close_others(const std::array<int, 4>& kept) {
   (void)syscall(SYS_close_range, first, ~0U, 0);
 }
 
-// Until minirun has something to say, or is gone. False: the time was over before.
+// Waits until minirun sends something, or is gone. False: the time was over first.
 bool hear(int pipe, std::chrono::steady_clock::time_point end) {
   constexpr int64_t kLongest = 3600000;
   for (;;) {
