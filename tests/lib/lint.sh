@@ -17,14 +17,14 @@ sources() {
 
 # Files that people wrote, also new ones; not what is built.
 written_files() {
-  git ls-files -co --exclude-standard | while read -r file; do [ -f "$file" ] && echo "$file"; done
+  git ls-files -co --exclude-standard | while read -r file; do [ ! -f "$file" ] || echo "$file"; done
 }
 
 scripts() {
   written_files | while read -r file; do
     case $file in
       *.sh) echo "$file" ;;
-      *) head -n 1 "$file" 2>/dev/null | grep -qaE '^#!/bin/(ba)?sh' && echo "$file" ;;
+      *) ! head -n 1 "$file" 2>/dev/null | grep -qaE '^#!/bin/(ba)?sh' || echo "$file" ;;
     esac
   done
 }
