@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <vector>
 
 #include "sys/directory.h"
 #include "sys/file.h"
@@ -24,11 +25,6 @@ Result<void> put_back_time(int directory, const timespec& mtime) {
 
 UniqueFd open_directory(int root, const std::string& path) {
   return open_in_image(root, path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_NONBLOCK);
-}
-
-std::string directory_of(const std::string& path) {
-  size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "" : path.substr(0, slash);
 }
 
 }  // namespace
@@ -50,6 +46,11 @@ Result<bool> Tree::try_enter(const std::string& directory) {
   UniqueFd opened = open_directory(root_, directory);
   if (!opened && errno == ENOENT) return false;
   if (!opened) return fail(errno, "open the directory {}", directory);
+  TRY(stand_in(std::move(opened), directory));
+  return true;
+}
+
+Result<void> Tree::stand_in(UniqueFd opened, const std::string& directory) {
   struct stat facts {};
   if (fstat(opened.get(), &facts) < 0) return fail(errno, "stat {}", directory);
   at_ = std::move(opened);
@@ -57,7 +58,7 @@ Result<bool> Tree::try_enter(const std::string& directory) {
   at_inode_ = facts.st_ino;
   at_inherits_group_ = (facts.st_mode & S_ISGID) != 0;
   at_mtime_ = facts.st_mtim;
-  return true;
+  return {};
 }
 
 Result<void> Tree::enter(const std::string& directory) {
@@ -67,24 +68,34 @@ Result<void> Tree::enter(const std::string& directory) {
   return {};
 }
 
-// A layer may name a file without its directories: they are root's, and as old as time.
+// A layer may name a file without its directories: they are root's, and as old as time. What exists of the path is
+// found by halves, and what is made is entered from the directory before it: a path of a thousand names costs no
+// million.
 Result<void> Tree::make_directories(const std::string& directory) {
   TarEntry made;
   made.type = EntryType::directory;
   made.mode = 0755;
-  for (size_t end = directory.find('/');; end = directory.find('/', end + 1)) {
-    std::string path = directory.substr(0, end);
-    std::string name = path.substr(path.rfind('/') + 1);
-    if (!TRY(try_enter(directory_of(path)))) return fail(ENOENT, "open the directory {}", directory_of(path));
-    struct stat facts {};
-    if (fstatat(at_.get(), name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) {
-      if (mkdirat(at_.get(), name.c_str(), 0700) < 0) return fail(errno, "make the directory {}", path);
-      UniqueFd opened = TRY(open_at(at_.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-      TRY(maker_.dress_directory(opened.get(), made));
-      own_.insert(key_of(at_inode_, name));
-    }
-    if (end == std::string::npos) return {};
+  std::vector<size_t> ends = {0};
+  for (size_t at = directory.find('/'); at != std::string::npos; at = directory.find('/', at + 1)) ends.push_back(at);
+  ends.push_back(directory.size());
+  size_t there = 0, missing = ends.size() - 1;
+  while (missing - there > 1) {
+    size_t middle = there + (missing - there) / 2;
+    (TRY(try_enter(directory.substr(0, ends[middle]))) ? there : missing) = middle;
   }
+  if (!TRY(try_enter(directory.substr(0, ends[there])))) return fail(ENOENT, "open the root");
+  for (; missing < ends.size(); missing++) {
+    std::string path = directory.substr(0, ends[missing]);
+    std::string name = path.substr(path.rfind('/') + 1);
+    if (mkdirat(at_.get(), name.c_str(), 0700) < 0)
+      return fail(errno, "make the directory {}{}", path, errno == EEXIST ? ", where a link leads nowhere" : "");
+    own_.insert(key_of(at_inode_, name));
+    UniqueFd opened = TRY(open_at(at_.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    TRY(maker_.dress_directory(opened.get(), made));
+    TRY(leave());
+    TRY(stand_in(std::move(opened), path));
+  }
+  return {};
 }
 
 Result<void> Tree::dress_root(const TarEntry& entry) {

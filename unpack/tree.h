@@ -35,6 +35,7 @@ class Tree {
  private:
   Result<void> enter(const std::string& directory);
   Result<bool> try_enter(const std::string& directory);
+  Result<void> stand_in(UniqueFd opened, const std::string& directory);
   Result<void> make_directories(const std::string& directory);
   Result<void> leave();
 

@@ -73,7 +73,7 @@ TEST_F(Program, AKillLeavesOneNameThatTheNextRunTakes) {
 
 // From before its first act until after its last.
 TEST_F(Program, ASignalAtAnyMomentLeavesAWholeBundleOrNothing) {
-  constexpr int kRounds = 40;
+  constexpr int kRounds = 20;
   TarMaker maker;
   for (int i = 0; i < 200; i++) maker.file(fmt::format("d{}/f{}", i / 20, i), "x");
   layout({{maker.done()}});
