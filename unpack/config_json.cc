@@ -102,13 +102,13 @@ oci::StringMap image_annotations(const ImageConfig& image, Notes* notes) {
   oci::StringMap annotations;
   for (const auto& [name, value] : given)
     if (!value.empty()) annotations.emplace_back(std::string(kPrefix) + std::string(name), value);
-  for (const auto& [key, value] : image.labels) {  // they win where both have a key (conversion.md)
-    if (key.empty() || changes_the_container(key)) {
-      notes->add(Omission::label, key);
+  for (const auto& label : image.labels) {  // they win where both have a key (conversion.md)
+    if (label.first.empty() || changes_the_container(label.first)) {
+      notes->add(Omission::label, label.first);
       continue;
     }
-    std::erase_if(annotations, [&](const auto& present) { return present.first == key; });
-    annotations.emplace_back(key, value);
+    std::erase_if(annotations, [&](const auto& present) { return present.first == label.first; });
+    annotations.push_back(label);
   }
   return annotations;
 }

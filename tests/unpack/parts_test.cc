@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The parts that only read: digests, names of entries, platforms, users.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/unpack/image_maker.h"
