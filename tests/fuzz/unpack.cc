@@ -119,6 +119,7 @@ FUZZ(input) {
   using namespace minirun::unpack;
   uint8_t kind = input.byte();
   if (kind % 4 == 0) return check_texts(input.part('\xff'), input.rest(), (kind & 4) != 0);
-  size_t first = std::min<size_t>(input.rest().size(), size_t{input.byte()} * 512);
+  size_t blocks = input.byte();
+  size_t first = std::min(input.rest().size(), blocks * 512);
   check_layers(input.rest().substr(0, first), input.rest().substr(first));
 }
