@@ -76,6 +76,25 @@ TEST_F(JoinedPid, StartContainerHookRunsUnderAFilter) {
   }
 }
 
+// Its pid namespace goes on: what it has started there is found by its cgroup.
+TEST_F(JoinedPid, DeadlineEndsAllOfIt) {
+  const std::vector<std::string> payload = {"stubborn", "stopped", "vfork"};
+  Outcome outcome = other(payload, {"--timeout", "600ms", "--grace", "200ms"});
+  EXPECT_EQ(outcome.code, 124) << describe(outcome);
+  outcome = other(payload, {"--detach", "--timeout", "600ms", "--grace", "200ms"});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  EXPECT_EQ(call({"wait", "other"}).code, 124);
+  EXPECT_NE(content("/sys/fs/cgroup/minirun-other/cgroup.events").find("populated 0"), std::string::npos);
+  remove_other();
+  outcome = other(payload, {"--detach", "--cpu-time", "1h"});
+  EXPECT_EQ(outcome.code, 0) << describe(outcome);
+  json record = json::parse(content(std::string(kState) + "/other/state.json"));
+  ASSERT_EQ(record["keepers"].size(), 2U);
+  ASSERT_EQ(kill(record["keepers"][0]["pid"].get<pid_t>(), SIGKILL), 0);
+  EXPECT_TRUE(eventually([&] { return state_of_other()["status"] == "stopped"; }));
+  remove_other();
+}
+
 TEST_F(JoinedPid, StateAndPidFileHaveTheProcessThatIsInThere) {
   const std::string file = "/run/tests/other.pid";
   for (const std::string init : {"--no-init", ""}) {
