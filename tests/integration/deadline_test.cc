@@ -11,6 +11,7 @@
 #include "tests/support/hook_fixture.h"
 #include "tests/support/json_schema.h"
 #include "tests/support/rootless_fixture.h"
+#include "tests/support/scaled_time.h"
 #include "tests/support/world.h"
 
 namespace minirun::testing {
@@ -39,11 +40,12 @@ class Deadline : public MinirunTest {
     return outcome;
   }
   void expect_killed(const Words& more = {}) {
-    Words flags = {"--timeout", "500ms", "--grace", "300ms"};
+    Words flags = {"--timeout", scaled(600), "--grace", "300ms"};
     flags.insert(flags.end(), more.begin(), more.end());
-    expect_timed_out(flags,
-                     "timed out after 500ms (--timeout); killed, as it did not end within 300ms of its stop signal",
-                     790, 5000);
+    expect_timed_out(
+        flags,
+        "timed out after " + scaled(600) + " (--timeout); killed, as it did not end within 300ms of its stop signal",
+        790, 5000);
   }
   Bundle bundle_;
 };
@@ -51,16 +53,18 @@ class Deadline : public MinirunTest {
 TEST_F(Deadline, EndsAWorkloadByItsStopSignal) {
   bundle_.payload({"exit-on", terminating(), "0"});
   for (const Words& more : {Words{}, {"--no-init"}}) {
-    Words flags = {"--timeout", "400ms"};
+    Words flags = {"--timeout", scaled(600)};
     flags.insert(flags.end(), more.begin(), more.end());
-    expect_timed_out(flags, "timed out after 400ms (--timeout); ended within 10s of its stop signal", 400, 5000);
+    expect_timed_out(flags, "timed out after " + scaled(600) + " (--timeout); ended within 10s of its stop signal", 400,
+                     5000);
   }
   bundle_.payload({"exit-on", std::to_string(SIGUSR2), "0"});
   bundle_.config["annotations"]["org.opencontainers.image.stopSignal"] = "SIGUSR2";
-  expect_timed_out({"--timeout", "400ms", "--grace", "5s"},
-                   "timed out after 400ms (--timeout); ended within 5s of its stop signal", 400, 4000);
+  expect_timed_out({"--timeout", scaled(600), "--grace", "5s"},
+                   "timed out after " + scaled(600) + " (--timeout); ended within 5s of its stop signal", 400, 4000);
   bundle_.config["annotations"]["org.opencontainers.image.stopSignal"] = "SIGNONE";
-  expect_refused(run(bundle_, {"--timeout", "1s"}), {"/annotations/org.opencontainers.image.stopSignal", "SIGNONE"});
+  expect_refused(run(bundle_, {"--timeout", scaled(1000)}),
+                 {"/annotations/org.opencontainers.image.stopSignal", "SIGNONE"});
 }
 
 TEST_F(Deadline, LeavesAWorkloadThatEndsInTimeAlone) {
@@ -99,18 +103,19 @@ TEST_F(Deadline, KillsWhatForksAndDetachesItself) {
   // The first process heeds its signal, and the others live on without a pid namespace of their own.
   bundle_.config["process"]["args"] = {"/bin/sh", "-c",
                                        "(setsid sh -c 'trap \"\" TERM; while :; do sleep 1; done' &); exec sleep 100"};
-  expect_timed_out({"--timeout", "400ms", "--grace", "3s"},
-                   "timed out after 400ms (--timeout); ended within 3s of its stop signal", 400, 5000);
+  expect_timed_out({"--timeout", scaled(600), "--grace", "3s"},
+                   "timed out after " + scaled(600) + " (--timeout); ended within 3s of its stop signal", 400, 5000);
 }
 
 TEST_F(Deadline, WithoutGraceKillsAtOnce) {
   bundle_.payload({"exit-on", terminating(), "0"});
-  expect_timed_out({"--timeout", "300ms", "--grace", "0"}, "timed out after 300ms (--timeout); killed", 300, 4000);
+  expect_timed_out({"--timeout", scaled(600), "--grace", "0"},
+                   "timed out after " + scaled(600) + " (--timeout); killed", 300, 4000);
 }
 
 TEST_F(Deadline, CountsWhileTheContainerIsPaused) {
   bundle_.payload({"exit-on", terminating(), "0"});
-  Running container(run_command(bundle_, {"--timeout", "2s"}), {});
+  Running container(run_command(bundle_, {"--timeout", scaled(2000)}), {});
   ASSERT_TRUE(container.wait_for("ready")) << container.err();
   ASSERT_EQ(call({"pause", id()}).code, 0);
   Outcome outcome = container.finish();
@@ -131,8 +136,8 @@ TEST_F(Deadline, OfCpuTimeIsThatOfAllProcessesTogether) {
   }
   // Time without work does not count.
   bundle_.payload({"pause"});
-  expect_timed_out({"--cpu-time", "10s", "--timeout", "700ms", "--grace", "0"},
-                   "timed out after 700ms (--timeout); killed", 700, 5000);
+  expect_timed_out({"--cpu-time", "10s", "--timeout", scaled(700), "--grace", "0"},
+                   "timed out after " + scaled(700) + " (--timeout); killed", 700, 5000);
   EXPECT_LT(Clock::now() - began, std::chrono::seconds(60 * slowness()));
 }
 
@@ -165,8 +170,8 @@ TEST_F(Deadline, BadValuesAreRefusedBeforeAnythingIsMade) {
       EXPECT_NE(access((std::string(kState) + "/" + id()).c_str(), F_OK), 0);
     }
   }
-  expect_refused(run(bundle_, {"--timeout", "1s", "--grace", "-1s"}), {"--grace"});
-  expect_refused(run(bundle_, {"--timeout", "1s", "--grace", "5"}), {"--grace"});
+  expect_refused(run(bundle_, {"--timeout", scaled(1000), "--grace", "-1s"}), {"--grace"});
+  expect_refused(run(bundle_, {"--timeout", scaled(1000), "--grace", "5"}), {"--grace"});
   expect_refused(run(bundle_, {"--grace", "5s"}), {"--grace 5s", "neither is given"});
   expect_refused(call({"--cgroup-manager", "disabled", "run", "--cpu-time", "1s", "--bundle", bundle_.path(), id()}),
                  {"--cpu-time needs a cgroup"});
@@ -175,8 +180,8 @@ TEST_F(Deadline, BadValuesAreRefusedBeforeAnythingIsMade) {
 TEST_F(Deadline, HoldsWithoutACgroup) {
   bundle_.payload({"stubborn", "stopped"});
   bundle_.write();
-  Outcome outcome = call({"--cgroup-manager", "disabled", "run", "--timeout", "500ms", "--grace", "200ms", "--bundle",
-                          bundle_.path(), id()});
+  Outcome outcome = call({"--cgroup-manager", "disabled", "run", "--timeout", scaled(600), "--grace", "200ms",
+                          "--bundle", bundle_.path(), id()});
   EXPECT_EQ(outcome.code, 124) << describe(outcome);
 }
 
@@ -187,7 +192,8 @@ TEST_F(Deadline, IsTheCauseOfTheLastEvent) {
   StartOptions options;
   options.in_child = [&] { (void)dup2(pipe.writer.get(), 30); };
   Outcome outcome =
-      Running(minirun({"run", "--status-fd", "30", "--timeout", "300ms", "--bundle", bundle_.path(), id()}), options)
+      Running(minirun({"run", "--status-fd", "30", "--timeout", scaled(600), "--bundle", bundle_.path(), id()}),
+              options)
           .finish();
   pipe.writer.reset();
   char text[4096] = {};
@@ -209,7 +215,7 @@ TEST_F(Deadline, OptionsAreListedByFeatures) {
 
 TEST_F(Deadline, IsRememberedForWait) {
   bundle_.payload({"pause"});
-  Outcome outcome = run(bundle_, {"--keep", "--timeout", "300ms", "--grace", "0"});
+  Outcome outcome = run(bundle_, {"--keep", "--timeout", scaled(600), "--grace", "0"});
   EXPECT_EQ(outcome.code, 124) << describe(outcome);
   EXPECT_EQ(call({"wait", id()}).code, 124);
   EXPECT_EQ(call({"delete", id()}).code, 0);
@@ -219,7 +225,7 @@ TEST_F(Deadline, IsRememberedForWait) {
 TEST_F(Deadline, HoldsWhileMinirunIsStoppedAndEndsWithIt) {
   bundle_.payload({"stubborn"});
   for (bool init : {true, false}) {
-    Words flags = {"--timeout", "1s", "--grace", "200ms"};
+    Words flags = {"--timeout", scaled(1000), "--grace", "200ms"};
     if (!init) flags.emplace_back("--no-init");
     Running container(run_command(bundle_, flags), {});
     ASSERT_TRUE(container.wait_for("ready")) << container.err();
@@ -251,8 +257,8 @@ TEST_F(Deadline, StandsBesideOtherCommandsThatEndIt) {
     EXPECT_EQ(outcome.code, command.back() == "KILL" || command[0] == "delete" ? 137 : 5) << describe(outcome);
   }
   // At the same moment: one of them wins, and both say the truth.
-  for (int delay_ms = 180; delay_ms <= 220; delay_ms += 4) {
-    Running container(run_command(bundle_, {"--timeout", "200ms", "--grace", "0"}), {});
+  for (int delay_ms = 280 * slowness(); delay_ms <= 320 * slowness(); delay_ms += 4 * slowness()) {
+    Running container(run_command(bundle_, {"--timeout", scaled(300), "--grace", "0"}), {});
     usleep(static_cast<useconds_t>(delay_ms) * 1000);
     Outcome removed = call({"delete", "--force", id()});
     EXPECT_EQ(removed.code, 0) << describe(removed);
@@ -270,7 +276,7 @@ TEST_F(DeadlineHooks, CountsSetUp) {
     bundle_.config["hooks"] = nlohmann::json::object();
     add(kind, shell("trap '' TERM; while :; do $b sleep 1; done"));
     auto began = Clock::now();
-    Outcome outcome = run(bundle_, {"--timeout", "700ms"});
+    Outcome outcome = run(bundle_, {"--timeout", scaled(700)});
     EXPECT_EQ(outcome.code, 124) << describe(outcome);
     EXPECT_EQ(outcome.out, "");
     EXPECT_NE(outcome.err.find("given up: --timeout was over before the workload ran"), std::string::npos)
@@ -284,13 +290,13 @@ class RootlessDeadline : public RootlessTest {};
 TEST_F(RootlessDeadline, HoldsWithAndWithoutACgroup) {
   Bundle bundle;
   ASSERT_NO_FATAL_FAILURE(make_rootless(bundle, {"exit-on", "10", "0"}));
-  Outcome outcome = user_run(bundle, {"--timeout", "700ms", "--grace", "200ms"});
+  Outcome outcome = user_run(bundle, {"--timeout", scaled(700), "--grace", "200ms"});
   EXPECT_EQ(outcome.code, 124) << describe(outcome);
   outcome = user_run(bundle, {"--cpu-time", "700ms"});
   EXPECT_EQ(outcome.code, 1) << describe(outcome);
   EXPECT_NE(outcome.err.find("--cpu-time needs a cgroup"), std::string::npos) << outcome.err;
   ASSERT_NO_FATAL_FAILURE(delegate_cgroup());
-  outcome = user_run(bundle, {"--timeout", "700ms", "--grace", "200ms"});
+  outcome = user_run(bundle, {"--timeout", scaled(700), "--grace", "200ms"});
   EXPECT_EQ(outcome.code, 124) << describe(outcome);
   bundle.payload({"burn", "60"});
   outcome = user_run(bundle, {"--cpu-time", "500ms"});

@@ -9,6 +9,7 @@
 
 #include "tests/support/exec_fixture.h"
 #include "tests/support/rootless_fixture.h"
+#include "tests/support/scaled_time.h"
 #include "tests/support/world.h"
 
 namespace minirun::testing {
@@ -62,13 +63,13 @@ TEST_F(ExecDeadline, TreeEndsWithItsProcess) {
 TEST_F(ExecDeadline, TimeoutEndsTheTree) {
   ASSERT_NO_FATAL_FAILURE(start_and_look());
   Outcome outcome =
-      shell({"--timeout", "500ms", "--grace", "200ms"}, kOrphans + std::string("trap '' TERM; kill -STOP $$"));
+      shell({"--timeout", scaled(600), "--grace", "200ms"}, kOrphans + std::string("trap '' TERM; kill -STOP $$"));
   EXPECT_EQ(outcome.code, 124) << describe(outcome);
-  EXPECT_EQ(outcome.err, "minirun: exec " + id() +
-                             ": timed out after 500ms (--timeout); killed, as it did not end within 200ms of its stop "
+  EXPECT_EQ(outcome.err, "minirun: exec " + id() + ": timed out after " + scaled(600) +
+                             " (--timeout); killed, as it did not end within 200ms of its stop "
                              "signal\n");
   expect_only_the_container();
-  outcome = shell({"--timeout", "500ms"}, kOrphans + std::string("exec sleep 100"));
+  outcome = shell({"--timeout", scaled(600)}, kOrphans + std::string("exec sleep 100"));
   EXPECT_EQ(outcome.code, 124) << describe(outcome);
   expect_only_the_container();
   EXPECT_EQ(shell({"--timeout", "1h", "--cpu-time", "1h"}, "exit 4").code, 4);
@@ -99,8 +100,8 @@ TEST_F(ExecDeadline, TreeEndsWithMinirun) {
 
 TEST_F(ExecDeadline, HoldsInAContainerThatIsPausedMeanwhile) {
   ASSERT_NO_FATAL_FAILURE(start_and_look());
-  Running executed(exec_command({"--timeout", "1s", "--grace", "300ms"}, {"/bin/sh", "-c", "echo ready; sleep 100"}),
-                   {});
+  Running executed(
+      exec_command({"--timeout", scaled(1000), "--grace", "300ms"}, {"/bin/sh", "-c", "echo ready; sleep 100"}), {});
   ASSERT_TRUE(executed.wait_for("ready")) << executed.err();
   ASSERT_EQ(call({"pause", id()}).code, 0);
   EXPECT_EQ(executed.finish().code, 124);
@@ -112,7 +113,7 @@ TEST_F(ExecDeadline, HoldsInAContainerThatIsPausedMeanwhile) {
 TEST_F(ExecDeadline, IsRefusedWhereTheTreeCouldLeaveItsCgroup) {
   Outcome outcome;
   auto refused = [&](const std::string& why) {
-    outcome = exec({"--timeout", "1s"}, {"/bin/payload", "true"});
+    outcome = exec({"--timeout", scaled(1000)}, {"/bin/payload", "true"});
     EXPECT_EQ(outcome.code, 255) << describe(outcome);
     EXPECT_NE(outcome.err.find(why), std::string::npos) << outcome.err;
     end();
@@ -143,7 +144,7 @@ TEST_F(ExecDeadline, BadUsesAreRefused) {
                              {"--cpu-time", "-1s"},
                              {"--grace", "1s"},
                              {"--detach", "--tree"},
-                             {"--detach", "--timeout", "1s"},
+                             {"--detach", "--timeout", scaled(1000)},
                              {"--tree", "--cgroup", "/x"}}) {
     Outcome outcome = exec(flags, {"/bin/payload", "true"});
     EXPECT_EQ(outcome.code, 255) << describe(outcome);
@@ -161,7 +162,7 @@ TEST_F(RootlessExecDeadline, HoldsInADelegatedCgroup) {
   ASSERT_NO_FATAL_FAILURE(make_rootless(bundle, {"pause"}));
   ASSERT_EQ(user_run(bundle, {"--detach"}).code, 0);
   Outcome outcome =
-      user_minirun({"exec", "--timeout", "500ms", "--grace", "0", "mine", "/bin/payload", "exit-on", "10", "0"});
+      user_minirun({"exec", "--timeout", scaled(600), "--grace", "0", "mine", "/bin/payload", "exit-on", "10", "0"});
   EXPECT_EQ(outcome.code, 124) << describe(outcome);
   EXPECT_EQ(user_minirun({"delete", "--force", "mine"}).code, 0);
 }

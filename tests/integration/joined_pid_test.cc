@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "tests/support/fixture.h"
+#include "tests/support/scaled_time.h"
 
 namespace minirun::testing {
 namespace {
@@ -79,9 +80,9 @@ TEST_F(JoinedPid, StartContainerHookRunsUnderAFilter) {
 // Its pid namespace goes on: what it has started there is found by its cgroup.
 TEST_F(JoinedPid, DeadlineEndsAllOfIt) {
   const std::vector<std::string> payload = {"stubborn", "stopped", "vfork"};
-  Outcome outcome = other(payload, {"--timeout", "600ms", "--grace", "200ms"});
+  Outcome outcome = other(payload, {"--timeout", scaled(600), "--grace", "200ms"});
   EXPECT_EQ(outcome.code, 124) << describe(outcome);
-  outcome = other(payload, {"--detach", "--timeout", "600ms", "--grace", "200ms"});
+  outcome = other(payload, {"--detach", "--timeout", scaled(600), "--grace", "200ms"});
   EXPECT_EQ(outcome.code, 0) << describe(outcome);
   EXPECT_EQ(call({"wait", "other"}).code, 124);
   EXPECT_NE(content("/sys/fs/cgroup/minirun-other/cgroup.events").find("populated 0"), std::string::npos);

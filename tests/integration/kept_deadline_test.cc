@@ -11,6 +11,7 @@
 #include "tests/support/descriptors.h"
 #include "tests/support/fixture.h"
 #include "tests/support/rootless_fixture.h"
+#include "tests/support/scaled_time.h"
 #include "tests/support/world.h"
 
 namespace minirun::testing {
@@ -52,7 +53,7 @@ class KeptDeadline : public MinirunTest {
 
 TEST_F(KeptDeadline, EndsTheContainerAndIsRecorded) {
   for (const Words& more : {Words{}, {"--no-init"}}) {
-    Words flags = {"--timeout", "700ms", "--grace", "200ms"};
+    Words flags = {"--timeout", scaled(700), "--grace", "200ms"};
     flags.insert(flags.end(), more.begin(), more.end());
     ASSERT_NO_FATAL_FAILURE(start(flags, {"stubborn", "stopped", "traced"}));
     EXPECT_EQ(keepers().size(), 2U);
@@ -100,7 +101,7 @@ TEST_F(KeptDeadline, EndsTheContainerWhenOneOfItsKeepersIsKilled) {
 }
 
 TEST_F(KeptDeadline, IsKeptWhileTheKeeperIsStopped) {
-  ASSERT_NO_FATAL_FAILURE(start({"--timeout", "1s", "--grace", "200ms"}));
+  ASSERT_NO_FATAL_FAILURE(start({"--timeout", scaled(1000), "--grace", "200ms"}));
   std::vector<pid_t> pids = keepers();
   ASSERT_EQ(pids.size(), 2U);
   ASSERT_EQ(kill(pids[0], SIGSTOP), 0);
@@ -192,7 +193,7 @@ TEST_F(RootlessKeptDeadline, HoldsWithAndWithoutACgroup) {
     if (cgroup) {
       ASSERT_NO_FATAL_FAILURE(delegate_cgroup());
     }
-    Outcome outcome = user_run(bundle, {"--detach", "--timeout", "700ms", "--grace", "200ms"});
+    Outcome outcome = user_run(bundle, {"--detach", "--timeout", scaled(700), "--grace", "200ms"});
     ASSERT_EQ(outcome.code, 0) << describe(outcome);
     EXPECT_EQ(user_minirun({"wait", "mine"}).code, 124);
     EXPECT_EQ(user_minirun({"delete", "mine"}).code, 0);
