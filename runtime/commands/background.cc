@@ -25,8 +25,6 @@
 namespace minirun {
 namespace {
 
-constexpr size_t kMostAnswer = 4096;
-
 // Closes all but stdio and the kept ones. The caller's descriptors would otherwise stay open as long as the container
 // lives.
 Result<void> close_all_but(std::vector<unsigned> kept, unsigned first) {
@@ -43,20 +41,46 @@ Result<void> close_all_but(std::vector<unsigned> kept, unsigned first) {
   return close_from(~0U);
 }
 
+constexpr char kEnd = '\0';
+
+bool has_ended_by_now(pid_t child) {
+  siginfo_t info{};
+  return waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+}
+
+// Up to kEnd, or as far as it came before the end of the process: its watchdog may hold the pipe open. A request to
+// give up goes on to the process in the background, which alone can heed it. What the host refuses is tried again: the
+// container may be there by then, and an error would say that it is not.
+Result<std::string> await_text(pid_t pid, int answer, Signals& signals) {
+  constexpr int kMostFailures = 3;
+  std::string text;
+  for (int failures = 0; failures < kMostFailures;) {
+    auto collected = signals.collect();
+    if (!collected.ok()) ++failures;
+    if (auto signal = signals.abort_request()) (void)kill(pid, *signal);  // its number until it is waited for
+    while (!signals.empty()) signals.pop();
+    bool ended = has_ended_by_now(pid);  // else SIGCHLD is still to come
+    pollfd polls[] = {{answer, POLLIN, 0}, {signals.fd(), POLLIN, 0}};
+    if (poll(polls, std::size(polls), ended ? 0 : -1) < 0) {
+      failures += errno == EINTR ? 0 : 1;
+      continue;
+    }
+    if (polls[0].revents == 0 && ended) return text;
+    if (polls[0].revents == 0) continue;
+    char part[512];
+    ssize_t n = read(answer, part, sizeof part);
+    if (n > 0) text.append(part, static_cast<size_t>(n));
+    if (n == 0 || text.ends_with(kEnd)) return text;
+    failures += n < 0 && errno != EINTR ? 1 : 0;
+  }
+  (void)kill(pid, SIGTERM);
+  return fail(ErrorKind::host, "the answer of the timekeeper cannot be read");
+}
+
 // The command's output, or its failure, which it has reported itself.
 Result<Outcome> await_answer(pid_t pid, int answer, Signals& signals) {
-  constexpr int kSignalsLeft = -1;
-  for (;;) {
-    TRY(signals.collect());
-    if (auto signal = signals.abort_request(); signal && kill(pid, *signal) < 0)
-      return fail(errno, "signal the process in the background");
-    while (!signals.empty()) signals.pop();
-    pollfd polls[] = {{answer, POLLIN, 0}, {signals.fd(), POLLIN, 0}};
-    if (poll(polls, std::size(polls), kSignalsLeft) < 0 && errno != EINTR) return fail(errno, "wait for the answer");
-    if (polls[0].revents != 0) break;
-  }
-  std::string text = TRY(read_all(answer, kMostAnswer, "the answer"));
-  if (!text.empty()) return Outcome{0, text.substr(1)};
+  std::string text = TRY(await_text(pid, answer, signals));
+  if (text.ends_with(kEnd)) return Outcome{0, text.substr(0, text.size() - 1)};
   int status = 0;
   while (waitpid(pid, &status, 0) < 0)
     if (errno != EINTR) return fail(errno, "wait for the process in the background");
@@ -93,17 +117,17 @@ Result<Outcome> Background::go_on(const GlobalOptions& global, const Descriptors
   return work(background);
 }
 
+// An error can be reported until the answer is written. From there on no call may fail that matters.
 Result<void> Background::answer(const std::string& out) {
   UniqueFd nowhere = TRY(open_at(AT_FDCWD, "/dev/null", O_RDWR));
   if (chdir("/") < 0) return fail(errno, "leave the caller's working directory");
   if (prctl(PR_SET_PDEATHSIG, 0) < 0) return fail(errno, "drop the parent-death signal");
+  TRY(write_all(answer_.get(), out + kEnd, "the answer"));
   close_status_fd();
   close_log();
-  for (int fd = 0; fd < 3; fd++)
-    if (dup2(nowhere.get(), fd) < 0) return fail(errno, "close the caller's standard streams");
+  for (int fd = 0; fd < 3; fd++) (void)dup2(nowhere.get(), fd);
   if (descriptors_.handed_on > 0)
     (void)syscall(SYS_close_range, 3U, static_cast<unsigned>(2 + descriptors_.handed_on), 0);
-  TRY(write_all(answer_.get(), "+" + out, "the answer"));
   answer_.reset();
   return {};
 }

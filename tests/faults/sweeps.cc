@@ -23,7 +23,6 @@ class Maker {
     for (auto [victim, whom] : {std::pair(Victim::command, "minirun"), std::pair(Victim::caller, "the calling process"),
                                 std::pair(Victim::all, "all its processes")})
       add_signals(kind, command, calls, Fault::Kind::kill, victim, std::string("kill -9 of ") + whom);
-    if (command == Command::run_kept) return;  // otherwise as run and run --detach
     if (command == Command::run ||
         (command == Command::exec && kind != Kind::attached))  // others are not in charge of it
       add_signals(kind, command, calls, Fault::Kind::ask, Victim::command, "SIGTERM to minirun");
