@@ -63,10 +63,10 @@ UserIds in_maps(UserIds user, const BundleOwner& owner, Notes* notes) {
   bool alone = owner.gids.size() == 1 && owner.gids[0].size == 1;  // then setgroups(2) is denied
   std::erase_if(user.additional_gids, [&](uint32_t gid) { return alone || !is_mapped(owner.gids, gid); });
   if (!is_mapped(owner.uids, user.uid) || !is_mapped(owner.gids, user.gid))
-    notes->say(
-        fmt::format("the image's user is {}:{}, which is not mapped: config.json has root, who is you (ranges in "
-                    "/etc/subuid and /etc/subgid, and newuidmap and newgidmap, map more)",
-                    user.uid, user.gid));
+    notes->say(fmt::format(
+        "the image's user is {}:{}, which is not mapped: config.json has root, mapped to you (to map more: ranges "
+        "in /etc/subuid and /etc/subgid, newuidmap and newgidmap)",
+        user.uid, user.gid));
   else
     return user;
   return UserIds{};

@@ -48,7 +48,7 @@ Result<void> put_platform(CommandLine* line, const std::string& value) {
 
 constexpr const char* kBounds = "Bounds";
 constexpr OptionRow kOptions[] = {
-    {"--image", "NAME[:TAG]", "Options", "which image, where the layout or the archive has several", put_image},
+    {"--image", "NAME[:TAG]", "Options", "which image, if the layout or archive has several", put_image},
     {"--platform", "OS/ARCH[/VARIANT]", "Options", "which image of an index (default: this machine's)", put_platform},
     {"--version", "", "Options", "print the version and exit",
      [](CommandLine* line, const std::string&) -> Result<void> {
@@ -126,28 +126,25 @@ Result<CommandLine> parse_command_line(const std::vector<std::string>& words) {
 
 Manual manual() {
   static constexpr ExitStatus kStatuses[] = {
-      {"0", "the bundle is there"},
-      {"1", "failed, and nothing is left; one line on stderr says why"},
-      {"128+N", "signal N ended it, and nothing is left"},
+      {"0", "made the bundle"},
+      {"1", "failed, and removed what it had made; one line on stderr says why"},
+      {"128+N", "signal N ended it, and it removed what it had made"},
   };
   return {
-      .summary = "make a bundle of a container image",
+      .summary = "make a bundle from a container image",
       .arguments = "IMAGE BUNDLE",
       .description =
           "Makes the new directory BUNDLE, with rootfs and config.json, from IMAGE: an OCI image layout (a directory "
-          "or a "
-          "tar archive of one), or an archive of docker save or podman save. Then minirun run BUNDLE runs it.\n\n"
-          "Every digest of the image is checked. Nothing is written outside of BUNDLE, whatever names and links the "
-          "layers "
-          "have. Until the bundle is whole it is .BUNDLE.unpacking beside its place; a SIGKILL leaves that, and the "
-          "next "
-          "minirun-unpack to the same BUNDLE removes it.\n\n"
-          "config.json is that of minirun spec with the image's program, environment, user, working directory and "
-          "labels. "
-          "Labels that minirun would act on as annotations are left out, with a line that says so.\n\n"
-          "Device nodes take root. An ordinary user's minirun-unpack works in a user namespace with the ranges of "
-          "/etc/subuid and /etc/subgid, where newuidmap and newgidmap are installed; else all files belong to the "
-          "user.",
+          "or a tar archive of one), or an archive of docker save or podman save. Then minirun run BUNDLE runs it.\n\n"
+          "minirun-unpack checks every digest of the image, and writes nothing outside BUNDLE, whatever names and "
+          "links the layers have. Until the bundle is complete it is .BUNDLE.unpacking in the same directory. After "
+          "SIGKILL that directory stays, and the next minirun-unpack to the same BUNDLE removes it.\n\n"
+          "config.json is the one that minirun spec writes, with the image's program, environment, user, working "
+          "directory and labels. minirun-unpack leaves out labels that minirun would act on as annotations, and says "
+          "so.\n\n"
+          "Only root can make device nodes. For an ordinary user minirun-unpack works in a user namespace with the "
+          "user's ranges from /etc/subuid and /etc/subgid, if newuidmap and newgidmap are installed; without them all "
+          "files belong to the user.",
       .examples = {{{"minirun-unpack --image app:1.2 image.tar app", "from an archive of several images"},
                     {"minirun-unpack --platform linux/arm64 layout/ app", "from an index of several platforms"}}},
       .exit_statuses = kStatuses,
@@ -163,7 +160,7 @@ std::vector<OptionEntry> option_entries() {
 std::string help_text() {
   std::string text = fmt::format("Usage: minirun-unpack [OPTIONS] {}\n\n", manual().arguments);
   text +=
-      "Makes a bundle of an image: an OCI image layout (a directory or a tar archive of one), or an archive of\n"
+      "Makes a bundle from an image: an OCI image layout (a directory or a tar archive of one), or an archive of\n"
       "docker save or podman save. `minirun run BUNDLE` runs it.\n";
   std::string_view group;
   for (const OptionRow& row : kOptions) {
