@@ -77,7 +77,7 @@ TEST_F(JoinedPid, StartContainerHookRunsUnderAFilter) {
   }
 }
 
-// Its pid namespace goes on: what it has started there is found by its cgroup.
+// Its pid namespace goes on: minirun finds by the cgroup what the container started there.
 TEST_F(JoinedPid, DeadlineEndsAllOfIt) {
   const std::vector<std::string> payload = {"stubborn", "stopped", "vfork"};
   Outcome outcome = other(payload, {"--timeout", scaled(600), "--grace", "200ms"});
