@@ -90,7 +90,8 @@ TEST_F(RunHook, StartsWithNothingButStdioAndNoSignalBlockedOrIgnored) {
   }, before{};
   ignore.sa_handler = SIG_IGN;
   ASSERT_EQ(sigaction(SIGPIPE, &ignore, &before), 0);
-  UniqueFd other(open("/dev/null", O_RDONLY));
+  UniqueFd null(open("/dev/null", O_RDONLY));
+  UniqueFd other(fcntl(null.get(), F_DUPFD, 200));  // no number that the shell takes for its pipes
   EXPECT_EQ(
       text(run("/bin/ls /proc/$$/fd | /usr/bin/tr '\\n' ' ' > fds; /bin/grep Sig[BI] /proc/self/status > signals; "
                "umask > mask")),
