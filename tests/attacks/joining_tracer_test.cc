@@ -191,7 +191,7 @@ TEST_F(JoiningTracer, FindsWhatAProcfsTakesWithoutAUserNamespace) {
 // A new row is a new case.
 TEST(TracerTable, HasTheRowsThatTheTestsAssert) {
   std::string text = content(MINIRUN_SOURCE_DIR "/docs/security.md");
-  size_t begin = text.find("What is left, where the container may trace at all"), end = text.find("To report a flaw");
+  size_t begin = text.find("What remains, if the container may trace at all"), end = text.find("To report a flaw");
   ASSERT_LT(begin, end);
   std::vector<std::string> rows;
   std::istringstream lines(text.substr(begin, end - begin));

@@ -121,7 +121,7 @@ TEST_F(OpenedFiles, OfACreateWithAUserNamespaceAndHooksAreTheListed) {
   const Lines namespaces = {
       "path /proc/N", "write /proc/N uid_map",          "write /proc/N gid_map", "write /proc/N/oom_score_adj",
       "path /proc",   "write /proc self/timens_offsets"};
-  const Lines hook = {"execve PAYLOAD", "read /proc"};  // its processes are looked for
+  const Lines hook = {"execve PAYLOAD", "read /proc/thread-self/children"};  // its processes are looked for
   expect_touched(touched_by({"create", "--bundle", bundle_.path(), id()}),
                  touched_by_create() + touched_in_root(kRoot) + touched_by_nodes_of_the_host(kRoot) + namespaces + hook,
                  touched_on_entering());

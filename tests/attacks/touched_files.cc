@@ -218,7 +218,8 @@ Lines touched_by_exec() {
       // About minirun itself, the machine and the container's init, in the /proc of the host.
       "read /proc/sys/kernel/random/boot_id",
       "read /proc/N/stat",
-      "open_tree -1",  // a question to the kernel: no such descriptor
+      "read /proc/thread-self/children",  // which minirun had before the birth
+      "open_tree -1",                     // a question to the kernel: no such descriptor
       // The cgroup.
       "path /sys/fs/cgroup",
       "read /sys/fs/cgroup CGROUP",
