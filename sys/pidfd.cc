@@ -76,13 +76,12 @@ Result<std::vector<pid_t>> own_children(const std::string& list) {
   auto text = read_file(AT_FDCWD, list);
   if (!text.ok()) return text.error().code == ENOENT ? children_by_their_parent() : text.error();
   std::vector<pid_t> pids;
-  const char* at = text->data();
-  const char* end = at + text->size();
-  for (pid_t pid = 0; at < end; at++) {  // behind each number is a blank
-    auto [next, error] = std::from_chars(at, end, pid);
-    if (error != std::errc()) return fail(EINVAL, "{}: {}", list, *text);
+  for (std::string_view left = *text; !left.empty();) {
+    pid_t pid = 0;
+    auto [end, error] = std::from_chars(left.data(), left.data() + left.size(), pid);
+    if (error != std::errc()) return fail(EINVAL, "{}: must be a list of processes", list);
     pids.push_back(pid);
-    at = next;
+    left.remove_prefix(std::min(left.size(), static_cast<size_t>(end - left.data()) + 1));  // and the blank behind it
   }
   return pids;
 }

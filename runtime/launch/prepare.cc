@@ -18,7 +18,7 @@ void log_unknown(const Bundle& bundle) {
   for (const std::string& pointer : bundle.unknown) log_debug("config.json: {}: unknown property, ignored", pointer);
 }
 
-Result<Prepared> prepare(Bundle bundle, const std::string& id, RunOptions options, int state_root) {
+Result<Prepared> prepare(Bundle bundle, const std::string& id, const RunOptions& options, int state_root) {
   log_unknown(bundle);
   const oci::Spec& spec = *bundle.spec;
   if (!spec.process && !options.create) return config_error("/process", "is required to run a container");
