@@ -18,9 +18,21 @@ case_failed() {
 
 # check NAME SECONDS COMMAND...: one case; the command's output is shown when it fails.
 check() {
-  local name=$1 seconds=$2 log=$results/$1.log status=0
+  begin_check "$@"
+  end_check "$1" "$2" $!
+}
+
+# begin_check NAME SECONDS COMMAND...: begins one; its process is $!.
+begin_check() {
+  local name=$1 seconds=$2
   shift 2
-  timeout -k 10 "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
+  timeout -k 10 "$seconds" "$@" >"$results/$name.log" 2>&1 </dev/null &
+}
+
+# end_check NAME SECONDS PROCESS: waits for it and counts it.
+end_check() {
+  local name=$1 seconds=$2 log=$results/$1.log status=0
+  wait "$3" || status=$?
   if [ $status = 0 ]; then
     case_passed
     return 0
