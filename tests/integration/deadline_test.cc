@@ -257,7 +257,8 @@ TEST_F(Deadline, StandsBesideOtherCommandsThatEndIt) {
     EXPECT_EQ(outcome.code, command.back() == "KILL" || command[0] == "delete" ? 137 : 5) << describe(outcome);
   }
   // At the same moment: one of them wins, and both say the truth.
-  for (int delay_ms = 280 * slowness(); delay_ms <= 320 * slowness(); delay_ms += 4 * slowness()) {
+  const int slower = launch_slowness();
+  for (int delay_ms = 280 * slower; delay_ms <= 320 * slower; delay_ms += 4 * slower) {
     Running container(run_command(bundle_, {"--timeout", scaled(300), "--grace", "0"}), {});
     usleep(static_cast<useconds_t>(delay_ms) * 1000);
     Outcome removed = call({"delete", "--force", id()});
