@@ -13,6 +13,7 @@ constexpr int kTimedOutStatus = 124;
 
 enum class TimeLimit : uint8_t { none, timeout, cpu_time };
 
+// No time in it is longer than a hundred years (read_deadline()), so that sums of them stay within the clock's range.
 struct Deadline {
   // CLOCK_MONOTONIC, as in timeout(1) and systemd: it continues while a container is paused, and stops while the
   // machine is suspended, which then runs no workload either.

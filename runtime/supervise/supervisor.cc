@@ -21,7 +21,6 @@ constexpr int kRetryMs = 10;       // a full queue of signals: the receiver must
 constexpr int kMostMessages = 16;  // of the init at once; it sends at most two
 // The watchdog acts only where minirun has not.
 constexpr std::chrono::seconds kSlack{2};
-constexpr std::chrono::hours kLongestGrace{24 * 365};
 constexpr int kBackgroundMs = 250;  // no event reports that `fg` moved a running job to the foreground
 
 }  // namespace
@@ -33,8 +32,7 @@ Result<Supervisor> Supervisor::begin() {
 Result<void> Supervisor::keep_time(const Deadline& deadline, const Cgroup& cgroup) {
   if (!deadline.any()) return {};
   timekeeper_ = TRY(Timekeeper::start(deadline, cgroup));
-  if (deadline.end)
-    last_moment_ = *deadline.end + std::min<std::chrono::nanoseconds>(deadline.grace, kLongestGrace) + kSlack;
+  if (deadline.end) last_moment_ = *deadline.end + deadline.grace + kSlack;
   return {};
 }
 

@@ -83,7 +83,7 @@ Result<TimeLimit> Timekeeper::look() {
 // only remedy for errors: a cgroup that is gone, a receiver that may not be signalled.
 void Timekeeper::ask(int pidfd) {
   stage_ = Stage::asked;
-  next_look_ = Clock::now() + std::min<nanoseconds>(deadline_.grace, std::chrono::hours(24 * 365));
+  next_look_ = Clock::now() + deadline_.grace;
   (void)send_signal(pidfd, deadline_.stop_signal);
   if (freeze_) (void)!write(freeze_.get(), "0", 1);
 }
