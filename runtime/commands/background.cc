@@ -19,27 +19,12 @@
 #include "runtime/supervise/signals.h"
 #include "runtime/text/log.h"
 #include "runtime/text/status_events.h"
+#include "sys/close_range.h"
 #include "sys/file.h"
 #include "sys/pipe.h"
 
 namespace minirun {
 namespace {
-
-// Closes all but stdio and the kept ones. The caller's descriptors would otherwise stay open as long as the container
-// lives.
-Result<void> close_all_but(std::vector<unsigned> kept, unsigned first) {
-  std::sort(kept.begin(), kept.end());
-  auto close_from = [&](unsigned last) -> Result<void> {
-    if (first > last || syscall(SYS_close_range, first, last, 0) == 0) return {};
-    return fail(errno, "close_range of the caller's descriptors");
-  };
-  for (unsigned fd : kept) {
-    if (fd < first) continue;
-    if (fd > 0) TRY(close_from(fd - 1));
-    first = fd + 1;
-  }
-  return close_from(~0U);
-}
 
 constexpr char kEnd = '\0';
 
@@ -104,9 +89,12 @@ Result<Outcome> Background::go_on(const GlobalOptions& global, const Descriptors
   signals.reset();
   pipe.reader.reset();
   close_log();
-  std::vector<unsigned> kept = {static_cast<unsigned>(pipe.writer.get())};
-  if (descriptors.status) kept.push_back(static_cast<unsigned>(*descriptors.status));
-  TRY(close_all_but(std::move(kept), static_cast<unsigned>(3 + descriptors.handed_on)));
+  std::vector<int> kept = {pipe.writer.get()};
+  if (descriptors.status) kept.push_back(static_cast<int>(*descriptors.status));
+  std::sort(kept.begin(), kept.end());
+  // The caller's descriptors would otherwise stay open as long as the container lives.
+  if (!close_all_but(kept, static_cast<unsigned>(3 + descriptors.handed_on)))
+    return fail(errno, "close_range of the caller's descriptors");
   TRY(set_log_options({wants_debug(global), global.log_format == "json", global.log}));
   (void)prctl(PR_SET_NAME, "minirun-keeper");
   (void)setsid();  // cannot fail: a new process leads no group

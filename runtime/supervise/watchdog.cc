@@ -14,6 +14,7 @@
 #include <csignal>
 #include <utility>
 
+#include "sys/close_range.h"
 #include "sys/pipe.h"
 
 namespace minirun {
@@ -24,18 +25,6 @@ struct GuardTask {
   Watchdog::Guarded guarded;
   std::array<int, 4> kept;  // the descriptors above in ascending order
 };
-
-void close_others(const std::array<int, 4>& kept) {
-  unsigned first = 0;
-  for (int fd : kept) {
-    if (fd < 0) continue;
-    auto number = static_cast<unsigned>(fd);
-    if (number > first)
-      (void)syscall(SYS_close_range, first, number - 1, 0);  // fails only on kernels that minirun does not support
-    first = number + 1;
-  }
-  (void)syscall(SYS_close_range, first, ~0U, 0);
-}
 
 // Waits until minirun sends something, or is gone. False: the time was over first.
 bool hear(int pipe, std::chrono::steady_clock::time_point end) {
@@ -59,7 +48,7 @@ void kill_all(const Watchdog::Guarded& guarded) {
   const Watchdog::Guarded& guarded = task.guarded;
   auto end = guarded.end;
   (void)prctl(PR_SET_NAME, "minirun-guard");
-  close_others(task.kept);
+  (void)close_all_but(task.kept, 0);  // fails only on kernels that minirun does not support
   bool raw = false;
   for (;;) {
     if (end && !hear(task.pipe, *end)) {

@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <vector>
 
+#include "sys/close_range.h"
 #include "sys/file.h"
 #include "sys/memory_file.h"
 #include "sys/pipe.h"
@@ -118,6 +120,26 @@ TEST(MemoryFile, OfDataIsMadeWhereExecutableOnesAreForbidden) {
   int status = 0;
   ASSERT_EQ(waitpid(outer, &status, 0), outer);
   EXPECT_EQ(WEXITSTATUS(status), 0) << "1: the setting, 2: of data, 3: executable";
+}
+
+TEST(CloseAllBut, ClosesWhatIsNotKeptFromTheFirstOn) {
+  constexpr int kFirst = 100, kLast = 110;
+  const std::vector<int> kept = {-1, kFirst - 50, kFirst + 1, kFirst + 2,
+                                 kLast};  // -1: none; below the first: no matter
+  pid_t pid = fork();
+  if (pid == 0) {
+    bool good = true;
+    for (int fd = kFirst - 1; fd <= kLast + 1; fd++) good = good && fcntl(STDIN_FILENO, F_DUPFD, fd) == fd;
+    good = good && close_all_but(kept, kFirst);
+    for (int fd = kFirst - 1; fd <= kLast + 1; fd++) {
+      bool stays = fd < kFirst || fd == kFirst + 1 || fd == kFirst + 2 || fd == kLast;
+      good = good && (fcntl(fd, F_GETFD) >= 0) == stays;
+    }
+    _exit(good ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(pid, &status, 0), pid);
+  EXPECT_EQ(status, 0);
 }
 
 }  // namespace
