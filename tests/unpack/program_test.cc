@@ -34,13 +34,12 @@ class Program : public UnpackTest {
   // hold the process a moment longer.
   static int end_of(ChildProgram& child) {
     auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    auto status = child.wait(deadline);
-    while (!status.ok() && std::chrono::steady_clock::now() < deadline) {
-      usleep(1000);
-      status = child.wait(deadline);
+    for (;; usleep(1000)) {
+      auto status = child.wait(deadline);
+      if (!status.ok() && std::chrono::steady_clock::now() < deadline) continue;
+      EXPECT_TRUE(status.ok()) << status.error().text();
+      return status.ok() ? *status : -1;
     }
-    EXPECT_TRUE(status.ok()) << status.error().text();
-    return status.ok() ? *status : -1;
   }
 };
 
