@@ -124,8 +124,8 @@ TEST(MemoryFile, OfDataIsMadeWhereExecutableOnesAreForbidden) {
 
 TEST(CloseAllBut, ClosesWhatIsNotKeptFromTheFirstOn) {
   constexpr int kFirst = 100, kLast = 110;
-  const std::vector<int> kept = {-1, kFirst - 50, kFirst + 1, kFirst + 2,
-                                 kLast};  // -1: none; below the first: no matter
+  // -1 is none, and one below the first does not matter.
+  const std::vector<int> kept = {-1, kFirst - 50, kFirst + 1, kFirst + 2, kLast};
   pid_t pid = fork();
   if (pid == 0) {
     bool good = true;
