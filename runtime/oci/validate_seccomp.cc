@@ -6,7 +6,8 @@
 
 namespace minirun {
 
-// The kernel accepts 16 bits with an action, and at most 4095 as an errno.
+// The kernel accepts 16 bits with an action, and at most 4095 (MAX_ERRNO) as an errno; libseccomp refuses 4095 too
+// (db_col_action_valid() in 2.5).
 static void check_errno(Checker& checker, const std::string& pointer, oci::SeccompAction action,
                         std::optional<uint32_t> value) {
   if (!value) return;
@@ -14,8 +15,8 @@ static void check_errno(Checker& checker, const std::string& pointer, oci::Secco
   if (!error && action != oci::SeccompAction::trace)
     checker.problem(pointer, "is for SCMP_ACT_ERRNO and SCMP_ACT_TRACE only, not for {}: found {}",
                     oci::name_of(action), *value);
-  else if (*value > (error ? 4095u : 65535u))
-    checker.problem(pointer, "must be an integer from 0 to {}: found {}", error ? 4095 : 65535, *value);
+  else if (*value > (error ? 4094u : 65535u))
+    checker.problem(pointer, "must be an integer from 0 to {}: found {}", error ? 4094 : 65535, *value);
 }
 
 void check_seccomp(Checker& checker) {

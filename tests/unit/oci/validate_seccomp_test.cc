@@ -11,7 +11,7 @@ static Lines seccomp(std::string_view raw) {
 }
 
 TEST(ValidateSeccomp, TakesAProfile) {
-  EXPECT_EQ(seccomp(R"({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 4095, "syscalls": [{"names": ["read"],
+  EXPECT_EQ(seccomp(R"({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 4094, "syscalls": [{"names": ["read"],
       "action": "SCMP_ACT_TRACE", "errnoRet": 65535}, {"names": ["x"], "action": "SCMP_ACT_ALLOW"}]})"),
             Lines{});
 }
@@ -23,8 +23,8 @@ TEST(ValidateSeccomp, ErrnoOnlyWhereTheActionHasOne) {
                    "SCMP_ACT_ALLOW: found 1",
                    "/linux/seccomp/syscalls/0/errnoRet: is for SCMP_ACT_ERRNO and SCMP_ACT_TRACE only, not for "
                    "SCMP_ACT_KILL_PROCESS: found 2"}));
-  EXPECT_EQ(seccomp(R"({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 4096})"),
-            Lines{"/linux/seccomp/defaultErrnoRet: must be an integer from 0 to 4095: found 4096"});
+  EXPECT_EQ(seccomp(R"({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 4095})"),
+            Lines{"/linux/seccomp/defaultErrnoRet: must be an integer from 0 to 4094: found 4095"});
   EXPECT_EQ(seccomp(R"({"defaultAction": "SCMP_ACT_TRACE", "defaultErrnoRet": 65536})"),
             Lines{"/linux/seccomp/defaultErrnoRet: must be an integer from 0 to 65535: found 65536"});
 }
