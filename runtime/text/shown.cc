@@ -61,4 +61,13 @@ std::string shown_lines(std::string_view text) {
   return show(text, "\n\t");
 }
 
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    size_t length = utf8_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
 }  // namespace minirun
