@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <type_traits>
 #include <utility>
 
@@ -46,8 +47,10 @@ const CLI::App* subcommand_of(CLI::App& app, const std::string& name) {
   return nullptr;
 }
 
-// Accepts "-x" for "--x", and "--x=" for an empty value. Leaves alone what follows the id of exec and ps.
-void rewrite_for_parser(CLI::App& app, std::vector<std::string>* arguments) {
+// Accepts "-x" for "--x", and "--x=" for an empty value. Leaves alone what follows the id of exec and ps, and the "--"
+// of a command that `cuts` there. Returns the place of that "--", or npos.
+size_t rewrite_for_parser(CLI::App& app, std::vector<std::string>* arguments,
+                          const std::function<bool(const std::string&)>& cuts) {
   const CLI::App* command = nullptr;
   bool is_value = false;
   for (size_t i = 0; i < arguments->size(); i++) {
@@ -55,10 +58,11 @@ void rewrite_for_parser(CLI::App& app, std::vector<std::string>* arguments) {
     const CLI::App* where = command != nullptr ? command : &app;
     if (std::exchange(is_value, false)) continue;
     if (argument.empty() || argument[0] != '-') {
-      if (command != nullptr && command->get_prefix_command()) return;
+      if (command != nullptr && command->get_prefix_command()) return std::string::npos;
       if (command == nullptr) command = subcommand_of(app, argument);
       continue;
     }
+    if (argument == "--" && command != nullptr && cuts(command->get_name())) return i;
     size_t equals = argument.find('=');
     bool empty_value = equals == argument.size() - 1;
     std::string name = argument.substr(0, equals);
@@ -73,6 +77,7 @@ void rewrite_for_parser(CLI::App& app, std::vector<std::string>* arguments) {
     argument.pop_back();  // "--x=": an empty value; CLI11 would take the next word
     arguments->insert(arguments->begin() + static_cast<ptrdiff_t>(++i), std::string());
   }
+  return std::string::npos;
 }
 
 // The message of Go's flag packages, which podman matches. "" for another error.
@@ -183,6 +188,10 @@ void Options::id_and_rest(std::string& id, std::vector<std::string>& rest) {
   if (parser_ != nullptr) parser_->prefix_command();
 }
 
+void Options::rest_after_dashes(std::vector<std::string>& rest) {
+  rest_after_dashes_ = &rest;
+}
+
 void Options::split_rest() const {
   if (rest_ == nullptr) return;
   std::vector<std::string> words = parser_->remaining();
@@ -226,7 +235,13 @@ Options& Parser::command(const std::string& name) {
 Parser::Answer Parser::parse() {
   Answer answer;
   std::vector<std::string> arguments = words_;
-  rewrite_for_parser(*app_, &arguments);
+  auto cuts = [this](const std::string& name) { return commands_.at(name).rest_after_dashes_ != nullptr; };
+  const size_t dashes = rewrite_for_parser(*app_, &arguments, cuts);
+  std::vector<std::string> after_dashes;
+  if (dashes != std::string::npos) {
+    after_dashes.assign(arguments.begin() + static_cast<ptrdiff_t>(dashes) + 1, arguments.end());
+    arguments.resize(dashes);
+  }
   auto named = [this] {
     auto commands = app_->get_subcommands();
     return commands.empty() ? std::string() : commands[0]->get_name();
@@ -234,6 +249,8 @@ Parser::Answer Parser::parse() {
   try {
     app_->parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 wants them reversed
     if (!named().empty()) commands_.at(named()).split_rest();
+    if (dashes != std::string::npos && after_dashes.empty()) answer.error = "no command follows --";
+    if (!after_dashes.empty()) *commands_.at(named()).rest_after_dashes_ = std::move(after_dashes);
   } catch (const CLI::CallForHelp&) {
     answer.help = true;
   } catch (const CLI::CallForVersion&) {

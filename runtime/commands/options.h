@@ -54,6 +54,7 @@ class Options {
   void id(std::string& place);                                        // of a container, required
   void new_id(std::string& place);                                    // of a new container, required
   void id_and_rest(std::string& id, std::vector<std::string>& rest);  // options end at the id, which is required
+  void rest_after_dashes(std::vector<std::string>& rest);             // all that follows the first "--"
   void bundle(std::string& place);
   void bundle_and_id(std::vector<std::string>& place);  // either, both or none
   void word(const char* name, std::string& place);
@@ -79,6 +80,7 @@ class Options {
   const std::string* id_ = nullptr;
   std::string* id_before_rest_ = nullptr;
   std::vector<std::string>* rest_ = nullptr;
+  std::vector<std::string>* rest_after_dashes_ = nullptr;
 };
 
 // Parses a command line by the lists of its commands.

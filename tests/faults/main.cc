@@ -23,6 +23,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/faults/spec_sweep.h"
 #include "tests/faults/sweeps.h"
 #include "tests/support/net_device.h"
 #include "tests/support/world.h"
@@ -115,6 +116,8 @@ int sweep_all(const Options& options) {
   if (unshare(CLONE_NEWNET) != 0) return 2;
   auto device = provide_device();
   if (!device.ok()) (void)printf("SKIP a network device that is moved: %s\n", device.error().text().c_str());
+  const bool spec_good = sweep_spec(options.sweeps);
+  (void)fflush(stdout);
   std::vector<Sweep> sweeps = make_sweeps(options.sweeps);
   std::vector<Job> jobs;
   for (size_t i = 0; i < sweeps.size(); ++i)
@@ -137,7 +140,7 @@ int sweep_all(const Options& options) {
   }
   int failed = print_results(sweeps, *board, read_log(log), options.sweeps.at ? 1000 : 8);
   if (broken != 0) (void)printf("FAIL a worker of the sweeps did not come to its end\n");
-  return broken != 0 ? broken : failed;
+  return broken != 0 ? broken : failed != 0 || !spec_good;
 }
 
 [[noreturn]] void usage() {

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "runtime/commands/command_line.h"
 #include "runtime/commands/command_table.h"
 
@@ -109,8 +111,12 @@ TEST(Help, ExamplesAreCommandLines) {
 TEST(Help, SynopsisIsWhatTheCommandTakes) {
   for (const CommandEntry& command : read_command_table().commands) {
     Words wanted = {"minirun", command.name};
-    for (const std::string& argument : split(command.manual.arguments, ' '))
-      if (argument[0] != '[') wanted.push_back(argument);
+    std::ptrdiff_t open = 0;  // brackets
+    for (const std::string& argument : split(command.manual.arguments, ' ')) {
+      open += std::count(argument.begin(), argument.end(), '[');
+      if (open == 0) wanted.push_back(argument);
+      open -= std::count(argument.begin(), argument.end(), ']');
+    }
     EXPECT_EQ(error_of(wanted), "") << command.name;
     if (wanted.size() == 2) continue;
     std::string error = error_of({"minirun", command.name});
