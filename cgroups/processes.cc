@@ -107,6 +107,18 @@ Result<void> collect(int cgroup_fd, std::vector<pid_t>* pids) {
   return {};
 }
 
+void sort_pids(std::vector<pid_t>* pids) {
+  std::sort(pids->begin(), pids->end());
+  pids->erase(std::unique(pids->begin(), pids->end()), pids->end());  // it may have moved between two reads
+}
+
+// Of cgroup.stat; 0 where it cannot be read.
+size_t count_descendants(int cgroup_fd) {
+  constexpr std::string_view kKey = "nr_descendants ";
+  auto text = read_file(cgroup_fd, "cgroup.stat");
+  return text && text->starts_with(kKey) ? strtoul(text->c_str() + kKey.size(), nullptr, 10) : 0;
+}
+
 }  // namespace
 
 std::string describe_process(std::string_view pid, std::string_view stat, std::string_view wchan,
@@ -160,9 +172,28 @@ Result<std::vector<pid_t>> list_processes(int cgroup_fd) {
     return collected.ok();
   }));
   if (!all.ok()) return all.error();
-  std::sort(pids.begin(), pids.end());
-  pids.erase(std::unique(pids.begin(), pids.end()), pids.end());  // it may have moved between two reads
+  sort_pids(&pids);
   return pids;
+}
+
+Result<VisibleProcesses> look_at_processes(int cgroup_fd, const LookLimits& limits) {
+  VisibleProcesses all;
+  TRY(collect(cgroup_fd, &all.pids));
+  const size_t below = count_descendants(cgroup_fd);
+  size_t seen = 0;
+  const WalkLimits some{HugeTree::see_in_part, limits.cgroups};
+  auto walked = below == 0 ? Result<void>() : walk_cgroups(cgroup_fd, some, [&](const std::string& path, int fd) {
+    if (path == ".") return true;
+    if (all.pids.size() > limits.processes) return false;
+    if (collect(fd, &all.pids).ok()) ++seen;
+    return true;
+  });
+  if (!walked.ok() && walked.error().code != EACCES) return walked.error();
+  sort_pids(&all.pids);
+  all.unseen = below > seen ? below - seen : 0;
+  all.cut = all.pids.size() > limits.processes;
+  if (all.cut) all.pids.resize(limits.processes);
+  return all;
 }
 
 }  // namespace minirun

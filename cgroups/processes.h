@@ -4,6 +4,8 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +28,20 @@ std::string describe_unfrozen_processes(int cgroup_fd);
 
 // All visible pids in the cgroup and below it, sorted. ENODEV or ENOENT: the cgroup is gone.
 Result<std::vector<pid_t>> list_processes(int cgroup_fd);
+
+// The same for one who only looks. A cgroup below that this user may not read, or that is one too many, counts as
+// unseen, and what is inside is missing.
+struct VisibleProcesses {
+  std::vector<pid_t> pids;  // sorted
+  size_t unseen = 0;        // cgroups
+  bool cut = false;         // more processes than asked for
+};
+struct LookLimits {
+  size_t processes = SIZE_MAX;
+  size_t cgroups = 1 << 20;
+};
+// Errors: those of the cgroup itself, as with list_processes().
+Result<VisibleProcesses> look_at_processes(int cgroup_fd, const LookLimits& limits);
 
 // Describes one of them from the text of its /proc/PID/stat and wchan. Name bytes that could control a terminal become
 // "?". reaper: the process that has to wait for a zombie, "pid 7 (sh)".

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `minirun ps`: lists the processes of a container, from its cgroup, or from its pid namespace if it has none.
+#include <fmt/format.h>
+
 #include <cerrno>
 
 #include "cgroups/processes.h"
@@ -8,6 +10,7 @@
 #include "runtime/container/container.h"
 #include "runtime/container/pid_namespace.h"
 #include "runtime/text/json_writer.h"
+#include "runtime/text/log.h"
 
 namespace minirun {
 namespace {
@@ -27,6 +30,17 @@ bool is_without_cgroup(const Error& error) {
   return error.code == ENOENT || error.code == ENODEV || error.code == ESTALE;
 }
 
+// A cgroup that the container has made unreadable for this user hides no other.
+Result<std::vector<pid_t>> visible_processes(const std::string& id, const Cgroup& cgroup) {
+  auto visible = TRY(look_at_processes(cgroup.fd(), {}));
+  if (visible.unseen > 0)
+    report_line(
+        fmt::format("minirun: warning: ps {}: the processes in {} of its cgroups are missing: minirun cannot read "
+                    "these cgroups",
+                    id, visible.unseen));
+  return std::move(visible.pids);
+}
+
 // Includes processes that an ended init left behind. A stopped container has none, as in runc.
 Result<std::vector<pid_t>> processes_of(const Container& container) {
   if (container.record.cgroup.path.empty()) {
@@ -38,7 +52,8 @@ Result<std::vector<pid_t>> processes_of(const Container& container) {
     return pids;
   }
   auto cgroup = open_cgroup(container.record);
-  auto pids = cgroup.ok() ? list_processes(cgroup->fd()) : Result<std::vector<pid_t>>(cgroup.error());
+  auto pids =
+      cgroup.ok() ? visible_processes(container.record.id, *cgroup) : Result<std::vector<pid_t>>(cgroup.error());
   bool none = pids.ok() ? pids->empty() && !container.init : is_without_cgroup(pids.error());
   if (!none) return pids;
   if (container.status != ContainerStatus::stopped) return fail(ErrorKind::state, "container not running");

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "tests/support/exec_fixture.h"
+#include "tests/support/world.h"
 
 namespace minirun::testing {
 namespace {
