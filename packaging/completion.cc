@@ -141,7 +141,9 @@ std::string zsh_completion(const CommandTable& program) {
     std::string arguments;
     for (const OptionEntry& option : command.options) arguments += zsh_option(option);
     if (command.takes_bundle) arguments += " \\\n        '1:bundle:_files -/'";
-    if (command.takes_id && !command.takes_bundle) arguments += " \\\n        '1:container:_minirun_ids'";
+    const char* which = command.manual.arguments.starts_with("[ID...]") ? "*" : "1";
+    if (command.takes_id && !command.takes_bundle)
+      arguments += fmt::format(" \\\n        '{}:container:_minirun_ids'", which);
     fmt::format_to(std::back_inserter(cases), "      {})\n        _arguments -s{} ;;\n", command.name, arguments);
   }
   return fmt::format(R"zsh(#compdef minirun

@@ -22,6 +22,8 @@
   ROW(resume)                 \
   ROW(update)                 \
   ROW(events)                 \
+  ROW(top)                    \
+  ROW(doctor)                 \
   ROW(plan)                   \
   ROW(spec)                   \
   ROW(features)               \

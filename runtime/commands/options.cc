@@ -181,6 +181,11 @@ void Options::new_id(std::string& place) {
   if (parser_ != nullptr) parser_->add_option("ID", place)->required();
 }
 
+void Options::ids(std::vector<std::string>& place) {
+  takes_id_ = true;
+  if (parser_ != nullptr) parser_->add_option("ID", place);
+}
+
 void Options::id_and_rest(std::string& id, std::vector<std::string>& rest) {
   takes_id_ = true;
   id_ = id_before_rest_ = &id;

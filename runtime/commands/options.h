@@ -55,6 +55,7 @@ class Options {
   void new_id(std::string& place);                                    // of a new container, required
   void id_and_rest(std::string& id, std::vector<std::string>& rest);  // options end at the id, which is required
   void rest_after_dashes(std::vector<std::string>& rest);             // all that follows the first "--"
+  void ids(std::vector<std::string>& place);                          // any number
   void bundle(std::string& place);
   void bundle_and_id(std::vector<std::string>& place);  // either, both or none
   void word(const char* name, std::string& place);

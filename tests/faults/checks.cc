@@ -63,7 +63,7 @@ std::string Scene::check_outcome(const Attempt& attempt) {
   bool heap = attempt.traced.code == -SIGABRT && attempt.traced.where.rfind("brk of ", 0) == 0;
   if (attempt.traced.code < 0 && !heap)
     return "killed by signal " + std::to_string(-attempt.traced.code) + remove_and_check();
-  if (attempt.traced.code == good_code(attempt.command)) return check_success(attempt);
+  if (is_good(attempt.command, attempt.traced.code)) return check_success(attempt);
   if (attempt.err.empty()) return "fails without a word" + remove_and_check();
   return check_refusal(attempt);
 }
@@ -71,7 +71,7 @@ std::string Scene::check_outcome(const Attempt& attempt) {
 // Of commands in the foreground. Before minirun holds signals back it has made nothing.
 std::string Scene::check_asked(const Attempt& attempt) {
   const int code = attempt.traced.code;
-  if (code == good_code(attempt.command)) return check_success(attempt);
+  if (is_good(attempt.command, code)) return check_success(attempt);
   std::string problem = code == 128 + SIGTERM || code == -SIGTERM ? "" : "it did not end by the signal";
   if (makes_container(attempt.command)) return problem + check_clean(2000);
   problem += check_unchanged();
@@ -126,6 +126,21 @@ std::string Scene::check_unchanged() const {
   return differs.empty() ? "" : "the limits have changed:" + differs;
 }
 
+// Both processes were seen, or it says what was not.
+std::string Scene::check_look(const Attempt& attempt) {
+  const bool top = attempt.command == Command::top;
+  auto seen = nlohmann::json::parse(attempt.out, nullptr, false);
+  std::string problem = schema_problem(top ? top_schema() : doctor_schema(), seen);
+  if (!problem.empty()) return "its output is wrong: " + problem + ": " + attempt.out;
+  const auto& container = top ? seen["containers"][0] : seen;
+  // The processors are those of the whole machine, and have much to do now.
+  for (const auto& finding : container.value("findings", nlohmann::json::array()))
+    if (finding["rule"] != "cpu-host") return "it has found something in a healthy container: " + attempt.out;
+  const bool says = container.contains("problem") || !container.value("unseen", nlohmann::json::array()).empty();
+  if (says || container.value("processes", 0) == 2) return "";
+  return "it has missed something without a word: " + attempt.out;
+}
+
 std::string Scene::start_and_check() {
   Outcome started = call({"start", kSceneId});
   if (started.code != 0) return "cannot be started: " + describe(started);
@@ -176,6 +191,10 @@ std::string Scene::check_success(const Attempt& attempt) {
       if (shape_of(attempt.out) != shape_of(stats_)) problem = "its output differs: " + attempt.out;
       problem += check_unchanged();
       break;
+    case Command::top:
+    case Command::doctor:
+      problem = check_look(attempt) + check_unchanged();
+      break;
   }
   if (!problem.empty()) problem += "\n     (it said 0)";
   return problem + remove_and_check();
@@ -202,6 +221,8 @@ std::string Scene::check_refusal(const Attempt& attempt) {
     case Command::pause:
     case Command::update:
     case Command::stats:
+    case Command::top:
+    case Command::doctor:
       problem += check_unchanged();
       break;
     case Command::resume:

@@ -39,6 +39,10 @@ const char* name_of(Command command) {
       return "stop";
     case Command::stats:
       return "events --stats";
+    case Command::top:
+      return "top --once";
+    case Command::doctor:
+      return "doctor";
   }
   abort();
 }
@@ -87,6 +91,10 @@ std::vector<std::string> Scene::arguments_of(Command command) const {
       return {"stop", kSceneId};
     case Command::stats:
       return {"events", "--stats", kSceneId};
+    case Command::top:
+      return {"top", "--once", "--delay", "10ms", "--format", "json", kSceneId};
+    case Command::doctor:
+      return {"doctor", "--interval", "10ms", "--format", "json", kSceneId};
   }
   abort();
 }

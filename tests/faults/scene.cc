@@ -78,9 +78,10 @@ void Scene::learn() {
 }
 
 // Exit status of the command when all is well.
-int Scene::good_code(Command command) const {
+bool Scene::is_good(Command command, int code) const {
+  if (command == Command::doctor) return code == 0 || code == 2;
   bool waits = command == Command::run || (command == Command::exec && !console_);
-  return waits ? kEnd : 0;
+  return code == (waits ? kEnd : 0);
 }
 
 // Of the container, or in a terminal of the last command.
@@ -163,8 +164,7 @@ Scene::Attempt Scene::perform(Command command, const Fault& fault) {
 std::vector<long> Scene::calls(Command command) {
   std::string problem = prepare(command);
   Attempt attempt = perform(command, {});
-  if (attempt.traced.code != good_code(command))
-    problem = "status " + std::to_string(attempt.traced.code) + attempt.err;
+  if (!is_good(command, attempt.traced.code)) problem = "status " + std::to_string(attempt.traced.code) + attempt.err;
   if (problem.empty()) problem = check_success(attempt);
   if (!problem.empty()) give_up(std::string(name_of(command)) + ": " + problem);
   return attempt.traced.calls;

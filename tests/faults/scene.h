@@ -31,9 +31,11 @@ enum class Command : uint8_t {
   update,
   resume,
   stop,
-  stats
+  stats,
+  top,
+  doctor
 };
-constexpr int kCommands = 13;
+constexpr int kCommands = 15;
 // As users know it: "run --detach".
 const char* name_of(Command command);
 bool makes_container(Command command);
@@ -75,7 +77,7 @@ class Scene {
   Outcome call(const std::vector<std::string>& args) const;
   void learn();
   Traces traces() const;
-  int good_code(Command command) const;
+  bool is_good(Command command, int code) const;
   std::string said();
   bool watches(Command command) const;
   std::vector<std::string> arguments_of(Command command) const;
@@ -94,6 +96,7 @@ class Scene {
   std::string check_container(Command command);
   std::string check_kept() const;
   std::string check_unchanged() const;
+  static std::string check_look(const Attempt& attempt);
   std::string start_and_check();
   std::string remove_and_check();
   std::string check_clean(int milliseconds) const;

@@ -11,12 +11,12 @@ using nlohmann::json;
 using Words = std::vector<std::string>;
 
 // The commands for an existing container, with what must follow the id.
-const std::map<std::string, Words> kOfAContainer = {{"start", {}}, {"exec", {"true"}}, {"state", {}},  {"ps", {}},
-                                                    {"kill", {}},  {"stop", {}},       {"wait", {}},   {"delete", {}},
-                                                    {"pause", {}}, {"resume", {}},     {"update", {}}, {"events", {}}};
+const std::map<std::string, Words> kOfAContainer = {
+    {"start", {}},  {"exec", {"true"}}, {"state", {}},  {"ps", {}},     {"kill", {}},   {"stop", {}},  {"wait", {}},
+    {"delete", {}}, {"pause", {}},      {"resume", {}}, {"update", {}}, {"events", {}}, {"doctor", {}}};
 // All that know flags of their own, with what each has to have at least.
-const std::map<std::string, Words> kOfABundle = {{"run", {}},  {"create", {"x"}}, {"plan", {}},
-                                                 {"spec", {}}, {"features", {}},  {"list", {}}};
+const std::map<std::string, Words> kOfABundle = {{"run", {}},      {"create", {"x"}}, {"plan", {}}, {"spec", {}},
+                                                 {"features", {}}, {"list", {}},      {"top", {}}};
 
 class Flags : public ExecTest {
  protected:
@@ -67,6 +67,10 @@ TEST_F(Flags, WrongValuesAreTold) {
                                                {"ps", "--format", "yaml", id()},
                                                {"plan", "--format", "yaml"},
                                                {"events", "--interval", "soon", id()},
+                                               {"doctor", "--interval", "soon", id()},
+                                               {"doctor", "--format", "yaml", id()},
+                                               {"top", "--delay", "soon"},
+                                               {"top", "--format", "yaml"},
                                                {"run", "--preserve-fds", "-1"},
                                                {"run", "--preserve-fds", "many"},
                                                {"create", "--preserve-fds", "9", "other"}}) {

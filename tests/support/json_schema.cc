@@ -17,6 +17,7 @@ bool has_type(const std::string& type, const json& value) {
   if (type == "array") return value.is_array();
   if (type == "string") return value.is_string();
   if (type == "integer") return value.is_number_integer();
+  if (type == "number") return value.is_number();
   return false;
 }
 
@@ -77,6 +78,14 @@ json error_schema() {
 
 json status_schema() {
   return json::parse(kStatusSchema);
+}
+
+json doctor_schema() {
+  return json::parse(kDoctorSchema);
+}
+
+json top_schema() {
+  return json::parse(kTopSchema);
 }
 
 }  // namespace minirun::testing

@@ -114,6 +114,7 @@ constexpr Command kCommands[] = {
     {"type-ahead", type_ahead},
     // Whatever else.
     {"stubborn", stubborn},
+    {"ailing", ailing},
     {"notify", notify},
     {"syscall", call},
     {"tsc-khz", time_stamp_frequency},

@@ -84,6 +84,9 @@ int kernel_views(const Args& args);
 // and waits for SIGKILL.
 int stubborn(const Args& args);
 
+// ailing.cc: KIND [N...]: has an ailment that `doctor` finds, prints "ready", and waits for a signal that ends it.
+int ailing(const Args& args);
+
 // Under the names newuidmap and newgidmap. PID [ID ID SIZE]...: as those programs.
 int write_id_map(bool uids, const Args& args);
 
