@@ -51,4 +51,13 @@ install_minirun() {
   mkdir -p /etc/containers/containers.conf.d # for settings of the cases' own
 }
 
+# documented_lines TOOL IMAGE: those of docs/images.md, with the tool's image made from busybox.
+documented_lines() {
+  . "$HERE/documented_blocks"
+  "$1" import --change "CMD [\"/bin/sh\", \"-c\", \"$kSays\"]" --change 'ENV PATH=/bin' "$HERE/tiny.tar" "$2"
+  DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$HERE/minirun-unpack.deb"
+  mkdir /tmp/documented
+  (cd /tmp/documented && documented "$HERE/images.md" "$1")
+}
+
 cleanup() { :; }
