@@ -5,6 +5,8 @@
 
 #include <functional>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <random>
 
 namespace minirun {
 namespace {
@@ -121,6 +123,77 @@ TEST(JsonEdit, KnowsWhereAValueWasAndWhoMadeIt) {
   EXPECT_EQ(edit.label_of("/a/0"), "--second");
   EXPECT_EQ(edit.label_of("/a/2/n/0"), "--first");
   EXPECT_EQ(edit.label_of("/a/1"), "");
+}
+
+// A random value with random white space, and what a member or element of it is called.
+class RandomJson {
+ public:
+  explicit RandomJson(unsigned seed) : random_(seed) {}
+  size_t below(size_t count) { return random_() % count; }
+  std::string space() {
+    static constexpr const char* kSpaces[] = {"", "", " ", "\n", "\r\n\t", "  "};
+    return kSpaces[below(std::size(kSpaces))];
+  }
+  std::string value(int depth) {
+    static constexpr const char* kPlain[] = {
+        "0", "-1.50e3", "true", "null", R"("a\u0041\"]},:")", "18446744073709551615"};
+    const size_t kind = depth == 0 ? 2 : below(4);
+    if (kind >= 2) return kPlain[below(std::size(kPlain))];
+    std::string text = kind == 0 ? "{" : "[";
+    for (size_t i = 0, count = below(4); i < count; ++i) {
+      text += (i > 0 ? "," : "") + space();
+      if (kind == 0) text += "\"k" + std::to_string(i) + "\"" + space() + ":" + space();
+      text += value(depth - 1) + space();
+    }
+    return text + space() + (kind == 0 ? "}" : "]");
+  }
+
+ private:
+  std::mt19937 random_;
+};
+
+TEST(JsonEdit, GivesWhatTheSameChangeOfATreeGives) {
+  using Tree = nlohmann::ordered_json;
+  int changes = 0;
+  for (unsigned seed = 1; seed <= 400; ++seed) {
+    RandomJson random(seed);
+    const std::string text = random.space() + "{\"k0\"" + random.space() + ":" + random.value(3) +
+                             ",\"k1\":" + random.value(3) + random.space() + "}" + random.space();
+    JsonEdit edit = parsed_edit(text);
+    Tree tree = Tree::parse(text);
+    for (int round = 0; round < 6; ++round) {
+      std::string pointer;
+      Tree* at = &tree;
+      do {
+        std::string token = at->is_array() ? std::to_string(random.below(4)) : "k" + std::to_string(random.below(4));
+        pointer += "/" + token;
+        bool there = at->is_array() ? std::stoul(token) < at->size() : at->contains(token);
+        if (!there) break;
+        at = at->is_array() ? &(*at)[std::stoul(token)] : &(*at)[token];
+      } while (at->is_structured() && random.below(2) == 0);
+      const std::string value = random.value(2);
+      const Tree::json_pointer place(pointer);
+      const bool in_array = tree[place.parent_pointer()].is_array(), there = tree.contains(place);
+      if (random.below(3) == 0) {
+        EXPECT_TRUE(edit.remove(pointer).ok());
+        Tree& parent = tree[place.parent_pointer()];
+        if (there && in_array) parent.erase(std::stoul(place.back()));
+        if (there && !in_array) parent.erase(place.back());
+      } else if (in_array && random.below(2) == 0) {
+        Tree& parent = tree[place.parent_pointer()];
+        size_t index = std::min<size_t>(std::stoul(place.back()), parent.size());
+        EXPECT_TRUE(edit.insert(place.parent_pointer().to_string(), index, value).ok());
+        parent.insert(parent.begin() + static_cast<ptrdiff_t>(index), Tree::parse(value));
+      } else if (there || !in_array) {
+        EXPECT_TRUE(edit.set(pointer, value).ok()) << pointer;
+        tree[place] = Tree::parse(value);
+      }
+      ++changes;
+      ASSERT_EQ(Tree::parse(edit.text(), nullptr, false).dump(), tree.dump()) << seed << ": " << text << "\n"
+                                                                              << pointer;
+    }
+  }
+  EXPECT_EQ(changes, 2400);
 }
 
 TEST(JsonEdit, GoesAsDeepAsADocumentMay) {
