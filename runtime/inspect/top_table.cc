@@ -61,7 +61,8 @@ std::string longest_wait(const ContainerUsage& row) {
   std::pair<std::optional<double>, char> all[] = {
       {row.cpu_wait_percent, 'c'}, {row.memory_wait_percent, 'm'}, {row.io_wait_percent, 'i'}};
   auto most = *std::max_element(std::begin(all), std::end(all));
-  return most.first ? fmt::format("{}{:.0f}", most.second, *most.first) : kUnknown;
+  if (!most.first) return kUnknown;
+  return *most.first < 0.5 ? "0" : fmt::format("{}{:.0f}", most.second, *most.first);
 }
 
 std::string fullest(const ContainerUsage& row) {
