@@ -98,7 +98,7 @@ enum class Message : uint32_t {
 
 struct Envelope {  // one SOCK_SEQPACKET message; with terminal, plan and sources descriptors ride along as SCM_RIGHTS
   Message message;
-  int32_t status;  // exited: the wait status, as waitpid(2) gives it; ready: the Gate; plan: kPlanFormat; sources: the
+  int32_t status;  // exited: the wait status, as waitpid(2) gives it, and the last signal above it; ready: the Gate; plan: kPlanFormat; sources: the
                    // turn, or sources_again()
 };
 
@@ -113,6 +113,9 @@ constexpr int32_t sources_again(int32_t slot) {
 constexpr int32_t waiting_slot(uint32_t turn) {
   return -1 - static_cast<int32_t>(turn);
 }
+
+// `exited` also says which signal the init passed on last; 0: none. A wait status has 16 bits.
+constexpr int32_t kWaitStatusBits = 0xffff, kLastSignalShift = 16, kLastSignalBits = 0x7f;
 
 enum SeccompListener : uint32_t {
   kNoListener = 0,

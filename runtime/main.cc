@@ -15,6 +15,7 @@
 #include "runtime/commands/command.h"
 #include "runtime/commands/command_line.h"
 #include "runtime/commands/global_options.h"
+#include "runtime/commands/report_target.h"
 #include "runtime/text/log.h"
 #include "runtime/text/output.h"
 #include "runtime/text/status_events.h"
@@ -80,6 +81,7 @@ int minirun_main(int argc, char** argv) {
   // Before anything is opened: what is open is the caller's.
   const Descriptors& descriptors = invocation.descriptors;
   auto status = descriptors.status ? set_status_fd(*descriptors.status, descriptors.handed_on) : Result<void>();
+  if (status.ok()) status = check_report_descriptor(descriptors.report, descriptors);
   auto kept_out = keep_from_container(descriptors.handed_on);
   if (!kept_out.ok()) return report(kept_out.error());
   auto logs = set_log_options({wants_debug(global), global.log_format == "json", global.log});

@@ -70,6 +70,7 @@ inline constexpr ExitStatus kLaunchStatuses[] = {
 struct Descriptors {
   uint64_t handed_on = 0;            // how many after stdio the container gets
   std::optional<uint64_t> status{};  // for the events of --status-fd
+  std::optional<std::string> report{};  // the value of --report, which may name one
 };
 
 class Command {

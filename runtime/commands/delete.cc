@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // `minirun delete`: removes what is left of a container.
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 
 #include "cgroups/hierarchy.h"
 #include "runtime/commands/command.h"
+#include "runtime/commands/report_facts.h"
+#include "runtime/commands/report_target.h"
 #include "runtime/container/container.h"
 #include "runtime/container/record.h"
 #include "runtime/container/state_directory.h"
+#include "runtime/diagnosis/exit_status.h"
 #include "runtime/launch/remove.h"
+#include "runtime/resources/limited_cgroup.h"
+#include "runtime/text/log.h"
 
 namespace minirun {
 namespace {
@@ -15,10 +22,14 @@ namespace {
 struct DeleteCommand {
   std::string id;
   bool force = false;
+  ReportOption report;
+
+  Descriptors descriptors() const { return {0, {}, report}; }
 };
 
 void describe(Options& options, DeleteCommand& command) {
   options.flag("-f,--force", command.force, "kill what still runs; accept an unknown ID");
+  describe_report(options, command.report);
   options.id(command.id);
 }
 
@@ -28,11 +39,37 @@ bool may_go(ContainerStatus status) {
   return status == ContainerStatus::stopped || status == ContainerStatus::created;
 }
 
-Result<void> remove_known(Container container, bool force) {
+// Ends what still runs, so that the counters are final.
+Result<void> end_for_report(const Container& container) {
+  if (!container.init) return {};
+  auto cgroup = TRY(find_cgroup(container));
+  TRY(end_processes(container, cgroup ? &*cgroup : nullptr));
+  return cgroup ? cgroup->wait_until_empty(std::chrono::steady_clock::now() + kRemovalTime) : Result<void>();
+}
+
+// It is read before the container is removed, whose counters go with it.
+ExitReport report_before_removal(const Container& container) {
+  bool killed = static_cast<bool>(container.init) && container.status != ContainerStatus::created;
+  auto ended = end_for_report(container);
+  if (!ended.ok()) log_debug("{}: {}", container.record.id, ended.error().text());  // its removal fails, too
+  auto status = container.init ? exit_by_now(container.init.get(), container.record.init.pid) : std::nullopt;
+  ExitReport report = report_of_ended("delete", container, status);
+  if (killed && report.stop.signal == 0) report.stop.signal = SIGKILL;
+  if (killed) report.runtime_killed = false;
+  return report;
+}
+
+Result<void> remove_known(Container container, bool force, const Reporting& reporting) {
   if (!may_go(container.status) && !force)
     return fail(ErrorKind::state, "cannot delete container {} that is not stopped: {}", container.record.id,
                 status_name(container.status));
-  return remove_container(container);
+  const oci::StringMap annotations = container.record.annotations;
+  bool reported = container.record.end && container.record.end->reported && !reporting.is_asked();
+  if (reported || !reporting.wanted(annotations)) return remove_container(container);
+  const ExitReport report = report_before_removal(container);
+  auto removed = remove_container(container);
+  reporting.write(report, annotations);
+  return removed;
 }
 
 // Without a record of its cgroup, the mark on the cgroup identifies it.
@@ -48,12 +85,12 @@ Result<void> remove_unknown(StateDirectory state, const std::string& why, bool f
   return remove_directory(state);
 }
 
-Result<void> remove_locked(StateDirectory state, bool force) {
+Result<void> remove_locked(StateDirectory state, bool force, const Reporting& reporting) {
   TRY(state.lock());
   auto record = state.read();
   auto known = record.ok() ? check_format(*record) : Result<void>();
   if (!known.ok() && !force) return with_hint(known.error(), "delete --force removes it");
-  if (record.ok()) return remove_known(TRY(inspect(std::move(state), std::move(record).value())), force);
+  if (record.ok()) return remove_known(TRY(inspect(std::move(state), std::move(record).value())), force, reporting);
   // Usually minirun was killed between the claim of the id and its first record, and left only the directory.
   if (record.error().code == ENOENT) return remove_unknown(std::move(state), "the container has no record", force);
   if (!force) return with_hint(record.error(), "delete --force removes what can be found");
@@ -62,11 +99,12 @@ Result<void> remove_locked(StateDirectory state, bool force) {
 
 Result<Outcome> perform(const GlobalOptions& global, const DeleteCommand& command) {
   TRY(check_id(command.id));
+  const Reporting reporting = TRY(Reporting::begin(global, command.report));
   auto root = open_existing_root(global.root);
   auto state = root.ok() ? StateDirectory::open(root->get(), command.id) : Result<StateDirectory>(root.error());
   if (!state.ok() && command.force && is_no_container(state.error())) return Outcome{};
   if (!state.ok()) return state.error();
-  auto removed = remove_locked(std::move(state).value(), command.force);
+  auto removed = remove_locked(std::move(state).value(), command.force, reporting);
   // Deleted by another command while this one waited for the lock.
   if (!removed.ok() && command.force && is_no_container(removed.error())) return Outcome{};
   TRY(removed);
@@ -82,8 +120,11 @@ Command delete_command() {
       .description =
           "Removes what an ended container left: its cgroup, its mounts, the network devices that it was given, its "
           "state. Then the poststop hooks run. --force kills what still runs first, and removes what a killed minirun "
-          "left behind; an unknown ID is no error then.",
-      .examples = {{{"minirun delete web1", "remove web1, which has ended"},
+          "left behind; an unknown ID is no error then.\n\n"
+          "--report writes what is known of the container's end as JSON (docs/explain.md), if the container has a "
+          "record. A report that cannot be written is a warning, and never changes the exit "
+          "status.",
+      .examples = {{{"minirun delete --report web1.json web1", "remove web1, which has ended, and report how"},
                     {"minirun delete --force web1", "kill web1 and remove it"}}},
   });
 }

@@ -17,6 +17,8 @@
 #include "runtime/commands/exec_cgroup.h"
 #include "runtime/commands/exec_process.h"
 #include "runtime/commands/launch_options.h"
+#include "runtime/commands/report_facts.h"
+#include "runtime/commands/report_target.h"
 #include "runtime/compile/home.h"
 #include "runtime/compile/join_facts.h"
 #include "runtime/compile/labels.h"
@@ -66,9 +68,10 @@ struct ExecCommand : ProcessOptions {
   bool ignore_paused = false;
   bool tree = false;
   DeadlineOptions deadline;
+  ReportOption report;
 
   bool has_tree() const { return tree || deadline.any(); }
-  Descriptors descriptors() const { return {preserve_fds, status_fd}; }
+  Descriptors descriptors() const { return {preserve_fds, status_fd, report}; }
 };
 
 void describe(Options& options, ExecCommand& command) {
@@ -76,6 +79,7 @@ void describe(Options& options, ExecCommand& command) {
   options.flag("-t,--tty,!--no-tty", command.tty, "give the process a terminal, or none");
   options.flag("--ignore-paused", command.ignore_paused, "wait for a paused container instead of failing");
   options.flag("--tree", command.tree, "when the process ends, end everything that it has started");
+  describe_report(options, command.report);
   describe(options, command.deadline);
   options.group("The process");
   describe(options, static_cast<ProcessOptions&>(command));
@@ -101,6 +105,12 @@ Result<void> check_tree(const ExecCommand& command) {
   return {};
 }
 
+Result<Reporting> begin_reporting_of_exec(const GlobalOptions& global, const ExecCommand& command) {
+  if (command.report && command.detach)
+    return fail(ErrorKind::usage, "--report cannot be used with --detach, which does not wait for the end");
+  return Reporting::begin(global, command.report);
+}
+
 // Whether the status is the process's, or that of a signal that ended the exec.
 bool has_own_status(const Error& error) {
   return error.kind == ErrorKind::exec || error.kind == ErrorKind::aborted;
@@ -124,7 +134,7 @@ class Exec {
   // Returns when its program runs.
   Result<void> launch();
   // Waits until it ends; with --detach returns at once.
-  Result<Outcome> supervise();
+  Result<Outcome> supervise(const Reporting& reporting);
   Error explain(const Error& error) const;
 
  private:
@@ -143,6 +153,7 @@ class Exec {
   Result<void> serve_listener();
   Result<void> announce();
   std::string why_killed(int wait_status) const;
+  ExitReport report_of(const Ended& ended, int status) const;
 
   const Cgroup& cgroup() const { return tree_ ? tree_->cgroup() : *cgroup_; }
 
@@ -158,6 +169,8 @@ class Exec {
   std::optional<LimitedCgroup> tree_;  // with --tree instead: this exec's own
   std::optional<OwnedProcess> process_;
   UniqueFd own_root_;  // ExecFacts::root
+  ReportClock clock_;
+  Baseline baseline_;  // with --report
 };
 
 Result<Exec> Exec::begin(const GlobalOptions& global, const ExecCommand& command) {
@@ -224,6 +237,11 @@ Result<void> Exec::start() {
   TRY(supervisor_.keep_time(deadline_, cgroup()));
   if (!command_.detach) TRY(supervisor_.start_watchdog(relays, kill.get()));
   TRY(set_initial_affinity(*spec_->process));
+  if (command_.report && !tree_) {
+    baseline_.counters = read_usage(cgroup().fd()).counters;
+    auto hierarchy = find_hierarchy();
+    if (hierarchy.ok()) baseline_.ancestors = read_ancestors(*hierarchy, cgroup().record().path);
+  }
   HostDescriptors host{own_root_.get(), cgroup().fd(), {container_.init.get()}};
   Signals& signals = supervisor_.signals();
   process_.emplace(TRY(start_child(compiled_, host, container_.state.fd(), cgroup(), signals)).process);
@@ -280,8 +298,22 @@ std::string Exec::why_killed(int wait_status) const {
       command_.id, limit_reached(stats->memory_max_bytes), *stats->oom_kills);
 }
 
-Result<Outcome> Exec::supervise() {
+ExitReport Exec::report_of(const Ended& ended, int status) const {
+  ExitReport report;
+  report.command = "exec";
+  report.death.id = command_.id;
+  report.death.seccomp = spec_->linux_.seccomp.has_value();
+  report.exit_status = status;
+  take_counters(cgroup(), &baseline_, &report);
+  if (!tree_ && report.counters == CountersOf::own) report.counters = CountersOf::container;
+  take_ending(ended, false, SIGTERM, &report);
+  clock_.stop(&report);
+  return report;
+}
+
+Result<Outcome> Exec::supervise(const Reporting& reporting) {
   status_running(command_.id, process_->child().pid);
+  clock_.start();
   if (command_.detach) {
     process_->detach();
     return Outcome{};
@@ -296,9 +328,13 @@ Result<Outcome> Exec::supervise() {
   Outcome outcome{
       status, "",
       limit.empty() ? why_killed(ended.wait_status) : fmt::format("minirun: exec {}: {}", command_.id, limit)};
+  std::optional<ExitReport> report;
+  if (reporting.is_asked()) report = report_of(ended, status);
   auto removed = tree_ ? tree_->remove() : Result<void>();
   if (!removed.ok()) report_error(wrap(removed.error(), "exec " + command_.id));
-  status_exited(command_.id, ended.wait_status, status, cause_of(ended.limit));
+  if (report) reporting.write(*report, {});
+  status_exited(command_.id, ended.wait_status, status, cause_of(ended.limit),
+                report ? [&](JsonWriter& json) { write_report(json, *report); } : ReportWriter());
   return outcome;
 }
 
@@ -318,13 +354,22 @@ Error failure(const Error& error, const ExecCommand& command) {
   return named;
 }
 
-Result<Outcome> perform(const GlobalOptions& global, const ExecCommand& command) {
+Result<Outcome> perform_exec(const GlobalOptions& global, const ExecCommand& command, const Reporting& reporting) {
   auto exec = Exec::begin(global, command);
   if (!exec.ok()) return failure(exec.error(), command);
   auto launched = exec->launch();
   if (!launched.ok()) return failure(exec->explain(launched.error()), command);
-  auto outcome = exec->supervise();
+  auto outcome = exec->supervise(reporting);
   if (!outcome.ok()) return failure(exec->explain(outcome.error()), command);
+  return outcome;
+}
+
+Result<Outcome> perform(const GlobalOptions& global, const ExecCommand& command) {
+  auto reporting = begin_reporting_of_exec(global, command);
+  if (!reporting.ok()) return failure(reporting.error(), command);
+  auto outcome = perform_exec(global, command, *reporting);
+  if (!outcome.ok() && reporting->is_asked())
+    reporting->write(report_of_failure("exec", command.id, outcome.error()), {});
   return outcome;
 }
 

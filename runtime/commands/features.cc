@@ -12,6 +12,7 @@
 #include "runtime/commands/deadline_options.h"
 #include "runtime/compile/capabilities.h"
 #include "runtime/compile/powers.h"
+#include "runtime/diagnosis/exit_report.h"
 #include "runtime/oci/annotations.h"
 #include "runtime/oci/mount_options.h"
 #include "runtime/oci/parse.h"
@@ -108,6 +109,7 @@ void write_annotations(JsonWriter& json) {
   json.key(feature_key::kCommit).string(minirun_commit());
   json.key(feature_key::kVersion).string(minirun_version());
   json.key(feature_key::kDeadlines).string(kDeadlineFeatures);
+  json.key(feature_key::kReports).string(kCauses);
   json.key(feature_key::kStatusEvents).string(kStatusEvents);
   for (const CommandRow& row : command_rows())
     if (std::string_view feature = row.make().feature; !feature.empty()) json.key(feature).string("true");

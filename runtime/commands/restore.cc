@@ -224,7 +224,12 @@ Result<Outcome> perform(const GlobalOptions& global, const RestoreCommand& comma
   TRY(launch.adopt(*container, std::move(process), std::move(restoration.terminal())));
   status_created(command.id, container->record.init.pid);
   status_running(command.id, container->record.init.pid);
-  if (!command.detach) return supervise_to_end(launch, *container, false);
+  if (!command.detach) {
+    const Reporting reporting = TRY(Reporting::begin(global, {}));
+    ForegroundRun run{"restore", false, {}, reporting};
+    run.clock.start();
+    return supervise_to_end(launch, *container, run);
+  }
   container->detach();
   return Outcome{};
 }

@@ -14,6 +14,8 @@
 #include "runtime/commands/deadline_options.h"
 #include "runtime/commands/launch_options.h"
 #include "runtime/commands/notify_wait.h"
+#include "runtime/commands/report_facts.h"
+#include "runtime/commands/report_target.h"
 #include "runtime/diagnosis/death.h"
 #include "runtime/diagnosis/exit_status.h"
 #include "runtime/oci/annotations.h"
@@ -22,6 +24,7 @@
 #include "runtime/text/output.h"
 #include "runtime/text/random_id.h"
 #include "runtime/text/status_events.h"
+#include "runtime/text/timestamp.h"
 
 namespace minirun {
 namespace {
@@ -35,8 +38,13 @@ struct RunCommand {
   bool detach = false;
   bool keep = false;
   bool no_init = false;
+  ReportOption report;
 
-  Descriptors descriptors() const { return descriptors_of(launch); }
+  Descriptors descriptors() const {
+    Descriptors descriptors = descriptors_of(launch);
+    descriptors.report = report;
+    return descriptors;
+  }
   bool stays() const { return detach && deadline.any(); }
 };
 
@@ -46,6 +54,7 @@ void describe(Options& options, RunCommand& command) {
   options.flag("--no-init", command.no_init, "run the workload as PID 1, without minirun's init");
   options.value("-b,--bundle", "DIR", command.bundle, kBundleText);
   describe_without_bundle(options, command.launch);
+  describe_report(options, command.report);
   describe(options, command.deadline);
   options.bundle_and_id(command.arguments);
 }
@@ -67,8 +76,17 @@ RunCommand with_arguments(RunCommand command) {
   return command;
 }
 
+Result<Reporting> begin_reporting(const GlobalOptions& global, const RunCommand& command) {
+  if (!command.report || !command.detach) return Reporting::begin(global, command.report);
+  return fail(ErrorKind::usage,
+              "--report cannot be used with --detach, which does not wait for the end: wait --format json and delete "
+              "--report report it, and so does the annotation {}",
+              annotation_key(Annotation::report));
+}
+
 Result<Launch> prepare(const GlobalOptions& global, const RunCommand& command) {
   LaunchRequest request{.options = command.launch, .detach = command.detach, .init = !command.no_init};
+  request.report = command.report.has_value();
   request.deadline = TRY(read_deadline(command.deadline));
   request.stays = command.stays();
   if (request.stays && !TRY(own_notify_socket()).empty())
@@ -126,6 +144,16 @@ std::string explain(const Prepared& prepared, const Container& container, const 
   return death_line(facts).value_or("");
 }
 
+// For a later report.
+EndRecord end_of(const Ended& ended) {
+  ExitReport report;
+  take_ending(ended, false, SIGTERM, &report);
+  constexpr int kMicroseconds = 6;
+  EndRecord end{{}, report.limit, report.stop.signal, report.stop.killed, now_rfc3339(kMicroseconds)};
+  if (ended.from_init) end.wait_status = ended.wait_status;
+  return end;
+}
+
 // Leaves it running. Under a service manager, minirun ends only when the service is ready.
 Result<Outcome> let_run(Launch& launch, Container& container) {
   container.detach();
@@ -137,21 +165,35 @@ Result<Outcome> let_run(Launch& launch, Container& container) {
 
 }  // namespace
 
-Result<Outcome> supervise_to_end(Launch& launch, Container& container, bool keep, const DeadlineOptions& deadline) {
+Result<Outcome> supervise_to_end(Launch& launch, Container& container, const ForegroundRun& run) {
   const std::string& id = container.record.id;
   Ended ended = TRY(supervise(launch, container));
-  std::string limit = describe_limit(deadline, ended);
-  Outcome outcome{
-      *container.record.exit_status, "",
-      limit.empty() ? explain(launch.prepared(), container, ended) : fmt::format("minirun: {}: {}", id, limit)};
-  auto removed = remove_own(container, keep ? Removal::but_record : Removal::whole);
+  const std::string limit = describe_limit(run.deadline, ended);
+  const oci::StringMap& annotations = container.record.annotations;
+  std::optional<ExitReport> report;
+  if (run.reporting.wanted(annotations)) {
+    report = report_of_run(launch, container, ended);
+    report->command = run.command;
+    run.clock.stop(&*report);
+  }
+  Outcome outcome{*container.record.exit_status};
+  if (!limit.empty())
+    outcome.note = fmt::format("minirun: {}: {}", id, limit);
+  else
+    outcome.note = report ? death_line(report->death).value_or("") : explain(launch.prepared(), container, ended);
+  if (run.keep) container.record.end = end_of(ended);
+  if (run.keep && report) container.record.end->reported = true;
+  auto removed = remove_own(container, run.keep ? Removal::but_record : Removal::whole);
   // A later failure does not change the workload's status.
   if (!removed.ok())
     report_error(wrap(removed.error(), "clean up after " + id));
   else if (ended.output_error != 0 && ended.output_error != EPIPE)  // EPIPE is how `| head` ends
     report_error(fail(ended.output_error, "run {}: copy the terminal's output to stdout", id));
-  status_exited(id, ended.wait_status, outcome.status, cause_of(ended.limit));
-  if (removed.ok() && !keep) log_progress("{}: nothing is left", id);
+  if (report) run.reporting.write(*report, annotations);
+  bool in_event = report && run.reporting.is_asked();
+  status_exited(id, ended.wait_status, outcome.status, cause_of(ended.limit),
+                in_event ? [&](JsonWriter& json) { write_report(json, *report); } : ReportWriter());
+  if (removed.ok() && !run.keep) log_progress("{}: nothing is left", id);
   return outcome;
 }
 
@@ -161,27 +203,28 @@ namespace {
 // detached container. An error also ends the processes.
 Result<Outcome> keep_to_end(Launch& launch, Container& container) {
   container.state.detach();
-  TRY(supervise(launch, container));
+  Ended ended = TRY(supervise(launch, container));
   const Cgroup& cgroup = container.cgroup->cgroup();
   TRY(cgroup.kill());  // the others, unless their pid namespace has ended
   TRY(cgroup.wait_until_empty(std::chrono::steady_clock::now() + kRemovalTime));
   container.detach();
-  auto remembered = remember_exit(container, *container.record.exit_status);
+  const EndRecord end = end_of(ended);
+  auto remembered = remember_exit(container, container.record.exit_status, end);
   while (!remembered.ok() && remembered.error().kind == ErrorKind::busy)
-    remembered = remember_exit(container, *container.record.exit_status);
+    remembered = remember_exit(container, container.record.exit_status, end);
   TRY(remembered);
   return Outcome{};
 }
 
 // caller: gets the answer of a process in the background; null in the foreground.
-Result<Outcome> perform_here(const GlobalOptions& global, const RunCommand& command, Background* caller) {
-  Launch launch = TRY(prepare(global, command));
+Result<Outcome> perform_launched(const RunCommand& command, Launch& launch, ForegroundRun* run, Background* caller) {
   auto named = [&](auto result) {
     return result.ok() ? std::move(result) : wrap(result.error(), "run " + launch.id());
   };
   OwnedContainer container = TRY(named(launch.create()));
   TRY(named(launch.start(*container)));
   status_running(launch.id(), container->record.init.pid);
+  run->clock.start();
   // Engines read a runtime's output: never print an id that the caller gave.
   std::string made_up = command.id ? "" : launch.id() + "\n";
   if (caller != nullptr) {
@@ -189,7 +232,7 @@ Result<Outcome> perform_here(const GlobalOptions& global, const RunCommand& comm
     TRY(named(caller->answer(made_up)));
     return named(keep_to_end(launch, *container));
   }
-  if (!command.detach) return named(supervise_to_end(launch, *container, command.keep, command.deadline));
+  if (!command.detach) return named(supervise_to_end(launch, *container, *run));
   auto outcome = named(let_run(launch, *container));
   if (made_up.empty()) return outcome;
   if (outcome.ok()) {
@@ -200,9 +243,29 @@ Result<Outcome> perform_here(const GlobalOptions& global, const RunCommand& comm
   return outcome;
 }
 
+Result<Outcome> perform_here(const GlobalOptions& global, const RunCommand& command, Background* caller) {
+  Reporting reporting = TRY(begin_reporting(global, command));
+  ForegroundRun run{"run", command.keep, command.deadline, reporting};
+  auto launch = prepare(global, command);
+  if (!launch.ok()) {
+    std::string id = command.id.value_or("");
+    if (reporting.is_asked()) reporting.write(report_of_failure("run", id, launch.error()), {});
+    return launch.error();
+  }
+  auto performed = perform_launched(command, *launch, &run, caller);
+  const oci::StringMap& annotations = launch->prepared().bundle.spec->annotations;
+  if (!performed.ok() && !command.detach && reporting.wanted(annotations)) {
+    ExitReport report = report_of_failure("run", launch->id(), performed.error());
+    run.clock.stop(&report);
+    reporting.write(report, annotations);
+  }
+  return performed;
+}
+
 Result<Outcome> perform(const GlobalOptions& global, const RunCommand& given) {
   const RunCommand command = with_arguments(given);
   if (!command.stays()) return perform_here(global, command, nullptr);
+  TRY(begin_reporting(global, command));
   Descriptors descriptors = command.descriptors();
   return Background::go_on(global, descriptors,
                            [&](Background& caller) { return perform_here(global, command, &caller); });
@@ -237,7 +300,9 @@ Command run_command() {
           "--grace everything in the container is killed, whatever it does. One line on stderr says so. With --detach "
           "a process of minirun stays in the background and keeps the time; if that is killed, so is the container.\n\n"
           "When the workload is killed, one line on stderr names the cause: the memory limit, a signal, a seccomp "
-          "filter.",
+          "filter. --report writes what is known of the end as JSON, also if the launch fails: the cause, the status, "
+          "what was used (docs/explain.md). FILE is replaced as a whole. A report that cannot be written is a warning, "
+          "and never changes the exit status.",
       .examples = {{{"minirun run bundle/", "run in the foreground; the exit status is the workload's"},
                     {"minirun run -d --pid-file web.pid bundle/ web1",
                      "run web1 in the background and write its pid to web.pid"}}},

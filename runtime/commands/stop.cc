@@ -14,6 +14,7 @@
 #include "runtime/text/duration.h"
 #include "runtime/text/log.h"
 #include "runtime/text/signal_name.h"
+#include "runtime/text/timestamp.h"
 #include "sys/file.h"
 #include "sys/pidfd.h"
 
@@ -100,10 +101,16 @@ Result<Container> find_settled(const GlobalOptions& global, const std::string& i
   return find_container(global.root, id);
 }
 
-// For a later `wait`, when the status would be lost.
-void remember(const Container& found) {
+// For a later `wait`, when the status would be lost, and for a report.
+void remember(const Container& found, const Request& request, bool killed) {
+  constexpr int kMicroseconds = 6;
+  EndRecord end;
+  end.time = now_rfc3339(kMicroseconds);
+  end.stop_signal = request.signal;
+  end.killed = killed;
   auto status = exit_by_now(found.init.get(), found.record.init.pid);
-  auto remembered = status ? remember_exit(found, shell_status(*status)) : Result<void>();
+  if (status && !found.record.resident_init) end.wait_status = status;
+  auto remembered = remember_exit(found, status ? std::optional(shell_status(*status)) : std::nullopt, end);
   if (!remembered.ok())
     report_line(fmt::format("minirun: warning: stop {}: record the exit status: {}", found.record.id,
                             remembered.error().text()));
@@ -118,11 +125,11 @@ Result<Outcome> perform(const GlobalOptions& global, const StopCommand& command)
     // Kills processes that the first one left behind; in a pid namespace the kernel has ended them with it.
     if (!found.record.own_pid_namespace && cgroup) TRY(cgroup->kill());
     if (cgroup) TRY(cgroup->wait_until_empty(Clock::now() + kRemovalTime));
-    remember(found);
+    remember(found, request, false);
     return Outcome{};
   }
   TRY(kill_all(found, cgroup));
-  remember(found);
+  remember(found, request, true);
   std::string why = found.status == ContainerStatus::created
                         ? "it was not started"
                         : fmt::format("it did not end within {} of {}", command.timeout, request.signal_name);

@@ -6,9 +6,11 @@
 #include <chrono>
 
 #include "runtime/commands/command.h"
+#include "runtime/commands/report_facts.h"
 #include "runtime/container/container.h"
 #include "runtime/diagnosis/exit_status.h"
 #include "runtime/text/log.h"
+#include "runtime/text/timestamp.h"
 #include "sys/pidfd.h"
 
 namespace minirun {
@@ -21,9 +23,11 @@ constexpr ExitStatus kWaitStatuses[] = {
 
 struct WaitCommand {
   std::string id;
+  std::string format = "text";
 };
 
 void describe(Options& options, WaitCommand& command) {
+  options.choice("-f,--format", {"text", "json"}, command.format, "json: print a report of the end on stdout");
   options.id(command.id);
 }
 
@@ -37,10 +41,25 @@ Result<std::optional<int>> recorded_by_keeper(const Container& found) {
   return record.ok() ? record->exit_status : std::optional<int>();  // deleted meanwhile
 }
 
+// seen: when this command saw it end; "": it had ended before. wait_status: of its first process.
+Outcome outcome_of(const WaitCommand& command, Container& found, int exit_status, std::optional<int> wait_status,
+                   const std::string& seen) {
+  Outcome outcome{exit_status};
+  if (command.format != "json") return outcome;
+  auto record = found.state.read();  // others may know more by now
+  if (record.ok()) found.record = std::move(record).value();
+  found.record.exit_status = exit_status;
+  found.status = ContainerStatus::stopped;
+  ExitReport report = report_of_ended("wait", found, wait_status);
+  if (report.ended.empty()) report.ended = seen;
+  outcome.out = report_line_of(report);
+  return outcome;
+}
+
 Result<Outcome> perform(const GlobalOptions& global, const WaitCommand& command) {
   Container found = TRY(find_container(global.root, command.id));
   if (!found.record.exit_status && !found.init) found.record.exit_status = TRY(recorded_by_keeper(found));
-  if (found.record.exit_status) return Outcome{*found.record.exit_status};
+  if (found.record.exit_status) return outcome_of(command, found, *found.record.exit_status, {}, "");
   if (!found.init) {
     auto zombie = open_init_or_zombie(found.record);
     if (!zombie.ok() && zombie.error().code != ENOENT) return zombie.error();
@@ -51,16 +70,20 @@ Result<Outcome> perform(const GlobalOptions& global, const WaitCommand& command)
     found.init = std::move(zombie).value();
   }
   auto status = TRY(await_exit(found.init.get(), found.record.init.pid));
-  if (auto recorded = TRY(recorded_by_keeper(found))) return Outcome{*recorded};
+  constexpr int kMicroseconds = 6;
+  EndRecord end;
+  end.time = now_rfc3339(kMicroseconds);
+  if (auto recorded = TRY(recorded_by_keeper(found))) return outcome_of(command, found, *recorded, {}, end.time);
   if (!status)
     return fail(ErrorKind::host,
                 "the container has ended, but this kernel does not report its exit status (linux 6.15 and newer do)");
   int exit_status = shell_status(*status);
-  auto remembered = remember_exit(found, exit_status);
+  if (!found.record.resident_init) end.wait_status = status;
+  auto remembered = remember_exit(found, exit_status, end);
   if (!remembered.ok())
     report_line(
         fmt::format("minirun: warning: wait {}: record the exit status: {}", command.id, remembered.error().text()));
-  return Outcome{exit_status};
+  return outcome_of(command, found, exit_status, status, end.time);
 }
 
 }  // namespace
@@ -71,10 +94,11 @@ Command wait_command() {
       .arguments = "ID",
       .description =
           "Returns when the container ends, with its exit status. The status is known if the kernel reports it (Linux "
-          "6.15 and newer) or if run --keep, stop or an earlier wait recorded it.",
+          "6.15 and newer) or if run --keep, stop or an earlier wait recorded it.\n\n"
+          "With --format json it prints a report of the end: the cause, the status, what was used (docs/explain.md). "
+          "What is not known is not in it.",
       .examples = {{{"minirun wait web1", "block until web1 ends"},
-                    {"minirun --root /tmp/state wait web1",
-                     "the same for a container whose state is below /tmp/state"}}},
+                    {"minirun wait --format json web1", "the same, with a report of the end on stdout"}}},
       .exit_statuses = kWaitStatuses,
   });
 }

@@ -130,13 +130,32 @@ Result<Container> find_locked(const std::string& state_root, const std::string& 
   return inspect(std::move(state));
 }
 
-Result<void> remember_exit(const Container& found, int exit_status) {
+// Adds what an earlier command did not know. Empty: nothing is new.
+static std::optional<EndRecord> merged(const std::optional<EndRecord>& known, const EndRecord& seen) {
+  EndRecord end = known.value_or(EndRecord{});
+  bool news = false;
+  auto add = [&](auto& member, const auto& value, const auto& nothing) {
+    if (member != nothing || value == nothing) return false;
+    member = value;
+    return news = true;
+  };
+  (void)add(end.wait_status, seen.wait_status, std::optional<int>());
+  (void)add(end.limit, seen.limit, std::string());
+  (void)add(end.time, seen.time, std::string());
+  if (add(end.stop_signal, seen.stop_signal, 0)) end.killed = seen.killed;
+  return news ? std::optional(end) : std::nullopt;
+}
+
+Result<void> remember_exit(const Container& found, std::optional<int> exit_status, const EndRecord& end) {
   auto locked = found.state.lock();
   if (!locked.ok()) return is_no_container(locked.error()) ? Result<void>() : locked;
   auto write = [&]() -> Result<void> {
     ContainerRecord record = TRY(found.state.read());
-    if (record.exit_status || record.init.start_ticks != found.record.init.start_ticks) return {};
-    record.exit_status = exit_status;
+    if (record.init.start_ticks != found.record.init.start_ticks) return {};
+    auto more = merged(record.end, end);
+    if (!more && (record.exit_status || !exit_status)) return {};
+    if (!record.exit_status) record.exit_status = exit_status;
+    if (more) record.end = more;
     return found.state.write(record);
   };
   auto written = write();

@@ -70,8 +70,9 @@ Result<ContainerRecord> read_record(const StateDirectory& state);
 // What is known about a container with a missing or damaged record: its id, and the directory's time as `created`.
 ContainerRecord bare_record(const StateDirectory& state);
 
-// Records how it ended, for later commands, unless the record has it. Does nothing if it was deleted.
-Result<void> remember_exit(const Container& found, int exit_status);
+// Records how it ended, for later commands: what the record does not have yet. Does nothing if it was deleted.
+// exit_status: empty if it is not known.
+Result<void> remember_exit(const Container& found, std::optional<int> exit_status, const EndRecord& end);
 
 // Its cgroup: ErrorKind::state when it never had one, ENOENT when it is gone, ESTALE when another one has its place
 // (never touch that one).

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "runtime/container/end_record.h"
 #include "runtime/text/json.h"
 #include "runtime/text/json_writer.h"
 #include "runtime/text/version.h"
@@ -141,6 +142,9 @@ Result<void> read_record(JsonValue root, ContainerRecord* record) {
   record->resident_init = flag_of(init, "resident", true);
   record->own_pid_namespace = flag_of(init, "ownPidNamespace", true);
   record->exit_status = exit_status_of(root);
+  record->end = read_end(root);
+  record->baseline = read_baseline(root);
+  record->attached = flag_of(root, "attached", false);
   record->terminal = flag_of(root, "terminal", false);
   JsonValue annotations = TRY(member(root, "annotations", JsonType::object));
   for (auto entry = annotations.first(); entry; entry = entry->next())
@@ -185,6 +189,9 @@ std::string record_to_json(const ContainerRecord& record) {
   json.key("ownPidNamespace").boolean(record.own_pid_namespace).end_object();
   if (!record.keepers.empty()) write_keepers(json, record.keepers);
   if (record.exit_status) json.key("exitStatus").number(*record.exit_status);
+  if (record.end) write_end(json, *record.end);
+  if (record.baseline) write_baseline(json, *record.baseline);
+  if (record.attached) json.key("attached").boolean(true);
   json.key("terminal").boolean(record.terminal);
   if (!record.rdt.group.empty()) write_rdt(json, record.rdt);
   if (record.systemd) write_systemd(json, *record.systemd);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "cgroups/cgroup.h"
+#include "cgroups/usage.h"
 #include "runtime/oci/spec.h"
 #include "runtime/resources/intel_rdt.h"
 #include "runtime/resources/systemd_record.h"
@@ -39,6 +40,22 @@ struct ProcessIdentity {
 // docs/upgrades.md.
 constexpr uint64_t kRecordFormat = 2;
 
+// What the command that saw the end knew, beside the exit status. For a report.
+struct EndRecord {
+  std::optional<int> wait_status;  // the workload's own
+  std::string limit;               // of a deadline that ended it: "timeout", "cpu-time"; "": none
+  int stop_signal = 0;             // that it was asked by to end; 0: none
+  bool killed = false;             // SIGKILL followed
+  std::string time;                // RFC 3339; "": not known
+  bool reported = false;           // a report is in the directory of reports
+};
+
+// What was counted before the container existed, for a report.
+struct Baseline {
+  UsageCounters counters;  // of its cgroup, if it existed before
+  Ancestors ancestors;
+};
+
 struct ContainerRecord {
   uint64_t format = kRecordFormat;
   std::string made_by;  // the version of the minirun that wrote it; "" in format 1
@@ -57,6 +74,9 @@ struct ContainerRecord {
   // container if the other one ends first.
   std::vector<ProcessIdentity> keepers;
   std::optional<int> exit_status;  // the workload's, as run returns it, if minirun saw the end
+  std::optional<EndRecord> end;
+  std::optional<Baseline> baseline;
+  bool attached = false;  // it ends with the minirun that made it, which records or removes it
   bool terminal = false;
   oci::StringMap annotations;
 };

@@ -9,14 +9,6 @@
 #include <cstring>
 
 namespace minirun {
-namespace {
-
-struct Ending {
-  int exit_code = 0;  // what minirun reports: the code, or 128 + signal
-  int signal = 0;     // 0: it ended by itself
-  bool core_dumped = false;
-  bool assumed = false;  // an exit code above 128 that only looks like a signal
-};
 
 Ending ending_of(const DeathFacts& facts) {
   Ending ending;
@@ -36,11 +28,13 @@ Ending ending_of(const DeathFacts& facts) {
   return ending;
 }
 
-std::string signal_name(int signal) {
+std::string signal_text(int signal) {
   const char* name = sigabbrev_np(signal);  // never localised; nothing for the real-time signals
   if (name != nullptr) return fmt::format("SIG{}", name);
   return fmt::format("signal {}", signal);
 }
+
+namespace {
 
 std::string plural(uint64_t n, const char* one, const char* many) {
   return fmt::format("{} {}", n, n == 1 ? one : many);
@@ -64,6 +58,10 @@ std::string oom_cause(const MemoryFacts& memory) {
   if (memory.total.oom > 0)
     return fmt::format("a memory limit that the workload set on a cgroup of its own below the container's: {}",
                        killed_count(memory));
+  if (!memory.ancestor.empty())
+    return fmt::format("the memory limit of cgroup {}, which is above the container's: {}", memory.ancestor,
+                       killed_count(memory));
+  if (memory.host) return fmt::format("the OOM killer, as the host ran out of memory: {}", killed_count(memory));
   return fmt::format(
       "the OOM killer, though not by its own limit: a cgroup above it or the whole host ran out of memory; {}, {}",
       limit_and_peak(memory), killed_count(memory));
@@ -83,7 +81,7 @@ std::string sigkill_cause(const DeathFacts& facts) {
 
 std::string signal_cause(const DeathFacts& facts, const Ending& ending) {
   const int signal = ending.signal;
-  const std::string name = signal_name(signal);
+  const std::string name = signal_text(signal);
   const char* core = ending.core_dumped ? ", core dumped" : "";
   if (signal == SIGSYS && facts.seccomp) return fmt::format("its seccomp filter killed it (bad system call){}", core);
   if (signal == SIGKILL) return sigkill_cause(facts);
@@ -111,7 +109,7 @@ std::string describe(const DeathFacts& facts) {
   std::string text;
   if (ending.signal != 0 && !ending.assumed) text = signal_cause(facts, ending);
   if (ending.assumed && (ending.signal == SIGKILL || ending.signal == SIGSYS || is_crash(ending.signal)))
-    text = fmt::format("ended with code {}, as shells report {}", ending.exit_code, signal_name(ending.signal));
+    text = fmt::format("ended with code {}, as shells report {}", ending.exit_code, signal_text(ending.signal));
   auto add = [&text, &ending](const std::string& note) {
     if (text.empty()) text = fmt::format("ended with code {}", ending.exit_code);
     text += "; " + note;

@@ -20,6 +20,8 @@ struct MemoryFacts {
   OomCounts local;                      // memory.events.local
   std::optional<uint64_t> limit_bytes;  // memory.max; absent: "max"
   std::optional<uint64_t> peak_bytes;   // memory.peak (5.19)
+  std::string ancestor;                 // the cgroup above whose limit was reached; "": none, or not known
+  bool host = false;                    // no limit above was reached either: the whole host ran out of memory
 };
 
 struct DeathFacts {
@@ -32,6 +34,18 @@ struct DeathFacts {
   std::optional<uint64_t> pids_limit;  // pids.max; absent: "max"
   uint64_t pids_limit_hits = 0;        // pids.events: max
 };
+
+// An end as minirun reports it.
+struct Ending {
+  int exit_code = 0;  // the code, or 128 + signal
+  int signal = 0;     // 0: it ended by itself
+  bool core_dumped = false;
+  bool assumed = false;  // an exit code above 128 that only looks like a signal
+};
+Ending ending_of(const DeathFacts& facts);
+
+// "SIGTERM"; of a real-time signal "signal 34".
+std::string signal_text(int signal);
 
 // "minirun: web1: killed by the memory limit: memory.max 64 MiB, peak 64 MiB, 1 process killed (oom_kill)", without a
 // line end. Nothing for an ordinary end: exit code 0, or another with nothing known that explains it.

@@ -4,8 +4,10 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <string>
 
 #include "sys/kernel_abi.h"
 #include "sys/pidfd.h"
@@ -23,14 +25,28 @@ std::optional<int> status_of_pidfd(int pidfd) {
   return info.exit_code;
 }
 
+// Whether this process may trace it, as /proc/PID/stat requires for the exit code: to others the kernel shows 0
+// (do_task_stat() in fs/proc/array.c), so a container of another user, or one whose init was not dumpable, would seem
+// to have succeeded. The link asks the same question (proc_ns_readlink() in fs/proc/namespaces.c).
+bool may_read_exit_code(pid_t pid) {
+  char name[64];
+  const std::string link = "/proc/" + std::to_string(pid) + "/ns/user";
+  return readlink(link.c_str(), name, sizeof name) >= 0 || (errno != EACCES && errno != EPERM);
+}
+
 // For a process that has not been reaped yet.
 std::optional<int> status_of_zombie(int pidfd, pid_t pid) {
   auto stat = read_stat(pid);
   auto status = stat.ok() ? stat_field(*stat, kStatExitCode) : std::nullopt;
-  if (!status) return std::nullopt;
+  if (!status || (*status == 0 && !may_read_exit_code(pid))) return std::nullopt;
   // It still exists, so the status was its own.
   auto there = send_signal(pidfd, 0);
   return there.ok() && *there ? std::optional(static_cast<int>(*status)) : std::nullopt;
+}
+
+void await_reaped(int pidfd) {
+  pollfd reaped{pidfd, 0, 0};         // POLLHUP, which is always waited for
+  (void)poll(&reaped, 1, kReapedMs);  // a parent may never reap it
 }
 
 }  // namespace
@@ -38,7 +54,8 @@ std::optional<int> status_of_zombie(int pidfd, pid_t pid) {
 std::optional<int> exit_by_now(int pidfd, pid_t pid) {
   if (auto status = status_of_pidfd(pidfd)) return status;
   if (auto status = status_of_zombie(pidfd, pid)) return status;
-  return status_of_pidfd(pidfd);  // reaped in between
+  await_reaped(pidfd);  // it is about to be, or its status is not for this process to read
+  return status_of_pidfd(pidfd);
 }
 
 Result<std::optional<int>> await_exit(int pidfd, pid_t pid) {
@@ -47,8 +64,7 @@ Result<std::optional<int>> await_exit(int pidfd, pid_t pid) {
     if (errno != EINTR) return fail(errno, "wait for process {}", pid);
   if (auto status = status_of_pidfd(pidfd)) return status;
   auto seen = status_of_zombie(pidfd, pid);
-  pollfd reaped{pidfd, 0, 0};         // POLLHUP, which is always waited for
-  (void)poll(&reaped, 1, kReapedMs);  // a parent may never reap it
+  await_reaped(pidfd);
   auto status = status_of_pidfd(pidfd);
   return status ? status : seen;
 }

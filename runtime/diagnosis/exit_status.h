@@ -13,7 +13,7 @@ namespace minirun {
 // process is a zombie (field 52 of /proc/PID/stat).
 Result<std::optional<int>> await_exit(int pidfd, pid_t pid);
 
-// The same for a process that has ended, without waiting.
+// The same for a process that has ended; waits up to a second until it is reaped if it cannot be read before.
 std::optional<int> exit_by_now(int pidfd, pid_t pid);
 
 // The same for a child that has ended (its pidfd is readable), without waiting or reaping. A tracer learns of the

@@ -53,6 +53,7 @@ Result<Launch> Launch::prepare(LaunchRequest request, const std::string& state_r
   TRY(check_id(request.id));
   TRY(check_launch_options(request.options));
   Bundle bundle = TRY(load_bundle(request.options.bundle));
+  request.report |= asks_for_report(bundle.spec->annotations);
   if (request.deadline.any()) request.deadline.stop_signal = TRY(image_stop_signal(*bundle.spec));
   bool entered = !request.restore && TRY(enter_user_namespace(&bundle));  // before anything else is opened
   Supervisor supervisor = TRY(Supervisor::begin());                       // before the first side effect
@@ -129,6 +130,7 @@ Result<void> Launch::record_intent(Container& container) {
   record.annotations = spec.annotations;
   record.resident_init = prepared_.compiled.init;
   record.own_pid_namespace = (prepared_.compiled.plan.clone_flags & CLONE_NEWPID) != 0;
+  record.attached = !request_.create && (!request_.detach || request_.stays);
   if (!record.cgroup.path.empty() && record.cgroup.made == 0) {
     // Refused even if it is empty: the end of its owner kills all processes inside.
     auto owner = container.state.other_owner(record.cgroup.path);
@@ -171,7 +173,21 @@ Result<void> Launch::make_cgroup(Container& container) {
   std::string mark = TRY(container.state.mark());
   auto marked = cgroup.mark(mark);
   if (!marked.ok()) log_debug("{}: {}", prepared_.id, marked.error().text());  // only a second way to find it
+  take_baseline(container);
   return {};
+}
+
+// The record keeps what others have caused, so that a report counts from here on. Of a container that a later command
+// may report unasked, this is what only this moment can say, and nothing for a cgroup at the top of the tree.
+void Launch::take_baseline(Container& container) const {
+  const CgroupRecord& record = container.record.cgroup;
+  bool stays = request_.create || request_.detach;
+  bool below = record.path.find('/', 1) != std::string::npos;
+  if (record.path.empty() || !(request_.report || (stays && (below || record.made == 0)))) return;
+  Baseline baseline;
+  if (record.made == 0) baseline.counters = read_usage(container.cgroup->cgroup().fd()).counters;
+  if (below) baseline.ancestors = read_ancestors(hierarchy_, record.path);
+  container.record.baseline = std::move(baseline);
 }
 
 Result<void> Launch::start_watchdog(const Container& container) {

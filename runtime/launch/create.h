@@ -40,6 +40,7 @@ class Launch {
   const std::string& id() const { return prepared_.id; }
   const Prepared& prepared() const { return prepared_; }
   const Hierarchy& hierarchy() const { return hierarchy_; }
+  bool reports() const { return request_.report; }
   Supervisor& supervisor() { return supervisor_; }
   std::optional<NotifyRelay>& notify() { return notify_; }
 
@@ -50,6 +51,7 @@ class Launch {
   Result<void> record_intent(Container& container);
   Result<void> place(Container& container);
   Result<void> make_cgroup(Container& container);
+  void take_baseline(Container& container) const;
   Result<void> start_watchdog(const Container& container);
   Result<void> name_keepers(Container& container) const;
   Result<void> spawn(Container& container);

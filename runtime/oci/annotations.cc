@@ -32,6 +32,9 @@ constexpr AnnotationRow kAnnotations[] = {
      "", nullptr},
     {Annotation::init, "org.minirun.init", "true|false",
      "With create: the workload has minirun's init as PID 1, as with --init", "true, false, 1 or 0", is_boolean},
+    {Annotation::report, "org.minirun.report", "true|false",
+     "With run, create and restore: a report of the container's end is written to --report-dir", "true, false, 1 or 0",
+     is_boolean},
     {Annotation::stop_signal, "org.opencontainers.image.stopSignal", "SIGNAL",
      "With stop: the signal that asks the workload to end, unless --signal names one (image-spec)", "", nullptr},
     {Annotation::systemd_property, "org.systemd.property.", "VALUE",
@@ -107,6 +110,11 @@ std::string criu_config_file(const oci::StringMap& annotations) {
 
 bool asks_for_init(const oci::StringMap& annotations) {
   const std::string* value = find_annotation(annotations, Annotation::init);
+  return value != nullptr && (*value == "true" || *value == "1");
+}
+
+bool asks_for_report(const oci::StringMap& annotations) {
+  const std::string* value = find_annotation(annotations, Annotation::report);
   return value != nullptr && (*value == "true" || *value == "1");
 }
 

@@ -17,6 +17,7 @@ namespace minirun {
 enum class Annotation : uint8_t {
   criu_config,
   init,
+  report,
   stop_signal,
   systemd_property,
   delegate_cgroup,
@@ -55,6 +56,8 @@ bool is_unknown_own_annotation(std::string_view key);
 std::string criu_config_file(const oci::StringMap& annotations);
 // The same as `create --init`, for engines: they pass annotations on, but not minirun's own options.
 bool asks_for_init(const oci::StringMap& annotations);
+// A report of its end goes to the administrator's directory (--report-dir).
+bool asks_for_report(const oci::StringMap& annotations);
 std::string stop_signal(const oci::StringMap& annotations);
 oci::StringMap systemd_properties(const oci::StringMap& annotations);  // NAME of the key and value, in order
 // A cgroup below the container's, without limits of its own, that its first process moves into, so that the workload
@@ -79,6 +82,7 @@ inline constexpr std::string_view kReachUnlessSeparated = "org.minirun.capabilit
 inline constexpr std::string_view kCommit = "org.minirun.commit";
 inline constexpr std::string_view kVersion = "org.minirun.version";
 inline constexpr std::string_view kDeadlines = "org.minirun.deadlines";
+inline constexpr std::string_view kReports = "org.minirun.reports";
 inline constexpr std::string_view kStatusEvents = "org.minirun.statusEvents";
 inline constexpr std::string_view kCheckpoint = "org.opencontainers.runc.checkpoint.enabled";
 }  // namespace feature_key

@@ -85,7 +85,10 @@ void Supervisor::forward_signals(int pidfd) {
     }
     // Otherwise the process has ended (ESRCH), or minirun may not signal it (EPERM: a workload that changed its user,
     // without CAP_KILL): it cannot be reported, as the sender's kill(2) has long returned.
-    if (error == 0) ended_.last_forwarded_signal = signal.number;
+    if (error != 0) continue;
+    ended_.last_forwarded_signal = signal.number;
+    ended_.sender_pid = signal.sender_pid;
+    ended_.sender_uid = signal.sender_uid;
   }
 }
 
@@ -114,7 +117,8 @@ Result<void> Supervisor::read_control(int control) {
     }
     if (received->envelope.message == Message::exited) {
       ended_.from_init = true;
-      ended_.wait_status = received->envelope.status;
+      ended_.wait_status = received->envelope.status & kWaitStatusBits;
+      ended_.last_of_init = received->envelope.status >> kLastSignalShift & kLastSignalBits;
     }
     if (received->envelope.message == Message::failed) ended_.init_failed = true;
   }

@@ -51,9 +51,10 @@ std::string alternative_problem(const json& schemas, const json& value, const st
 std::string schema_problem(const json& schema, const json& value, const std::string& at) {
   static const std::set<std::string> known = {"$schema",    "title",   "description", "type",  "required",
                                               "properties", "enum",    "pattern",     "items", "const",
-                                              "minimum",    "maximum", "oneOf"};
+                                              "minimum",    "maximum", "oneOf",       "$ref"};
   for (const auto& [word, meaning] : schema.items())
     if (!known.contains(word)) return at + ": the schema's " + word + " is not known here";
+  if (schema.contains("$ref")) return schema["$ref"] == "report.json" ? schema_problem(report_schema(), value, at) : at;
   if (schema.contains("oneOf")) return alternative_problem(schema["oneOf"], value, at);
   if (schema.contains("type") && !has_type(schema["type"], value)) return at + ": is no " + schema["type"].dump();
   if (schema.contains("const") && schema["const"] != value) return at + ": is not " + schema["const"].dump();
@@ -74,6 +75,10 @@ std::string schema_problem(const json& schema, const json& value, const std::str
 
 json error_schema() {
   return json::parse(kErrorSchema);
+}
+
+json report_schema() {
+  return json::parse(kReportSchema);
 }
 
 json status_schema() {

@@ -13,6 +13,7 @@ std::string schema_problem(const nlohmann::json& schema, const nlohmann::json& v
 
 // Of docs/schema, as they were when the tests were built: a guest has no sources.
 nlohmann::json error_schema();
+nlohmann::json report_schema();
 nlohmann::json status_schema();
 nlohmann::json doctor_schema();
 nlohmann::json top_schema();
