@@ -18,7 +18,7 @@ struct UsageCounters {
   std::optional<uint64_t> oom_kill;   // memory.events: processes killed by any OOM killer
   std::optional<uint64_t> oom_local;  // memory.events.local: of oom those by this cgroup's own limit
   std::optional<uint64_t> pids_hits;  // pids.events: forks that were refused
-  std::optional<uint64_t> cpu_us, user_us, system_us;               // cpu.stat
+  std::optional<uint64_t> cpu_us, user_us, system_us;                // cpu.stat
   std::optional<uint64_t> periods, throttled_periods, throttled_us;  // cpu.stat, with a quota
   std::optional<uint64_t> read_bytes, write_bytes;                   // io.stat, of all devices
   std::optional<uint64_t> cpu_some_us, memory_some_us, memory_full_us, io_some_us, io_full_us;  // *.pressure, total

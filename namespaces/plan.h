@@ -98,8 +98,8 @@ enum class Message : uint32_t {
 
 struct Envelope {  // one SOCK_SEQPACKET message; with terminal, plan and sources descriptors ride along as SCM_RIGHTS
   Message message;
-  int32_t status;  // exited: the wait status, as waitpid(2) gives it, and the last signal above it; ready: the Gate; plan: kPlanFormat; sources: the
-                   // turn, or sources_again()
+  int32_t status;  // exited: the wait status, as waitpid(2) gives it, and the last signal above it; ready: the Gate;
+                   // plan: kPlanFormat; sources: the turn, or sources_again()
 };
 
 // How many sources minirun opens before the clone and at each take_sources; one message can carry 253 (SCM_MAX_FD). A

@@ -68,8 +68,8 @@ inline constexpr ExitStatus kLaunchStatuses[] = {
 
 // What a command line says about descriptors that are open in its caller.
 struct Descriptors {
-  uint64_t handed_on = 0;            // how many after stdio the container gets
-  std::optional<uint64_t> status{};  // for the events of --status-fd
+  uint64_t handed_on = 0;               // how many after stdio the container gets
+  std::optional<uint64_t> status{};     // for the events of --status-fd
   std::optional<std::string> report{};  // the value of --report, which may name one
 };
 

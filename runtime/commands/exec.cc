@@ -174,9 +174,6 @@ class Exec {
 };
 
 Result<Exec> Exec::begin(const GlobalOptions& global, const ExecCommand& command) {
-  LaunchOptions options;
-  options.preserve_fds = command.preserve_fds;
-  TRY(check_launch_options(options));
   TRY(check_tree(command));
   Deadline deadline = TRY(read_deadline(command.deadline));
   Supervisor supervisor = TRY(Supervisor::begin());
@@ -365,6 +362,10 @@ Result<Outcome> perform_exec(const GlobalOptions& global, const ExecCommand& com
 }
 
 Result<Outcome> perform(const GlobalOptions& global, const ExecCommand& command) {
+  LaunchOptions options;
+  options.preserve_fds = command.preserve_fds;
+  auto checked = check_launch_options(options);  // before a descriptor is opened that they could mean
+  if (!checked.ok()) return failure(checked.error(), command);
   auto reporting = begin_reporting_of_exec(global, command);
   if (!reporting.ok()) return failure(reporting.error(), command);
   auto outcome = perform_exec(global, command, *reporting);

@@ -11,7 +11,7 @@
 namespace minirun {
 
 struct GlobalOptions {
-  std::string root;  // as given, or default_root()
+  std::string root;        // as given, or default_root()
   std::string report_dir;  // "": default_report_directory()
   std::string log;
   std::string log_format = "text";

@@ -126,7 +126,7 @@ ExitReport report_of_ended(const std::string& command, const Container& found, s
   ExitReport report;
   report.command = command;
   report.death.id = record.id;
-  report.created = record.created;
+  if (is_rfc3339(record.created)) report.created = record.created;
   auto config = found.state.read_config();
   auto parsed = config.ok() ? parse_config(*config) : Result<Bundle>(config.error());
   report.death.seccomp = parsed.ok() && parsed->spec->linux_.seccomp.has_value();

@@ -244,6 +244,7 @@ Result<Outcome> perform_launched(const RunCommand& command, Launch& launch, Fore
 }
 
 Result<Outcome> perform_here(const GlobalOptions& global, const RunCommand& command, Background* caller) {
+  TRY(check_launch_options(command.launch));  // before a descriptor is opened that they could mean
   Reporting reporting = TRY(begin_reporting(global, command));
   ForegroundRun run{"run", command.keep, command.deadline, reporting};
   auto launch = prepare(global, command);

@@ -12,9 +12,9 @@
 namespace minirun {
 
 struct ForegroundRun {
-  const char* command;                 // "run"
-  bool keep = false;                   // the record stays
-  DeadlineOptions deadline{};          // as it was given, for the explanation
+  const char* command;         // "run"
+  bool keep = false;           // the record stays
+  DeadlineOptions deadline{};  // as it was given, for the explanation
   const Reporting& reporting;
   ReportClock clock{};
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/container/end_record.h"
 
+#include "runtime/text/timestamp.h"
+
 namespace minirun {
 namespace {
 
@@ -53,10 +55,12 @@ std::optional<EndRecord> read_end(JsonValue root) {
   if (!object) return std::nullopt;
   EndRecord end;
   if (auto status = end_number(*object, "waitStatus", kMostStatus)) end.wait_status = static_cast<int>(*status);
-  end.limit = end_text(*object, "limit");
+  std::string limit = end_text(*object, "limit");
+  if (limit == "timeout" || limit == "cpu-time") end.limit = limit;
   end.stop_signal = static_cast<int>(end_number(*object, "stopSignal", kMostSignal).value_or(0));
   end.killed = end_flag(*object, "killed");
-  end.time = end_text(*object, "time");
+  std::string time = end_text(*object, "time");
+  if (is_rfc3339(time)) end.time = time;
   end.reported = end_flag(*object, "reported");
   return end;
 }

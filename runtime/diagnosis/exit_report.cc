@@ -68,11 +68,11 @@ void write_oom(JsonWriter& json, const ExitReport& report) {
   json.key("oom").begin_object().key("kills").unsigned_number(memory->total.oom_kill);
   if (report.source != StatusSource::unknown)
     json.key("main").boolean(was_killed_for_memory(report, ending) && !ending.assumed);
-  const char* limit = memory->local.oom > 0        ? "own"
-                      : memory->total.oom > 0      ? "below"
-                      : !memory->ancestor.empty()  ? "ancestor"
-                      : memory->host               ? "host"
-                                                   : "";
+  const char* limit = memory->local.oom > 0       ? "own"
+                      : memory->total.oom > 0     ? "below"
+                      : !memory->ancestor.empty() ? "ancestor"
+                      : memory->host              ? "host"
+                                                  : "";
   write_known(json, "limit", limit);
   if (std::string_view(limit) == "ancestor") json.key("cgroup").string(memory->ancestor);
   json.end_object();
@@ -159,7 +159,8 @@ void write_times(JsonWriter& json, const ExitReport& report) {
 }  // namespace
 
 Cause cause_of(const ExitReport& report) {
-  if (report.error) return cause_of_failure(*report.error);
+  // An error of what ran says nothing about the workload's end.
+  if (report.error) return report.started.empty() ? cause_of_failure(*report.error) : Cause::unknown;
   if (report.limit == "timeout") return Cause::timeout;
   if (report.limit == "cpu-time") return Cause::cpu_time;
   if (report.source == StatusSource::unknown) {

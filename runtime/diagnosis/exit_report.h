@@ -33,9 +33,9 @@ inline constexpr const char* kCauses =
 
 // A signal that asked the workload to end, by minirun or passed on by it.
 struct StopFacts {
-  int signal = 0;                    // 0: none
-  bool killed = false;               // SIGKILL followed, as it did not end
-  std::optional<int64_t> pid, uid;   // of the sender
+  int signal = 0;                   // 0: none
+  bool killed = false;              // SIGKILL followed, as it did not end
+  std::optional<int64_t> pid, uid;  // of the sender
 };
 
 // Which processes the counters are about.
@@ -50,17 +50,17 @@ enum class CountersOf : uint8_t {
 enum class StatusSource : uint8_t { unknown, kernel, init, record };
 
 struct ExitReport {
-  std::string command;               // that reports: "run"
-  DeathFacts death;                  // id, status, memory and pids: the line on stderr is made of these
-  std::optional<int> exit_status;    // the command's, as in a shell
+  std::string command;                          // that reports: "run"
+  DeathFacts death;                             // id, status, memory and pids: the line on stderr is made of these
+  std::optional<int> exit_status;               // the command's, as in a shell
   StatusSource source = StatusSource::unknown;  // unknown: death.wait_status is meaningless
-  bool own_wait_status = false;      // death.wait_status is the workload's own
-  std::string limit;                 // of a deadline that ended it: "timeout", "cpu-time"; "": none
+  bool own_wait_status = false;                 // death.wait_status is the workload's own
+  std::string limit;                            // of a deadline that ended it: "timeout", "cpu-time"; "": none
   StopFacts stop;
-  bool runtime_killed = false;       // its minirun was killed, and it with it
-  std::optional<Error> error;        // it never ran
+  bool runtime_killed = false;  // its minirun was killed, and it with it
+  std::optional<Error> error;   // it never ran
   CountersOf counters = CountersOf::nothing;
-  Usage usage;                       // since its creation
+  Usage usage;                          // since its creation
   std::string created, started, ended;  // RFC 3339, UTC; "": not known
   std::optional<uint64_t> setup_us, wall_us;
 };

@@ -40,7 +40,6 @@ class Launch {
   const std::string& id() const { return prepared_.id; }
   const Prepared& prepared() const { return prepared_; }
   const Hierarchy& hierarchy() const { return hierarchy_; }
-  bool reports() const { return request_.report; }
   Supervisor& supervisor() { return supervisor_; }
   std::optional<NotifyRelay>& notify() { return notify_; }
 

@@ -30,8 +30,8 @@ struct Ended {
   bool from_init = false;    // the init sent the workload's own wait status before it ended
   bool init_failed = false;  // a step of the init failed after `running`; it waits until the control socket closes, the
                              // report says why, and wait_status is meaningless
-  int last_forwarded_signal = 0;      // by this process; 0: none
-  uint32_t sender_pid = 0;            // of that signal: its sender, in this process's pid namespace
+  int last_forwarded_signal = 0;  // by this process; 0: none
+  uint32_t sender_pid = 0;        // of that signal: its sender, in this process's pid namespace
   uint32_t sender_uid = 0;
   int last_of_init = 0;               // the last signal that the init passed on, as it says; 0: none, or no init
   TimeLimit limit = TimeLimit::none;  // the limit for which the workload was ended

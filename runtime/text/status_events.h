@@ -2,8 +2,8 @@
 // --status-fd: the events of a launch, for a program that watches it. One JSON object a line: docs/schema/status.json,
 // docs/explain.md. Without the option these calls do nothing.
 //
-// A reader cannot disturb the launch: one that is gone, or that reads nothing for kReaderPatience (patient_write.h), gets no further
-// event.
+// A reader cannot disturb the launch: one that is gone, or that reads nothing for kReaderPatience (patient_write.h),
+// gets no further event.
 #pragma once
 
 #include <sys/types.h>

@@ -19,6 +19,19 @@ std::string rfc3339(const timespec& time, int digits) {
                      second / 60 % 60, second % 60, fraction);
 }
 
+bool is_rfc3339(std::string_view text) {
+  constexpr std::string_view kForm = "0000-00-00T00:00:00.000000000";
+  constexpr size_t kFewest = kForm.size() - 3;
+  if (!text.ends_with('Z')) return false;
+  text.remove_suffix(1);
+  if (text.size() < kFewest || text.size() > kForm.size()) return false;
+  for (size_t i = 0; i < text.size(); i++) {
+    bool digit = text[i] >= '0' && text[i] <= '9';
+    if (kForm[i] == '0' ? !digit : text[i] != kForm[i]) return false;
+  }
+  return true;
+}
+
 std::string now_rfc3339(int digits) {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);

@@ -58,6 +58,18 @@ std::string Scene::check_events(const Attempt& attempt) {
   return "\n      the last event is " + last.dump();
 }
 
+// It is whole, or it is missing: with a word, if minirun was not killed.
+std::string Scene::check_report(const Attempt& attempt) const {
+  std::string text = content(report_file());
+  (void)unlink(report_file().c_str());
+  if (text == "(none)") {
+    bool said = !attempt.err.empty() || attempt.traced.code < 0 || attempt.traced.code == kTimedOut;
+    return said ? "" : "\n      no report, without a word";
+  }
+  std::string problem = schema_problem(report_schema(), nlohmann::json::parse(text, nullptr, false));
+  return problem.empty() ? "" : "\n      a broken report: " + text + ": " + problem;
+}
+
 std::string Scene::check_outcome(const Attempt& attempt) {
   // glibc's malloc gives the program up when it cannot align the end of its heap: before anything was made.
   bool heap = attempt.traced.code == -SIGABRT && attempt.traced.where.rfind("brk of ", 0) == 0;
@@ -187,6 +199,9 @@ std::string Scene::check_success(const Attempt& attempt) {
     case Command::stop:
       if (status() != "stopped") problem = "the container is " + status();
       break;
+    case Command::wait:
+      problem = schema_problem(report_schema(), nlohmann::json::parse(attempt.out, nullptr, false));
+      break;
     case Command::stats:
       if (shape_of(attempt.out) != shape_of(stats_)) problem = "its output differs: " + attempt.out;
       problem += check_unchanged();
@@ -233,6 +248,7 @@ std::string Scene::check_refusal(const Attempt& attempt) {
       if (!eventually([&] { return status() == "stopped"; }, 500)) problem += check_unchanged();
       break;
     case Command::remove:
+    case Command::wait:
       break;
   }
   return problem + remove_and_check();

@@ -29,6 +29,8 @@ const char* name_of(Command command) {
       return "kill";
     case Command::remove:
       return "delete --force";
+    case Command::wait:
+      return "wait --format json";
     case Command::pause:
       return "pause";
     case Command::update:
@@ -53,6 +55,10 @@ bool Scene::watches(Command command) const {
   return launches && (kind_ == Kind::user || kind_ == Kind::joined);
 }
 
+bool Scene::reports(Command command) const {
+  return kind_ == Kind::user && (command == Command::run || command == Command::exec || command == Command::remove);
+}
+
 std::vector<std::string> Scene::arguments_of(Command command) const {
   switch (command) {
     case Command::create:
@@ -63,7 +69,10 @@ std::vector<std::string> Scene::arguments_of(Command command) const {
       return {"start", kSceneId};
     case Command::run:
       if (kind_ == Kind::user)
-        return {"run", "--timeout", "1h", "--cpu-time", "1h", "--bundle", bundle_.path() + "/ends", kSceneId};
+        return {"run",       "--report", report_file(),
+                "--timeout", "1h",       "--cpu-time",
+                "1h",        "--bundle", bundle_.path() + "/ends",
+                kSceneId};
       return {"run", "--bundle", bundle_.path() + "/ends", kSceneId};
     case Command::run_detached:
       if (console_)
@@ -75,12 +84,16 @@ std::vector<std::string> Scene::arguments_of(Command command) const {
       if (console_)
         return {"exec",         "--detach", "--tty",        "--console-socket",
                 Console::kPath, kSceneId,   "/bin/payload", "surroundings"};
-      if (kind_ == Kind::user) return {"exec", "--timeout", "1h", kSceneId, "/bin/payload", "surroundings"};
+      if (kind_ == Kind::user)
+        return {"exec", "--report", report_file(), "--timeout", "1h", kSceneId, "/bin/payload", "surroundings"};
       return {"exec", kSceneId, "/bin/payload", "surroundings"};
     case Command::kill:
       return {"kill", kSceneId, "TERM"};
     case Command::remove:
+      if (kind_ == Kind::user) return {"delete", "--force", "--report", report_file(), kSceneId};
       return {"delete", "--force", kSceneId};
+    case Command::wait:
+      return {"wait", "--format", "json", kSceneId};
     case Command::pause:
       return {"pause", kSceneId};
     case Command::update:

@@ -80,6 +80,7 @@ void Scene::learn() {
 // Exit status of the command when all is well.
 bool Scene::is_good(Command command, int code) const {
   if (command == Command::doctor) return code == 0 || code == 2;
+  if (command == Command::wait) return code == 128 + SIGTERM;  // by `stop`
   bool waits = command == Command::run || (command == Command::exec && !console_);
   return code == (waits ? kEnd : 0);
 }
@@ -143,6 +144,8 @@ std::string Scene::prepare(Command command) {
   Command maker = command == Command::start ? Command::create : Command::run_detached;
   Outcome made = Running(arguments(maker), output_to(container_out_)).finish(20000);
   if (made.code == 0 && command == Command::resume) made = call({"pause", kSceneId});
+  if (made.code == 0 && command == Command::wait) made = call({"stop", kSceneId});
+  (void)unlink(report_file().c_str());
   return made.code == 0 ? "" : "cannot prepare: " + describe(made);
 }
 
@@ -224,6 +227,7 @@ Verdict Scene::attempt(Command command, const Fault& fault) {
     verdict.problem = check_outcome(attempt);
   }
   if (watches(command) && fault.kind != Fault::Kind::kill) verdict.problem += check_events(attempt);
+  if (reports(command)) verdict.problem += check_report(attempt);
   if (!verdict.problem.empty()) {
     clear();
     std::string code = "; status " + std::to_string(attempt.traced.code);

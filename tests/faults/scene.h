@@ -33,9 +33,10 @@ enum class Command : uint8_t {
   stop,
   stats,
   top,
-  doctor
+  doctor,
+  wait
 };
-constexpr int kCommands = 15;
+constexpr int kCommands = 16;
 // As users know it: "run --detach".
 const char* name_of(Command command);
 bool makes_container(Command command);
@@ -103,6 +104,9 @@ class Scene {
   void clear();
   std::string status() const;
   std::string cgroup() const;
+  std::string report_file() const { return bundle_.path() + "/report.json"; }
+  bool reports(Command command) const;
+  std::string check_report(const Attempt& attempt) const;
 
   std::string minirun_ = program("MINIRUN", "minirun");
   Kind kind_;

@@ -138,6 +138,7 @@ const std::map<std::string, std::string> kOptions = {
 const std::map<std::string, std::string> kActedOn = {
     {"org.criu.config", "Checkpoint.ConfigThatOthersMayChangeIsRefused"},
     {"org.minirun.init", "CreateStart.InitIsAskedForByAFlagOrAnAnnotation"},
+    {"org.minirun.report", "Report.OfAnAnnotationGoesToTheDirectory"},
     {"org.opencontainers.image.stopSignal", "Stop.SignalIsTheFlagsElseTheImages"},
     {"org.systemd.property.", "SystemdCgroup.RefusesAPathAndPropertiesBeforeItAsksAnybody"},
     {"run.oci.delegate-cgroup", "Cgroups.DelegatedOneIsBelowTheOneWithTheLimits"},

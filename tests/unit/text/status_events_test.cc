@@ -10,6 +10,7 @@
 #include <string>
 #include <thread>
 
+#include "runtime/text/patient_write.h"
 #include "sys/fd.h"
 #include "sys/pipe.h"
 
