@@ -14,7 +14,7 @@ void describe(Options& options, GlobalOptions& global) {
   options.version_flag("-v,-V,--version", "print the version");
   options.value("--root", "DIR", global.root, "keep the state of containers here");
   options.value("--report-dir", "DIR", global.report_dir,
-                "reports that org.minirun.report asks for go here (default: .reports in the state root)");
+                "reports that annotations ask for go here (default: .reports in the state root)");
   options.group("Log");
   options.value("--log", "FILE", global.log, "also write errors to this file and, with --debug, each step");
   options.choice("--log-format", {"text", "json"}, global.log_format, "format of the file (default: text)");

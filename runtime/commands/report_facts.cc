@@ -108,6 +108,9 @@ ExitReport report_of_run(const Launch& launch, const Container& container, const
   report.created = container.record.created;
   const auto& baseline = container.record.baseline;
   take_counters(container.cgroup->cgroup(), baseline ? &*baseline : nullptr, &report);
+  // For the line on stderr: as in config.json, without the one that minirun adds for its init.
+  if (spec.linux_.resources && spec.linux_.resources->pids_limit.value_or(-1) >= 0)
+    report.death.pids_limit = static_cast<uint64_t>(*spec.linux_.resources->pids_limit);
   take_ending(ended, launch.prepared().compiled.init, stop_signal_of(spec.annotations), &report);
   return report;
 }

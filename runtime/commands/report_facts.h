@@ -9,7 +9,6 @@
 #include "runtime/container/container.h"
 #include "runtime/diagnosis/exit_report.h"
 #include "runtime/launch/create.h"
-#include "runtime/oci/spec.h"
 #include "runtime/supervise/supervisor.h"
 
 namespace minirun {

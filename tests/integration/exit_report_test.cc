@@ -88,12 +88,14 @@ TEST_F(Report, OfALaunchThatFailsHasItsError) {
   EXPECT_EQ(report["error"]["errno"], "ENOENT");
   EXPECT_EQ("minirun: " + report["error"].value("msg", "") + "\n", outcome_.err);
   bundle_.payload({"true"});
+  const json config = bundle_.config;
   bundle_.config["linux"]["sysctl"]["net.nosuch"] = "1";
   EXPECT_EQ(report_of(1)["cause"], "setup-failed");
   bundle_.config["process"]["cwd"] = "relative";
   report = report_of(1);
   EXPECT_EQ(report["cause"], "setup-failed");
   EXPECT_EQ(report["error"]["kind"], "config");
+  bundle_.config = config;
   start();
   Outcome outcome = exec({"--report", kFile}, {"/not/there"});
   EXPECT_EQ(outcome.code, 127);
@@ -274,7 +276,8 @@ TEST_F(Report, OfAnAnnotationGoesToTheDirectory) {
 TEST_F(Report, CausesAreListedByFeatures) {
   json features = json::parse(call({"features"}).out, nullptr, false);
   std::string listed;
-  for (const json& cause : report_schema()["properties"]["cause"]["enum"])
+  const json causes = report_schema()["properties"]["cause"]["enum"];
+  for (const json& cause : causes)
     listed += (listed.empty() ? "" : " ") + cause.get<std::string>();
   EXPECT_EQ(features["annotations"].value("org.minirun.reports", ""), listed);
 }
@@ -292,7 +295,9 @@ TEST_F(ReportRootless, AFailureIsNotRecordedAsASuccess) {
     Outcome waited = user_minirun({"wait", "--format", "json", "mine"});
     json report = json::parse(waited.out, nullptr, false);
     EXPECT_NE(waited.code, 0) << command << describe(waited) << describe(stopped);
-    if (report.is_object()) EXPECT_NE(report.value("exit_status", -1), 0) << report;
+    if (report.is_object()) {
+      EXPECT_NE(report.value("exit_status", -1), 0) << report;
+    }
     EXPECT_EQ(user_minirun({"delete", "--force", "mine"}).code, 0);
   }
 }

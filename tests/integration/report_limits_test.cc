@@ -36,7 +36,9 @@ TEST_F(ReportLimits, OwnMemoryLimit) {
   EXPECT_EQ(report["cause"], "oom");
   EXPECT_EQ(report["oom"], json({{"kills", 1}, {"main", true}, {"limit", "own"}}));
   EXPECT_EQ(report["memory"]["limit_bytes"], kLimit);
-  if (report["memory"].contains("peak_bytes")) EXPECT_GT(report["memory"]["peak_bytes"], kLimit / 2);
+  if (report["memory"].contains("peak_bytes")) {  // Linux 5.19
+    EXPECT_GT(report["memory"]["peak_bytes"], kLimit / 2);
+  }
   EXPECT_NE(outcome_.err.find("killed by the memory limit: memory.max 32 MiB"), std::string::npos) << outcome_.err;
 }
 
@@ -141,7 +143,7 @@ TEST_F(ReportLimits, RefusedForksAreCounted) {
   bundle_.config["linux"]["resources"]["pids"] = {{"limit", 10}};
   outcome_ = run(bundle_, {"--report", kFile});
   json report = taken();
-  EXPECT_EQ(report["pids"]["limit"], 10) << report;
+  EXPECT_EQ(report["pids"]["limit"], 11) << report;  // one more for the init
   EXPECT_GE(report["pids"]["limit_hits"], 1);
 }
 

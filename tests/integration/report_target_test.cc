@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // --report and --report-dir: places that are no good, and a status that no report changes.
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -127,11 +128,11 @@ TEST_F(ReportTarget, ThatFailsChangesNoStatus) {
   // A full filesystem, and a place that has changed meanwhile.
   const std::string folder = "/run/tests/small";
   make_folders(folder);
-  ASSERT_EQ(system(("mount -t tmpfs -o size=4k,nr_inodes=2 small " + folder).c_str()), 0);
+  ASSERT_EQ(mount("small", folder.c_str(), "tmpfs", 0, "size=4k"), 0);
   ASSERT_EQ(system(("head -c 4096 /dev/zero > " + folder + "/full").c_str()), 0);
   expect_unhurt(run(bundle_, {"--report", folder + "/report"}), "--report " + folder + "/report: ");
   EXPECT_NE(access((folder + "/report").c_str(), F_OK), 0);
-  ASSERT_EQ(system(("umount " + folder).c_str()), 0);
+  ASSERT_EQ(umount(folder.c_str()), 0);
   bundle_.config["hooks"]["poststart"] = {{{"path", "/bin/mkdir"}, {"args", {"mkdir", folder + "/report"}}}};
   expect_unhurt(run(bundle_, {"--report", folder + "/report"}), "--report " + folder + "/report: ");
   std::filesystem::remove_all(folder);
@@ -195,8 +196,9 @@ TEST_F(ReportTarget, DirectoryKeepsTheNewestThousand) {
   bundle_.payload({"exit", "7"});
   bundle_.write();
   EXPECT_EQ(call({"--report-dir", kDirectory, "run", "--bundle", bundle_.path(), id()}).code, 7);
-  auto entries = std::filesystem::directory_iterator(kDirectory);
-  EXPECT_EQ(std::distance(begin(entries), end(entries)), kMost);
+  int reports = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(kDirectory)) reports += entry.is_regular_file() ? 1 : 0;
+  EXPECT_EQ(reports, kMost);
   EXPECT_NE(access((std::string(kDirectory) + "/old500.json").c_str(), F_OK), 0);  // the oldest
   EXPECT_EQ(access((std::string(kDirectory) + "/old499.json").c_str(), F_OK), 0);
   std::filesystem::remove_all(kDirectory);

@@ -7,6 +7,8 @@
 
 #include <cstdlib>
 
+#include "tests/support/json_schema.h"
+
 namespace minirun::testing {
 namespace {
 
@@ -122,6 +124,24 @@ TEST_F(Upgrade, AnOldOneThatCannotBeExecutedIsExplained) {
         << outcome.err;
     EXPECT_TRUE(eventually([&] { return status_by(now_) == "stopped"; }));
     EXPECT_EQ(call_by(now_, {"delete", id()}).code, 0);
+  }
+}
+
+// Its record has nothing for reports: what is known is reported.
+TEST_F(Upgrade, AnOldOneIsReportedWithWhatIsKnown) {
+  constexpr const char* kFile = "/run/tests/report.json";
+  for (bool init : {true, false}) {
+    ASSERT_TRUE(make(old_, "run", kind_named("default"), init));
+    ASSERT_EQ(call_by(now_, {"stop", id()}).code & ~137, 0);
+    for (const char* command : {"wait", "delete"}) {
+      bool waits = command == std::string("wait");
+      Outcome outcome = waits ? call_by(now_, {"wait", "--format", "json", id()})
+                              : call_by(now_, {"delete", "--report", kFile, id()});
+      auto report = nlohmann::json::parse(waits ? outcome.out : content(kFile), nullptr, false);
+      EXPECT_EQ(schema_problem(report_schema(), report), "") << describe(outcome) << report;
+      EXPECT_EQ(report.value("cause", ""), "stopped") << report;
+    }
+    EXPECT_EQ(unlink(kFile), 0);
   }
 }
 
