@@ -131,8 +131,7 @@ class Exec {
  public:
   // Finds the container, and blocks signals from here on.
   static Result<Exec> begin(const GlobalOptions& global, const ExecCommand& command);
-  // Returns when its program runs.
-  Result<void> launch();
+  Result<void> launch();  // returns when its program runs
   // Waits until it ends; with --detach returns at once.
   Result<Outcome> supervise(const Reporting& reporting);
   Error explain(const Error& error) const;

@@ -26,11 +26,14 @@ struct SpecCommand {
   bool no_network = false;
   bool read_write = false;
   bool read_only = false;
-  SpecChanges changes;  // but for the four flags above
+  std::vector<std::string> args;
+  SpecChanges changes;  // but for those above
 };
 
-void describe_process(Options& options, SpecChanges& changes) {
+void describe_process(Options& options, SpecCommand& command) {
+  SpecChanges& changes = command.changes;
   options.group("The process");
+  options.values("--args", "WORD", command.args, "the command, a word each time; the same as COMMAND after --");
   options.values("-e,--env", "NAME[=VALUE]", changes.env, "set a variable; without a value, to that of the caller");
   options.value("--cwd", "DIR", changes.cwd, "working directory, in the container");
   options.value("-u,--user", "UID[:GID]", changes.user, "run as this user, in numbers");
@@ -46,7 +49,7 @@ void describe(Options& options, SpecCommand& command) {
   options.value("-b,--bundle", "DIR", command.bundle, "write config.json here (default: the current directory)");
   options.flag("--rootless", command.rootless, "write it for a container of the calling user");
   options.value("--edit", "FILE", command.edit, "change this config.json in place; what no option names stays");
-  describe_process(options, command.changes);
+  describe_process(options, command);
   options.group("Limits");
   options.value("--memory", "SIZE", command.changes.memory, "memory limit, such as 64M; -1: no limit");
   options.value("--cpus", "N", command.changes.cpus, "CPU time in CPUs, such as 0.5; -1: no limit");
@@ -69,7 +72,9 @@ Result<void> refuse_both(bool one, const char* first, bool other, const char* se
 Result<SpecChanges> changes_of(const SpecCommand& command) {
   TRY(refuse_both(command.host_network, "--host-network", command.no_network, "--no-network"));
   TRY(refuse_both(command.read_write, "--read-write", command.read_only, "--read-only"));
+  TRY(refuse_both(!command.args.empty(), "--args", !command.changes.args.empty(), "-- COMMAND"));
   SpecChanges changes = command.changes;
+  if (!command.args.empty()) changes.args = command.args;
   if (command.host_network || command.no_network) changes.own_network = command.no_network;
   if (command.read_write || command.read_only) changes.read_only = command.read_only;
   return changes;
@@ -158,24 +163,21 @@ Command spec_command() {
       .arguments = "[-- COMMAND [ARG...]]",
       .description =
           "Writes a config.json with safe defaults, which runs COMMAND, or else a shell, in the directory rootfs "
-          "beside "
-          "it. It never overwrites a file.\n\n"
+          "beside it. It never overwrites a file.\n\n"
           "With --edit, changes an existing file instead. What no option names stays as it is written, byte for byte. "
           "The file is replaced as a whole, with its mode and owner, and under a lock: a change that another program "
           "makes at the same time is not lost, but an error. A symbolic link is refused. The same options given twice "
           "make the same file.\n\n"
           "minirun writes only what `run` accepts as a configuration. If a file to be changed has another fault, "
-          "minirun "
-          "names it and changes nothing.\n\n"
+          "minirun names it and changes nothing.\n\n"
           "Names of users are not looked up. --user without GID leaves the group as it is. --env NAME removes the "
           "variable if the caller has none of that name. A capability is added to the sets that count for the user: "
           "for another user than root, also to the inheritable and the ambient one. --seccomp default is made for the "
           "capabilities of the moment: give it again when they change.\n\n"
           "--memory leaves a limit of swap as it is. --cpus keeps a period that the file has, and otherwise sets one "
-          "of "
-          "100 ms. A relative SRC of --bind counts from the current directory. OPTIONS are mount options, separated by "
-          "commas: of --bind such as ro, which includes the mounts below it, or bind, without them; of --tmpfs "
-          "such as size=64m, added to nosuid,nodev,noexec. Either replaces a mount at the same DST.",
+          "of 100 ms. A relative SRC of --bind counts from the current directory. OPTIONS are mount options, "
+          "separated by commas: of --bind such as ro, which includes the mounts below it, or bind, without them; of "
+          "--tmpfs such as size=64m, added to nosuid,nodev,noexec. Either replaces a mount at the same DST.",
       .examples = {{{"minirun spec --memory 64M --bind ./data:/data:ro -- /bin/app -v", "write config.json"},
                     {"minirun spec --edit config.json --env DEBUG=1 --host-network", "change it"}}},
   });

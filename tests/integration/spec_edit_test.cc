@@ -213,6 +213,7 @@ TEST_F(SpecEdit, WrongValuesAreToldAndChangeNothing) {
       {{"--seccomp", "strict"}, "--seccomp"},
       {{}, "--edit: no other option says what to change"},
       {{"--"}, "no command follows --"},
+      {{"--args", "a", "--", "b"}, "--args cannot be used with -- COMMAND"},
       {{"sh"}, "sh"}};
   for (const auto& [options, text] : wrong) {
     Outcome outcome = edit(options);
@@ -225,6 +226,11 @@ TEST_F(SpecEdit, WrongValuesAreToldAndChangeNothing) {
   EXPECT_EQ(outcome.code, 1);
   EXPECT_NE(access((kHome + "/config.json").c_str(), F_OK), 0);
   expect_refused(call({"spec", "--bundle", kFolder, "--cwd", "/"}), {"config.json exists", "--edit"});
+}
+
+TEST_F(SpecEdit, ArgsAreTheWordsOfTheCommand) {
+  ASSERT_EQ(edit({"--args", "/bin/sh", "--args=-c", "--args", "echo a b"}).code, 0);
+  EXPECT_EQ(json::parse(whole())["process"]["args"], json({"/bin/sh", "-c", "echo a b"}));
 }
 
 TEST_F(SpecEdit, OddFilesAreRefusedWithTheirPlace) {
