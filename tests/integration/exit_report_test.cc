@@ -277,8 +277,7 @@ TEST_F(Report, CausesAreListedByFeatures) {
   json features = json::parse(call({"features"}).out, nullptr, false);
   std::string listed;
   const json causes = report_schema()["properties"]["cause"]["enum"];
-  for (const json& cause : causes)
-    listed += (listed.empty() ? "" : " ") + cause.get<std::string>();
+  for (const json& cause : causes) listed += (listed.empty() ? "" : " ") + cause.get<std::string>();
   EXPECT_EQ(features["annotations"].value("org.minirun.reports", ""), listed);
 }
 
