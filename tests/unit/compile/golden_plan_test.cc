@@ -64,8 +64,11 @@ TEST_P(GoldenPlan, IsWhatTheBundleCompilesTo) {
   EXPECT_EQ(plan, *golden);
 }
 
-INSTANTIATE_TEST_SUITE_P(Bundles, GoldenPlan, testing::ValuesIn(bundles()),
-                         [](const auto& param_info) { return param_info.param; });
+INSTANTIATE_TEST_SUITE_P(Bundles, GoldenPlan, testing::ValuesIn(bundles()), [](const auto& param_info) {
+  std::string name = param_info.param;  // GoogleTest takes no "-"
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
 
 }  // namespace
 }  // namespace minirun
