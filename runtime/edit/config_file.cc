@@ -103,7 +103,9 @@ bool ConfigFile::is_unchanged(const struct stat& info) const {
          info.st_mtim.tv_nsec == info_.st_mtim.tv_nsec;
 }
 
-Result<void> ConfigFile::write_new(const std::string& temporary, std::string_view text, struct stat* made) const {
+// Returns the new file, locked: once it has the old one's name, the next minirun locks it, and must not come before
+// this one is done with both names.
+Result<UniqueFd> ConfigFile::write_new(const std::string& temporary, std::string_view text, struct stat* made) const {
   constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
   auto opened = open_at(directory_.get(), temporary, kFlags, 0600);
   if (!opened.ok() && opened.error().code == EEXIST) {  // of a killed minirun: no other one has the lock
@@ -116,13 +118,14 @@ Result<void> ConfigFile::write_new(const std::string& temporary, std::string_vie
     (void)unlinkat(directory_.get(), temporary.c_str(), 0);  // the first error is reported
     return fail(code, "stat {}", temporary);
   }
+  if (syscall(SYS_flock, fd.get(), LOCK_EX | LOCK_NB) < 0) return fail(errno, "lock {}", temporary);
   TRY(write_all(fd.get(), text, temporary));
   bool same_owner = made->st_uid == info_.st_uid && made->st_gid == info_.st_gid;
   if (!same_owner && fchown(fd.get(), info_.st_uid, info_.st_gid) < 0)
     return fail(errno, "keep its owner {}:{}", info_.st_uid, info_.st_gid);
   if (fchmod(fd.get(), info_.st_mode & 07777) < 0) return fail(errno, "keep its mode {:o}", info_.st_mode & 07777);
   if (fsync(fd.get()) < 0) return fail(errno, "fsync {}", temporary);
-  return {};
+  return fd;
 }
 
 // The exchange is atomic and takes nothing away, so a program that did not respect the lock loses nothing: if the file
@@ -158,8 +161,8 @@ Result<void> ConfigFile::replace(std::string_view text) {
   EndingSignalsBlocked blocked;
   const std::string temporary = "." + name_ + ".minirun";
   struct stat made = {}, there = {};
-  auto done = write_new(temporary, text, &made);
-  if (done.ok()) done = exchange(temporary, made);
+  auto written = write_new(temporary, text, &made);  // locked until the end
+  Result<void> done = written.ok() ? exchange(temporary, made) : Result<void>(written.error());
   if (done.ok() || made.st_ino == 0) return done;
   // What is there may be another program's text by now, which stays.
   bool own =

@@ -35,7 +35,7 @@ class ConfigFile {
   ConfigFile(UniqueFd directory, std::string name) : directory_(std::move(directory)), name_(std::move(name)) {}
   Result<bool> lock();
   Result<void> read();
-  Result<void> write_new(const std::string& temporary, std::string_view text, struct stat* made) const;
+  Result<UniqueFd> write_new(const std::string& temporary, std::string_view text, struct stat* made) const;
   Result<void> exchange(const std::string& temporary, const struct stat& made) const;
   bool is_unchanged(const struct stat& info) const;
 
