@@ -91,6 +91,7 @@ Result<void> remove_locked(StateDirectory state, bool force, const Reporting& re
   auto known = record.ok() ? check_format(*record) : Result<void>();
   if (!known.ok() && !force) return with_hint(known.error(), "delete --force removes it");
   if (record.ok()) return remove_known(TRY(inspect(std::move(state), std::move(record).value())), force, reporting);
+  reporting.miss(state.id(), record.error().text());
   // Usually minirun was killed between the claim of the id and its first record, and left only the directory.
   if (record.error().code == ENOENT) return remove_unknown(std::move(state), "the container has no record", force);
   if (!force) return with_hint(record.error(), "delete --force removes what can be found");
@@ -102,11 +103,17 @@ Result<Outcome> perform(const GlobalOptions& global, const DeleteCommand& comman
   const Reporting reporting = TRY(Reporting::begin(global, command.report));
   auto root = open_existing_root(global.root);
   auto state = root.ok() ? StateDirectory::open(root->get(), command.id) : Result<StateDirectory>(root.error());
-  if (!state.ok() && command.force && is_no_container(state.error())) return Outcome{};
+  if (!state.ok() && command.force && is_no_container(state.error())) {
+    reporting.miss(command.id, state.error().text());
+    return Outcome{};
+  }
   if (!state.ok()) return state.error();
   auto removed = remove_locked(std::move(state).value(), command.force, reporting);
   // Deleted by another command while this one waited for the lock.
-  if (!removed.ok() && command.force && is_no_container(removed.error())) return Outcome{};
+  if (!removed.ok() && command.force && is_no_container(removed.error())) {
+    reporting.miss(command.id, removed.error().text());
+    return Outcome{};
+  }
   TRY(removed);
   return Outcome{};
 }

@@ -177,6 +177,10 @@ bool Reporting::wanted(const oci::StringMap& annotations) const {
   return is_asked() || asks_for_report(annotations);
 }
 
+void Reporting::miss(const std::string& id, const std::string& why) const {
+  if (target_) warn_of_report(id, why);
+}
+
 void Reporting::write(const ExitReport& report, const oci::StringMap& annotations) const {
   const std::string line = report_line_of(report);
   auto written = target_ ? target_.write(line) : Result<void>();

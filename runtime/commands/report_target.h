@@ -49,6 +49,8 @@ class Reporting {
   bool wanted(const oci::StringMap& annotations) const;
   bool is_asked() const { return static_cast<bool>(target_); }
   void write(const ExitReport& report, const oci::StringMap& annotations) const;
+  // With --report: warns that this container has none.
+  void miss(const std::string& id, const std::string& why) const;
 
  private:
   ReportTarget target_;

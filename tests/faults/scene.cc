@@ -80,7 +80,7 @@ void Scene::learn() {
 // Exit status of the command when all is well.
 bool Scene::is_good(Command command, int code) const {
   if (command == Command::doctor) return code == 0 || code == 2;
-  if (command == Command::wait) return code == 128 + SIGTERM;  // by `stop`
+  if (command == Command::wait) return code == 128 + SIGKILL;  // by `stop`
   bool waits = command == Command::run || (command == Command::exec && !console_);
   return code == (waits ? kEnd : 0);
 }
@@ -144,7 +144,7 @@ std::string Scene::prepare(Command command) {
   Command maker = command == Command::start ? Command::create : Command::run_detached;
   Outcome made = Running(arguments(maker), output_to(container_out_)).finish(20000);
   if (made.code == 0 && command == Command::resume) made = call({"pause", kSceneId});
-  if (made.code == 0 && command == Command::wait) made = call({"stop", kSceneId});
+  if (made.code == 0 && command == Command::wait) made = call({"stop", "--signal", "KILL", kSceneId});
   (void)unlink(report_file().c_str());
   return made.code == 0 ? "" : "cannot prepare: " + describe(made);
 }
