@@ -22,6 +22,7 @@ enum class SourceKind {
   tree,              // open_tree(2) clone of `path`: a bind mount, still detached
   rootfs_tree,       // the same of the rootfs, which the caller has opened and checked
   rootfs_directory,  // HostDescriptors::rootfs itself
+  rootfs_overlay,    // a mount whose changes are elsewhere: namespaces/overlay.h
   rootfs_namespace,  // a mount namespace made from the rootfs alone (OPEN_TREE_NAMESPACE, Linux 7.0)
   namespace_file,    // `path`, checked to be a namespace of the type in `detail` (CLONE_NEW*)
   null_device,       // a read-only detached clone of the host's /dev/null, checked to be 1:3
@@ -65,7 +66,7 @@ struct Source {
   std::string origin;  // JSON pointer, for errors
 
   std::string type{};       // filesystem: as in /proc/filesystems
-  Parameters parameters{};  // filesystem
+  Parameters parameters{};  // filesystem, rootfs_overlay
 
   MountIdMap id_map{};           // tree, filesystem
   bool no_follow = false;        // tree: a symbolic link itself, not what it points to

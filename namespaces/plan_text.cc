@@ -279,6 +279,8 @@ static std::string describe_plain(const Source& source) {
       return source.path;
     case SourceKind::rootfs_tree:
       return "the rootfs " + source.path;
+    case SourceKind::rootfs_overlay:
+      return "an overlay over the rootfs " + source.path;
     case SourceKind::rootfs_directory:
     case SourceKind::rootfs_namespace:
       return "the rootfs " + source.path;

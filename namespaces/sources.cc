@@ -183,6 +183,8 @@ Result<UniqueFd> open_source(const Source& source, const HostDescriptors& host) 
     case SourceKind::rootfs_tree:
     case SourceKind::rootfs_namespace:
       return open_rootfs(source, host.rootfs);
+    case SourceKind::rootfs_overlay:
+      return open_overlay(source, host.rootfs, host.changes);
     case SourceKind::rootfs_directory:
       return duplicate(host.rootfs, source.path);
     case SourceKind::namespace_file:

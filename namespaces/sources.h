@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "namespaces/overlay.h"
 #include "namespaces/peers.h"
 #include "namespaces/plan_builder.h"
 #include "sys/fd.h"
@@ -17,6 +18,7 @@ struct HostDescriptors {
   int cgroup = -1;         // the container's cgroup directory
   std::vector<int> given;  // for SourceKind::given
   std::vector<int> proc{};
+  ChangesPlace changes{};                   // for SourceKind::rootfs_overlay
   std::vector<PeerMount>* peers = nullptr;  // collects those that rejoin their peers later
 };
 

@@ -48,7 +48,7 @@ std::string quoted(std::string_view text) {
 std::string bash_values(const std::string& command, const std::vector<OptionEntry>& options) {
   std::string cases;
   for (const OptionEntry& option : options) {
-    if (option.value.empty()) continue;
+    if (option.value.empty() || option.value_may_lack) continue;
     std::string words = value_kind(option) == "directory" ? "-d"
                         : value_kind(option) == "file"    ? "-f"
                                                           : fmt::format("-W '{}'", join(option.choices));
@@ -67,7 +67,7 @@ std::string zsh_option(const OptionEntry& option) {
   else if (!option.value.empty() && value_kind(option) == "file")
     value = ":file:_files";
   else if (!option.value.empty())
-    value = fmt::format(":value:({})", join(option.choices));
+    value = fmt::format("{}:value:({})", option.value_may_lack ? ":" : "", join(option.choices));
   std::string lines;
   std::string text = escaped(option.text, kSpecial);
   for (const std::string& spelling : option.spellings)
@@ -80,7 +80,7 @@ std::string fish_option(const std::string& condition, const OptionEntry& option)
   std::string line = "complete -c minirun -n " + quoted(condition);
   for (const std::string& spelling : option.spellings)
     line += spelling.starts_with("--") ? " -l " + spelling.substr(2) : " -s " + spelling.substr(1);
-  if (!option.value.empty()) line += value_kind(option).empty() ? " -x" : " -r -F";
+  if (!option.value.empty() && !option.value_may_lack) line += value_kind(option).empty() ? " -x" : " -r -F";
   if (!option.choices.empty()) line += " -a " + quoted(join(option.choices));
   return line + " -d " + quoted(option.text) + "\n";
 }

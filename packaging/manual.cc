@@ -45,7 +45,10 @@ std::string options_section(const std::vector<OptionEntry>& options) {
         if (!spellings.empty()) spellings += ", ";
         fmt::format_to(std::back_inserter(spellings), "\\fB{}\\fR", roff(spelling));
       }
-      if (!option.value.empty()) spellings += " \\fI" + roff(option.value) + "\\fR";
+      if (option.value_may_lack)
+        spellings += "[=\\fI" + roff(option.value) + "\\fR]";
+      else if (!option.value.empty())
+        spellings += " \\fI" + roff(option.value) + "\\fR";
       fmt::format_to(std::back_inserter(page), ".TP\n{}\n{}.\n", spellings, roff(option.text));
     }
   }

@@ -37,6 +37,7 @@ constexpr unsigned kMoveMountToEmptyPath = 0x40;
 constexpr unsigned kMoveMountSetGroup = 0x100;  // Linux 5.15
 constexpr unsigned kFsconfigSetFlag = 0;
 constexpr unsigned kFsconfigSetString = 1;
+constexpr unsigned kFsconfigSetFd = 5;
 constexpr unsigned kFsconfigCreate = 6;
 constexpr unsigned kFsconfigReconfigure = 7;
 

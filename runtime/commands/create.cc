@@ -20,6 +20,7 @@ void describe(Options& options, CreateCommand& command) {
   options.flag("--init", command.init, "run minirun's init as PID 1, with the workload as its child");
   describe(options, command.launch);
   options.ignored_flag("--keep", "accepted for compatibility, ignored: a created container stays until it is deleted");
+  describe_overlay(options, command.launch);
   options.new_id(command.id);
 }
 

@@ -47,6 +47,7 @@ std::string option_name(const OptionEntry& option) {
   bool has_short = option.spellings[0].size() == 2;
   std::string name = has_short ? "" : "    ";
   name += fmt::format("{}", fmt::join(option.spellings, ", "));
+  if (option.value_may_lack) return fmt::format("{}[={}]", name, option.value);
   return option.value.empty() ? name : name + " " + option.value;
 }
 

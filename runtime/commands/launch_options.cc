@@ -24,6 +24,15 @@ void describe_without_bundle(Options& options, LaunchOptions& launch) {
   options.ignored_flag("--no-subreaper", kNoSubreaperText);
 }
 
+void describe_overlay(Options& options, LaunchOptions& launch) {
+  options.group("Changes to the root filesystem");
+  options.optional_value("--overlay", "SIZE", launch.overlay,
+                         "leave the rootfs as it is: changes go to memory, at most SIZE (default: 64m), and vanish "
+                         "with the container");
+  options.value("--keep-changes", "DIR", launch.keep_changes,
+                "leave the rootfs as it is: changes go to this directory, new or empty, and stay");
+}
+
 void describe_status_fd(Options& options, std::optional<uint64_t>& place) {
   options.value("--status-fd", "N", place, "write events as lines of JSON to this descriptor");
 }

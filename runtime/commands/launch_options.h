@@ -18,6 +18,9 @@ inline constexpr const char* kNoSubreaperText =
 void describe(Options& options, LaunchOptions& launch);
 void describe_without_bundle(Options& options, LaunchOptions& launch);
 
+// --overlay and --keep-changes, of run and create.
+void describe_overlay(Options& options, LaunchOptions& launch);
+
 // --status-fd, also for start and exec.
 void describe_status_fd(Options& options, std::optional<uint64_t>& place);
 

@@ -36,6 +36,10 @@ bool may_name(std::string_view word, std::string_view option) {
   return word.substr(0, word.find('=')) == option.substr(2);
 }
 
+// Stands for the value that an option lacks. No command line can have it in a word.
+const std::string kNoValue(1, '\0');
+constexpr const char* kMayLackValue = "may lack its value";  // CLI11 keeps it with the option
+
 template <class T>
 constexpr bool kIsNumber = std::is_arithmetic_v<T>;
 template <class T>
@@ -72,6 +76,10 @@ size_t rewrite_for_parser(CLI::App& app, std::vector<std::string>* arguments,
     }
     const CLI::Option* option = where->get_option_no_throw(name);
     bool takes_value = option != nullptr && option->get_expected_min() > 0;
+    if (takes_value && equals == std::string::npos && option->get_default_str() == kMayLackValue) {
+      arguments->insert(arguments->begin() + static_cast<ptrdiff_t>(++i), kNoValue);
+      continue;
+    }
     is_value = takes_value && equals == std::string::npos;
     if (!takes_value || !empty_value) continue;
     argument.pop_back();  // "--x=": an empty value; CLI11 would take the next word
@@ -158,6 +166,17 @@ template void Options::value(const char*, const char*, std::optional<int>&, cons
 template void Options::value(const char*, const char*, std::optional<uint16_t>&, const char*);
 template void Options::value(const char*, const char*, std::optional<int64_t>&, const char*);
 template void Options::value(const char*, const char*, std::optional<uint64_t>&, const char*);
+
+void Options::optional_value(const char* names, const char* value, std::optional<std::string>& place,
+                             const char* text) {
+  list(names, value, text);
+  if (parser_ == nullptr) entries_.back().value_may_lack = true;
+  if (!parses(names)) return;
+  auto take = [&place](const std::string& word) { place = word == kNoValue ? "" : word; };
+  parser_->add_option_function<std::string>(names, take)
+      ->default_str(kMayLackValue)
+      ->check([](const std::string& word) { return word.empty() ? "must not be empty" : std::string(); });
+}
 
 void Options::values(const char* names, const char* value, std::vector<std::string>& place, const char* text) {
   list(names, value, text);

@@ -24,6 +24,7 @@ struct OptionEntry {
   std::string text;
   std::string group;
   std::vector<std::string> choices;  // the allowed values; empty: any
+  bool value_may_lack = false;       // "--option" and "--option=VALUE"; the next word is not its value
 };
 
 // In all calls, names are the spellings of one option ("-f,--format"), and place receives its value.
@@ -46,6 +47,8 @@ class Options {
   // value is its name in the help. FILE, DIR and SOCKET complete as paths. T is a string, a number or optional.
   template <class T>
   void value(const char* names, const char* value, T& place, const char* text);
+  // The option alone sets place to "", which "--option=" does not: an empty value is an error.
+  void optional_value(const char* names, const char* value, std::optional<std::string>& place, const char* text);
   // May be given several times.
   void values(const char* names, const char* value, std::vector<std::string>& place, const char* text);
   void choice(const char* names, std::initializer_list<const char*> words, std::string& place, const char* text);

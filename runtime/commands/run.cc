@@ -56,6 +56,7 @@ void describe(Options& options, RunCommand& command) {
   describe_without_bundle(options, command.launch);
   describe_report(options, command.report);
   describe(options, command.deadline);
+  describe_overlay(options, command.launch);
   options.bundle_and_id(command.arguments);
 }
 

@@ -30,7 +30,7 @@ std::string pointer_at(std::string_view list, size_t index) {
 
 // Linux 7.0: a mount namespace made from the rootfs alone.
 static bool enters_root(const Compilation& c) {
-  return c.is_new(CLONE_NEWNS) && c.host.open_tree_namespace && !c.late_pivot();
+  return c.is_new(CLONE_NEWNS) && c.host.open_tree_namespace && !c.late_pivot() && !c.options.overlay;
 }
 
 // In a joined mount namespace other processes use the existing root: the rootfs covers it, for this container and later
@@ -174,6 +174,16 @@ static NamespaceOrder emit_namespaces(Compilation& c) {
   return order;
 }
 
+// The parameters say what each kernel decides otherwise by its configuration. A link of one file of the image to
+// another (redirect_dir, metacopy) is never followed: an attribute that the image brought along could have made it.
+static Source overlay_source(const Compilation& c) {
+  Source source{SourceKind::rootfs_overlay, c.paths.rootfs, false, *c.options.overlay, ""};
+  source.parameters = {{"redirect_dir", "=nofollow"}, {"metacopy", "=off"}, {"index", "=off"}};
+  // Its owner may set no "trusted." attributes (Linux 5.11).
+  if (c.host.in_user_namespace) source.parameters.emplace_back("userxattr", "");
+  return source;
+}
+
 // Enters the rootfs, and leaves the host's tree with `pivot`.
 static void emit_root(Compilation& c) {
   if (c.shares_mounts()) {
@@ -184,7 +194,8 @@ static void emit_root(Compilation& c) {
   }
   bool enter = enters_root(c);
   auto kind = enter ? SourceKind::rootfs_namespace : SourceKind::rootfs_tree;
-  Slot rootfs = c.plan.slot({kind, c.paths.rootfs, true, 0, "/root/path"});
+  Slot rootfs =
+      c.plan.slot(c.options.overlay ? overlay_source(c) : Source{kind, c.paths.rootfs, true, 0, "/root/path"});
   if (enter) {
     c.add(steps::Enter{rootfs}, "/root/path");
     return;

@@ -12,6 +12,7 @@
 #include "runtime/container/status.h"
 #include "runtime/oci/spec.h"
 #include "runtime/resources/host_resources.h"
+#include "runtime/resources/kept_changes.h"
 #include "runtime/resources/limited_cgroup.h"
 #include "runtime/text/json_writer.h"
 #include "sys/fd.h"
@@ -29,6 +30,7 @@ struct Container {
   // cgroup from the beginning, even if only LimitedCgroup::none().
   std::optional<LimitedCgroup> cgroup{};
   std::optional<HostSide> host_side{};
+  std::optional<KeptChanges> changes{};  // guards nothing by itself: remove_container() removes or undoes it
   std::optional<OwnedProcess> process{};
 
   const oci::Spec* config = nullptr;  // borrowed, if this process has it in memory; else state.read_config()

@@ -97,6 +97,36 @@ Result<ProcessIdentity> read_process(JsonValue object) {
   return process;
 }
 
+Result<uint32_t> id_of(JsonValue object, std::string_view key) {
+  uint64_t number = TRY(number_of(object, key));
+  if (number > UINT32_MAX) return fail(EINVAL, "state record: {} is out of range", key);
+  return static_cast<uint32_t>(number);
+}
+
+// Absent: the container has none.
+Result<void> read_changes(JsonValue root, ChangesRecord* changes) {
+  if (!root.find("changes")) return {};
+  JsonValue object = TRY(member(root, "changes", JsonType::object));
+  changes->folder = TRY(text_of(object, "folder"));
+  changes->name = TRY(text_of(object, "name"));
+  changes->mark = TRY(text_of(object, "mark"));
+  changes->made = TRY(member(object, "made", JsonType::boolean)).boolean();
+  changes->mode = TRY(id_of(object, "mode"));
+  changes->uid = TRY(id_of(object, "uid"));
+  changes->gid = TRY(id_of(object, "gid"));
+  bool plain = changes->name.find('/') == std::string::npos && changes->mark.find('/') == std::string::npos;
+  if (!plain || changes->name.empty() || changes->mark.empty() || !changes->folder.starts_with('/'))
+    return fail(EINVAL, "state record: changes names no directory");
+  return {};
+}
+
+void write_changes(JsonWriter& json, const ChangesRecord& changes) {
+  json.key("changes").begin_object().key("folder").string(changes.folder).key("name").string(changes.name);
+  json.key("mark").string(changes.mark).key("made").boolean(changes.made);
+  json.key("mode").unsigned_number(changes.mode).key("uid").unsigned_number(changes.uid);
+  json.key("gid").unsigned_number(changes.gid).end_object();
+}
+
 // Absent: the container has none.
 Result<void> read_keepers(JsonValue root, std::vector<ProcessIdentity>* keepers) {
   if (!root.find("keepers")) return {};
@@ -146,6 +176,8 @@ Result<void> read_record(JsonValue root, ContainerRecord* record) {
   record->baseline = read_baseline(root);
   record->attached = flag_of(root, "attached", false);
   record->terminal = flag_of(root, "terminal", false);
+  record->overlay = flag_of(root, "overlay", false);
+  TRY(read_changes(root, &record->changes));
   JsonValue annotations = TRY(member(root, "annotations", JsonType::object));
   for (auto entry = annotations.first(); entry; entry = entry->next())
     if (entry->type() == JsonType::string) record->annotations.emplace_back(entry->key(), entry->text());
@@ -193,6 +225,8 @@ std::string record_to_json(const ContainerRecord& record) {
   if (record.baseline) write_baseline(json, *record.baseline);
   if (record.attached) json.key("attached").boolean(true);
   json.key("terminal").boolean(record.terminal);
+  if (record.overlay) json.key("overlay").boolean(true);
+  if (record.changes.any()) write_changes(json, record.changes);
   if (!record.rdt.group.empty()) write_rdt(json, record.rdt);
   if (record.systemd) write_systemd(json, *record.systemd);
   json.key("annotations").begin_object();

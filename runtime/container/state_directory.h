@@ -18,6 +18,7 @@
 #include "cgroups/usage.h"
 #include "runtime/oci/spec.h"
 #include "runtime/resources/intel_rdt.h"
+#include "runtime/resources/kept_changes.h"
 #include "runtime/resources/systemd_record.h"
 #include "sys/fd.h"
 #include "sys/result.h"
@@ -68,6 +69,8 @@ struct ContainerRecord {
   std::optional<SystemdRecord> systemd;  // absent: minirun made the cgroup itself
   ProcessIdentity init;
   RdtRecord rdt;                  // known before it is made
+  ChangesRecord changes;          // known before anything of it is made
+  bool overlay = false;           // the root is an overlay, whose changes are in memory or there
   bool resident_init = true;      // that process is minirun's init, which forwards signals to the workload
   bool own_pid_namespace = true;  // its end ends all processes
   // For a detached container with a deadline: the process that keeps the time, and its watchdog. Each ends the

@@ -2,6 +2,7 @@
 #include "runtime/container/unfinished.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -23,6 +24,13 @@ Result<void> Unfinished::finish(int state_fd) {
   if (unlinkat(state_fd, kUnfinishedName, 0) < 0 && errno != ENOENT) return fail(errno, "remove {}", kUnfinishedName);
   lock_.reset();
   return {};
+}
+
+Result<bool> never_finished(int state_fd) {
+  struct stat facts {};
+  if (fstatat(state_fd, kUnfinishedName, &facts, AT_SYMLINK_NOFOLLOW) == 0) return true;
+  if (errno != ENOENT) return fail(errno, "stat {}", kUnfinishedName);
+  return false;
 }
 
 Result<bool> is_unfinished(int state_fd) {

@@ -23,4 +23,7 @@ class Unfinished {
 
 Result<bool> is_unfinished(int state_fd);
 
+// Whether finish() was never called: the workload has not run, or minirun was killed before it knew.
+Result<bool> never_finished(int state_fd);
+
 }  // namespace minirun

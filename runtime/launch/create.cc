@@ -15,6 +15,7 @@
 #include "runtime/launch/child.h"
 #include "runtime/launch/failure.h"
 #include "runtime/launch/gates.h"
+#include "runtime/launch/overlay.h"
 #include "runtime/launch/rootless.h"
 #include "runtime/launch/seccomp_agent.h"
 #include "runtime/oci/annotations.h"
@@ -80,6 +81,7 @@ Result<OwnedContainer> Launch::begin() {
                prepared_.compiled.limits.writes.size());
   TRY(supervisor_.keep_time(request_.deadline, container.cgroup->cgroup()));
   container.host_side.emplace(TRY(HostSide::make(*prepared_.bundle.spec, container.record.rdt)));
+  if (container.record.changes.any()) container.changes.emplace(TRY(KeptChanges::make(container.record.changes)));
   if (!request_.create && (!request_.detach || request_.stays)) TRY(start_watchdog(container));
   return made;
 }
@@ -88,6 +90,10 @@ Result<OwnedContainer> Launch::create() {
   // config.md, "Linux Process": capabilities that cannot be granted MUST be logged as a warning.
   for (const std::string& warning : prepared_.compiled.warnings)
     report_line("minirun: warning: config.json: " + warning);
+  if (request_.options.has_overlay()) {
+    std::string left_out = TRY(mounts_left_out(*prepared_.bundle.spec, prepared_.rootfs_path));
+    if (!left_out.empty()) report_line("minirun: warning: " + left_out);
+  }
   OwnedContainer container = TRY(begin());
   TRY(spawn(*container));
   if (container->record.cgroup.path.empty() && request_.deadline.any()) TRY(start_watchdog(*container));
@@ -126,6 +132,9 @@ Result<void> Launch::record_intent(Container& container) {
   record.boot_id = TRY(current_boot_id());
   TRY(place(container));
   record.rdt = TRY(survey_host_side(spec, prepared_.id));
+  record.overlay = request_.options.has_overlay();
+  if (const auto& directory = request_.options.keep_changes)
+    record.changes = TRY(survey_changes(*directory, prepared_.rootfs_path, TRY(container.state.mark())));
   record.terminal = prepared_.compiled.terminal;
   record.annotations = spec.annotations;
   record.resident_init = prepared_.compiled.init;
@@ -217,6 +226,7 @@ Result<void> Launch::spawn(Container& container) {
   const Cgroup& cgroup = container.cgroup->cgroup();
   int state = container.state.fd();
   HostDescriptors host{prepared_.bundle.rootfs.get(), cgroup.fd(), {}};
+  if (container.changes) host.changes = container.changes->place();
   UniqueFd own_cgroup;
   const auto& slots = compiled.plan.slots;
   bool shown =
@@ -352,6 +362,7 @@ HookContext Launch::hook_context(const Container& container) {
 }
 
 Result<void> check_launch_options(const LaunchOptions& options) {
+  TRY(overlay_bytes(options));
   uint32_t listening = own_listen_fds().count;
   for (uint32_t i = 0; i < listening + options.preserve_fds; i++) {
     if (fcntl(static_cast<int>(3 + i), F_GETFD) >= 0) continue;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "runtime/compile/facts.h"
+#include "runtime/launch/overlay.h"
 #include "runtime/oci/annotations.h"
 #include "runtime/oci/config_error.h"
 #include "runtime/supervise/console.h"
@@ -41,6 +42,7 @@ Result<RunOptions> options_of(const LaunchRequest& request, const oci::Spec& spe
   options.notify = !TRY(own_notify_socket()).empty();
   options.no_pivot = launch.no_pivot;
   options.new_keyring = !launch.no_new_keyring;
+  options.overlay = TRY(overlay_bytes(launch));
   return options;
 }
 
@@ -56,6 +58,7 @@ void log_plan(const Prepared& prepared) {
 }  // namespace
 
 Result<Prepared> prepare_launch(const LaunchRequest& request, Bundle bundle, bool entered, int state_root) {
+  TRY(check_overlay(request.options, *bundle.spec));
   RunOptions options = TRY(options_of(request, *bundle.spec));
   options.entered = entered;
   Prepared prepared = TRY(prepare(std::move(bundle), request.id, options, state_root));

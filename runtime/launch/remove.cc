@@ -14,6 +14,7 @@
 
 #include "cgroups/processes.h"
 #include "runtime/container/pid_namespace.h"
+#include "runtime/container/unfinished.h"
 #include "runtime/hooks/points.h"
 #include "runtime/resources/host_resources.h"
 #include "runtime/resources/systemd_scope.h"
@@ -76,6 +77,8 @@ Result<void> find_guards(Container& container) {
     scope = container.record.systemd;
     container.host_side.emplace(HostSide::adopt(container.record.rdt));
   }
+  // Its work directory outlives a boot.
+  if (container.record.changes.any()) container.changes.emplace(KeptChanges::adopt(container.record.changes));
   container.cgroup.emplace(LimitedCgroup::adopt(cgroup ? std::move(*cgroup) : Cgroup::none(),
                                                 [scope] { return scope ? stop_scope(*scope) : Result<void>(); }));
   return {};
@@ -107,6 +110,12 @@ Result<void> end_keepers(const ContainerRecord& record) {
   return {};
 }
 
+// What a workload has written stays, even if the launch failed afterwards.
+Result<void> remove_changes(Container& container) {
+  if (!container.changes) return {};
+  return TRY(never_finished(container.state.fd())) ? container.changes->undo() : container.changes->remove();
+}
+
 }  // namespace
 
 Result<void> remove_container(Container& container, Removal removal) {
@@ -116,6 +125,7 @@ Result<void> remove_container(Container& container, Removal removal) {
   TRY(end_keepers(container.record));
   bool failed = removal == Removal::of_failed;
   if (container.host_side) TRY(failed ? container.host_side->undo() : container.host_side->remove());
+  TRY(remove_changes(container));
   if (removal == Removal::but_record) return container.state.write(container.record);
   if (container.hooked) run_poststop_hooks(container);
   return remove_directory(container.state);

@@ -20,6 +20,10 @@ struct LaunchOptions {
   std::optional<uint64_t> status_fd{};
   bool no_pivot = false;
   bool no_new_keyring = false;
+  std::optional<std::string> overlay{};       // of run and create: a size, "" for the default
+  std::optional<std::string> keep_changes{};  // the same, a directory
+
+  bool has_overlay() const { return overlay || keep_changes; }
 };
 
 struct LaunchRequest {
