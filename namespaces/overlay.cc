@@ -85,6 +85,8 @@ void name_layers(Assembly* assembly) {
                 ? configure(assembly, abi::kFsconfigSetString, "lowerdir", assembly->lower_path)
                 : configure(assembly, abi::kFsconfigSetFd, "lowerdir+", nullptr, assembly->lower);  // Linux 6.13
   if (rc < 0 || configure(assembly, abi::kFsconfigSetString, "upperdir", ".") < 0) return;
+  // Linux 6.6; otherwise it depends on the content of the layers, and may leave an attribute in the changes.
+  if (!assembly->places && configure(assembly, abi::kFsconfigSetString, "uuid", "null") < 0) return;
   if (configure(assembly, abi::kFsconfigSetString, "workdir", assembly->work_path) < 0) return;
   for (const auto& [key, value] : *assembly->parameters) {
     bool flag = value.empty();
@@ -137,7 +139,10 @@ Result<UniqueFd> mount_overlay(Assembly assembly, int rootfs_fd) {
   std::string refusal;
   for (bool places : {false, true}) {
     UniqueFd context(static_cast<int>(syscall(SYS_fsopen, "overlay", abi::kFsopenCloexec)));
-    if (!context) return of_overlay_call("fsopen", fail(errno, "fsopen overlay"));
+    if (!context) {
+      Error error = of_overlay_call("fsopen", fail(errno, "fsopen overlay"));
+      return with_hint(error, error.code == ENODEV ? "this kernel has no overlayfs: load its module, overlay" : "");
+    }
     assembly.context = context.get();
     assembly.places = places;
     assembly.result = -ECHILD;
@@ -149,7 +154,8 @@ Result<UniqueFd> mount_overlay(Assembly assembly, int rootfs_fd) {
     }
     refusal = log_of(context.get());
     // EOPNOTSUPP: no descriptor can be a parameter, before Linux 6.5. EINVAL: none can be a layer, before 6.13, or no
-    // detached mount can, before 6.15. ENOSYS and the like come again.
+    // detached mount can, before 6.15; another reason for it comes again.
+    if (assembly.result != -EOPNOTSUPP && assembly.result != -EINVAL) break;
   }
   return of_overlay_call(assembly.call, fail(static_cast<int>(-assembly.result), "mount the overlay{}", refusal));
 }
@@ -223,10 +229,10 @@ Result<void> check_filesystem(const ChangesPlace& place, bool user) {
   return check_whiteouts(place.work, place.workdir);
 }
 
-// EOPNOTSUPP: a filesystem without lists.
-Result<void> copy_access_list(int from, int to, const char* name) {
+// EOPNOTSUPP: a filesystem without lists. from: a path, as the directory itself may not be readable for this user.
+Result<void> copy_access_list(const std::string& from, int to, const char* name) {
   std::array<char, 65536> value;  // XATTR_SIZE_MAX
-  ssize_t length = fgetxattr(from, name, value.data(), value.size());
+  ssize_t length = getxattr(from.c_str(), name, value.data(), value.size());
   if (length < 0 && errno != ENODATA && errno != EOPNOTSUPP) return fail(errno, "read {} of the rootfs", name);
   if (length >= 0)
     return fsetxattr(to, name, value.data(), static_cast<size_t>(length), 0) == 0
@@ -238,17 +244,15 @@ Result<void> copy_access_list(int from, int to, const char* name) {
 
 // The overlay's root has the attributes of the upper directory.
 Result<void> copy_root(int rootfs_fd, int upper_fd) {
-  UniqueFd from(openat(rootfs_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!from) return fail(errno, "open the rootfs");
   UniqueFd to(openat(upper_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!to) return fail(errno, "open the directory of the changes");
   struct stat facts {};
-  if (fstat(from.get(), &facts) < 0) return fail(errno, "stat the rootfs");
+  if (fstat(rootfs_fd, &facts) < 0) return fail(errno, "stat the rootfs");
   // EINVAL: the user namespace has no such owner, so its root is it.
   if (fchown(to.get(), facts.st_uid, facts.st_gid) < 0 && errno != EINVAL)
     return fail(errno, "give the directory of the changes the owner of the rootfs");
   for (const char* name : {"system.posix_acl_access", "system.posix_acl_default"})
-    TRY(copy_access_list(from.get(), to.get(), name));
+    TRY(copy_access_list(fmt::format("/proc/self/fd/{}", rootfs_fd), to.get(), name));
   if (fchmod(to.get(), facts.st_mode & 07777) < 0)
     return fail(errno, "give the directory of the changes the mode of the rootfs");
   const timespec times[] = {facts.st_atim, facts.st_mtim};

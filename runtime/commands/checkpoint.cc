@@ -61,6 +61,9 @@ void describe(Options& options, CheckpointCommand& command) {
 Result<void> check_container(const Container& container) {
   if (container.status != ContainerStatus::running && container.status != ContainerStatus::paused)
     return fail(ErrorKind::state, "container not running: {}", status_name(container.status));
+  if (container.record.overlay)
+    return fail(ErrorKind::state,
+                "cannot be saved: its changes are in an overlay, which criu leaves out (--overlay or --keep-changes)");
   return {};
 }
 

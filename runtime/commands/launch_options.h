@@ -18,7 +18,8 @@ inline constexpr const char* kNoSubreaperText =
 void describe(Options& options, LaunchOptions& launch);
 void describe_without_bundle(Options& options, LaunchOptions& launch);
 
-// --overlay and --keep-changes, of run and create.
+// --overlay and --keep-changes, of run and create. The list is for `features`.
+inline constexpr const char* kOverlayFeatures = "overlay keep-changes";
 void describe_overlay(Options& options, LaunchOptions& launch);
 
 // --status-fd, also for start and exec.

@@ -134,7 +134,7 @@ Result<void> Launch::record_intent(Container& container) {
   record.rdt = TRY(survey_host_side(spec, prepared_.id));
   record.overlay = request_.options.has_overlay();
   if (const auto& directory = request_.options.keep_changes)
-    record.changes = TRY(survey_changes(*directory, prepared_.rootfs_path, TRY(container.state.mark())));
+    record.changes = TRY(survey_changes(*directory, prepared_.rootfs_path));
   record.terminal = prepared_.compiled.terminal;
   record.annotations = spec.annotations;
   record.resident_init = prepared_.compiled.init;

@@ -113,7 +113,11 @@ Result<void> end_keepers(const ContainerRecord& record) {
 // What a workload has written stays, even if the launch failed afterwards.
 Result<void> remove_changes(Container& container) {
   if (!container.changes) return {};
-  return TRY(never_finished(container.state.fd())) ? container.changes->undo() : container.changes->remove();
+  auto remove = [&]() -> Result<void> {
+    return TRY(never_finished(container.state.fd())) ? container.changes->undo() : container.changes->remove();
+  };
+  auto removed = remove();
+  return removed.ok() ? removed : remove();  // the host may have recovered: memory, a descriptor
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -11,8 +12,10 @@
 #include <climits>
 #include <cstdlib>
 
+#include "runtime/text/random_id.h"
 #include "sys/directory.h"
 #include "sys/file.h"
+#include "sys/kernel_abi.h"
 #include "sys/tree.h"
 
 namespace minirun {
@@ -20,6 +23,7 @@ namespace {
 
 constexpr const char* kOption = "--keep-changes";
 constexpr const char* kLower = "lower";
+constexpr const char* kWorkdir = "work";
 constexpr const char* kNew = "new";  // DIR before it has its name
 
 // FNV-1a: names of a fixed length, whatever the text has in it.
@@ -37,6 +41,14 @@ std::string own_name(const ChangesRecord& record) {
 }
 std::string path_in(const ChangesRecord& record) {
   return (record.folder == "/" ? "/" : record.folder + "/") + record.name;
+}
+
+// By a path that had no links when it was recorded: one that has some by now leads elsewhere.
+Result<UniqueFd> open_folder(const ChangesRecord& record) {
+  abi::OpenHow how{O_PATH | O_DIRECTORY | O_CLOEXEC, 0, abi::kResolveNoSymlinks};
+  UniqueFd fd(static_cast<int>(syscall(SYS_openat2, AT_FDCWD, record.folder.c_str(), &how, sizeof how)));
+  if (!fd) return fail(errno, "open {}", record.folder);
+  return fd;
 }
 
 Result<std::string> resolved(const std::string& path) {
@@ -96,9 +108,11 @@ Result<void> survey_existing(const std::string& path, ChangesRecord* record) {
   if (!TRY(is_empty(directory.get()))) return not_empty(path);
   if (TRY(mount_of(directory.get())) != TRY(mount_of(folder.get())))
     return fail(ErrorKind::usage, "{} {}: must not be a mount point, but can be a directory in it", kOption, path);
-  for (const char* list : {"system.posix_acl_access", "system.posix_acl_default"})
+  for (const char* list : {"system.posix_acl_access", "system.posix_acl_default"}) {
     if (fgetxattr(directory.get(), list, nullptr, 0) >= 0)
       return fail(ErrorKind::usage, "{} {}: must have no access control list: found {}", kOption, path, list);
+    if (errno != ENODATA && errno != EOPNOTSUPP) return fail(errno, "read {} of {}", list, path);
+  }
   struct stat facts {};
   if (fstat(directory.get(), &facts) < 0) return fail(errno, "stat {}", path);
   record->mode = facts.st_mode & 07777;
@@ -109,9 +123,9 @@ Result<void> survey_existing(const std::string& path, ChangesRecord* record) {
 
 }  // namespace
 
-Result<ChangesRecord> survey_changes(const std::string& directory, const std::string& rootfs, const std::string& mark) {
+Result<ChangesRecord> survey_changes(const std::string& directory, const std::string& rootfs) {
   ChangesRecord record;
-  record.mark = short_name(mark);
+  record.mark = TRY(make_up_id());
   auto real = resolved(directory);
   if (real.ok())
     take_place(*real, &record);
@@ -127,18 +141,19 @@ Result<ChangesRecord> survey_changes(const std::string& directory, const std::st
   return record;
 }
 
-bool KeptChanges::has(const std::string& path) const {
+Result<bool> KeptChanges::has(const std::string& path) const {
   struct stat facts {};
-  return fstatat(folder_.get(), path.c_str(), &facts, AT_SYMLINK_NOFOLLOW) == 0;
+  if (fstatat(folder_.get(), path.c_str(), &facts, AT_SYMLINK_NOFOLLOW) == 0) return true;
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  return fail(errno, "stat {}/{}", record_.folder, path);
 }
 
 // Takes its place with the rename: a directory with something in it cannot be replaced.
 Result<void> KeptChanges::make_work() {
   const std::string own = own_name(record_), work = work_name(record_);
-  TRY(remove_entry(folder_.get(), own));  // of a container with this id before a reboot
   if (mkdirat(folder_.get(), own.c_str(), 0700) < 0) return fail(errno, "make a work directory in {}", record_.folder);
   work_ = TRY(open_at(folder_.get(), own, O_PATH | O_DIRECTORY | O_NOFOLLOW));
-  for (const std::string& name : {record_.mark, std::string(kLower), std::string(kNew)})
+  for (const std::string& name : {record_.mark, std::string(kWorkdir), std::string(kLower), std::string(kNew)})
     if (mkdirat(work_.get(), name.c_str(), 0700) < 0)
       return fail(errno, "make a directory in {}/{}", record_.folder, own);
   if (renameat(folder_.get(), own.c_str(), folder_.get(), work.c_str()) == 0) return {};
@@ -164,7 +179,7 @@ Result<void> KeptChanges::make_directory() {
 Result<KeptChanges> KeptChanges::make(const ChangesRecord& record) {
   KeptChanges changes(record);
   auto made = [&]() -> Result<void> {
-    changes.folder_ = TRY(open_at(AT_FDCWD, record.folder, O_PATH | O_DIRECTORY | O_NOFOLLOW));
+    changes.folder_ = TRY(open_folder(record));
     TRY(changes.make_work());
     return changes.make_directory();
   }();
@@ -174,22 +189,23 @@ Result<KeptChanges> KeptChanges::make(const ChangesRecord& record) {
 }
 
 ChangesPlace KeptChanges::place() const {
-  return {upper_.get(), work_.get(), work_name(record_), record_.mark, kLower};
+  return {upper_.get(), work_.get(), work_name(record_), kWorkdir, kLower};
 }
 
 Result<void> KeptChanges::remove() {
   upper_.reset();
   work_.reset();
   if (!folder_) {
-    auto folder = open_at(AT_FDCWD, record_.folder, O_PATH | O_DIRECTORY | O_NOFOLLOW);
-    if (!folder.ok() && (folder.error().code == ENOENT || folder.error().code == ENOTDIR)) return {};
+    auto folder = open_folder(record_);
+    const int code = folder.ok() ? 0 : folder.error().code;
+    if (code == ENOENT || code == ENOTDIR || code == ELOOP) return {};  // moved away, with all that is in it
     folder_ = TRY(std::move(folder));
   }
   const std::string own = own_name(record_), work = work_name(record_);
-  if (has(work + "/" + record_.mark) && renameat(folder_.get(), work.c_str(), folder_.get(), own.c_str()) < 0)
+  if (TRY(has(work + "/" + record_.mark)) && renameat(folder_.get(), work.c_str(), folder_.get(), own.c_str()) < 0)
     return fail(errno, "rename {}/{}", record_.folder, work);
   // The kernel's own directory in it has mode 0, so that an ordinary user cannot open it.
-  (void)unlinkat(folder_.get(), (own + "/" + record_.mark + "/work").c_str(), AT_REMOVEDIR);
+  (void)unlinkat(folder_.get(), (own + "/" + kWorkdir + "/work").c_str(), AT_REMOVEDIR);
   auto removed = remove_entry(folder_.get(), own);
   return removed.ok() ? removed : wrap(removed.error(), fmt::format("remove {}/{}", record_.folder, own));
 }
@@ -215,13 +231,13 @@ Result<void> KeptChanges::empty_directory() const {
 Result<void> KeptChanges::undo() {
   upper_.reset();
   if (!folder_) {
-    auto folder = open_at(AT_FDCWD, record_.folder, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    auto folder = open_folder(record_);
     if (!folder.ok()) return remove();
     folder_ = std::move(folder).value();
   }
   const std::string work = work_name(record_);
   // Before both it has not touched DIR, or DIR is another container's.
-  if (has(work + "/" + record_.mark) && !has(work + "/" + kNew)) {
+  if (TRY(has(work + "/" + record_.mark)) && !TRY(has(work + "/" + kNew))) {
     auto undone = record_.made ? remove_entry(folder_.get(), record_.name) : empty_directory();
     if (!undone.ok()) return wrap(undone.error(), fmt::format("undo {} {}", kOption, path_in(record_)));
   }

@@ -4,12 +4,14 @@
 //
 //   DIR                              the upper directory of the overlay, which the container sees merged into its root
 //   .minirun-work-HASH/              named after DIR, so that a second container with this DIR finds it in its way
-//   .minirun-work-HASH/MARK/         named after the container, for the kernel
+//   .minirun-work-HASH/MARK/         empty, named after the launch
+//   .minirun-work-HASH/work/         the kernel's
 //   .minirun-work-HASH/lower/        a mount point: namespaces/overlay.h
 //   .minirun-work-HASH-MARK/         the same before it is complete, and again while it is removed
 //
-// Every step of making and removing it is one rename(2), or happens under a name of this container's alone. So what a
-// killed minirun leaves is always one of these, and `delete` knows by MARK what belongs to which container.
+// Every step of making and removing it is one rename(2), or happens under a name of this launch alone. So what a
+// killed minirun leaves is always one of these, and `delete` knows by MARK, which the record has, what belongs to its
+// container.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +28,7 @@ constexpr uint32_t kOwnerOfMinirun = 0xffffffff;
 struct ChangesRecord {
   std::string folder;  // absolute, without links: where DIR is. "": the container has none
   std::string name;    // of DIR in it
-  std::string mark;    // of the container
+  std::string mark;    // random
   bool made = false;   // DIR did not exist
   uint32_t mode = 0;   // of DIR before, and its owner
   uint32_t uid = 0;    // or kOwnerOfMinirun, as an ordinary user's is 0 in the user namespace that minirun enters
@@ -36,8 +38,8 @@ struct ChangesRecord {
 };
 
 // Finds everything that is certain to fail before anything is made: DIR must be missing or empty, no mount point, and
-// outside the rootfs, as the rootfs must be outside DIR. mark: StateDirectory::mark().
-Result<ChangesRecord> survey_changes(const std::string& directory, const std::string& rootfs, const std::string& mark);
+// outside the rootfs, as the rootfs must be outside DIR.
+Result<ChangesRecord> survey_changes(const std::string& directory, const std::string& rootfs);
 
 class KeptChanges {
  public:
@@ -62,7 +64,7 @@ class KeptChanges {
   Result<void> make_work();
   Result<void> make_directory();
   Result<void> empty_directory() const;
-  bool has(const std::string& path) const;
+  Result<bool> has(const std::string& path) const;
 
   ChangesRecord record_;
   UniqueFd folder_, upper_, work_;

@@ -2,6 +2,7 @@
 // What must be true after a command with a fault in it.
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <sstream>
 
 #include "tests/faults/scene.h"
@@ -259,6 +260,17 @@ std::string Scene::remove_and_check() {
   Outcome removed = call({"delete", "--force", kSceneId});
   if (removed.code == 0 && removed.err.empty()) return check_clean(3000);
   return "\n     delete --force: " + describe(removed) + check_clean(100);
+}
+
+// When everything else is removed. unfinished: the launch had not ended by then, so the directory was made in vain.
+std::string Scene::check_changes(bool unfinished) const {
+  std::string problem;
+  for (const auto& entry : std::filesystem::directory_iterator(bundle_.path())) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with(".minirun-work")) problem += "\n      left behind: " + name;
+    if (name == "kept" && unfinished) problem += "\n      left behind: the directory of a launch that failed";
+  }
+  return problem;
 }
 
 std::string Scene::check_clean(int milliseconds) const {

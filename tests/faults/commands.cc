@@ -59,7 +59,21 @@ bool Scene::reports(Command command) const {
   return kind_ == Kind::user && (command == Command::run || command == Command::exec || command == Command::remove);
 }
 
+// The flags of the kinds with an overlay.
+std::vector<std::string> Scene::overlay_flags() const {
+  if (kind_ == Kind::overlay) return {"--overlay=8m"};
+  if (kind_ == Kind::kept) return {"--keep-changes", bundle_.path() + "/kept"};
+  return {};
+}
+
 std::vector<std::string> Scene::arguments_of(Command command) const {
+  std::vector<std::string> arguments = plain_arguments_of(command);
+  std::vector<std::string> flags = overlay_flags();
+  if (makes_container(command)) arguments.insert(arguments.begin() + 1, flags.begin(), flags.end());
+  return arguments;
+}
+
+std::vector<std::string> Scene::plain_arguments_of(Command command) const {
   switch (command) {
     case Command::create:
       if (console_)

@@ -136,6 +136,7 @@ std::string Scene::status() const {
 // What the command finds.
 std::string Scene::prepare(Command command) {
   if (console_) console_->forget();
+  remove_tree(bundle_.path() + "/kept");
   if (bundle_.config["linux"].contains("netDevices")) {
     auto provided = provide_device();
     if (!provided.ok()) return provided.error().text();
@@ -218,6 +219,7 @@ Verdict Scene::attempt(Command command, const Fault& fault) {
   Attempt attempt = perform(command, fault);
   Verdict verdict{attempt.traced.faulted, ""};
   if (attempt.traced.code == kTimedOut) verdict.problem = "hangs";
+  bool unfinished = access((kState + "/" + kSceneId + "/unfinished").c_str(), F_OK) == 0;
   if (fault.kind == Fault::Kind::kill || !verdict.problem.empty()) {
     if (command == Command::run_kept) verdict.problem += check_kept();
     verdict.problem += remove_and_check();
@@ -226,6 +228,7 @@ Verdict Scene::attempt(Command command, const Fault& fault) {
   } else {
     verdict.problem = check_outcome(attempt);
   }
+  if (kind_ == Kind::kept) verdict.problem += check_changes(unfinished && makes_container(command));
   if (watches(command) && fault.kind != Fault::Kind::kill) verdict.problem += check_events(attempt);
   if (reports(command)) verdict.problem += check_report(attempt);
   if (!verdict.problem.empty()) {

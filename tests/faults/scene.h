@@ -81,6 +81,8 @@ class Scene {
   bool is_good(Command command, int code) const;
   std::string said();
   bool watches(Command command) const;
+  std::vector<std::string> overlay_flags() const;
+  std::vector<std::string> plain_arguments_of(Command command) const;
   std::vector<std::string> arguments_of(Command command) const;
   std::vector<std::string> arguments(Command command) const;  // the whole command line
   std::string prepare(Command command);
@@ -100,6 +102,7 @@ class Scene {
   static std::string check_look(const Attempt& attempt);
   std::string start_and_check();
   std::string remove_and_check();
+  std::string check_changes(bool unfinished) const;
   std::string check_clean(int milliseconds) const;
   void clear();
   std::string status() const;

@@ -119,6 +119,8 @@ bool is_attached(Command command) {
 bool concerns(Kind kind, Command command) {
   if (command == Command::run_kept) return kind == Kind::privileged;
   if (kind == Kind::joined) return makes_container(command) || command == Command::start;
+  if (kind == Kind::overlay || kind == Kind::kept)
+    return command == Command::create || command == Command::run || command == Command::remove;
   return kind != Kind::attached || is_attached(command);
 }
 
@@ -126,7 +128,7 @@ bool concerns(Kind kind, Command command) {
 
 std::vector<Sweep> make_sweeps(const SweepOptions& options) {
   Maker maker(options);
-  for (Kind kind : {Kind::privileged, Kind::user, Kind::attached, Kind::joined}) {
+  for (Kind kind : {Kind::privileged, Kind::user, Kind::attached, Kind::joined, Kind::overlay, Kind::kept}) {
     Scene scene(kind);
     if (kind == Kind::privileged) maker.add_damages(scene.record_bytes());
     for (int i = 0; i < kCommands; ++i) {

@@ -44,6 +44,22 @@ TEST_F(Checkpoint, MissingArgumentIsToldInTheWordsThatEnginesLookFor) {
   EXPECT_TRUE(contains(outcome.err, "flag needs an argument: --lsm-mount-context")) << describe(outcome);
 }
 
+// A restore would go on in the image itself, without what was in the overlay.
+TEST_F(Checkpoint, OfAnOverlayIsRefused) {
+  fake("echo called > /run/tests/criu/called\n");
+  Bundle bundle;
+  bundle.payload({"exit-on", std::to_string(SIGTERM), "0"});
+  ASSERT_EQ(detach(bundle, {"--no-init", "--overlay"}).code, 0);
+  for (const char* flag : {"--leave-running", "--pre-dump"}) {
+    Outcome outcome = call_fake({"checkpoint", flag, "--image-path", images_, id()});
+    EXPECT_EQ(outcome.code, 1) << describe(outcome);
+    EXPECT_TRUE(contains(outcome.err, "its changes are in an overlay")) << describe(outcome);
+  }
+  EXPECT_EQ(status(), "running");
+  EXPECT_NE(access("/run/tests/criu/called", F_OK), 0);
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+}
+
 TEST_F(Checkpoint, CriuIsToldOfTheContainer) {
   fake(
       "echo \"$@\" > /run/tests/criu/arguments; in=$(readlink /proc/$$/fd/0); echo \"$in\" >> "

@@ -73,7 +73,13 @@ TEST_F(Flags, WrongValuesAreTold) {
                                                {"top", "--format", "yaml"},
                                                {"run", "--preserve-fds", "-1"},
                                                {"run", "--preserve-fds", "many"},
-                                               {"create", "--preserve-fds", "9", "other"}}) {
+                                               {"create", "--preserve-fds", "9", "other"},
+                                               {"run", "--overlay=soon"},
+                                               {"run", "--overlay="},
+                                               {"run", "--overlay=4095"},
+                                               {"run", "--keep-changes", ""},
+                                               {"create", "--overlay=default", "other"},
+                                               {"create", "--overlay=8m", "--keep-changes", "/x", "other"}}) {
     Outcome outcome = call(words);
     EXPECT_EQ(outcome.code, 1) << words[0] << " " << words[1] << describe(outcome);
     EXPECT_NE(outcome.err, "") << words[0];

@@ -102,6 +102,10 @@ const char* name_of(Kind kind) {
       return " with a terminal and a network device";
     case Kind::joined:
       return " in a pid namespace by path";
+    case Kind::overlay:
+      return " with --overlay";
+    case Kind::kept:
+      return " with --keep-changes";
   }
   abort();
 }
@@ -119,7 +123,7 @@ void write_bundles(Kind kind, Bundle& bundle) {
     bundle.join_namespace("pid", "/proc/self/ns/pid");
     add_turns(bundle);
     bundle.config["hooks"] = {{"startContainer", {{{"path", "/bin/payload"}, {"args", {"payload", "true"}}}}}};
-  } else {
+  } else if (kind == Kind::attached) {
     attach(bundle.config);
   }
   bundle.payload({"surroundings", "pause"});

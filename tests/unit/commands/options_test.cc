@@ -13,6 +13,7 @@ struct GivenOptions {
   std::string file = "none";
   uint32_t count = 7;
   std::optional<int64_t> limit;
+  std::optional<std::string> size;
   std::vector<std::string> env;
   std::string format = "text";
   std::string id;
@@ -29,6 +30,7 @@ void describe(Options& options, GivenOptions& given) {
   options.values("-e,--env", "NAME=VALUE", given.env, "a variable");
   options.choice("-f,--format", {"text", "json"}, given.format, "a format");
   options.ignored_flag("--old", "ignored");
+  options.optional_value("--size", "SIZE", given.size, "a size or the usual one");
   options.id_and_rest(given.id, given.rest);
 }
 
@@ -75,6 +77,7 @@ TEST(Options, AreListedAsTheyArePrinted) {
             "Values: -e --env NAME=VALUE; a variable\n"
             "Values: -f --format text|json; a format, text, json\n"
             "Values: --old ; ignored\n"
+            "Values: --size SIZE; a size or the usual one\n"
             "Options: -h --help ; print this help\n");
   EXPECT_TRUE(options.takes_id());
   EXPECT_FALSE(options.takes_bundle());
@@ -94,6 +97,22 @@ TEST(Options, SayWhatCompletionsOffer) {
   EXPECT_TRUE(bundle.takes_bundle());
   EXPECT_TRUE(both.takes_bundle());
   EXPECT_FALSE(word.takes_id() || word.takes_bundle());
+}
+
+TEST(Options, ValueThatMayLackIsNeverTheNextWord) {
+  EXPECT_EQ(parse_line({"do", "web1"}).given.size, std::nullopt);
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"do", "--size", "web1"},
+                                                {"do", "-size", "web1"},
+                                                {"do", "--size=8m", "--size", "web1"}}) {
+    auto [answer, given] = parse_line(words);
+    EXPECT_EQ(answer.error, "");
+    EXPECT_EQ(given.size, "");
+    EXPECT_EQ(given.id, "web1");
+  }
+  for (const char* word : {"--size=8m", "-size=8m"})
+    EXPECT_EQ(parse_line({"do", word, "web1"}).given.size, "8m") << word;
+  EXPECT_EQ(parse_line({"do", "--size", "--all", "web1"}).given.all, true);
+  EXPECT_NE(wrong_in({"do", "--size=", "web1"}), "");
 }
 
 TEST(Options, ReachTheirPlaces) {

@@ -31,6 +31,22 @@ TEST_F(CompileNamespaces, AMountNamespaceOfTheRootfsAloneNeedsNoCopyAndNoPivot) 
   EXPECT_EQ(find(all, "pivot"), -1);
 }
 
+TEST_F(CompileNamespaces, AnOverlayTakesThePlaceOfTheRootfs) {
+  host.open_tree_namespace = true;  // is for the rootfs alone
+  options.overlay = 4096;
+  auto all = lines();
+  EXPECT_TRUE(has(all, "place an overlay over the rootfs /bundle/rootfs on /"));
+  EXPECT_NE(compiled.plan.clone_flags & CLONE_NEWNS, 0u);
+  const Source& source = compiled.plan.slots[0];
+  EXPECT_EQ(source.kind, SourceKind::rootfs_overlay);
+  EXPECT_EQ(source.detail, 4096u);
+  const Parameters wanted = {{"redirect_dir", "=nofollow"}, {"metacopy", "=off"}, {"index", "=off"}};
+  EXPECT_EQ(source.parameters, wanted);
+  host.in_user_namespace = true;
+  (void)lines();
+  EXPECT_EQ(compiled.plan.slots[0].parameters.back().first, "userxattr");
+}
+
 TEST_F(CompileNamespaces, ARootThatCannotBePivotedIsCovered) {
   host.root_needs_move = true;
   EXPECT_GE(find(lines(), "change root into it"), 0);

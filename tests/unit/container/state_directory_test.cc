@@ -32,6 +32,8 @@ ContainerRecord example() {
   record.init = {4242, 777, 99};
   record.systemd = SystemdRecord{"minirun-web1.scope", "minirun container web1 1:2", true};
   record.rdt = {"gold", "web1", true, false, true};
+  record.changes = {"/srv", "kept: \n", "0123456789abcdef", true, 0755, 5, kOwnerOfMinirun};
+  record.overlay = true;
   record.annotations = {{"a", "1"}, {"b\n", "\xc3\xa9"}};
   return record;
 }
@@ -77,7 +79,11 @@ TEST(StateRecord, ComesBackAsItWas) {
   ASSERT_TRUE(read->systemd);
   EXPECT_EQ(read->systemd->unit, "minirun-web1.scope");
   EXPECT_TRUE(read->systemd->user);
+  EXPECT_TRUE(read->overlay);
+  EXPECT_EQ(read->changes.name, "kept: \n");
+  EXPECT_EQ(read->changes.gid, kOwnerOfMinirun);
   record.rdt = {};
+  record.changes = {};
   record.systemd.reset();
   EXPECT_EQ(record_to_json(*record_from_json(record_to_json(record))), record_to_json(record));
   EXPECT_FALSE(read->exit_status);
@@ -151,7 +157,8 @@ TEST(StateRecord, MembersThatAreMissingOrOfAnotherTypeAreRefused) {
         "/cgroup",       "/cgroup/path",    "/cgroup/device",    "/cgroup/inode",    "/cgroup/made",
         "/init",         "/init/pid",       "/init/startTicks",  "/init/pidfdInode", "/rdt/group",
         "/rdt/monitor",  "/rdt/makesGroup", "/rdt/makesMonitor", "/rdt/ownGroup",    "/systemd/unit",
-        "/systemd/mark", "/systemd/user",   "/annotations"}) {
+        "/systemd/mark", "/systemd/user",   "/annotations",      "/changes/folder",  "/changes/name",
+        "/changes/mark", "/changes/made",   "/changes/mode",     "/changes/uid",     "/changes/gid"}) {
     nlohmann::json::json_pointer pointer(place);
     nlohmann::json record = whole;
     record[pointer] = nlohmann::json::array();
@@ -160,7 +167,13 @@ TEST(StateRecord, MembersThatAreMissingOrOfAnotherTypeAreRefused) {
     record.at(pointer.parent_pointer()).erase(pointer.back());
     EXPECT_FALSE(record_from_json(record.dump()).ok()) << place;
   }
-  for (const char* place : {"/rdt", "/systemd"}) {  // these need not be there
+  for (const auto& [place, value] : {std::pair("/changes/name", "a/b"), std::pair("/changes/name", ""),
+                                     std::pair("/changes/mark", "../x"), std::pair("/changes/folder", "srv")}) {
+    nlohmann::json record = whole;
+    record[nlohmann::json::json_pointer(place)] = value;
+    EXPECT_FALSE(record_from_json(record.dump()).ok()) << place << value;
+  }
+  for (const char* place : {"/rdt", "/systemd", "/changes"}) {  // these need not be there
     nlohmann::json record = whole;
     record[nlohmann::json::json_pointer(place)] = 1;
     EXPECT_FALSE(record_from_json(record.dump()).ok()) << place;
