@@ -15,6 +15,7 @@
 #include "runtime/launch/remove.h"
 #include "runtime/resources/limited_cgroup.h"
 #include "runtime/text/log.h"
+#include "sys/transient_error.h"
 
 namespace minirun {
 namespace {
@@ -88,6 +89,8 @@ Result<void> remove_unknown(StateDirectory state, const std::string& why, bool f
 Result<void> remove_locked(StateDirectory state, bool force, const Reporting& reporting) {
   TRY(state.lock());
   auto record = state.read();
+  // Only the record knows of kept changes; the host may have recovered.
+  if (!record.ok() && is_transient(record.error().code)) record = state.read();
   auto known = record.ok() ? check_format(*record) : Result<void>();
   if (!known.ok() && !force) return with_hint(known.error(), "delete --force removes it");
   if (record.ok()) return remove_known(TRY(inspect(std::move(state), std::move(record).value())), force, reporting);

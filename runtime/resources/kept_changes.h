@@ -5,8 +5,8 @@
 //   DIR                              the upper directory of the overlay, which the container sees merged into its root
 //   .minirun-work-HASH/              named after DIR, so that a second container with this DIR finds it in its way
 //   .minirun-work-HASH/MARK/         empty, named after the launch
-//   .minirun-work-HASH/work/         the kernel's
-//   .minirun-work-HASH/lower/        a mount point: namespaces/overlay.h
+//   .minirun-work-HASH/work          the kernel's
+//   .minirun-work-HASH/lower         a mount point: namespaces/overlay.h
 //   .minirun-work-HASH-MARK/         the same before it is complete, and again while it is removed
 //
 // Every step of making and removing it is one rename(2), or happens under a name of this launch alone. So what a
