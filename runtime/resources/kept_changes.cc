@@ -204,8 +204,11 @@ Result<void> KeptChanges::remove() {
   const std::string own = own_name(record_), work = work_name(record_);
   if (TRY(has(work + "/" + record_.mark)) && renameat(folder_.get(), work.c_str(), folder_.get(), own.c_str()) < 0)
     return fail(errno, "rename {}/{}", record_.folder, work);
-  // The kernel's own directory in it has mode 0, so that an ordinary user cannot open it.
-  (void)unlinkat(folder_.get(), (own + "/" + kWorkdir + "/work").c_str(), AT_REMOVEDIR);
+  // Usually all are empty. So it needs no descriptor, which minirun may lack, nor rights to the kernel's own directory,
+  // whose mode is 0; what stays is seen below.
+  for (const std::string& name : {std::string("/work/work"), std::string("/work"), std::string("/lower"),
+                                  std::string("/new"), "/" + record_.mark, std::string()})
+    (void)unlinkat(folder_.get(), (own + name).c_str(), AT_REMOVEDIR);
   auto removed = remove_entry(folder_.get(), own);
   return removed.ok() ? removed : wrap(removed.error(), fmt::format("remove {}/{}", record_.folder, own));
 }
