@@ -160,12 +160,17 @@ TEST_F(Report, OfADetachedOneComesFromWaitAndDelete) {
   start({"exit-on", std::to_string(SIGTERM), "3"});
   (void)eventually([&] { return call({"stop", id()}).code == 0; });
   Outcome outcome = call({"wait", "--format", "json", id()});
-  json report = checked(outcome.out);
-  EXPECT_EQ(report["command"], "wait");
-  EXPECT_EQ(report["cause"], "stopped") << report;
-  EXPECT_EQ(report["stop"]["name"], "SIGTERM");
-  EXPECT_EQ(report["counters"], "own");
-  EXPECT_TRUE(report["times"].contains("ended"));
+  json report;
+  if (outcome.out.empty()) {  // before Linux 6.15 the status is lost, and so the report of wait
+    EXPECT_NE(outcome.err.find("exit status"), std::string::npos) << describe(outcome);
+  } else {
+    report = checked(outcome.out);
+    EXPECT_EQ(report["command"], "wait");
+    EXPECT_EQ(report["cause"], "stopped") << report;
+    EXPECT_EQ(report["stop"]["name"], "SIGTERM");
+    EXPECT_EQ(report["counters"], "own");
+    EXPECT_TRUE(report["times"].contains("ended"));
+  }
   report = deleted();
   EXPECT_EQ(report["command"], "delete");
   EXPECT_EQ(report["cause"], "stopped");
