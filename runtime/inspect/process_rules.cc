@@ -9,6 +9,7 @@
 
 #include "runtime/inspect/rules.h"
 #include "runtime/inspect/shares.h"
+#include "runtime/oci/annotations.h"
 
 namespace minirun {
 namespace {
@@ -200,10 +201,11 @@ void find_stop_signal(const Facts& facts, std::vector<Finding>* findings) {
   findings->push_back(
       {.severity = Severity::warning,
        .text = text,
-       .remedy = heeded_below ? "start the child's program itself, without the one before it (exec in a shell script)"
-                 : ignored
-                     ? "let it handle the signal, or name another in org.opencontainers.image.stopSignal"
-                     : "run it with minirun's init, without --no-init (create: --init), or let it handle the signal",
+       .remedy =
+           heeded_below ? "start the child's program itself, without the one before it (exec in a shell script)"
+           : ignored
+               ? fmt::format("let it handle the signal, or name another in {}", annotation_key(Annotation::stop_signal))
+               : "run it with minirun's init, without --no-init (create: --init), or let it handle the signal",
        .pid = main->pid,
        .numbers = {{"signal", facts.stop_signal}}});
 }
