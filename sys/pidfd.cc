@@ -34,7 +34,8 @@ Result<std::vector<pid_t>> children_by_their_parent() {
 
 Result<UniqueFd> open_pidfd(pid_t pid) {
   UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-  if (!pidfd) return fail(errno, "pidfd_open {}", pid);
+  // EINVAL: it is being reaped at this moment (Linux 6.1), or the number is a thread's. The arguments are valid.
+  if (!pidfd) return fail(errno == EINVAL && pid > 0 ? ESRCH : errno, "pidfd_open {}", pid);
   return pidfd;
 }
 

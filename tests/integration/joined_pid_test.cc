@@ -43,7 +43,11 @@ class JoinedPid : public MinirunTest {
     options.stdout_fd = nowhere.get();
     return call(args, options);
   }
-  json state_of_other() { return json::parse(call({"state", "other"}).out); }
+  json state_of_other() {
+    Outcome outcome = call({"state", "other"});
+    EXPECT_EQ(outcome.code, 0) << describe(outcome);
+    return json::parse(outcome.out, nullptr, false);
+  }
   void remove_other() { EXPECT_EQ(call({"delete", "--force", "other"}).code, 0); }
   std::string pid_namespace_of(int pid) { return link_target("/proc/" + std::to_string(pid) + "/ns/pid"); }
 
