@@ -72,6 +72,12 @@ Result<std::vector<pid_t>> pids_of(const Container& container, Sample* sample) {
   return look_at_own_cgroup(container, sample);
 }
 
+// Where it is more than a few, it is the machine, not the process.
+Result<void> note_unreadable(pid_t pid, const Error& error, Sample* sample) {
+  if (!has_left(error)) sample->unseen.push_back(fmt::format("process {}: {}", pid, error.text()));
+  return sample->unseen.size() > kMostUnreadable ? Result<void>(error) : Result<void>();
+}
+
 bool has_process(const Sample& sample, pid_t pid) {
   return find_process(sample, pid) != nullptr;
 }
@@ -101,11 +107,12 @@ Result<void> add_zombies(Detail detail, const GoOn& go_on, Sample* sample) {
       break;
     }
     auto process = look_at_process(pid, detail);
-    // A live one is new, or has left the cgroup.
-    if (process.ok() && process->stat.state == 'Z') zombies.push_back(std::move(process).value());
-    if (!process.ok() && !has_left(process.error()))
-      sample->unseen.push_back(fmt::format("process {}: {}", pid, process.error().text()));
-    if (!process.ok() && sample->unseen.size() > kMostUnreadable) return process.error();
+    if (process.ok()) {
+      // A live one is new, or has left the cgroup.
+      if (process->stat.state == 'Z') zombies.push_back(std::move(process).value());
+      continue;
+    }
+    TRY(note_unreadable(pid, process.error(), sample));
   }
   for (ProcessFacts& zombie : zombies) sample->processes.push_back(std::move(zombie));
   std::sort(sample->processes.begin(), sample->processes.end(),
@@ -132,10 +139,8 @@ Result<Sample> look_at(const Container& container, Detail detail, const GoOn& go
     auto process = look_at_process(pid, detail);
     if (process.ok())
       sample.processes.push_back(std::move(process).value());
-    else if (!has_left(process.error()))
-      sample.unseen.push_back(fmt::format("process {}: {}", pid, process.error().text()));
-    if (!process.ok() && sample.unseen.size() > kMostUnreadable)
-      return process.error();  // it is the machine, not the process
+    else
+      TRY(note_unreadable(pid, process.error(), &sample));
   }
   TRY(add_zombies(detail, go_on, &sample));
   note_partly_seen(&sample);

@@ -206,8 +206,9 @@ Result<void> KeptChanges::remove() {
     return fail(errno, "rename {}/{}", record_.folder, work);
   // Usually all are empty. So it needs no descriptor, which minirun may lack, nor rights to the kernel's own directory,
   // whose mode is 0; what stays is seen below.
-  for (const std::string& name : {std::string("/work/work"), std::string("/work"), std::string("/lower"),
-                                  std::string("/new"), "/" + record_.mark, std::string()})
+  for (const std::string& name :
+       {fmt::format("/{0}/{0}", kWorkdir), fmt::format("/{}", kWorkdir), fmt::format("/{}", kLower),
+        fmt::format("/{}", kNew), "/" + record_.mark, std::string()})
     (void)unlinkat(folder_.get(), (own + name).c_str(), AT_REMOVEDIR);
   auto removed = remove_entry(folder_.get(), own);
   return removed.ok() ? removed : wrap(removed.error(), fmt::format("remove {}/{}", record_.folder, own));
