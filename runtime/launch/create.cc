@@ -82,10 +82,10 @@ Result<OwnedContainer> Launch::begin() {
   TRY(supervisor_.keep_time(request_.deadline, container.cgroup->cgroup()));
   container.host_side.emplace(TRY(HostSide::make(*prepared_.bundle.spec, container.record.rdt)));
   if (container.record.changes.any()) {
-    auto made = KeptChanges::make(container.record.changes);
+    auto changes = KeptChanges::make(container.record.changes);
     // What its own undo() could not remove, for want of descriptors, the removal of the container may.
-    container.changes.emplace(made.ok() ? std::move(*made) : KeptChanges::adopt(container.record.changes));
-    if (!made.ok()) return made.error();
+    container.changes.emplace(changes.ok() ? std::move(*changes) : KeptChanges::adopt(container.record.changes));
+    if (!changes.ok()) return changes.error();
   }
   if (!request_.create && (!request_.detach || request_.stays)) TRY(start_watchdog(container));
   return made;

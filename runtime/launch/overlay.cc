@@ -16,7 +16,7 @@ namespace minirun {
 constexpr uint64_t kDefaultOverlayBytes = uint64_t{64} << 20;
 
 Result<std::optional<uint64_t>> overlay_bytes(const LaunchOptions& options) {
-  using Bytes = std::optional<uint64_t>;
+  using Size = std::optional<uint64_t>;
   const bool sized = options.overlay && !options.overlay->empty();
   if (options.keep_changes && options.keep_changes->empty())
     return fail(ErrorKind::usage, "--keep-changes: must name a directory: found \"\"");
@@ -24,11 +24,11 @@ Result<std::optional<uint64_t>> overlay_bytes(const LaunchOptions& options) {
     return fail(ErrorKind::usage,
                 "--overlay={}: must have no size beside --keep-changes, whose directory takes what its filesystem has",
                 *options.overlay);
-  if (!options.has_overlay()) return Bytes();
-  if (options.keep_changes) return Bytes(0);
-  if (!sized) return Bytes(kDefaultOverlayBytes);
+  if (!options.has_overlay()) return Size();
+  if (options.keep_changes) return Size(0);
+  if (!sized) return Size(kDefaultOverlayBytes);
   auto bytes = parse_byte_size(*options.overlay);
-  if (bytes.ok() && *bytes >= static_cast<int64_t>(kLeastOverlayBytes)) return Bytes(static_cast<uint64_t>(*bytes));
+  if (bytes.ok() && *bytes >= static_cast<int64_t>(kLeastOverlayBytes)) return Size(static_cast<uint64_t>(*bytes));
   return fail(ErrorKind::usage, "--overlay: must be a size from 4k, in bytes or with k, m, g, t or p: found {}",
               quoted(*options.overlay));
 }
