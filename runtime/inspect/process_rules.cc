@@ -15,6 +15,7 @@ namespace minirun {
 namespace {
 
 constexpr size_t kManyZombies = 5;
+constexpr double kOrdinaryWaitUs = 50'000;
 constexpr size_t kMostNamed = 3;  // findings of one rule that name a process each; the last says how many more
 
 bool has_signal(uint64_t set, int signal) {
@@ -104,7 +105,9 @@ void find_frozen(const Facts& facts, std::vector<Finding>* findings) {
        .numbers = {{"processes", facts.after.processes.size()}}});
 }
 
+// A disk on a busy machine takes some milliseconds, too.
 void find_uninterruptible(const Facts& facts, std::vector<Finding>* findings) {
+  if (elapsed_us(facts.before, facts.after) < kOrdinaryWaitUs) return;
   auto waiting = lasting(facts, "D");
   for (size_t i = 0; i < std::min(waiting.size(), kMostNamed); ++i) {
     const ProcessFacts& process = *waiting[i];

@@ -41,6 +41,13 @@ TEST(ProcessRules, Uninterruptible) {
   EXPECT_EQ(found(facts), "") << "another process with that number";
 }
 
+TEST(ProcessRules, AWaitOfMillisecondsIsOrdinary) {
+  Facts facts = healthy();
+  set_state(&facts, 'D');
+  facts.after.time = facts.before.time + std::chrono::milliseconds(20);
+  EXPECT_EQ(found(facts), "");
+}
+
 TEST(ProcessRules, UninterruptibleNamesThreeAndCountsTheOthers) {
   Facts facts = healthy();
   for (pid_t pid = 20; pid < 30; ++pid) add(&facts, process_facts(pid, 11, "dd", 'D'));
