@@ -34,7 +34,7 @@ TEST(TopTable, IsARowForEachIn80Columns) {
 
 TEST(TopTable, WiderOnesShowMore) {
   std::string before;
-  for (size_t width : {40, 60, 80, 100, 120, 140, 160, 200}) {
+  for (size_t width : {40U, 60U, 80U, 100U, 120U, 140U, 160U, 200U}) {
     auto lines = container_table({usage()}, width);
     for (const Line& line : lines) EXPECT_LE(line.text.size(), width) << line.text;
     EXPECT_GE(lines[0].text.size(), before.size()) << width;
