@@ -196,7 +196,7 @@ TEST(SeccompProfile, VsockIsRefusedInEachTableAndThroughSocketcall) {
     // The kernel reads the domain from memory: no call of it at all.
     for (uint64_t operation : {1ULL, 1ULL << 32 | 1, 2ULL, 3ULL, 18ULL, 0ULL})
       EXPECT_EQ(one->answer(kSocketcall, {operation, 0xffff0000}, AUDIT_ARCH_I386), kMissing) << operation;
-    for (uint64_t domain : {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET}) {
+    for (uint64_t domain : std::vector<uint64_t>{AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET}) {
       EXPECT_EQ(one->answer(SYS_socket, {domain}), SECCOMP_RET_ALLOW) << domain;
       EXPECT_EQ(one->answer(SYS_socket | kX32Bit, {domain}), SECCOMP_RET_ALLOW) << domain;
       EXPECT_EQ(one->answer(kSocket32, {domain}, AUDIT_ARCH_I386), SECCOMP_RET_ALLOW) << domain;
