@@ -6,10 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
-#include <string_view>
 
 #include "sys/file.h"
+#include "sys/kernel_text.h"
 
 namespace minirun {
 namespace {
@@ -39,49 +38,15 @@ std::string counter_text(int cgroup_fd, const char* file) {
   return text.ok() ? std::move(text).value() : std::string();
 }
 
-std::optional<uint64_t> leading_number(std::string_view text) {
-  uint64_t value = 0;
-  if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc()) return std::nullopt;
-  return value;
-}
-
-std::string_view take_line(std::string_view* text) {
-  std::string_view line = text->substr(0, text->find('\n'));
-  text->remove_prefix(std::min(text->size(), line.size() + 1));
-  return line;
-}
-
-// The number behind "key " at the start of a line.
-std::optional<uint64_t> counter_line(std::string_view text, std::string_view key) {
-  while (!text.empty()) {
-    std::string_view line = take_line(&text);
-    if (line.starts_with(key) && line.size() > key.size() && line[key.size()] == ' ')
-      return leading_number(line.substr(key.size() + 1));
-  }
-  return std::nullopt;
-}
-
-// The sum of the numbers behind " key=" in all lines, or in those that begin with a word.
-std::optional<uint64_t> counter_sum(std::string_view text, std::string_view key, std::string_view word = "") {
-  std::optional<uint64_t> sum;
-  while (!text.empty()) {
-    std::string_view line = take_line(&text);
-    size_t at = line.starts_with(word) ? line.find(key) : std::string_view::npos;
-    auto value = at != std::string_view::npos ? leading_number(line.substr(at + key.size())) : std::nullopt;
-    if (value) sum = sum.value_or(0) + *value;
-  }
-  return sum;
-}
-
 void read_pressure(int cgroup_fd, UsageCounters* to) {
   constexpr const char* kTotal = " total=";
-  to->cpu_some_us = counter_sum(counter_text(cgroup_fd, "cpu.pressure"), kTotal, "some");
+  to->cpu_some_us = sum_of_lines(counter_text(cgroup_fd, "cpu.pressure"), kTotal, "some");
   std::string memory = counter_text(cgroup_fd, "memory.pressure");
-  to->memory_some_us = counter_sum(memory, kTotal, "some");
-  to->memory_full_us = counter_sum(memory, kTotal, "full");
+  to->memory_some_us = sum_of_lines(memory, kTotal, "some");
+  to->memory_full_us = sum_of_lines(memory, kTotal, "full");
   std::string io = counter_text(cgroup_fd, "io.pressure");
-  to->io_some_us = counter_sum(io, kTotal, "some");
-  to->io_full_us = counter_sum(io, kTotal, "full");
+  to->io_some_us = sum_of_lines(io, kTotal, "some");
+  to->io_full_us = sum_of_lines(io, kTotal, "full");
 }
 
 }  // namespace
@@ -105,20 +70,20 @@ Usage read_usage(int cgroup_fd) {
   if (cgroup_fd < 0) return usage;
   UsageCounters& counters = usage.counters;
   std::string events = counter_text(cgroup_fd, "memory.events");
-  counters.oom = counter_line(events, "oom");
-  counters.oom_kill = counter_line(events, "oom_kill");
-  counters.oom_local = counter_line(counter_text(cgroup_fd, "memory.events.local"), "oom");
-  counters.pids_hits = counter_line(counter_text(cgroup_fd, "pids.events"), "max");
+  counters.oom = number_of_line(events, "oom");
+  counters.oom_kill = number_of_line(events, "oom_kill");
+  counters.oom_local = number_of_line(counter_text(cgroup_fd, "memory.events.local"), "oom");
+  counters.pids_hits = number_of_line(counter_text(cgroup_fd, "pids.events"), "max");
   std::string cpu = counter_text(cgroup_fd, "cpu.stat");
-  counters.cpu_us = counter_line(cpu, "usage_usec");
-  counters.user_us = counter_line(cpu, "user_usec");
-  counters.system_us = counter_line(cpu, "system_usec");
-  counters.periods = counter_line(cpu, "nr_periods");
-  counters.throttled_periods = counter_line(cpu, "nr_throttled");
-  counters.throttled_us = counter_line(cpu, "throttled_usec");
+  counters.cpu_us = number_of_line(cpu, "usage_usec");
+  counters.user_us = number_of_line(cpu, "user_usec");
+  counters.system_us = number_of_line(cpu, "system_usec");
+  counters.periods = number_of_line(cpu, "nr_periods");
+  counters.throttled_periods = number_of_line(cpu, "nr_throttled");
+  counters.throttled_us = number_of_line(cpu, "throttled_usec");
   std::string io = counter_text(cgroup_fd, "io.stat");
-  counters.read_bytes = counter_sum(io, " rbytes=");
-  counters.write_bytes = counter_sum(io, " wbytes=");
+  counters.read_bytes = sum_of_lines(io, " rbytes=");
+  counters.write_bytes = sum_of_lines(io, " wbytes=");
   read_pressure(cgroup_fd, &counters);
   usage.memory_peak_bytes = leading_number(counter_text(cgroup_fd, "memory.peak"));
   usage.memory_max_bytes = leading_number(counter_text(cgroup_fd, "memory.max"));
@@ -138,7 +103,7 @@ Ancestors read_ancestors(const Hierarchy& hierarchy, const std::string& path) {
     if (!limit.ok() && !absent) found.whole = false;
     if (!limit.ok() || limit->starts_with("max")) continue;
     auto events = read_file(hierarchy.root.get(), folder + "/memory.events.local");
-    auto ooms = events.ok() ? counter_line(*events, "oom") : std::nullopt;
+    auto ooms = events.ok() ? number_of_line(*events, "oom") : std::nullopt;
     if (ooms) found.limited.push_back({above, *ooms});
     if (!ooms) found.whole = false;
   }

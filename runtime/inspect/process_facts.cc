@@ -15,6 +15,7 @@
 #include "runtime/text/shown.h"
 #include "sys/directory.h"
 #include "sys/file.h"
+#include "sys/kernel_text.h"
 
 namespace minirun {
 namespace {
@@ -23,12 +24,6 @@ template <class T>
 bool read_number(std::string_view text, T* number, int base = 10) {
   text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
   return std::from_chars(text.data(), text.data() + text.size(), *number, base).ec == std::errc();
-}
-
-std::string_view next_line(std::string_view* rest) {
-  std::string_view line = rest->substr(0, rest->find('\n'));
-  rest->remove_prefix(std::min(rest->size(), line.size() + 1));
-  return line;
 }
 
 std::string_view last_word(std::string_view line) {
@@ -155,7 +150,7 @@ std::optional<ProcessStatus> parse_process_status(std::string_view text) {
   ProcessStatus status;
   bool known = false;
   while (!text.empty()) {
-    std::string_view line = next_line(&text);
+    std::string_view line = take_line(&text);
     size_t colon = line.find(':');
     if (colon == line.npos) continue;
     std::string_view key = line.substr(0, colon);
@@ -175,7 +170,7 @@ std::optional<ProcessStatus> parse_process_status(std::string_view text) {
 std::optional<uint64_t> parse_open_files_limit(std::string_view text) {
   constexpr std::string_view kName = "Max open files";
   while (!text.empty()) {
-    std::string_view line = next_line(&text);
+    std::string_view line = take_line(&text);
     uint64_t limit = 0;
     if (line.starts_with(kName) && read_number(line.substr(kName.size()), &limit)) return limit;
   }
