@@ -4,20 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdint>
+
+#include "sys/fnv1a.h"
 
 namespace minirun {
-namespace {
 
 constexpr size_t kMostBytes = 255;  // NAME_MAX, and UNIT_NAME_MAX of systemd
-
-uint64_t fnv1a(std::string_view text) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return hash;
-}
-
-}  // namespace
 
 std::string own_cgroup_name(std::string_view id, std::string_view suffix) {
   std::string name = fmt::format("minirun-{}{}", id, suffix);

@@ -9,6 +9,7 @@
 #include "runtime/text/json.h"
 #include "runtime/text/json_writer.h"
 #include "runtime/text/version.h"
+#include "sys/fnv1a.h"
 
 namespace minirun {
 namespace {
@@ -184,12 +185,9 @@ Result<void> read_record(JsonValue root, ContainerRecord* record) {
   return {};
 }
 
-// FNV-1a, which detects every change of a single byte. It guards against disk errors, not attackers: only root writes
-// here.
+// It guards against disk errors, not attackers: only root writes here.
 std::string checksum(std::string_view text) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return fmt::format("{:016x}", hash);
+  return fmt::format("{:016x}", fnv1a(text));
 }
 
 // Covers everything before it. Records of an older minirun have none.

@@ -15,6 +15,7 @@
 #include "runtime/text/random_id.h"
 #include "sys/directory.h"
 #include "sys/file.h"
+#include "sys/fnv1a.h"
 #include "sys/kernel_abi.h"
 #include "sys/tree.h"
 
@@ -26,15 +27,9 @@ constexpr const char* kLower = "lower";
 constexpr const char* kWorkdir = "work";
 constexpr const char* kNew = "new";  // DIR before it has its name
 
-// FNV-1a: names of a fixed length, whatever the text has in it.
-std::string short_name(std::string_view text) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return fmt::format("{:016x}", hash);
-}
-
+// Of a fixed length, whatever the name of DIR has in it.
 std::string work_name(const ChangesRecord& record) {
-  return ".minirun-work-" + short_name(record.name);
+  return fmt::format(".minirun-work-{:016x}", fnv1a(record.name));
 }
 std::string own_name(const ChangesRecord& record) {
   return work_name(record) + "-" + record.mark;
