@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <climits>
 #include <utility>
 #include <vector>
 
@@ -96,16 +95,8 @@ Result<void> check_report_descriptor(const ReportOption& given, const Descriptor
   const std::string& option = *given;
   auto fd = TRY(report_descriptor(option));
   if (!fd) return {};
-  if (*fd < 3)
-    return fail(ErrorKind::usage, "--report {}: must be 3 or more: \"-\" is stderr, and the workload has the others",
-                option);
-  int flags = *fd <= INT_MAX ? fcntl(static_cast<int>(*fd), F_GETFL) : -1;
-  if (flags < 0) return fail(ErrorKind::usage, "--report {}: descriptor {} is not open", option, *fd);
-  if (*fd - 3 < descriptors.handed_on)
-    return fail(ErrorKind::usage, "--report {}: the container gets descriptors 3 to {} (--preserve-fds, LISTEN_FDS)",
-                option, 2 + descriptors.handed_on);
-  if ((flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_RDONLY)
-    return fail(ErrorKind::usage, "--report {}: descriptor {} is not open for writing", option, *fd);
+  TRY(check_caller_descriptor("--report " + option, *fd, "\"-\" is stderr, and the workload has the others",
+                              descriptors.handed_on));
   if (descriptors.status == fd)
     return fail(ErrorKind::usage, "--report {}: is the descriptor of --status-fd, whose last event has the report",
                 option);

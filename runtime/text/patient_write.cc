@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/text/patient_write.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -72,6 +73,20 @@ int write_whole(int fd, mode_t type, std::string_view text) {
 }
 
 }  // namespace
+
+Result<void> check_caller_descriptor(const std::string& option, uint64_t fd, const char* stdio, uint64_t handed_on) {
+  constexpr uint64_t kFirst = 3;
+  if (fd < kFirst) return fail(ErrorKind::usage, "{}: must be 3 or more: {}", option, stdio);
+  // The descriptor must be open, not just a valid number.
+  int flags = fd <= INT_MAX ? fcntl(static_cast<int>(fd), F_GETFL) : -1;
+  if (flags < 0) return fail(ErrorKind::usage, "{}: descriptor {} is not open", option, fd);
+  if (fd - kFirst < handed_on)
+    return fail(ErrorKind::usage, "{}: the container gets descriptors 3 to {} (--preserve-fds, LISTEN_FDS)", option,
+                2 + handed_on);
+  if ((flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_RDONLY)
+    return fail(ErrorKind::usage, "{}: descriptor {} is not open for writing", option, fd);
+  return {};
+}
 
 int write_patiently(int fd, std::string_view text) {
   struct stat info {};

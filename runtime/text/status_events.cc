@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/text/status_events.h"
 
-#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <climits>
 #include <string_view>
 #include <utility>
 
@@ -55,16 +53,8 @@ void write_of_process(const char* name, const std::string& id, pid_t pid) {
 }  // namespace
 
 Result<void> set_status_fd(uint64_t fd, uint64_t handed_on) {
-  if (fd < 3)
-    return fail(ErrorKind::usage, "--status-fd {}: must be 3 or more: the workload has stdin, stdout and stderr", fd);
-  // The descriptor must be open, not just a valid number.
-  int flags = fd <= INT_MAX ? fcntl(static_cast<int>(fd), F_GETFL) : -1;
-  if (flags < 0) return fail(ErrorKind::usage, "--status-fd {}: descriptor {} is not open", fd, fd);
-  if (fd - 3 < handed_on)
-    return fail(ErrorKind::usage, "--status-fd {}: the container gets descriptors 3 to {} (--preserve-fds, LISTEN_FDS)",
-                fd, 2 + handed_on);
-  if ((flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_RDONLY)
-    return fail(ErrorKind::usage, "--status-fd {}: descriptor {} is not open for writing", fd, fd);
+  TRY(check_caller_descriptor("--status-fd " + std::to_string(fd), fd, "the workload has stdin, stdout and stderr",
+                              handed_on));
   status_reader().fd = static_cast<int>(fd);
   return {};
 }
