@@ -5,6 +5,7 @@
 #include <csignal>
 #include <string_view>
 
+#include "runtime/diagnosis/exit_status.h"
 #include "runtime/text/error_json.h"
 
 namespace minirun {
@@ -16,12 +17,10 @@ const char* cause_name(Cause cause) {
   return kNames[static_cast<size_t>(cause)];
 }
 
-constexpr int kTimedOut = 124;
-
 Cause cause_of_failure(const Error& error) {
   if (error.kind == ErrorKind::exec) return Cause::exec_failed;
   if (error.kind != ErrorKind::aborted) return Cause::setup_failed;
-  return error.exit_status == kTimedOut ? Cause::timeout : Cause::stopped;
+  return error.exit_status == kTimedOutStatus ? Cause::timeout : Cause::stopped;
 }
 
 bool was_killed_for_memory(const ExitReport& report, const Ending& ending) {

@@ -8,6 +8,9 @@
 
 namespace minirun {
 
+// After a deadline, as that of timeout(1).
+constexpr int kTimedOutStatus = 124;
+
 // Waits until the process ends and returns its wait status (waitpid(2)), if the kernel reports it: since Linux 6.15
 // through a pidfd that was opened before the process was reaped (PIDFD_GET_INFO), on older kernels only while the
 // process is a zombie (field 52 of /proc/PID/stat).

@@ -8,9 +8,6 @@
 
 namespace minirun {
 
-// As timeout(1).
-constexpr int kTimedOutStatus = 124;
-
 enum class TimeLimit : uint8_t { none, timeout, cpu_time };
 
 // No time in it is longer than a hundred years (read_deadline()), so that sums of them stay within the clock's range.

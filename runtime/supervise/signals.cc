@@ -12,7 +12,7 @@
 #include <cstring>
 #include <ctime>
 
-#include "runtime/supervise/deadline.h"
+#include "runtime/diagnosis/exit_status.h"
 #include "sys/pidfd.h"
 
 namespace minirun {
