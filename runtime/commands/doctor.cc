@@ -10,7 +10,6 @@
 #include "runtime/container/container.h"
 #include "runtime/inspect/diagnosis_report.h"
 #include "runtime/oci/annotations.h"
-#include "runtime/text/signal_name.h"
 #include "sys/pidfd.h"
 
 namespace minirun {
@@ -35,19 +34,11 @@ void describe(Options& options, DoctorCommand& command) {
   options.id(command.id);
 }
 
-// That of `stop`, without its option.
-void take_stop_signal(const ContainerRecord& record, Facts* facts) {
-  auto signal = parse_signal(stop_signal(record.annotations));
-  if (!signal.ok()) return;  // none; or a bad one, which `stop` refuses
-  facts->stop_signal = *signal;
-  const char* name = sigabbrev_np(*signal);
-  facts->stop_signal_name = name != nullptr ? name : fmt::format("RTMIN+{}", *signal - SIGRTMIN);
-}
-
 Result<Facts> gather(const Container& container, std::chrono::nanoseconds interval) {
   const GoOn always = [] { return true; };
   Facts facts;
-  take_stop_signal(container.record, &facts);
+  // That of `stop`, without its option. It refuses a bad one.
+  if (auto signal = image_stop_signal(container.record.annotations); signal.ok()) facts.stop_signal = *signal;
   facts.host_cpus = static_cast<uint64_t>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
   auto host_before = host_cpu_pressure();
   facts.before = TRY(look_at(container, Detail::all, always));

@@ -13,7 +13,6 @@
 #include "runtime/oci/annotations.h"
 #include "runtime/oci/bundle.h"
 #include "runtime/text/log.h"
-#include "runtime/text/signal_name.h"
 #include "runtime/text/timestamp.h"
 
 namespace minirun {
@@ -25,12 +24,6 @@ constexpr int kStampDigits = 6;
 bool asks_to_end(int signal, int image_stop) {
   constexpr int kUsual[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGKILL};
   return signal == image_stop || std::find(std::begin(kUsual), std::end(kUsual), signal) != std::end(kUsual);
-}
-
-int stop_signal_of(const oci::StringMap& annotations) {
-  std::string name = stop_signal(annotations);
-  auto signal = name.empty() ? Result<int>(SIGTERM) : parse_signal(name);
-  return signal.ok() ? *signal : SIGTERM;
 }
 
 uint64_t microseconds(std::chrono::steady_clock::duration span) {
@@ -111,7 +104,8 @@ ExitReport report_of_run(const Launch& launch, const Container& container, const
   // For the line on stderr: as in config.json, without the one that minirun adds for its init.
   if (spec.linux_.resources && spec.linux_.resources->pids_limit.value_or(-1) >= 0)
     report.death.pids_limit = static_cast<uint64_t>(*spec.linux_.resources->pids_limit);
-  take_ending(ended, launch.prepared().compiled.init, stop_signal_of(spec.annotations), &report);
+  auto stop = image_stop_signal(spec.annotations);
+  take_ending(ended, launch.prepared().compiled.init, stop.ok() ? *stop : SIGTERM, &report);
   return report;
 }
 

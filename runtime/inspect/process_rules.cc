@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstring>
 #include <map>
 
 #include "runtime/inspect/rules.h"
@@ -17,6 +18,11 @@ namespace {
 constexpr size_t kManyZombies = 5;
 constexpr double kOrdinaryWaitUs = 50'000;
 constexpr size_t kMostNamed = 3;  // findings of one rule that name a process each; the last says how many more
+
+std::string signal_name(int signal) {
+  const char* name = sigabbrev_np(signal);  // nothing for the real-time signals
+  return name != nullptr ? std::string("SIG") + name : fmt::format("SIGRTMIN+{}", signal - SIGRTMIN);
+}
 
 bool has_signal(uint64_t set, int signal) {
   return (set >> (signal - 1) & 1) != 0;
@@ -82,10 +88,10 @@ void find_signal_lost_below(const Facts& facts, const ProcessFacts& main, std::v
   findings->push_back(
       {.severity = Severity::warning,
        .text =
-           fmt::format("{} handles SIG{}, but between it and {}, which handles it too, is {}, which has no handler: if "
+           fmt::format("{} handles {}, but between it and {}, which handles it too, is {}, which has no handler: if "
                        "it ends by the signal, {} is killed without its time to clean up",
-                       shown_process(main), facts.stop_signal_name, shown_process(*last), shown_process(*middle),
-                       shown_process(*last)),
+                       shown_process(main), signal_name(facts.stop_signal), shown_process(*last),
+                       shown_process(*middle), shown_process(*last)),
        .remedy = "start the last one itself, or by exec in the shell's command",
        .pid = middle->pid,
        .numbers = {{"signal", facts.stop_signal}}});
@@ -195,7 +201,7 @@ void find_stop_signal(const Facts& facts, std::vector<Finding>* findings) {
   if (!ignored && !drops && !heeded_below) return;
   std::string why = ignored ? "ignores it" : drops ? "has no handler for it, and the kernel drops it for pid 1" : "";
   std::string below = heeded_below ? fmt::format("{} has one", shown_process(*child)) : "";
-  std::string text = fmt::format("SIG{} goes to {}, which ", facts.stop_signal_name, shown_process(*main));
+  std::string text = fmt::format("{} goes to {}, which ", signal_name(facts.stop_signal), shown_process(*main));
   if (ignored || drops)
     text += why + (heeded_below ? ", while its child " + below : "") + ": stop has to kill after its timeout";
   else

@@ -20,7 +20,6 @@ struct Facts {
   Sample before{};
   Sample after{};
   int stop_signal = 15;
-  std::string stop_signal_name = "TERM";
   // Of the whole machine, between both samples.
   std::optional<uint64_t> host_cpu_wait_us{};
   uint64_t host_cpus = 1;

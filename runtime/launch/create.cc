@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,7 +21,6 @@
 #include "runtime/resources/cgroup_path.h"
 #include "runtime/supervise/console.h"
 #include "runtime/text/log.h"
-#include "runtime/text/signal_name.h"
 #include "runtime/text/status_events.h"
 #include "runtime/text/timestamp.h"
 #include "sys/file.h"
@@ -43,10 +41,8 @@ Launch::Launch(LaunchRequest request, UniqueFd state_root, Supervisor supervisor
                     request_.options.pid_file) {}
 
 // As of `stop`.
-static Result<int> image_stop_signal(const oci::Spec& spec) {
-  std::string name = stop_signal(spec.annotations);
-  if (name.empty()) return SIGTERM;
-  auto signal = parse_signal(name);
+static Result<int> stop_signal_of(const oci::Spec& spec) {
+  auto signal = image_stop_signal(spec.annotations);
   return signal.ok() ? signal : wrap(signal.error(), "config.json: " + annotation_pointer(Annotation::stop_signal));
 }
 
@@ -55,7 +51,7 @@ Result<Launch> Launch::prepare(LaunchRequest request, const std::string& state_r
   TRY(check_launch_options(request.options));
   Bundle bundle = TRY(load_bundle(request.options.bundle));
   request.report |= asks_for_report(bundle.spec->annotations);
-  if (request.deadline.any()) request.deadline.stop_signal = TRY(image_stop_signal(*bundle.spec));
+  if (request.deadline.any()) request.deadline.stop_signal = TRY(stop_signal_of(*bundle.spec));
   bool entered = !request.restore && TRY(enter_user_namespace(&bundle));  // before anything else is opened
   Supervisor supervisor = TRY(Supervisor::begin());                       // before the first side effect
   if (request.deadline.end) TRY(supervisor.signals().give_up_at(*request.deadline.end));

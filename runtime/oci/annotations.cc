@@ -4,7 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <csignal>
 #include <iterator>
+
+#include "runtime/text/signal_name.h"
 
 namespace minirun {
 namespace {
@@ -108,18 +111,26 @@ std::string criu_config_file(const oci::StringMap& annotations) {
   return annotation_or(annotations, Annotation::criu_config, "");
 }
 
-bool asks_for_init(const oci::StringMap& annotations) {
-  const std::string* value = find_annotation(annotations, Annotation::init);
+static bool is_switched_on(const oci::StringMap& annotations, Annotation id) {
+  const std::string* value = find_annotation(annotations, id);
   return value != nullptr && (*value == "true" || *value == "1");
 }
 
+bool asks_for_init(const oci::StringMap& annotations) {
+  return is_switched_on(annotations, Annotation::init);
+}
+
 bool asks_for_report(const oci::StringMap& annotations) {
-  const std::string* value = find_annotation(annotations, Annotation::report);
-  return value != nullptr && (*value == "true" || *value == "1");
+  return is_switched_on(annotations, Annotation::report);
 }
 
 std::string stop_signal(const oci::StringMap& annotations) {
   return annotation_or(annotations, Annotation::stop_signal, "");
+}
+
+Result<int> image_stop_signal(const oci::StringMap& annotations) {
+  std::string name = stop_signal(annotations);
+  return name.empty() ? Result<int>(SIGTERM) : parse_signal(name);
 }
 
 oci::StringMap systemd_properties(const oci::StringMap& annotations) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/oci/spec.h"
+#include "sys/result.h"
 
 namespace minirun {
 
@@ -59,6 +60,8 @@ bool asks_for_init(const oci::StringMap& annotations);
 // A report of its end goes to the administrator's directory (--report-dir).
 bool asks_for_report(const oci::StringMap& annotations);
 std::string stop_signal(const oci::StringMap& annotations);
+// The signal of that name, or SIGTERM without one. An error if no signal has this name, which validate() accepts.
+Result<int> image_stop_signal(const oci::StringMap& annotations);
 oci::StringMap systemd_properties(const oci::StringMap& annotations);  // NAME of the key and value, in order
 // A cgroup below the container's, without limits of its own, that its first process moves into, so that the workload
 // (systemd, a nested engine) has its own cgroup to itself. Cgroup::create checks the path.

@@ -130,7 +130,6 @@ TEST(ProcessRules, StopSignalBelowTheInit) {
   node(facts.after).status->ignored = ~0ULL;
   EXPECT_EQ(found(facts), "") << "nothing can ignore it";
   facts.stop_signal = 40;
-  facts.stop_signal_name = "RTMIN+6";
   EXPECT_NE(found(facts).find("SIGRTMIN+6 goes to node (11), which ignores it"), std::string::npos) << found(facts);
   facts.after.status = "created";
   EXPECT_EQ(found(facts), "") << "its workload does not run yet";
