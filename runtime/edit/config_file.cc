@@ -5,10 +5,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "runtime/text/json.h"
 #include "sys/file.h"
@@ -39,17 +40,6 @@ bool is_same_inode(const struct stat& one, const struct stat& other) {
   return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
-int64_t monotonic_ms() {
-  timespec now = {};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-}
-
-void short_pause() {
-  const timespec pause = {0, 5'000'000};
-  (void)nanosleep(&pause, nullptr);  // a signal may end it early: the caller tries again
-}
-
 }  // namespace
 
 Result<ConfigFile> ConfigFile::open(const std::string& path, int64_t patience_ms) {
@@ -59,14 +49,14 @@ Result<ConfigFile> ConfigFile::open(const std::string& path, int64_t patience_ms
   if (name.empty() || name == "." || name == "..")
     return fail(ErrorKind::usage, "--edit: must name a file: found {}", quoted(path));
   ConfigFile file(TRY(open_at(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY)), std::move(name));
-  const int64_t last = monotonic_ms() + patience_ms;
+  const auto last = std::chrono::steady_clock::now() + std::chrono::milliseconds(patience_ms);
   for (;;) {
     auto locked = file.lock();
     if (!locked.ok()) return locked.error();
     if (*locked) break;
-    if (monotonic_ms() >= last)
+    if (std::chrono::steady_clock::now() >= last)
       return fail(ErrorKind::busy, "another program has held its lock for {} ms", patience_ms);
-    short_pause();
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   TRY(file.read());
   return file;
