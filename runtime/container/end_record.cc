@@ -32,9 +32,9 @@ bool end_flag(JsonValue object, std::string_view key) {
 void write_end(JsonWriter& json, const EndRecord& end) {
   json.key("end").begin_object();
   if (end.wait_status) json.key("waitStatus").number(*end.wait_status);
-  if (!end.limit.empty()) json.key("limit").string(end.limit);
+  json.known("limit", end.limit);
   if (end.stop_signal != 0) json.key("stopSignal").number(end.stop_signal).key("killed").boolean(end.killed);
-  if (!end.time.empty()) json.key("time").string(end.time);
+  json.known("time", end.time);
   if (end.reported) json.key("reported").boolean(true);
   json.end_object();
 }
@@ -45,7 +45,7 @@ void write_baseline(JsonWriter& json, const Baseline& baseline) {
     json.begin_object().key("path").string(ancestor.path).key("ooms").unsigned_number(ancestor.ooms).end_object();
   json.end_array().key("counters").begin_object();
   for (const UsageCounterName& counter : usage_counter_names())
-    if (const auto& value = baseline.counters.*counter.member) json.key(counter.name).unsigned_number(*value);
+    json.known(counter.name, baseline.counters.*counter.member);
   json.end_object().end_object();
 }
 

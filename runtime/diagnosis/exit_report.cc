@@ -28,15 +28,6 @@ bool was_killed_for_memory(const ExitReport& report, const Ending& ending) {
   return oom && ending.signal == SIGKILL && report.stop.signal != SIGKILL && !report.stop.killed;
 }
 
-// A key with a number that is known.
-void write_count(JsonWriter& json, std::string_view key, const std::optional<uint64_t>& value) {
-  if (value) json.key(key).unsigned_number(*value);
-}
-
-void write_known(JsonWriter& json, std::string_view key, std::string_view text) {
-  if (!text.empty()) json.key(key).string(text);
-}
-
 void write_status(JsonWriter& json, const ExitReport& report) {
   constexpr const char* kSources[] = {"", "kernel", "init", "record"};
   if (report.exit_status) json.key("exit_status").number(*report.exit_status);
@@ -72,7 +63,7 @@ void write_oom(JsonWriter& json, const ExitReport& report) {
                       : !memory->ancestor.empty() ? "ancestor"
                       : memory->host              ? "host"
                                                   : "";
-  write_known(json, "limit", limit);
+  json.known("limit", limit);
   if (std::string_view(limit) == "ancestor") json.key("cgroup").string(memory->ancestor);
   json.end_object();
 }
@@ -82,21 +73,21 @@ void write_memory(JsonWriter& json, const ExitReport& report) {
   if (!usage.memory_peak_bytes && !usage.memory_max_bytes && !usage.swap_peak_bytes) return;
   json.key("memory").begin_object();
   // Peaks are those of the whole life of the container.
-  if (report.counters == CountersOf::own) write_count(json, "peak_bytes", usage.memory_peak_bytes);
-  write_count(json, "limit_bytes", usage.memory_max_bytes);
-  if (report.counters == CountersOf::own) write_count(json, "swap_peak_bytes", usage.swap_peak_bytes);
+  if (report.counters == CountersOf::own) json.known("peak_bytes", usage.memory_peak_bytes);
+  json.known("limit_bytes", usage.memory_max_bytes);
+  if (report.counters == CountersOf::own) json.known("swap_peak_bytes", usage.swap_peak_bytes);
   json.end_object();
 }
 
 void write_cpu(JsonWriter& json, const UsageCounters& counters) {
   if (!counters.cpu_us) return;
   json.key("cpu").begin_object();
-  write_count(json, "usage_us", counters.cpu_us);
-  write_count(json, "user_us", counters.user_us);
-  write_count(json, "system_us", counters.system_us);
-  write_count(json, "periods", counters.periods);
-  write_count(json, "throttled_periods", counters.throttled_periods);
-  write_count(json, "throttled_us", counters.throttled_us);
+  json.known("usage_us", counters.cpu_us);
+  json.known("user_us", counters.user_us);
+  json.known("system_us", counters.system_us);
+  json.known("periods", counters.periods);
+  json.known("throttled_periods", counters.throttled_periods);
+  json.known("throttled_us", counters.throttled_us);
   json.end_object();
 }
 
@@ -104,17 +95,17 @@ void write_pids(JsonWriter& json, const ExitReport& report) {
   const Usage& usage = report.usage;
   if (!usage.pids_peak && !usage.pids_max && !usage.counters.pids_hits) return;
   json.key("pids").begin_object();
-  if (report.counters == CountersOf::own) write_count(json, "peak", usage.pids_peak);
-  write_count(json, "limit", usage.pids_max);
-  write_count(json, "limit_hits", usage.counters.pids_hits);
+  if (report.counters == CountersOf::own) json.known("peak", usage.pids_peak);
+  json.known("limit", usage.pids_max);
+  json.known("limit_hits", usage.counters.pids_hits);
   json.end_object();
 }
 
 void write_io(JsonWriter& json, const UsageCounters& counters) {
   if (!counters.read_bytes && !counters.write_bytes) return;
   json.key("io").begin_object();
-  write_count(json, "read_bytes", counters.read_bytes);
-  write_count(json, "write_bytes", counters.write_bytes);
+  json.known("read_bytes", counters.read_bytes);
+  json.known("write_bytes", counters.write_bytes);
   json.end_object();
 }
 
@@ -123,8 +114,8 @@ void write_pressure(JsonWriter& json, const UsageCounters& counters) {
   auto write = [&](const char* key, const std::optional<uint64_t>& some, const std::optional<uint64_t>& full) {
     if (!some) return;
     json.key(key).begin_object();
-    write_count(json, "some_us", some);
-    write_count(json, "full_us", full);
+    json.known("some_us", some);
+    json.known("full_us", full);
     json.end_object();
   };
   json.key("pressure").begin_object();
@@ -147,11 +138,11 @@ void write_counters(JsonWriter& json, const ExitReport& report) {
 
 void write_times(JsonWriter& json, const ExitReport& report) {
   json.key("times").begin_object();
-  write_known(json, "created", report.created);
-  write_known(json, "started", report.started);
-  write_known(json, "ended", report.ended);
-  write_count(json, "setup_us", report.setup_us);
-  write_count(json, "wall_us", report.wall_us);
+  json.known("created", report.created);
+  json.known("started", report.started);
+  json.known("ended", report.ended);
+  json.known("setup_us", report.setup_us);
+  json.known("wall_us", report.wall_us);
   json.end_object();
 }
 
@@ -179,7 +170,7 @@ Cause cause_of(const ExitReport& report) {
 
 void write_report(JsonWriter& json, const ExitReport& report) {
   json.begin_object().key("id").string(report.death.id).key("command").string(report.command);
-  write_known(json, "cause", cause_name(cause_of(report)));
+  json.known("cause", cause_name(cause_of(report)));
   write_status(json, report);
   write_stop(json, report.stop);
   if (report.error) {

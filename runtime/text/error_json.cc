@@ -5,24 +5,16 @@
 #include <string>
 
 namespace minirun {
-namespace {
-
-void write_text(JsonWriter& json, std::string_view key, const std::string& text) {
-  if (!text.empty()) json.key(key).string(text);
-}
-
-}  // namespace
-
 void write_error_keys(JsonWriter& json, const Error& error) {
   const ErrorDetail& detail = error.details();
   json.key("kind").string(kind_name(error.kind)).key("exit_status").number(error.exit_status);
   if (detail.step != 0) json.key("step").unsigned_number(detail.step).key("steps").unsigned_number(detail.steps);
-  write_text(json, "pointer", detail.pointer);
-  write_text(json, "call", detail.call);
+  json.known("pointer", detail.pointer);
+  json.known("call", detail.call);
   // An error of kind state is a fact about the container: Error::text() has no errno text either.
   const char* name = error.code != 0 && error.kind != ErrorKind::state ? strerrorname_np(error.code) : nullptr;
   if (name != nullptr) json.key("errno").string(name);
-  write_text(json, "path", detail.path);
+  json.known("path", detail.path);
   if (!detail.hints.empty()) {
     json.key("hints").begin_array();
     for (const std::string& hint : detail.hints) json.string(hint);

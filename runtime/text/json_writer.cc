@@ -134,4 +134,12 @@ JsonWriter& JsonWriter::null() {
   return *this;
 }
 
+JsonWriter& JsonWriter::known(std::string_view name, std::string_view text) {
+  return text.empty() ? *this : key(name).string(text);
+}
+
+JsonWriter& JsonWriter::known(std::string_view name, const std::optional<uint64_t>& number) {
+  return number ? key(name).unsigned_number(*number) : *this;
+}
+
 }  // namespace minirun

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,6 +32,9 @@ class JsonWriter {
   JsonWriter& decimal(std::string_view digits);
   JsonWriter& boolean(bool value);
   JsonWriter& null();
+  // A member for what is known, and none for an empty text or no number.
+  JsonWriter& known(std::string_view name, std::string_view text);
+  JsonWriter& known(std::string_view name, const std::optional<uint64_t>& number);
 
   const std::string& text() const { return out_; }
   std::string take() { return std::move(out_); }

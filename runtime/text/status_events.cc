@@ -78,7 +78,7 @@ void status_exited(const std::string& id, int wait_status, int exit_status, std:
   JsonWriter json = begin_event("exited");
   json.key("id").string(id).key("exit_status").number(exit_status);
   if (WIFSIGNALED(wait_status)) json.key("signal").number(WTERMSIG(wait_status));
-  if (!cause.empty()) json.key("cause").string(cause);
+  json.known("cause", cause);
   if (report) report(json.key("report"));
   end_event(json);
 }

@@ -58,4 +58,15 @@ TEST(JsonWriter, EveryByteComesOutAsValidJson) {
     }
 }
 
+TEST(JsonWriter, WhatIsNotKnownIsNoMember) {
+  JsonWriter json;
+  json.begin_object()
+      .known("no", "")
+      .known("text", "x")
+      .known("none", std::nullopt)
+      .known("zero", std::optional<uint64_t>(0));
+  json.end_object();
+  EXPECT_EQ(json.take(), R"({"text":"x","zero":0})");
+}
+
 }  // namespace minirun
