@@ -14,6 +14,7 @@
 #include <cstddef>
 
 #include "tests/support/fixture.h"
+#include "tests/support/refused_call.h"
 
 namespace minirun::testing {
 namespace {
@@ -38,24 +39,13 @@ void forbid_executable_memfds() {
   if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0) _exit(97);
 }
 
-// As a kernel answers for a process that is being reaped (pidfd_create() in kernel/fork.c of Linux 6.1).
-void find_processes_being_reaped() {
-  sock_filter filter[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  sock_fprog program{sizeof filter / sizeof filter[0], filter};
-  if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0) _exit(97);
-}
-
+// As pidfd_create() in kernel/fork.c of Linux 6.1 answers.
 TEST_F(Fallback, ProcessThatIsBeingReapedHasEnded) {
   Bundle bundle;
   bundle.payload({"pause"});
   ASSERT_EQ(detach(bundle, {}).code, 0);
   StartOptions options;
-  options.in_child = find_processes_being_reaped;
+  options.in_child = [] { refuse_call(SYS_pidfd_open, EINVAL); };
   Outcome state = Running(minirun({"state", id()}), options).finish();
   EXPECT_EQ(state.code, 0) << describe(state);
   EXPECT_NE(state.out.find("\"stopped\""), std::string::npos) << describe(state);

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The options of spec: what they write runs, and what --edit does to a file.
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
-#include <cstddef>
 #include <memory>
 
+#include "tests/support/refused_call.h"
 #include "tests/support/rootless_fixture.h"
 
 namespace minirun::testing {
@@ -305,15 +303,7 @@ TEST_F(SpecEdit, ASignalInTheMiddleLeavesTheOldFileOrTheNewOne) {
 // As on NFS or FUSE, where rename(2) has no exchange.
 TEST_F(SpecEdit, WorksOnAFilesystemWithoutExchange) {
   StartOptions start;
-  start.in_child = [] {
-    const sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-                                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat2, 0, 1),
-                                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
-                                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-    const sock_fprog program = {4, const_cast<sock_filter*>(code)};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
-      _exit(96);
-  };
+  start.in_child = [] { refuse_call(SYS_renameat2, EINVAL); };
   Outcome outcome = edit({"--hostname", "elsewhere"}, start);
   ASSERT_EQ(outcome.code, 0) << describe(outcome);
   EXPECT_EQ(json::parse(whole())["hostname"], "elsewhere");
