@@ -7,6 +7,8 @@
 #include <cstring>
 #include <functional>
 
+#include "tests/unit/edit/changed_text.h"
+
 namespace minirun {
 namespace {
 
@@ -16,21 +18,9 @@ const SpecCaller kCaller = {
     [](const char* name) -> const char* { return std::strcmp(name, "GIVEN") == 0 ? "from outside" : nullptr; },
     "/home/me"};
 
-// The text after the change, or the error. Fails unless the same change a second time changes nothing.
-std::string after(const std::string& text, const Change& change) {
-  auto edit = JsonEdit::parse(text);
-  EXPECT_TRUE(edit.ok()) << text;
-  auto done = change(*edit);
-  if (!done.ok()) return done.error().text();
-  const std::string once = edit->text();
-  EXPECT_TRUE(change(*edit).ok());
-  EXPECT_EQ(edit->text(), once) << "not the same when made twice";
-  return once;
-}
-
 std::string env_after(const std::string& list, const std::string& variable) {
-  std::string text =
-      after(R"({"process":{"env":)" + list + "}}", [&](JsonEdit& edit) { return change_env(edit, variable, kCaller); });
+  std::string text = changed_text(R"({"process":{"env":)" + list + "}}",
+                                  [&](JsonEdit& edit) { return change_env(edit, variable, kCaller); });
   const size_t head = strlen(R"({"process":{"env":)");
   return text.starts_with(R"({"process":{"env":)") ? text.substr(head, text.size() - head - 2) : text;
 }
@@ -41,22 +31,22 @@ TEST(SpecChanges, EnvReplacesAddsTakesFromTheCallerAndRemoves) {
   EXPECT_EQ(env_after(R"(["A=1","AA=3","A=2","A"])", "A=9"), R"(["A=9","AA=3"])");
   EXPECT_EQ(env_after("[]", "GIVEN"), R"(["GIVEN=from outside"])");
   EXPECT_EQ(env_after(R"(["A=1","NOTGIVEN=1"])", "NOTGIVEN"), R"(["A=1"])");
-  EXPECT_EQ(after("{}", [](JsonEdit& e) { return change_env(e, "A=1", kCaller); }),
+  EXPECT_EQ(changed_text("{}", [](JsonEdit& e) { return change_env(e, "A=1", kCaller); }),
             "{\n  \"process\": {\n    \"env\": [\n      \"A=1\"\n    ]\n  }\n}");
   EXPECT_EQ(env_after("[]", "=1"), R"(--env: must be NAME=VALUE or NAME: found "=1")");
   EXPECT_EQ(env_after("[]", ""), R"(--env: must be NAME=VALUE or NAME: found "")");
 }
 
 std::string user_after(const std::string& user) {
-  return after(R"({"process":{"user":{"uid":1,"gid":2,"umask":18}}})",
-               [&](JsonEdit& edit) { return change_user(edit, user); });
+  return changed_text(R"({"process":{"user":{"uid":1,"gid":2,"umask":18}}})",
+                      [&](JsonEdit& edit) { return change_user(edit, user); });
 }
 
 TEST(SpecChanges, UserIsANumberAndKeepsTheGroupUnlessItIsGiven) {
   EXPECT_EQ(user_after("7"), R"({"process":{"user":{"uid":7,"gid":2,"umask":18}}})");
   EXPECT_EQ(user_after("7:8"), R"({"process":{"user":{"uid":7,"gid":8,"umask":18}}})");
   EXPECT_EQ(user_after("4294967294:0"), R"({"process":{"user":{"uid":4294967294,"gid":0,"umask":18}}})");
-  EXPECT_EQ(after(R"({"a":1})", [](JsonEdit& e) { return change_user(e, "7"); }),
+  EXPECT_EQ(changed_text(R"({"a":1})", [](JsonEdit& e) { return change_user(e, "7"); }),
             R"({"a":1,"process":{"user":{"uid":7,"gid":0}}})");
   for (const char* wrong : {"", "root", "-1", "4294967295", "1:", ":1", "1:2:3", " 1", "1.0", "99999999999999999999"})
     EXPECT_EQ(user_after(wrong).find("--user: must be UID or UID:GID, in numbers"), 0U) << wrong;
@@ -64,7 +54,7 @@ TEST(SpecChanges, UserIsANumberAndKeepsTheGroupUnlessItIsGiven) {
 
 std::string limits_after(const std::string& resources, const Change& change) {
   const std::string head = R"({"linux":{"resources":)";
-  std::string text = after(head + resources + "}}", change);
+  std::string text = changed_text(head + resources + "}}", change);
   return text.starts_with(head) ? text.substr(head.size(), text.size() - head.size() - 2) : text;
 }
 
@@ -117,7 +107,8 @@ TEST(SpecChanges, PidsAreACount) {
 
 std::string capabilities_after(const std::string& process, const std::vector<std::string>& add,
                                const std::vector<std::string>& drop) {
-  return after("{\"process\":" + process + "}", [&](JsonEdit& edit) { return change_capabilities(edit, add, drop); });
+  return changed_text("{\"process\":" + process + "}",
+                      [&](JsonEdit& edit) { return change_capabilities(edit, add, drop); });
 }
 
 TEST(SpecChanges, CapabilitiesOfRootAreNotInheritable) {

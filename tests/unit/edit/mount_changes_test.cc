@@ -2,29 +2,17 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <functional>
-
 #include "runtime/edit/changes.h"
 #include "runtime/oci/default_spec.h"
+#include "tests/unit/edit/changed_text.h"
 
 namespace minirun {
 namespace {
 
 const SpecCaller kInHome = {nullptr, "/home/me"};
 
-std::string config_after(const std::string& text, const std::function<Result<void>(JsonEdit&)>& change) {
-  auto edit = JsonEdit::parse(text);
-  EXPECT_TRUE(edit.ok()) << text;
-  auto done = change(*edit);
-  if (!done.ok()) return done.error().text();
-  const std::string once = edit->text();
-  EXPECT_TRUE(change(*edit).ok());
-  EXPECT_EQ(edit->text(), once) << "not the same when made twice";
-  return once;
-}
-
 std::string bound(const std::string& bind, const std::string& directory = "/home/me") {
-  return config_after("{\"mounts\":[]}", [&](JsonEdit& edit) { return change_bind(edit, bind, {nullptr, directory}); });
+  return changed_text("{\"mounts\":[]}", [&](JsonEdit& edit) { return change_bind(edit, bind, {nullptr, directory}); });
 }
 
 std::string bind_mount(const std::string& source, const std::string& destination, const std::string& options) {
@@ -53,7 +41,7 @@ TEST(MountChanges, WrongBindsAreNamed) {
 }
 
 std::string tmpfs_options(const std::string& tmpfs) {
-  std::string text = config_after("{\"mounts\":[]}", [&](JsonEdit& edit) { return change_tmpfs(edit, tmpfs); });
+  std::string text = changed_text("{\"mounts\":[]}", [&](JsonEdit& edit) { return change_tmpfs(edit, tmpfs); });
   const std::string head =
       R"({"mounts":[{"destination":"/t","type":"tmpfs","source":"tmpfs","options":["nosuid","nodev","noexec")";
   return text.starts_with(head) ? text.substr(head.size(), text.size() - head.size() - 4) : text;
@@ -95,7 +83,7 @@ TEST(MountChanges, AMountReplacesOneAtItsPlaceAndHidesNoneBelowIt) {
 
 TEST(MountChanges, HostnameBringsItsNamespace) {
   auto named = [](const std::string& text) {
-    return config_after(text, [](JsonEdit& edit) { return change_hostname(edit, "n"); });
+    return changed_text(text, [](JsonEdit& edit) { return change_hostname(edit, "n"); });
   };
   EXPECT_EQ(named(R"({"linux":{"namespaces":[{"type":"uts"}]}})"),
             R"({"linux":{"namespaces":[{"type":"uts"}]},"hostname":"n"})");
@@ -105,7 +93,7 @@ TEST(MountChanges, HostnameBringsItsNamespace) {
 }
 
 std::string network_after(const std::string& text, bool own) {
-  return config_after(text, [&](JsonEdit& edit) { return change_network(edit, own); });
+  return changed_text(text, [&](JsonEdit& edit) { return change_network(edit, own); });
 }
 
 TEST(MountChanges, HostNetworkHasNoNamespaceAndNoSysfsInAUserNamespace) {
