@@ -18,8 +18,6 @@
 namespace minirun {
 namespace {
 
-constexpr int kStampDigits = 6;
-
 // Signals by which a workload is asked to end.
 bool asks_to_end(int signal, int image_stop) {
   constexpr int kUsual[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGKILL};
@@ -48,11 +46,11 @@ void take_recorded_status(const ContainerRecord& record, ExitReport* report) {
 
 void ReportClock::start() {
   running_ = Clock::now();
-  started_ = now_rfc3339(kStampDigits);
+  started_ = now_rfc3339(kMicroseconds);
 }
 
 void ReportClock::stop(ExitReport* report) const {
-  report->ended = now_rfc3339(kStampDigits);
+  report->ended = now_rfc3339(kMicroseconds);
   if (!running_) return;
   report->started = started_;
   report->setup_us = microseconds(*running_ - began_);

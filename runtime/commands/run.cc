@@ -149,7 +149,6 @@ std::string explain(const Prepared& prepared, const Container& container, const 
 EndRecord end_of(const Ended& ended) {
   ExitReport report;
   take_ending(ended, false, SIGTERM, &report);
-  constexpr int kMicroseconds = 6;
   EndRecord end{{}, report.limit, report.stop.signal, report.stop.killed, now_rfc3339(kMicroseconds)};
   if (ended.from_init) end.wait_status = ended.wait_status;
   return end;

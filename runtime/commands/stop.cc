@@ -103,7 +103,6 @@ Result<Container> find_settled(const GlobalOptions& global, const std::string& i
 
 // For a later `wait`, when the status would be lost, and for a report.
 void remember(const Container& found, const Request& request, bool killed) {
-  constexpr int kMicroseconds = 6;
   EndRecord end;
   end.time = now_rfc3339(kMicroseconds);
   end.stop_signal = request.signal;

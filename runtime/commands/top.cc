@@ -85,7 +85,7 @@ Result<void> Top::look(const GoOn& go_on) {
   containers_ = TRY(watcher_.look(go_on));
   if (last_ != steady_clock::time_point()) interval_s_ = std::chrono::duration<double>(now - last_).count();
   last_ = now;
-  time_ = now_rfc3339(6);
+  time_ = now_rfc3339(kMicroseconds);
   return {};
 }
 

@@ -70,7 +70,6 @@ Result<Outcome> perform(const GlobalOptions& global, const WaitCommand& command)
     found.init = std::move(zombie).value();
   }
   auto status = TRY(await_exit(found.init.get(), found.record.init.pid));
-  constexpr int kMicroseconds = 6;
   EndRecord end;
   end.time = now_rfc3339(kMicroseconds);
   if (auto recorded = TRY(recorded_by_keeper(found))) return outcome_of(command, found, *recorded, {}, end.time);

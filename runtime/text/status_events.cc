@@ -33,7 +33,6 @@ void write_event(std::string_view line) {
 }
 
 JsonWriter begin_event(const char* name) {
-  constexpr int kMicroseconds = 6;
   JsonWriter json;
   json.begin_object().key("event").string(name).key("time").string(now_rfc3339(kMicroseconds));
   return json;
