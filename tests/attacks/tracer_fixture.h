@@ -42,6 +42,11 @@ inline std::set<std::string> kinds(const std::string& said) {
 
 class Tracer : public Attack {
  protected:
+  void SetUp() override {
+    Attack::SetUp();
+    alarm(600);  // many rounds, beside other tests
+  }
+
   void start_tracer(Bundle& bundle, const std::vector<std::string>& flags = {},
                     const std::vector<std::string>& payload = {"trace"}) {
     bundle.add_capability("CAP_SYS_PTRACE");
