@@ -11,6 +11,7 @@
 #include "namespaces/lend_steps.h"
 #include "namespaces/resident_filter.h"
 #include "namespaces/resident_loop.h"
+#include "namespaces/step_timer.h"
 
 namespace minirun {
 
@@ -23,7 +24,7 @@ class Executor : public LendSteps<Kernel> {
   // Walks all steps. Returns only when a step failed, with the status for exit(2), after it has filled in and sent the
   // report; with a recording kernel also at the end.
   int run() {
-    long rc = walk(0, this->plan_->step_count);
+    long rc = walk(0, this->plan_->step_count, Timing::possible);
     return rc < 0 ? report_failure() : 0;
   }
 
@@ -118,11 +119,16 @@ class Executor : public LendSteps<Kernel> {
   }
 
  private:
-  long walk(uint32_t first, uint32_t end) {
+  enum class Timing : bool { impossible, possible };  // impossible: under the init's filter, which allows no clock
+
+  long walk(uint32_t first, uint32_t end, Timing timing) {
     const Step* steps = reinterpret_cast<const Step*>(this->base() + this->plan_->steps);
+    StepTimer<Kernel> timer(this->kernel_, timing == Timing::possible ? this->plan_ : nullptr);
     for (uint32_t i = first; i < end && !this->ended_; i++) {
+      timer.begin(i, steps[i]);
       long rc = perform(steps[i]);
       if (rc == -ELOOP && this->reopen(steps[i])) rc = perform(steps[i]);
+      if (!this->ended_) timer.end(i);  // the outer process of a birth has ended, and its child writes this one
       if (rc >= 0) continue;
       Report& report = this->plan_->report;
       if (report.state == kFailed) return rc;  // the workload's half has reported it already
@@ -154,7 +160,7 @@ class Executor : public LendSteps<Kernel> {
   long await_start_for_both(uint32_t step) {
     if (workload_ == kGone && this->plan_->report.state != kFailed) this->kernel_.exit(127);
     if (workload_ == kGone) return -ECHILD;
-    long rc = walk(step, step + 1);
+    long rc = walk(step, step + 1, Timing::impossible);
     set_and_wake(this->kernel_, &gate_, rc < 0 ? kDismissed : kStarted);
     await_change(this->kernel_, &workload_, kWaiting);
     return rc;
@@ -165,7 +171,7 @@ class Executor : public LendSteps<Kernel> {
     // Touches only the word until then, since the other side uses the members.
     await_change(executor->kernel_, &executor->gate_, kHeld);
     if (executor->gate_ != kReleased) return executor->kernel_.exit(127);
-    long rc = executor->walk(executor->supervise_->workload, executor->supervise_->init);
+    long rc = executor->walk(executor->supervise_->workload, executor->supervise_->init, Timing::possible);
     if (rc < 0) executor->kernel_.exit(127);
   }
 
@@ -176,7 +182,7 @@ class Executor : public LendSteps<Kernel> {
   long confine(const steps::Supervise& step, bool own_descriptors) {
     long rc = own_descriptors ? this->close_all_but_control() : 0;
     if (rc >= 0) rc = this->call(__NR_chdir, address("/"));
-    if (rc >= 0) rc = walk(step.init, step.init + step.init_count);
+    if (rc >= 0) rc = walk(step.init, step.init + step.init_count, Timing::possible);
     if (rc >= 0) rc = this->no_new_privileges();
     if (rc < 0) return rc;
     constexpr uint64_t kSpecAllow = 4;  // no mitigation of speculative store bypass: it has no secrets

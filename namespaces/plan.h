@@ -145,6 +145,16 @@ struct Birth {
   uint32_t pad;
 };
 
+// When a step of the table began and ended, for --timing. Written by the process that makes the step. 0: it did not
+// come to that, or a seccomp filter might have refused the clock.
+struct Stamp {
+  uint64_t begun, ended;          // kStampClock, ns
+  uint64_t cpu_before, cpu_used;  // kStampCpuClock, ns, at both
+};
+// CLOCK_TAI: a time namespace shifts CLOCK_MONOTONIC, but not this one (time_namespaces(7)).
+constexpr uint32_t kStampClock = 11;
+constexpr uint32_t kStampCpuClock = 3;  // CLOCK_THREAD_CPUTIME_ID
+
 struct PlanHeader {
   // `start` reads these at the same offsets in every plan of this format.
   uint64_t magic;
@@ -159,11 +169,13 @@ struct PlanHeader {
   // For the init program alone, which comes from the same build.
   uint32_t steps;  // offset of Step[step_count]
   uint32_t slot_count;
-  uint32_t slots;          // offset of int32_t[slot_count]: descriptor numbers, filled in by the parent before clone
-  int32_t control;         // this side of the SOCK_SEQPACKET pair
-  int32_t memory;          // the memfd of this image
-  uint32_t first_kept_fd;  // the workload's descriptors from here on are closed (3, or more with preserved ones)
-  uint32_t own_text;       // 1: the init leaves the file that it was executed from (namespaces/init/init.cc)
+  uint32_t slots;            // offset of int32_t[slot_count]: descriptor numbers, filled in by the parent before clone
+  int32_t control;           // this side of the SOCK_SEQPACKET pair
+  int32_t memory;            // the memfd of this image
+  uint32_t first_kept_fd;    // the workload's descriptors from here on are closed (3, or more with preserved ones)
+  uint32_t own_text;         // 1: the init leaves the file that it was executed from (namespaces/init/init.cc)
+  uint32_t stamps;           // offset of Stamp[step_count]; 0: without --timing, no clock is read
+  uint32_t stamps_filtered;  // 1: also after the workload's filter is loaded, which allows both clocks
   uint32_t pad;
   Birth birth;
 };

@@ -96,7 +96,7 @@ static uint32_t executing_step(const Plan& plan) {
   return kNoStep;
 }
 
-std::string serialize(const Plan& plan, const std::vector<int>& descriptors, int control) {
+std::string serialize(const Plan& plan, const std::vector<int>& descriptors, int control, Stamping stamping) {
   PlanHeader header{};
   header.magic = kPlanMagic;
   header.format = kPlanFormat;
@@ -114,6 +114,8 @@ std::string serialize(const Plan& plan, const std::vector<int>& descriptors, int
   header.slots = append_table(slots, &image);
   header.steps = append_table(plan.steps, &image);
   header.texts = append_table(append_texts(plan, &image), &image);
+  if (stamping != Stamping::off) header.stamps = append_table(std::vector<Stamp>(plan.steps.size()), &image);
+  header.stamps_filtered = stamping == Stamping::all ? 1 : 0;
   header.total_bytes = static_cast<uint32_t>(image.size());
   std::memcpy(image.data(), &header, sizeof header);
   return image;

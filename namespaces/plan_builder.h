@@ -76,6 +76,13 @@ struct Source {
   uint32_t turn = 0;             // opened when steps::TakeSources asks for this one; 0: before the clone
 };
 
+// Which steps the child stamps with their times (PlanHeader::stamps).
+enum class Stamping : uint8_t {
+  off,
+  until_filter,  // of the workload, which may kill for reading a clock
+  all,           // that filter allows it, or the plan has none
+};
+
 struct Plan {
   uint64_t clone_flags = 0;       // namespaces that the process is born into: CLONE_NEW* without CLONE_NEWTIME
   std::optional<uint32_t> birth;  // the step by which the process begins: the steps before it are the outer one's
@@ -140,7 +147,8 @@ class PlanBuilder {
 
 // The image: header, data, slots, steps, texts of steps. `descriptors`: one for each slot; any value for slots that
 // wait for their turn. `control`: the child's end of the socket.
-std::string serialize(const Plan& plan, const std::vector<int>& descriptors, int control);
+std::string serialize(const Plan& plan, const std::vector<int>& descriptors, int control,
+                      Stamping stamping = Stamping::off);
 
 // What a step does: "mount tmpfs on /dev/shm (nosuid,noexec,nodev,size=65536k)".
 std::string describe(const Plan& plan, uint32_t step);

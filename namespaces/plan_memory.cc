@@ -19,8 +19,13 @@ constexpr int kPlanSeals = F_SEAL_SHRINK | F_SEAL_GROW;
 
 // For each format with a number.
 static PlanPlaces own_places(const PlanHeader& header) {
-  return {header.step_count,           header.texts, sizeof(uint32_t), header.execute, offsetof(PlanHeader, listener),
-          offsetof(PlanHeader, report)};
+  return {header.step_count,
+          header.texts,
+          sizeof(uint32_t),
+          header.execute,
+          offsetof(PlanHeader, listener),
+          offsetof(PlanHeader, report),
+          0};
 }
 
 // Whether the image contains such a table with aligned entries.
@@ -68,8 +73,10 @@ Result<PlanMemory> PlanMemory::create(const std::string& image) {
   if (fcntl(fd.get(), F_ADD_SEALS, kPlanSeals) < 0) return fail(errno, "seal the plan");
   void* at = mmap(nullptr, image.size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (at == MAP_FAILED) return fail(errno, "map the plan");
-  auto* base = static_cast<char*>(at);
-  return PlanMemory(std::move(fd), base, image.size(), own_places(*reinterpret_cast<PlanHeader*>(base)));
+  const auto& header = *reinterpret_cast<const PlanHeader*>(image.data());
+  PlanPlaces places = own_places(header);
+  places.stamps = header.stamps;
+  return PlanMemory(std::move(fd), static_cast<char*>(at), image.size(), places);
 }
 
 PlanMemory::PlanMemory(PlanMemory&& other) noexcept
@@ -110,6 +117,13 @@ std::optional<int> PlanMemory::offered_listener() const {
   uint32_t value = __atomic_load_n(listener(), __ATOMIC_ACQUIRE);
   if (value < kListenerOffered) return std::nullopt;
   return static_cast<int>(value - kListenerOffered);
+}
+
+std::vector<Stamp> PlanMemory::stamps() const {
+  if (base_ == nullptr || places_.stamps == 0) return {};
+  std::vector<Stamp> copy(places_.step_count);
+  memcpy(copy.data(), base_ + places_.stamps, copy.size() * sizeof(Stamp));
+  return copy;
 }
 
 void PlanMemory::answer_listener(SeccompListener answer) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "namespaces/plan_builder.h"
 #include "sys/fd.h"
@@ -16,6 +17,7 @@ namespace minirun {
 // The offsets in a plan's memory of what `start` reads; text_stride: the distance from one text's offset to the next.
 struct PlanPlaces {
   uint32_t step_count, texts, text_stride, execute, listener, report;
+  uint32_t stamps = 0;  // of a plan that was created here with them
 };
 
 // Finds them in an image of a format that this minirun knows. Nothing: the image has another format, or is damaged.
@@ -45,6 +47,8 @@ class PlanMemory {
   uint32_t step_count() const { return places_.step_count; }
   // The seccomp listener that the child offers, as a number in its descriptor table.
   std::optional<int> offered_listener() const;
+  // One for each step, copied; none without SpawnRequest::stamping. A tracer of the child can write any value.
+  std::vector<Stamp> stamps() const;
   void answer_listener(SeccompListener answer);
   // Birth::child of a plan that was created here: the kernel writes it, but a tracer of the child can too.
   int32_t born() const { return __atomic_load_n(&header()->birth.child, __ATOMIC_ACQUIRE); }

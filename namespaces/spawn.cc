@@ -168,7 +168,7 @@ Result<Child> spawn(SpawnRequest request) {
 
   std::vector<int> keep;
   for (const UniqueFd& source : request.sources) keep.push_back(source.get());
-  PlanMemory memory = TRY(PlanMemory::create(serialize(plan, keep, theirs.get())));
+  PlanMemory memory = TRY(PlanMemory::create(serialize(plan, keep, theirs.get(), request.stamping)));
   keep.erase(std::remove(keep.begin(), keep.end(), -1), keep.end());  // those of a later turn
   keep.push_back(theirs.get());
   keep.push_back(memory.fd());

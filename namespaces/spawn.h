@@ -16,9 +16,10 @@ namespace minirun {
 
 struct SpawnRequest {
   const Plan* plan = nullptr;
-  std::vector<UniqueFd> sources;  // open_sources(), of turn 0: closed here as soon as the child has its own
-  UniqueFd init_program;          // open_init_program()
-  int cgroup_fd = -1;             // the child is born in it (CLONE_INTO_CGROUP, Linux 5.7); -1: in the caller's
+  std::vector<UniqueFd> sources;      // open_sources(), of turn 0: closed here as soon as the child has its own
+  UniqueFd init_program;              // open_init_program()
+  int cgroup_fd = -1;                 // the child is born in it (CLONE_INTO_CGROUP, Linux 5.7); -1: in the caller's
+  Stamping stamping = Stamping::off;  // PlanMemory::stamps()
 };
 
 struct Child {
