@@ -4,6 +4,8 @@
 
 #include "runtime/commands/command.h"
 #include "runtime/commands/launch_options.h"
+#include "runtime/commands/timing_option.h"
+#include "runtime/text/stopwatch.h"
 
 namespace minirun {
 namespace {
@@ -12,6 +14,7 @@ struct CreateCommand {
   LaunchOptions launch;
   std::string id;
   bool init = false;
+  TimingOption timing;
 
   Descriptors descriptors() const { return descriptors_of(launch); }
 };
@@ -21,14 +24,17 @@ void describe(Options& options, CreateCommand& command) {
   describe(options, command.launch);
   options.ignored_flag("--keep", "accepted for compatibility, ignored: a created container stays until it is deleted");
   describe_overlay(options, command.launch);
+  describe_timing(options, command.timing);
   options.new_id(command.id);
 }
 
 Result<Outcome> perform(const GlobalOptions& global, const CreateCommand& command) {
+  TimedCommand timed(command.timing, "create", command.id);
   LaunchRequest request{.options = command.launch, .id = command.id, .create = true, .init = command.init};
   Launch launch = TRY(Launch::prepare(std::move(request), global.root, cgroup_driver(global)));
   OwnedContainer container = TRY(launch.create());
   TRY(launch.start(*container));
+  end_setup();
   container->detach();
   return Outcome{};
 }

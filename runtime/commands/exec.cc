@@ -29,6 +29,7 @@ void describe(Options& options, ExecCommand& command) {
   options.flag("--ignore-paused", command.ignore_paused, "wait for a paused container instead of failing");
   options.flag("--tree", command.tree, "when the process ends, end everything that it has started");
   describe_report(options, command.report);
+  describe_timing(options, command.timing);
   describe(options, command.deadline);
   options.group("The process");
   describe(options, static_cast<ProcessOptions&>(command));
@@ -79,6 +80,7 @@ Result<Outcome> perform_exec(const GlobalOptions& global, const ExecCommand& com
 }
 
 Result<Outcome> perform(const GlobalOptions& global, const ExecCommand& command) {
+  TimedCommand timed(command.timing, "exec", command.id);
   LaunchOptions options;
   options.preserve_fds = command.preserve_fds;
   auto checked = check_launch_options(options);  // before a descriptor is opened that they could mean

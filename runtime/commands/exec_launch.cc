@@ -22,6 +22,7 @@
 #include "runtime/launch/create.h"
 #include "runtime/launch/gates.h"
 #include "runtime/launch/seccomp_agent.h"
+#include "runtime/launch/timed_steps.h"
 #include "runtime/oci/bundle.h"
 #include "runtime/oci/config_error.h"
 #include "runtime/resources/host_resources.h"
@@ -30,6 +31,7 @@
 #include "runtime/supervise/console.h"
 #include "runtime/text/log.h"
 #include "runtime/text/status_events.h"
+#include "runtime/text/stopwatch.h"
 #include "sys/file.h"
 #include "sys/pidfd.h"
 
@@ -126,11 +128,14 @@ Result<void> Exec::start() {
 Result<void> Exec::launch() {
   TRY(check_status(container_, command_.ignore_paused));
   TRY(prepare());
+  if (container_.status == ContainerStatus::paused) begin_phase("thaw");
   if (container_.status == ContainerStatus::paused && !TRY(await_thaw(container_, supervisor_.signals()))) {
     container_.init.reset();
     return check_status(container_, command_.ignore_paused);
   }
+  begin_phase("clone");
   TRY(start());
+  begin_phase("steps");
   Child& child = process_->child();
   Channel channel{child, supervisor_.signals(), {cgroup(), &compiled_, &*spec_->process}};
   channel.root = open_container_root(container_.record.init.pid);
@@ -141,6 +146,8 @@ Result<void> Exec::launch() {
   on.gate = [this](Gate) { return announce(); };
   if (spec_->linux_.seccomp) on.listener = [this] { return serve_listener(); };
   auto launched = follow(channel, on);
+  take_steps(compiled_.plan, child.memory, !launched.ok());
+  if (launched.ok()) begin_phase("announcement");
   // The outer process may have joined the class only after the clone.
   if (launched.ok() && compiled_.plan.birth) launched = join_host_side(container_.record.rdt, child.pid);
   if (launched.ok()) launched = announce();
@@ -189,12 +196,15 @@ ExitReport Exec::report_of(const Ended& ended, int status) const {
 Result<Outcome> Exec::supervise(const Reporting& reporting) {
   status_running(command_.id, process_->child().pid);
   clock_.start();
+  end_setup();
   if (command_.detach) {
     process_->detach();
     return Outcome{};
   }
   const Child& child = process_->child();
+  begin_phase("workload");
   Ended ended = TRY(supervisor_.run(child.pid, child.pidfd.get(), child.control.get()));
+  begin_phase("explanation");
   process_->detach();
   if (ended.output_error != 0 && ended.output_error != EPIPE)
     report_error(fail(ended.output_error, "exec {}: copy the terminal's output to stdout", command_.id));
@@ -205,7 +215,9 @@ Result<Outcome> Exec::supervise(const Reporting& reporting) {
       limit.empty() ? why_killed(ended.wait_status) : fmt::format("minirun: exec {}: {}", command_.id, limit)};
   std::optional<ExitReport> report;
   if (reporting.is_asked()) report = report_of(ended, status);
+  if (tree_) begin_phase("removal");
   auto removed = tree_ ? tree_->remove() : Result<void>();
+  begin_phase("end");
   if (!removed.ok()) report_error(wrap(removed.error(), "exec " + command_.id));
   if (report) reporting.write(*report, {});
   status_exited(command_.id, ended.wait_status, status, cause_of(ended.limit),

@@ -13,6 +13,7 @@
 #include "runtime/commands/exec_process.h"
 #include "runtime/commands/report_facts.h"
 #include "runtime/commands/report_target.h"
+#include "runtime/commands/timing_option.h"
 #include "runtime/compile/compile.h"
 #include "runtime/container/container.h"
 #include "runtime/launch/announcement.h"
@@ -35,6 +36,7 @@ struct ExecCommand : ProcessOptions {
   bool tree = false;
   DeadlineOptions deadline;
   ReportOption report;
+  TimingOption timing;
 
   bool has_tree() const { return tree || deadline.any(); }
   Descriptors descriptors() const { return {preserve_fds, status_fd, report}; }

@@ -12,6 +12,7 @@
 #include "namespaces/init_program.h"
 #include "runtime/commands/launch_options.h"
 #include "runtime/commands/run.h"
+#include "runtime/commands/timing_option.h"
 #include "runtime/criu/arguments.h"
 #include "runtime/criu/config_file.h"
 #include "runtime/criu/images.h"
@@ -20,6 +21,7 @@
 #include "runtime/supervise/console.h"
 #include "runtime/text/log.h"
 #include "runtime/text/status_events.h"
+#include "runtime/text/stopwatch.h"
 #include "sys/file.h"
 #include "sys/pidfd.h"
 
@@ -33,6 +35,7 @@ struct RestoreCommand : RestoreOptions {
   LaunchOptions launch;
   std::string id;
   bool detach = false;
+  TimingOption timing;
 
   Descriptors descriptors() const { return descriptors_of(launch); }
 };
@@ -41,6 +44,7 @@ void describe(Options& options, RestoreCommand& command) {
   options.flag("-d,--detach", command.detach, "return once the container runs");
   options.value("--image-path", "DIR", command.image_path, "read the images from here (default: checkpoint)");
   options.value("--work-path", "DIR", command.work_path, "write criu's log and work files here");
+  describe_timing(options, command.timing);
   describe(options, command.launch);
   options.group("What criu may restore");
   options.flag("--tcp-established", command.tcp_established, "open TCP connections");
@@ -208,6 +212,7 @@ void warn_of_ignored_options(const RestoreCommand& command) {
 }
 
 Result<Outcome> perform(const GlobalOptions& global, const RestoreCommand& command) {
+  TimedCommand timed(command.timing, "restore", command.id);
   warn_of_ignored_options(command);
   std::string criu = TRY(find_criu());
   ImagePaths paths = TRY(find_image_paths(command.image_path, command.work_path));
@@ -220,10 +225,13 @@ Result<Outcome> perform(const GlobalOptions& global, const RestoreCommand& comma
   Launch launch = TRY(Launch::prepare(std::move(request), global.root, cgroup_driver(global)));
   OwnedContainer container = TRY(launch.begin());
   Restoration restoration(command, launch, *container);
+  begin_phase("criu");
   OwnedProcess process = TRY(restoration.start(criu, paths, init));
+  begin_phase("record");
   TRY(launch.adopt(*container, std::move(process), std::move(restoration.terminal())));
   status_created(command.id, container->record.init.pid);
   status_running(command.id, container->record.init.pid);
+  end_setup();
   if (!command.detach) {
     const Reporting reporting = TRY(Reporting::begin(global, {}));
     ForegroundRun run{"restore", false, {}, reporting};

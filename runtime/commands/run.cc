@@ -16,6 +16,7 @@
 #include "runtime/commands/notify_wait.h"
 #include "runtime/commands/report_facts.h"
 #include "runtime/commands/report_target.h"
+#include "runtime/commands/timing_option.h"
 #include "runtime/diagnosis/death.h"
 #include "runtime/diagnosis/exit_status.h"
 #include "runtime/oci/annotations.h"
@@ -24,6 +25,7 @@
 #include "runtime/text/output.h"
 #include "runtime/text/random_id.h"
 #include "runtime/text/status_events.h"
+#include "runtime/text/stopwatch.h"
 #include "runtime/text/timestamp.h"
 
 namespace minirun {
@@ -39,6 +41,7 @@ struct RunCommand {
   bool keep = false;
   bool no_init = false;
   ReportOption report;
+  TimingOption timing;
 
   Descriptors descriptors() const {
     Descriptors descriptors = descriptors_of(launch);
@@ -55,6 +58,7 @@ void describe(Options& options, RunCommand& command) {
   options.value("-b,--bundle", "DIR", command.bundle, kBundleText);
   describe_without_bundle(options, command.launch);
   describe_report(options, command.report);
+  describe_timing(options, command.timing);
   describe(options, command.deadline);
   describe_overlay(options, command.launch);
   options.bundle_and_id(command.arguments);
@@ -104,7 +108,9 @@ Result<Ended> supervise(Launch& launch, Container& container) {
   const Child& child = container.process->child();
   if (launch.notify()) launch.supervisor().attach_notify(std::move(*launch.notify()));
   container.state.unlock();  // others may kill and delete it while it runs
+  begin_phase("workload");
   Ended ended = TRY(launch.supervisor().run(child.pid, child.pidfd.get(), child.control.get()));
+  begin_phase("explanation");
   if (ended.init_failed) return step_error(launch.prepared().compiled.plan, child.memory.report());
   container.process->detach();
   container.record.exit_status = ended.limit == TimeLimit::none ? shell_status(ended.wait_status) : kTimedOutStatus;
@@ -158,6 +164,7 @@ EndRecord end_of(const Ended& ended) {
 Result<Outcome> let_run(Launch& launch, Container& container) {
   container.detach();
   if (!launch.notify()) return Outcome{};
+  begin_phase("readiness");
   container.state.unlock();
   return wait_for_ready(*launch.notify(), "run " + container.record.id, container.record.init.pid, container.pidfd(),
                         launch.supervisor().signals());
@@ -184,6 +191,7 @@ Result<Outcome> supervise_to_end(Launch& launch, Container& container, const For
   if (run.keep) container.record.end = end_of(ended);
   if (run.keep && report) container.record.end->reported = true;
   auto removed = remove_own(container, run.keep ? Removal::but_record : Removal::whole);
+  begin_phase("end");
   // A later failure does not change the workload's status.
   if (!removed.ok())
     report_error(wrap(removed.error(), "clean up after " + id));
@@ -217,7 +225,8 @@ Result<Outcome> keep_to_end(Launch& launch, Container& container) {
 }
 
 // caller: gets the answer of a process in the background; null in the foreground.
-Result<Outcome> perform_launched(const RunCommand& command, Launch& launch, ForegroundRun* run, Background* caller) {
+Result<Outcome> perform_launched(const RunCommand& command, Launch& launch, ForegroundRun* run, TimedCommand& timed,
+                                 Background* caller) {
   auto named = [&](auto result) {
     return result.ok() ? std::move(result) : wrap(result.error(), "run " + launch.id());
   };
@@ -225,10 +234,12 @@ Result<Outcome> perform_launched(const RunCommand& command, Launch& launch, Fore
   TRY(named(launch.start(*container)));
   status_running(launch.id(), container->record.init.pid);
   run->clock.start();
+  end_setup();
   // Engines read a runtime's output: never print an id that the caller gave.
   std::string made_up = command.id ? "" : launch.id() + "\n";
   if (caller != nullptr) {
     container->state.unlock();
+    timed.print();
     TRY(named(caller->answer(made_up)));
     return named(keep_to_end(launch, *container));
   }
@@ -244,6 +255,7 @@ Result<Outcome> perform_launched(const RunCommand& command, Launch& launch, Fore
 }
 
 Result<Outcome> perform_here(const GlobalOptions& global, const RunCommand& command, Background* caller) {
+  TimedCommand timed(command.timing, "run", command.id.value_or(""));
   TRY(check_launch_options(command.launch));  // before a descriptor is opened that they could mean
   Reporting reporting = TRY(begin_reporting(global, command));
   ForegroundRun run{"run", command.keep, command.deadline, reporting};
@@ -253,7 +265,8 @@ Result<Outcome> perform_here(const GlobalOptions& global, const RunCommand& comm
     if (reporting.is_asked()) reporting.write(report_of_failure("run", id, launch.error()), {});
     return launch.error();
   }
-  auto performed = perform_launched(command, *launch, &run, caller);
+  name_timing(launch->id());
+  auto performed = perform_launched(command, *launch, &run, timed, caller);
   const oci::StringMap& annotations = launch->prepared().bundle.spec->annotations;
   if (!performed.ok() && !command.detach && reporting.wanted(annotations)) {
     ExitReport report = report_of_failure("run", launch->id(), performed.error());
@@ -303,6 +316,10 @@ Command run_command() {
           "With --overlay the container changes an overlay in memory, and the rootfs stays as it is, to the byte. With "
           "--keep-changes the changes are in DIR: files, and whiteouts (character devices 0:0) for what was removed. A "
           "failed launch leaves DIR as it was.\n\n"
+          "--timing prints a table in microseconds: the phases of minirun, which add up to the whole time, and the "
+          "steps of `minirun plan`, which the container's side makes and times meanwhile. waited_us is the time off "
+          "the CPU. docs/explain.md describes both. The table comes after a failure too, and names the step that "
+          "failed.\n\n"
           "When the workload is killed, one line on stderr names the cause: the memory limit, a signal, a seccomp "
           "filter. --report writes what is known of the end as JSON, also if the launch fails: the cause, the status, "
           "what was used (docs/explain.md). FILE is replaced as a whole. A report that cannot be written is a warning, "

@@ -10,16 +10,19 @@
 #include "runtime/commands/command.h"
 #include "runtime/commands/launch_options.h"
 #include "runtime/commands/notify_wait.h"
+#include "runtime/commands/timing_option.h"
 #include "runtime/container/container.h"
 #include "runtime/container/start_socket.h"
 #include "runtime/hooks/points.h"
 #include "runtime/launch/gates.h"
 #include "runtime/launch/remove.h"
 #include "runtime/launch/seccomp_agent.h"
+#include "runtime/launch/timed_steps.h"
 #include "runtime/oci/bundle.h"
 #include "runtime/supervise/init_channel.h"
 #include "runtime/text/log.h"
 #include "runtime/text/status_events.h"
+#include "runtime/text/stopwatch.h"
 #include "sys/pidfd.h"
 
 namespace minirun {
@@ -28,11 +31,13 @@ namespace {
 struct StartCommand {
   std::string id;
   std::optional<uint64_t> status_fd;
+  TimingOption timing;
 
   Descriptors descriptors() const { return {0, status_fd}; }
 };
 
 void describe(Options& options, StartCommand& command) {
+  describe_timing(options, command.timing);
   describe_status_fd(options, command.status_fd);
   options.id(command.id);
 }
@@ -75,6 +80,7 @@ Result<Child> connect(const Container& container) {
 
 // Brings a waiting container to its running workload. hook_failed: a hook failed, so the container must be removed.
 Result<void> start_workload(Container& container, const oci::Spec& spec, Signals& signals, bool* hook_failed) {
+  begin_phase("connect");
   bool none = container.record.cgroup.path.empty();
   Cgroup cgroup = none ? Cgroup::none() : TRY(open_cgroup(container.record));
   const auto& seccomp = spec.linux_.seccomp;
@@ -93,17 +99,22 @@ Result<void> start_workload(Container& container, const oci::Spec& spec, Signals
     };
   }
   *hook_failed = true;
+  begin_phase("hooks");
   // The init waits at its last gate, between its release and its exec.
   TRY(run_start_container_hooks(context));
   *hook_failed = false;
+  begin_phase("steps");
   TRY(open_gate(child.control.get()));
   Channel channel{child, signals, {cgroup, nullptr, &*spec.process}, container.record.resident_init};
   GateHandlers on;
   if (agent) on.listener = [&] { return serve(child); };
   auto launched = follow(channel, on);
+  if (!launched.ok()) take_failed_step(child.memory);
+  begin_phase("end");
   remove_start_socket(container.state.fd());
   TRY(launched);
   *hook_failed = true;
+  begin_phase("hooks");
   return run_poststart_hooks(context);
 }
 
@@ -117,6 +128,7 @@ Result<std::optional<NotifyRelay>> make_relay(const Container& container) {
 }
 
 Result<Outcome> perform(const GlobalOptions& global, const StartCommand& command) {
+  TimedCommand timed(command.timing, "start", command.id);
   Container container = TRY(find_locked(global.root, command.id));
   TRY(check_status(container));
   std::string text = TRY(container.state.read_config());
@@ -135,7 +147,9 @@ Result<Outcome> perform(const GlobalOptions& global, const StartCommand& command
   }
   TRY(started);
   status_running(container.record.id, container.record.init.pid);
+  end_setup();
   if (!relay) return Outcome{};
+  begin_phase("readiness");
   container.state.unlock();
   const ContainerRecord& record = container.record;
   return wait_for_ready(*relay, "start " + record.id, record.init.pid, container.init.get(), signals);

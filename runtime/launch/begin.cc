@@ -10,6 +10,7 @@
 #include "runtime/launch/create.h"
 #include "runtime/resources/cgroup_path.h"
 #include "runtime/text/log.h"
+#include "runtime/text/stopwatch.h"
 #include "runtime/text/timestamp.h"
 #include "sys/file.h"
 #include "sys/pidfd.h"
@@ -17,6 +18,7 @@
 namespace minirun {
 
 Result<OwnedContainer> Launch::begin() {
+  begin_phase("cgroup");
   StateDirectory state = TRY(StateDirectory::claim(state_root_.get(), prepared_.id));
   OwnedContainer made(new Container{std::move(state), {}, ContainerStatus::creating});
   Container& container = *made;

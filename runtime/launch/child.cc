@@ -9,6 +9,7 @@
 #include "namespaces/spawn.h"
 #include "runtime/compile/compile.h"
 #include "runtime/launch/failure.h"
+#include "runtime/launch/timed_steps.h"
 
 namespace minirun {
 
@@ -18,6 +19,7 @@ Result<StartedChild> start_child(const Compiled& compiled, HostDescriptors host,
   request.plan = &compiled.plan;
   request.init_program = TRY(open_init_program(state_fd));
   request.cgroup_fd = cgroup.fd();
+  request.stamping = stamping_of(compiled.plan);
   std::vector<UniqueFd> contexts;
   if (compiled.proc_loan) {
     auto lent = borrow_proc(*compiled.proc_loan, request.init_program.get(), cgroup.fd(),

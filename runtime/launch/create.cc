@@ -16,11 +16,13 @@
 #include "runtime/launch/overlay.h"
 #include "runtime/launch/rootless.h"
 #include "runtime/launch/seccomp_agent.h"
+#include "runtime/launch/timed_steps.h"
 #include "runtime/oci/annotations.h"
 #include "runtime/resources/cgroup_path.h"
 #include "runtime/supervise/console.h"
 #include "runtime/text/log.h"
 #include "runtime/text/status_events.h"
+#include "runtime/text/stopwatch.h"
 #include "sys/file.h"
 #include "sys/pidfd.h"
 
@@ -69,7 +71,9 @@ Result<OwnedContainer> Launch::create() {
     if (!left_out.empty()) report_line("minirun: warning: " + left_out);
   }
   OwnedContainer container = TRY(begin());
+  begin_phase("clone");
   TRY(spawn(*container));
+  begin_phase("record");
   if (container->record.cgroup.path.empty() && request_.deadline.any()) TRY(start_watchdog(*container));
   if (request_.stays) TRY(name_keepers(*container));
   log_progress("{}: first process is {}, at work on {} steps", prepared_.id, container->process->child().pid,
@@ -79,6 +83,7 @@ Result<OwnedContainer> Launch::create() {
 }
 
 Result<void> Launch::start(Container& container) {
+  begin_phase("steps");
   const auto& process = prepared_.bundle.spec->process;
   Child& child = container.process->child();
   Channel channel{child,
@@ -88,9 +93,16 @@ Result<void> Launch::start(Container& container) {
                   &*turns_};
   GateHandlers on;
   on.terminal = [this](UniqueFd terminal) { return hand_over_terminal(std::move(terminal)); };
-  on.gate = [&](Gate gate) { return at_gate(container, gate); };
+  on.gate = [&](Gate gate) {
+    begin_phase(gate == Gate::setup ? "setup gate" : "last gate");
+    auto done = at_gate(container, gate);
+    begin_phase("steps");
+    return done;
+  };
   if (prepared_.bundle.spec->linux_.seccomp) on.listener = [&] { return serve_listener(container, child); };
   auto started = follow(channel, on);
+  take_steps(prepared_.compiled.plan, child.memory, !started.ok());
+  if (started.ok()) begin_phase("announcement");
   if (started.ok()) started = at_end(container);
   if (!started.ok()) announcement_.withdraw();
   return started;

@@ -19,6 +19,7 @@
 #include "runtime/resources/host_resources.h"
 #include "runtime/resources/systemd_scope.h"
 #include "runtime/text/log.h"
+#include "runtime/text/stopwatch.h"
 #include "sys/pidfd.h"
 
 namespace minirun {
@@ -136,6 +137,7 @@ Result<void> remove_container(Container& container, Removal removal) {
 }
 
 Result<void> remove_own(Container& container, Removal removal) {
+  begin_phase("removal");
   auto locked = container.state.lock();
   bool deleted = !locked.ok() && is_no_container(locked.error());
   bool others = deleted || (!locked.ok() && locked.error().kind == ErrorKind::busy);

@@ -59,6 +59,17 @@ std::string Scene::check_events(const Attempt& attempt) {
   return "\n      the last event is " + last.dump();
 }
 
+// It is whole, and it is there if the command succeeds and could write it.
+std::string Scene::check_timing(const Attempt& attempt) const {
+  const Traced& traced = attempt.traced;
+  if (!attempt.timing.empty()) {
+    std::string problem = schema_problem(timing_schema(), nlohmann::json::parse(attempt.timing, nullptr, false));
+    return problem.empty() ? "" : "\n      broken times: " + attempt.timing + ": " + problem;
+  }
+  bool excused = !is_good(attempt.command, traced.code) || traced.where.starts_with("write of ");
+  return excused ? "" : "\n      no times, without a word";
+}
+
 // It is whole, or it is missing: with a word, if minirun was not killed.
 std::string Scene::check_report(const Attempt& attempt) const {
   std::string text = content(report_file());

@@ -55,6 +55,11 @@ bool Scene::watches(Command command) const {
   return launches && (kind_ == Kind::user || kind_ == Kind::joined);
 }
 
+// Each command that launches, in one of its sweeps: the times are two more calls before and after each step.
+bool Scene::times(Command command) const {
+  return watches(command) && (kind_ == Kind::joined || command == Command::exec);
+}
+
 bool Scene::reports(Command command) const {
   return kind_ == Kind::user && (command == Command::run || command == Command::exec || command == Command::remove);
 }

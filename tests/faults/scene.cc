@@ -159,7 +159,13 @@ Scene::Attempt Scene::perform(Command command, const Fault& fault) {
     traced.argv.insert(traced.argv.begin() + 4, {"--status-fd", std::to_string(kStatusFd)});
     traced.status_fd = events.get();
   }
+  if (times(command)) traced.argv.insert(traced.argv.begin() + 4, "--timing-json");
   Attempt attempt{command, run_traced(traced, fault), "", text_of(err.get()), text_of(events.get())};
+  if (auto begin = attempt.err.find("{\"command\":"); begin != std::string::npos) {
+    auto end = std::min(attempt.err.find('\n', begin), attempt.err.size() - 1);
+    attempt.timing = attempt.err.substr(begin, end + 1 - begin);
+    attempt.err.erase(begin, end + 1 - begin);
+  }
   if (makes_container(command)) container_out_ = std::move(out);
   attempt.out = out && !console_ ? text_of(out.get()) : said();
   return attempt;
@@ -230,6 +236,7 @@ Verdict Scene::attempt(Command command, const Fault& fault) {
   }
   if (kind_ == Kind::kept) verdict.problem += check_changes(unfinished && makes_container(command));
   if (watches(command) && fault.kind != Fault::Kind::kill) verdict.problem += check_events(attempt);
+  if (times(command) && fault.kind != Fault::Kind::kill) verdict.problem += check_timing(attempt);
   if (reports(command)) verdict.problem += check_report(attempt);
   if (!verdict.problem.empty()) {
     clear();

@@ -70,7 +70,8 @@ class Scene {
     Command command;
     Traced traced;
     std::string out, err;
-    std::string events;  // of --status-fd
+    std::string events;    // of --status-fd
+    std::string timing{};  // of --timing-json, which is not in `err`
   };
 
   [[noreturn]] static void give_up(const std::string& why);
@@ -81,6 +82,7 @@ class Scene {
   bool is_good(Command command, int code) const;
   std::string said();
   bool watches(Command command) const;
+  bool times(Command command) const;
   std::vector<std::string> overlay_flags() const;
   std::vector<std::string> plain_arguments_of(Command command) const;
   std::vector<std::string> arguments_of(Command command) const;
@@ -92,6 +94,7 @@ class Scene {
   // What is not as it must be, for people; "" when nothing is.
   std::string check_outcome(const Attempt& attempt);
   static std::string check_events(const Attempt& attempt);
+  std::string check_timing(const Attempt& attempt) const;
   std::string check_asked(const Attempt& attempt);
   std::string check_refusal(const Attempt& attempt);
   std::string check_success(const Attempt& attempt);

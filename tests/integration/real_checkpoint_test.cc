@@ -12,6 +12,7 @@
 
 #include "sys/file.h"
 #include "tests/support/checkpoint_fixture.h"
+#include "tests/support/timing_fixture.h"
 
 namespace minirun::testing {
 namespace {
@@ -84,11 +85,16 @@ TEST_F(RealCheckpoint, CounterGoesOnWhereItWasAfterARestore) {
   std::filesystem::copy_file("/run/tests/criu/n.saved", "/run/tests/criu/n", overwrite);
   StartOptions options;
   options.env = {"PATH=" + path_};
-  Running running(minirun({"restore", "--bundle", bundle.path(), "--image-path", images_, id()}), options);
+  Running running(minirun({"restore", "--timing-json", "--bundle", bundle.path(), "--image-path", images_, id()}),
+                  options);
   EXPECT_TRUE(eventually([&] { return call({"state", id()}).code == 0 && status() == "running"; }));
   EXPECT_EQ(call({"kill", id(), "KILL"}).code, 0);
   outcome = running.finish();
   EXPECT_EQ(outcome.code, 128 + SIGKILL) << describe(outcome);
+  nlohmann::json timing = timing_in(outcome.err);
+  EXPECT_TRUE(timing.contains("setup_us")) << timing;
+  for (const char* phase : {"cgroup", "criu", "record", "workload", "removal"})
+    EXPECT_GE(phase_of(timing, phase)["wall_us"], 0);
   EXPECT_NE(call({"state", id()}).code, 0) << "it has cleaned up";
 }
 

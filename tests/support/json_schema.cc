@@ -90,6 +90,10 @@ json doctor_schema() {
   return json::parse(kDoctorSchema);
 }
 
+json timing_schema() {
+  return json::parse(kTimingSchema);
+}
+
 json top_schema() {
   return json::parse(kTopSchema);
 }

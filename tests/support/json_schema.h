@@ -16,6 +16,7 @@ nlohmann::json error_schema();
 nlohmann::json report_schema();
 nlohmann::json status_schema();
 nlohmann::json doctor_schema();
+nlohmann::json timing_schema();
 nlohmann::json top_schema();
 
 }  // namespace minirun::testing
