@@ -219,6 +219,7 @@ Result<Outcome> Exec::supervise(const Reporting& reporting) {
   auto removed = tree_ ? tree_->remove() : Result<void>();
   begin_phase("end");
   if (!removed.ok()) report_error(wrap(removed.error(), "exec " + command_.id));
+  if (report) report->timing = timing_so_far();
   if (report) reporting.write(*report, {});
   status_exited(command_.id, ended.wait_status, status, cause_of(ended.limit),
                 report ? [&](JsonWriter& json) { write_report(json, *report); } : ReportWriter());

@@ -13,6 +13,7 @@
 #include "runtime/oci/annotations.h"
 #include "runtime/oci/bundle.h"
 #include "runtime/text/log.h"
+#include "runtime/text/stopwatch.h"
 #include "runtime/text/timestamp.h"
 
 namespace minirun {
@@ -113,6 +114,7 @@ ExitReport report_of_failure(const std::string& command, const std::string& id, 
   report.death.id = id;
   report.exit_status = error.exit_status;
   report.error = error;
+  report.timing = timing_so_far();
   return report;
 }
 

@@ -173,11 +173,12 @@ void Reporting::miss(const std::string& id, const std::string& why) const {
 }
 
 void Reporting::write(const ExitReport& report, const oci::StringMap& annotations) const {
-  const std::string line = report_line_of(report);
-  auto written = target_ ? target_.write(line) : Result<void>();
+  auto written = target_ ? target_.write(report_line_of(report)) : Result<void>();
   if (!written.ok()) warn_of_report(report.death.id, written.error().text());
   if (!asks_for_report(annotations)) return;
-  written = write_to_report_directory(directory_, report.death.id, line);
+  ExitReport kept = report;
+  kept.timing.reset();  // of many steps it is long, and only --timing asks for it
+  written = write_to_report_directory(directory_, report.death.id, report_line_of(kept));
   if (!written.ok()) warn_of_report(report.death.id, written.error().text());
 }
 

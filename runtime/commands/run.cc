@@ -197,6 +197,7 @@ Result<Outcome> supervise_to_end(Launch& launch, Container& container, const For
     report_error(wrap(removed.error(), "clean up after " + id));
   else if (ended.output_error != 0 && ended.output_error != EPIPE)  // EPIPE is how `| head` ends
     report_error(fail(ended.output_error, "run {}: copy the terminal's output to stdout", id));
+  if (report) report->timing = timing_so_far();
   if (report) run.reporting.write(*report, annotations);
   bool in_event = report && run.reporting.is_asked();
   status_exited(id, ended.wait_status, outcome.status, cause_of(ended.limit),

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "runtime/diagnosis/exit_status.h"
+#include "runtime/diagnosis/timing_table.h"
 #include "runtime/text/error_json.h"
 
 namespace minirun {
@@ -180,6 +181,7 @@ void write_report(JsonWriter& json, const ExitReport& report) {
   }
   if (!report.error || report.counters == CountersOf::own) write_counters(json, report);
   write_times(json, report);
+  if (report.timing) write_timing(json.key("timing"), *report.timing);
   json.end_object();
 }
 

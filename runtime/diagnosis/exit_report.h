@@ -9,6 +9,7 @@
 #include "cgroups/usage.h"
 #include "runtime/diagnosis/death.h"
 #include "runtime/text/json_writer.h"
+#include "runtime/text/stopwatch.h"
 #include "sys/result.h"
 
 namespace minirun {
@@ -63,6 +64,7 @@ struct ExitReport {
   Usage usage;                          // since its creation
   std::string created, started, ended;  // RFC 3339, UTC; "": not known
   std::optional<uint64_t> setup_us, wall_us;
+  std::optional<Timing> timing;  // with --timing
 };
 
 Cause cause_of(const ExitReport& report);

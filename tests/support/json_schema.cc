@@ -55,7 +55,10 @@ std::string schema_problem(const json& schema, const json& value, const std::str
                                               "minimum",    "maximum", "oneOf",       "$ref"};
   for (const auto& [word, meaning] : schema.items())
     if (!known.contains(word)) return at + ": the schema's " + word + " is not known here";
-  if (schema.contains("$ref")) return schema["$ref"] == "report.json" ? schema_problem(report_schema(), value, at) : at;
+  if (schema.contains("$ref")) {
+    if (schema["$ref"] == "report.json") return schema_problem(report_schema(), value, at);
+    return schema["$ref"] == "timing.json" ? schema_problem(timing_schema(), value, at) : at + ": an unknown $ref";
+  }
   if (schema.contains("oneOf")) return alternative_problem(schema["oneOf"], value, at);
   if (schema.contains("type") && !has_type(schema["type"], value)) return at + ": is no " + schema["type"].dump();
   if (schema.contains("const") && schema["const"] != value) return at + ": is not " + schema["const"].dump();
