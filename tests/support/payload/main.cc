@@ -105,6 +105,7 @@ constexpr Command kCommands[] = {
     {"kernel-views", kernel_views},
     // Of attacks.
     {"grab", grab},
+    {"scribble-times", scribble_times},
     {"swap-context", swap_context},
     {"hold", hold},
     {"trace", trace},

@@ -69,7 +69,8 @@ int notify(const Args& args);  // TEXT|WORD...: sends to NOTIFY_SOCKET; prints "
 // attacks.cc: what a hostile workload does. Each prints what it got, in one line.
 int puppet(const Args& args);  // PID NUMBER: has the process make the system call, by ptrace(2); "RESULT"
 int grab(const Args& args);    // until SIGTERM: looks at every descriptor of every other process; "looks N outside M"
-int swap_context(const Args& args);  // FILESYSTEM
+int swap_context(const Args& args);    // FILESYSTEM
+int scribble_times(const Args& args);  // times or place: what of --timing it writes over, in all that it catches
 int hold(const Args& args);
 int trace(
     const Args& args);  // tracer.cc, until SIGTERM: traces all that it can; "attached N before N findings N [WHAT]..."

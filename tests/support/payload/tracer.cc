@@ -18,6 +18,7 @@
 #include <set>
 #include <sstream>
 
+#include "namespaces/plan.h"
 #include "tests/support/payload/payload.h"
 
 namespace payload {
@@ -204,6 +205,57 @@ class Swapper {
   long swapped_ = 0;
 };
 
+// Writes over the times of steps that a process of minirun's keeps for --timing, or over where they are.
+class Scribbler {
+ public:
+  explicit Scribbler(bool moves) : moves_(moves) {}
+
+  void attach(pid_t pid) {
+    if (!patience_.is_due(pid) || ptrace(PTRACE_SEIZE, pid, 0, 0) != 0) return;
+    int status = 0;
+    if (ptrace(PTRACE_INTERRUPT, pid, 0, 0) != 0 || waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status)) return;
+    if (scribble_in("/proc/" + std::to_string(pid))) ++scribbled_;
+    (void)ptrace(PTRACE_DETACH, pid, 0, 0);
+  }
+
+  std::string words() const { return "findings 0 scribbled " + std::to_string(scribbled_) + "\n"; }
+
+ private:
+  bool scribble_in(const std::string& process) const {
+    const uint64_t plan = address_of_plan(process);
+    const int memory = plan == 0 ? -1 : open((process + "/mem").c_str(), O_RDWR | O_CLOEXEC);
+    if (memory < 0) return false;
+    minirun::PlanHeader header{};
+    const auto at = static_cast<off_t>(plan);
+    bool done = pread(memory, &header, sizeof header, at) == sizeof header && header.magic == minirun::kPlanMagic &&
+                header.stamps != 0;
+    if (done && moves_) {
+      header.stamps = 0xfffff000;
+      done = pwrite(memory, &header, sizeof header, at) == sizeof header;
+    } else if (done) {
+      for (uint32_t i = 0; i < header.step_count; i++)
+        done = done && pwrite(memory, &kLies[i % kLies.size()], sizeof kLies[0],
+                              at + header.stamps + static_cast<off_t>(i * sizeof kLies[0])) == sizeof kLies[0];
+    }
+    close(memory);
+    return done;
+  }
+
+  static uint64_t address_of_plan(const std::string& process) {
+    std::istringstream lines(slurp(process + "/maps"));
+    for (std::string line; std::getline(lines, line);)
+      if (line.find("/memfd:minirun-plan") != std::string::npos) return std::strtoull(line.c_str(), nullptr, 16);
+    return 0;
+  }
+
+  static constexpr uint64_t kMost = ~uint64_t{0};
+  static constexpr std::array<minirun::Stamp, 5> kLies = {
+      {{kMost, kMost, kMost, kMost}, {1, kMost, 0, kMost}, {kMost, 1, kMost, 0}, {1, 2, 3, 4}, {0, kMost / 2, 0, 7}}};
+  const bool moves_;
+  Patience patience_;
+  long scribbled_ = 0;
+};
+
 // Lets nothing go on that it has caught.
 class Holder {
  public:
@@ -246,6 +298,10 @@ int trace(const Args& args) {
 
 int swap_context(const Args& args) {
   return attack(Swapper(args.at(0)));
+}
+
+int scribble_times(const Args& args) {
+  return attack(Scribbler(args.at(0) == "place"));
 }
 
 int hold(const Args&) {
