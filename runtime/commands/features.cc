@@ -11,6 +11,7 @@
 #include "runtime/commands/command_table.h"
 #include "runtime/commands/deadline_options.h"
 #include "runtime/commands/launch_options.h"
+#include "runtime/commands/timing_option.h"
 #include "runtime/compile/capabilities.h"
 #include "runtime/compile/powers.h"
 #include "runtime/diagnosis/exit_report.h"
@@ -112,6 +113,7 @@ void write_annotations(JsonWriter& json) {
   json.key(feature_key::kDeadlines).string(kDeadlineFeatures);
   json.key(feature_key::kReports).string(kCauses);
   json.key(feature_key::kOverlay).string(kOverlayFeatures);
+  json.key(feature_key::kTiming).string(kTimingFeatures);
   json.key(feature_key::kStatusEvents).string(kStatusEvents);
   for (const CommandRow& row : command_rows())
     if (std::string_view feature = row.make().feature; !feature.empty()) json.key(feature).string("true");

@@ -13,6 +13,8 @@ struct TimingOption {
   bool json = false;
 };
 
+// The options, for `features`.
+inline constexpr const char* kTimingFeatures = "timing timing-json";
 void describe_timing(Options& options, TimingOption& option);
 
 // Measures from its beginning to its end, and then prints on stderr what it was asked for, after a failure too. Make it

@@ -279,6 +279,11 @@ TEST_F(Timing, OfAContainerWithoutACgroup) {
   expect_all_steps_timed(timing_in(outcome.err), 2);
 }
 
+TEST_F(Timing, OptionsAreListedByFeatures) {
+  json features = json::parse(call({"features"}).out);
+  EXPECT_EQ(features["annotations"].value("org.minirun.timing", ""), "timing timing-json");
+}
+
 class TimingRootless : public RootlessTest {};
 
 TEST_F(TimingRootless, IsTheSameForAnOrdinaryUser) {
