@@ -34,7 +34,7 @@ PROGRAMS = {
 LIBRARIES = {
     "nlohmann/": ["runtime/text/json.cc"],
     "spdlog/": ["runtime/text/log.cc"],
-    "seccomp.h": ["runtime/seccomp/filter.cc"],
+    "seccomp.h": ["runtime/seccomp/filter.cc", "runtime/seccomp/call_names.cc"],
     "sys/capability.h": ["runtime/compile/capabilities.cc"],
     "CLI/": ["runtime/commands/options.cc"],
     "systemd/": ["cgroups/systemd/helper/bus.cc", "cgroups/systemd/helper/message.cc", "cgroups/systemd/helper/main.cc",
