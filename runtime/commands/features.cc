@@ -15,6 +15,7 @@
 #include "runtime/compile/capabilities.h"
 #include "runtime/compile/powers.h"
 #include "runtime/diagnosis/exit_report.h"
+#include "runtime/diagnosis/refusals.h"
 #include "runtime/oci/annotations.h"
 #include "runtime/oci/mount_options.h"
 #include "runtime/oci/parse.h"
@@ -112,6 +113,7 @@ void write_annotations(JsonWriter& json) {
   json.key(feature_key::kVersion).string(minirun_version());
   json.key(feature_key::kDeadlines).string(kDeadlineFeatures);
   json.key(feature_key::kReports).string(kCauses);
+  json.key(feature_key::kExplainSeccomp).string(kExplainedActions);
   json.key(feature_key::kOverlay).string(kOverlayFeatures);
   json.key(feature_key::kTiming).string(kTimingFeatures);
   json.key(feature_key::kStatusEvents).string(kStatusEvents);

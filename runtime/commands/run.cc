@@ -40,6 +40,7 @@ struct RunCommand {
   bool detach = false;
   bool keep = false;
   bool no_init = false;
+  bool explain_seccomp = false;
   ReportOption report;
   TimingOption timing;
 
@@ -55,6 +56,8 @@ void describe(Options& options, RunCommand& command) {
   options.flag("-d,--detach", command.detach, "return once the workload runs");
   options.flag("--keep", command.keep, "keep the container's state after its end, for wait and state");
   options.flag("--no-init", command.no_init, "run the workload as PID 1, without minirun's init");
+  options.flag("--explain-seccomp", command.explain_seccomp,
+               "for debugging: say at the end which calls the seccomp filter refused, to which program, by which rule");
   options.value("-b,--bundle", "DIR", command.bundle, kBundleText);
   describe_without_bundle(options, command.launch);
   describe_report(options, command.report);
@@ -89,9 +92,17 @@ Result<Reporting> begin_reporting(const GlobalOptions& global, const RunCommand&
               annotation_key(Annotation::report));
 }
 
+Result<void> check_explain(const RunCommand& command) {
+  if (!command.explain_seccomp || !command.detach) return {};
+  return fail(ErrorKind::usage,
+              "--explain-seccomp cannot be used with --detach: minirun itself answers for the seccomp filter, and says "
+              "at the end what it refused");
+}
+
 Result<Launch> prepare(const GlobalOptions& global, const RunCommand& command) {
   LaunchRequest request{.options = command.launch, .detach = command.detach, .init = !command.no_init};
   request.report = command.report.has_value();
+  request.explain_seccomp = command.explain_seccomp;
   request.deadline = TRY(read_deadline(command.deadline));
   request.stays = command.stays();
   if (request.stays && !TRY(own_notify_socket()).empty())
@@ -129,7 +140,7 @@ MemoryFacts memory_facts(const CgroupStats& stats) {
 }
 
 // Call it before the cgroup is removed, whose counters it reads.
-std::string explain(const Prepared& prepared, const Container& container, const Ended& ended) {
+std::string explain(const Prepared& prepared, const Container& container, const Ended& ended, bool killed_for_filter) {
   const oci::Spec& spec = *prepared.bundle.spec;
   bool limited = spec.linux_.resources && (spec.linux_.resources->memory || !spec.linux_.resources->unified.empty());
   if (ended.wait_status == 0 && !limited) return "";
@@ -139,6 +150,7 @@ std::string explain(const Prepared& prepared, const Container& container, const 
   facts.under_init = prepared.compiled.init && !ended.from_init;
   facts.forwarded_signal = ended.last_forwarded_signal;
   facts.seccomp = spec.linux_.seccomp.has_value();
+  facts.killed_for_filter = killed_for_filter;
   auto stats = read_stats(container.cgroup->cgroup().fd());
   if (!stats.ok()) {
     log_debug("{}: {}", prepared.id, stats.error().text());
@@ -149,6 +161,11 @@ std::string explain(const Prepared& prepared, const Container& container, const 
       facts.pids_limit = static_cast<uint64_t>(*spec.linux_.resources->pids_limit);
   }
   return death_line(facts).value_or("");
+}
+
+void print_refusals(const std::string& id, const std::optional<Refusals>& refusals) {
+  if (!refusals) return;
+  for (const std::string& line : refusal_lines(id, *refusals)) report_line(line);
 }
 
 // For a later report.
@@ -177,17 +194,22 @@ Result<Outcome> supervise_to_end(Launch& launch, Container& container, const For
   Ended ended = TRY(supervise(launch, container));
   const std::string limit = describe_limit(run.deadline, ended);
   const oci::StringMap& annotations = container.record.annotations;
+  const std::optional<Refusals> refusals = launch.take_refusals();
+  const bool killed_for_filter = refusals && refusals->main_killed;
   std::optional<ExitReport> report;
   if (run.reporting.wanted(annotations)) {
     report = report_of_run(launch, container, ended);
     report->command = run.command;
+    report->death.killed_for_filter = killed_for_filter;
+    report->refusals = refusals;
     run.clock.stop(&*report);
   }
   Outcome outcome{*container.record.exit_status};
   if (!limit.empty())
     outcome.note = fmt::format("minirun: {}: {}", id, limit);
   else
-    outcome.note = report ? death_line(report->death).value_or("") : explain(launch.prepared(), container, ended);
+    outcome.note = report ? death_line(report->death).value_or("")
+                          : explain(launch.prepared(), container, ended, killed_for_filter);
   if (run.keep) container.record.end = end_of(ended);
   if (run.keep && report) container.record.end->reported = true;
   auto removed = remove_own(container, run.keep ? Removal::but_record : Removal::whole);
@@ -198,6 +220,7 @@ Result<Outcome> supervise_to_end(Launch& launch, Container& container, const For
   else if (ended.output_error != 0 && ended.output_error != EPIPE)  // EPIPE is how `| head` ends
     report_error(fail(ended.output_error, "run {}: copy the terminal's output to stdout", id));
   if (report) report->timing = timing_so_far();
+  print_refusals(id, refusals);
   if (report) run.reporting.write(*report, annotations);
   bool in_event = report && run.reporting.is_asked();
   status_exited(id, ended.wait_status, outcome.status, cause_of(ended.limit),
@@ -268,9 +291,12 @@ Result<Outcome> perform_here(const GlobalOptions& global, const RunCommand& comm
   }
   name_timing(launch->id());
   auto performed = perform_launched(command, *launch, &run, timed, caller);
+  const std::optional<Refusals> refusals = performed.ok() ? std::nullopt : launch->take_refusals();
+  print_refusals(launch->id(), refusals);
   const oci::StringMap& annotations = launch->prepared().bundle.spec->annotations;
   if (!performed.ok() && !command.detach && reporting.wanted(annotations)) {
     ExitReport report = report_of_failure("run", launch->id(), performed.error());
+    report.refusals = refusals;
     run.clock.stop(&report);
     reporting.write(report, annotations);
   }
@@ -279,6 +305,7 @@ Result<Outcome> perform_here(const GlobalOptions& global, const RunCommand& comm
 
 Result<Outcome> perform(const GlobalOptions& global, const RunCommand& given) {
   const RunCommand command = with_arguments(given);
+  TRY(check_explain(command));
   if (!command.stays()) return perform_here(global, command, nullptr);
   TRY(begin_reporting(global, command));
   Descriptors descriptors = command.descriptors();
@@ -321,6 +348,11 @@ Command run_command() {
           "steps of `minirun plan`, which the container's side makes and times meanwhile. waited_us is the time off "
           "the CPU. docs/explain.md describes both. The table comes after a failure too, and names the step that "
           "failed.\n\n"
+          "With --explain-seccomp the seccomp filter asks minirun where it would refuse a call. minirun answers what "
+          "the profile says, and at the end prints a line for each kind of refused call: how often, to which program, "
+          "the "
+          "errno, and the rule's place in config.json. Where the profile kills, minirun kills by SIGKILL. It is for "
+          "debugging, and not for profiles with a listener.\n\n"
           "When the workload is killed, one line on stderr names the cause: the memory limit, a signal, a seccomp "
           "filter. --report writes what is known of the end as JSON, also if the launch fails: the cause, the status, "
           "what was used (docs/explain.md). FILE is replaced as a whole. A report that cannot be written is a warning, "

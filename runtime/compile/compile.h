@@ -31,8 +31,9 @@ struct RunOptions {
   bool notify = false;        // a notify socket for its workload: runtime/supervise/notify_relay.h
   bool no_pivot = false;      // --no-pivot
   bool line_ends = false;     // the terminal leaves line ends as the workload writes them: no screen shows its output
-  bool entered = false;       // minirun is in the container's user namespace already: runtime/launch/rootless.h
-  std::optional<uint64_t> overlay{};         // bytes of memory for changes to the rootfs; 0: they go to a directory
+  bool explain_seccomp = false;       // the filter notifies minirun where it refuses: seccomp/explain.h
+  bool entered = false;               // minirun is in the container's user namespace already: runtime/launch/rootless.h
+  std::optional<uint64_t> overlay{};  // bytes of memory for changes to the rootfs; 0: they go to a directory
   std::optional<oci::ConsoleSize> window{};  // the size of the terminal, before process.consoleSize
 };
 

@@ -11,6 +11,7 @@
 #include "runtime/compile/labels.h"
 #include "runtime/compile/mount_links.h"
 #include "runtime/seccomp/cache.h"
+#include "runtime/seccomp/explain.h"
 
 namespace minirun {
 
@@ -30,6 +31,7 @@ Result<PlanFacts> gather_facts(const Bundle& bundle, const std::string& id, cons
   facts.paths.joined_uids = std::move(joined.uids);
   if (spec.process) TRY(check_labels(*spec.process));
   facts.seccomp = TRY(cached_seccomp(state_root, spec.linux_.seccomp));
+  if (facts.seccomp && options.explain_seccomp) facts.seccomp = explaining(*facts.seccomp);
   facts.paths.home = TRY(home_in_image(bundle.rootfs.get(), spec.process));
   facts.paths.mount_links = mount_links(spec, bundle.path);
   facts.paths.real_rootfs = real_path(facts.paths.rootfs);

@@ -248,7 +248,12 @@ void emit_filter(Compilation& c, bool closes_listener) {
 }
 
 void emit_listener_gate(Compilation& c) {
-  c.add(steps::WaitAtGate{Gate::listener, c.text("the agent of its seccomp filter")}, "/linux/seccomp/listenerPath");
+  // Without a path it is minirun's own (--explain-seccomp).
+  const auto& seccomp = c.spec.linux_.seccomp;
+  bool agent = !seccomp || !seccomp->listener_path.empty();
+  c.add(steps::WaitAtGate{Gate::listener,
+                          c.text(agent ? "the agent of its seccomp filter" : "minirun to count refused calls")},
+        agent ? "/linux/seccomp/listenerPath" : "/linux/seccomp");
 }
 
 // The workload's session. A container that waited for start has already left the caller's: a ^C there, or the end of

@@ -79,11 +79,20 @@ std::string sigkill_cause(const DeathFacts& facts) {
   return "killed by SIGKILL from outside, not by a memory limit";
 }
 
+}  // namespace
+
+bool was_killed_by_filter(const DeathFacts& facts, const Ending& ending) {
+  if (ending.assumed) return false;
+  return (ending.signal == SIGSYS && facts.seccomp) || (ending.signal == SIGKILL && facts.killed_for_filter);
+}
+
+namespace {
+
 std::string signal_cause(const DeathFacts& facts, const Ending& ending) {
   const int signal = ending.signal;
   const std::string name = signal_text(signal);
   const char* core = ending.core_dumped ? ", core dumped" : "";
-  if (signal == SIGSYS && facts.seccomp) return fmt::format("its seccomp filter killed it (bad system call){}", core);
+  if (was_killed_by_filter(facts, ending)) return fmt::format("its seccomp filter killed it (bad system call){}", core);
   if (signal == SIGKILL) return sigkill_cause(facts);
   if (signal == facts.forwarded_signal) return fmt::format("ended by {}, passed on by minirun{}", name, core);
   if (is_crash(signal) || signal == SIGSYS) return fmt::format("crashed: {} ({}){}", name, sigdescr_np(signal), core);
@@ -104,7 +113,8 @@ std::string pids_note(const DeathFacts& facts) {
 std::string describe(const DeathFacts& facts) {
   const Ending ending = ending_of(facts);
   const bool oom = facts.memory && facts.memory->total.oom_kill > 0;
-  if (oom && ending.signal == SIGKILL) return "killed by " + oom_cause(*facts.memory);
+  if (oom && ending.signal == SIGKILL && !was_killed_by_filter(facts, ending))
+    return "killed by " + oom_cause(*facts.memory);
 
   std::string text;
   if (ending.signal != 0 && !ending.assumed) text = signal_cause(facts, ending);

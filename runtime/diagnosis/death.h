@@ -31,6 +31,7 @@ struct DeathFacts {
   std::optional<MemoryFacts> memory;   // absent: the cgroup has no memory controller
   int forwarded_signal = 0;            // the last signal that minirun passed on to the workload, 0: none
   bool seccomp = false;                // a seccomp filter was loaded
+  bool killed_for_filter = false;      // minirun killed it where its filter would have: --explain-seccomp
   std::optional<uint64_t> pids_limit;  // pids.max; absent: "max"
   uint64_t pids_limit_hits = 0;        // pids.events: max
 };
@@ -43,6 +44,9 @@ struct Ending {
   bool assumed = false;  // an exit code above 128 that only looks like a signal
 };
 Ending ending_of(const DeathFacts& facts);
+
+// Whether the workload's seccomp filter ended it, or minirun in its place.
+bool was_killed_by_filter(const DeathFacts& facts, const Ending& ending);
 
 // "SIGTERM"; of a real-time signal "signal 34".
 std::string signal_text(int signal);

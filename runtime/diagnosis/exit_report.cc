@@ -26,7 +26,8 @@ Cause cause_of_failure(const Error& error) {
 
 bool was_killed_for_memory(const ExitReport& report, const Ending& ending) {
   bool oom = report.death.memory && report.death.memory->total.oom_kill > 0;
-  return oom && ending.signal == SIGKILL && report.stop.signal != SIGKILL && !report.stop.killed;
+  return oom && ending.signal == SIGKILL && !report.death.killed_for_filter && report.stop.signal != SIGKILL &&
+         !report.stop.killed;
 }
 
 void write_status(JsonWriter& json, const ExitReport& report) {
@@ -159,9 +160,9 @@ Cause cause_of(const ExitReport& report) {
     return report.stop.signal != 0 ? Cause::stopped : Cause::unknown;
   }
   const Ending ending = ending_of(report.death);
+  if (was_killed_by_filter(report.death, ending)) return Cause::seccomp;
   if (was_killed_for_memory(report, ending)) return Cause::oom;
   const bool own_signal = ending.signal != 0 && !ending.assumed;
-  if (own_signal && ending.signal == SIGSYS && report.death.seccomp) return Cause::seccomp;
   const StopFacts& stop = report.stop;
   // A workload that ended by another signal than it was asked by (a crash) was not stopped.
   if (stop.signal != 0 && (!own_signal || ending.signal == stop.signal || (stop.killed && ending.signal == SIGKILL)))
@@ -178,6 +179,10 @@ void write_report(JsonWriter& json, const ExitReport& report) {
     json.key("error").begin_object().key("msg").string(report.error->text());
     write_error_keys(json, *report.error);
     json.end_object();
+  }
+  if (report.refusals && !report.refusals->lost) {
+    json.key("seccomp");
+    write_refusals(json, *report.refusals);
   }
   if (!report.error || report.counters == CountersOf::own) write_counters(json, report);
   write_times(json, report);

@@ -8,6 +8,7 @@
 
 #include "cgroups/usage.h"
 #include "runtime/diagnosis/death.h"
+#include "runtime/diagnosis/refusals.h"
 #include "runtime/text/json_writer.h"
 #include "runtime/text/stopwatch.h"
 #include "sys/result.h"
@@ -61,6 +62,7 @@ struct ExitReport {
   bool runtime_killed = false;  // its minirun was killed, and it with it
   std::optional<Error> error;   // it never ran
   CountersOf counters = CountersOf::nothing;
+  std::optional<Refusals> refusals;     // what --explain-seccomp has counted
   Usage usage;                          // since its creation
   std::string created, started, ended;  // RFC 3339, UTC; "": not known
   std::optional<uint64_t> setup_us, wall_us;

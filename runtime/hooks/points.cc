@@ -18,6 +18,7 @@
 #include "runtime/oci/annotations.h"
 #include "runtime/oci/bundle.h"
 #include "runtime/seccomp/cache.h"
+#include "runtime/seccomp/explain.h"
 #include "runtime/text/log.h"
 #include "sys/file.h"
 #include "sys/process_stat.h"
@@ -99,6 +100,7 @@ Result<void> Runner::take_process_facts() {
     facts_.paths.home = TRY(home_in_container(context_.container.record.init.pid, process->env, process->user.uid));
   if (context_.spec.linux_.seccomp)
     facts_.seccomp = TRY(cached_seccomp(state_root().get(), context_.spec.linux_.seccomp));
+  if (facts_.seccomp && context_.explain_seccomp) facts_.seccomp = explaining(*facts_.seccomp);
   return {};
 }
 

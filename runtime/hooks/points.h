@@ -22,6 +22,7 @@ struct HookContext {
   const Cgroup* cgroup = nullptr;  // hooks in the container's namespaces are born in it
   // Sends the agent the listener of the filter that a startContainer hook is about to load.
   std::function<Result<void>(Child& hook)> serve_listener{};
+  bool explain_seccomp = false;  // that filter notifies minirun where it refuses, as the container's does
 };
 
 // Runs prestart, createRuntime and createContainer hooks, while the container waits with its namespaces and mounts

@@ -15,7 +15,6 @@
 #include "runtime/launch/gates.h"
 #include "runtime/launch/overlay.h"
 #include "runtime/launch/rootless.h"
-#include "runtime/launch/seccomp_agent.h"
 #include "runtime/launch/timed_steps.h"
 #include "runtime/oci/annotations.h"
 #include "runtime/resources/cgroup_path.h"
@@ -71,6 +70,7 @@ Result<OwnedContainer> Launch::create() {
     if (!left_out.empty()) report_line("minirun: warning: " + left_out);
   }
   OwnedContainer container = TRY(begin());
+  if (request_.explain_seccomp) TRY(start_counter());
   begin_phase("clone");
   TRY(spawn(*container));
   begin_phase("record");
@@ -148,6 +148,7 @@ Result<void> Launch::spawn(Container& container) {
 Result<void> Launch::commit(Container& container) {
   const Child& child = container.process->child();
   container.record.init = TRY(ProcessIdentity::of(child.pid, child.pidfd.get()));
+  first_pid_ = child.pid;
   TRY(container.state.write(container.record));
   if (!scope_) return {};
   auto ended = scope_->end_sleeper(container.cgroup->cgroup(), prepared_.compiled);
@@ -233,19 +234,17 @@ Result<void> Launch::hand_over_terminal(UniqueFd terminal) {
   return receiver.empty() ? supervisor_.attach_terminal(std::move(terminal)) : send_console(receiver, terminal.get());
 }
 
-// By now everything that creating means is done (runtime.md, "Lifecycle").
-Result<void> Launch::serve_listener(const Container& container, Child& child) {
-  SeccompAgent agent = TRY(SeccompAgent::connect(*prepared_.bundle.spec->linux_.seccomp));
-  return agent.serve(child, container.record, ContainerStatus::created, supervisor_.signals());
-}
-
 Result<void> Launch::announce(const Container& container) {
   return announcement_.make(container.record.init.pid, container.pidfd());
 }
 
 HookContext Launch::hook_context(const Container& container) {
-  return {container, *prepared_.bundle.spec, supervisor_.signals(), &container.cgroup->cgroup(),
-          [&](Child& hook) { return serve_listener(container, hook); }};
+  return {container,
+          *prepared_.bundle.spec,
+          supervisor_.signals(),
+          &container.cgroup->cgroup(),
+          [&](Child& hook) { return serve_listener(container, hook); },
+          request_.explain_seccomp};
 }
 
 Result<void> check_launch_options(const LaunchOptions& options) {

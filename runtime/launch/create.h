@@ -14,6 +14,7 @@
 #include "runtime/launch/source_turns.h"
 #include "runtime/resources/systemd_scope.h"
 #include "runtime/supervise/notify_relay.h"
+#include "runtime/supervise/refusal_counter.h"
 #include "runtime/supervise/supervisor.h"
 
 namespace minirun {
@@ -42,6 +43,8 @@ class Launch {
   const Hierarchy& hierarchy() const { return hierarchy_; }
   Supervisor& supervisor() { return supervisor_; }
   std::optional<NotifyRelay>& notify() { return notify_; }
+  // What the seccomp filter has refused, once; nothing if that is not counted.
+  std::optional<Refusals> take_refusals();
 
  private:
   Launch(LaunchRequest request, UniqueFd state_root, Supervisor supervisor, Prepared prepared, Hierarchy hierarchy,
@@ -60,6 +63,7 @@ class Launch {
   Result<void> at_end(Container& container);
   Result<void> delegate_cgroup(const Container& container);
   Result<void> hand_over_terminal(UniqueFd terminal);
+  Result<void> start_counter();
   Result<void> serve_listener(const Container& container, Child& child);
   Result<void> announce(const Container& container);
   HookContext hook_context(const Container& container);
@@ -75,6 +79,9 @@ class Launch {
   std::optional<SystemdScope> scope_;
   std::optional<NotifyRelay> notify_;  // of a container that does not wait for start
   std::optional<SourceTurns> turns_;
+  std::optional<RefusalCounter> counter_;  // answers until the container is gone
+  bool counted_ = false;
+  pid_t first_pid_ = -1;  // of the container
 };
 
 // Checks the options themselves. Call it before any descriptor is opened.

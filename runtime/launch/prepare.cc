@@ -7,6 +7,7 @@
 #include "runtime/launch/overlay.h"
 #include "runtime/oci/annotations.h"
 #include "runtime/oci/config_error.h"
+#include "runtime/seccomp/explain.h"
 #include "runtime/supervise/console.h"
 #include "runtime/supervise/notify_relay.h"
 #include "runtime/text/log.h"
@@ -29,6 +30,14 @@ Result<Prepared> prepare(Bundle bundle, const std::string& id, const RunOptions&
   return Prepared{id, std::move(bundle), std::move(facts.paths.rootfs), std::move(compiled)};
 }
 
+Result<void> check_explain(const LaunchRequest& request, const oci::Spec& spec) {
+  if (!request.explain_seccomp) return {};
+  if (spec.linux_.seccomp) return check_explainable(*spec.linux_.seccomp);
+  return fail(
+      ErrorKind::usage,
+      "--explain-seccomp needs a seccomp filter, and config.json has no /linux/seccomp: nothing refuses a call");
+}
+
 Result<RunOptions> options_of(const LaunchRequest& request, const oci::Spec& spec) {
   const LaunchOptions& launch = request.options;
   RunOptions options;
@@ -43,6 +52,7 @@ Result<RunOptions> options_of(const LaunchRequest& request, const oci::Spec& spe
   options.no_pivot = launch.no_pivot;
   options.new_keyring = !launch.no_new_keyring;
   options.overlay = TRY(overlay_bytes(launch));
+  options.explain_seccomp = request.explain_seccomp;
   return options;
 }
 
@@ -59,6 +69,7 @@ void log_plan(const Prepared& prepared) {
 
 Result<Prepared> prepare_launch(const LaunchRequest& request, Bundle bundle, bool entered, int state_root) {
   TRY(check_overlay(request.options, *bundle.spec));
+  TRY(check_explain(request, *bundle.spec));
   RunOptions options = TRY(options_of(request, *bundle.spec));
   options.entered = entered;
   Prepared prepared = TRY(prepare(std::move(bundle), request.id, options, state_root));

@@ -35,7 +35,8 @@ struct LaunchRequest {
   bool init = true;      // the workload has minirun's init as PID 1; with create the annotation org.minirun.init, too
   Deadline deadline{};   // enforced by this process, which has to stay; its stop signal is the image's
   bool restore = false;  // criu makes the first process
-  bool report = false;   // its end will be reported: what is counted before it exists is recorded
+  bool explain_seccomp = false;  // counts what the seccomp filter refuses; not with create or detach
+  bool report = false;           // its end will be reported: what is counted before it exists is recorded
 };
 
 }  // namespace minirun

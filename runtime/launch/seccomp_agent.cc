@@ -19,6 +19,7 @@ namespace minirun {
 namespace {
 
 constexpr const char* kPurpose = "/linux/seccomp/listenerPath";
+constexpr const char* kListenerOf = "/linux/seccomp";
 
 bool is_closed(int control) {
   char byte = 0;
@@ -42,8 +43,8 @@ Result<pid_t> await_number(Child& child, pid_t number) {
 Result<void> check_listener(int fd) {
   constexpr std::string_view kListener = "anon_inode:seccomp notify";
   auto found = name_of_descriptor(fd);
-  if (!found.ok()) return wrap(found.error(), kPurpose);
-  return *found == kListener ? Result<void>() : fail(EPROTO, "{}: the container offers {}", kPurpose, *found);
+  if (!found.ok()) return wrap(found.error(), kListenerOf);
+  return *found == kListener ? Result<void>() : fail(EPROTO, "{}: the container offers {}", kListenerOf, *found);
 }
 
 // Polls memory for the number, since the container may make no system call to send it. Nothing: the container has sent
@@ -57,7 +58,7 @@ Result<std::optional<UniqueFd>> await_listener(Child& child, Signals& signals) {
       if (child.stands_in) born = TRY(pidfd_of_born(child));
       int holder = born ? born.get() : child.pidfd.get();
       UniqueFd listener(static_cast<int>(syscall(SYS_pidfd_getfd, holder, *number, 0)));
-      if (!listener) return fail(errno, "{}: take the listener from the container", kPurpose);
+      if (!listener) return fail(errno, "{}: take the listener from the container", kListenerOf);
       TRY(check_listener(listener.get()));
       return std::optional(std::move(listener));
     }
@@ -98,6 +99,15 @@ Result<void> SeccompAgent::serve(Child& child, const ContainerRecord& record, Co
   }
   child.memory.answer_listener(sent.ok() ? kListenerTaken : kListenerRefused);
   return sent;
+}
+
+Result<void> give_listener(Child& child, RefusalCounter& counter, Signals& signals) {
+  TRY(open_gate(child.control.get()));
+  auto listener = await_listener(child, signals);
+  if (listener.ok() && !*listener) return {};
+  auto taken = listener.ok() ? counter.take((*listener)->get()) : Result<void>(listener.error());
+  child.memory.answer_listener(taken.ok() ? kListenerTaken : kListenerRefused);
+  return taken;
 }
 
 std::string container_process_state(const std::string& metadata, const ContainerRecord& record, ContainerStatus status,

@@ -12,6 +12,7 @@
 #include "runtime/container/state_directory.h"
 #include "runtime/container/status.h"
 #include "runtime/oci/spec.h"
+#include "runtime/supervise/refusal_counter.h"
 #include "runtime/supervise/signals.h"
 
 namespace minirun {
@@ -35,6 +36,9 @@ class SeccompAgent {
   std::string metadata_;
   UniqueFd socket_;
 };
+
+// The same for --explain-seccomp: gives the listener to minirun's own counter.
+Result<void> give_listener(Child& child, RefusalCounter& counter, Signals& signals);
 
 // runtime-spec config-linux.md, "The Container Process State", as JSON.
 std::string container_process_state(const std::string& metadata, const ContainerRecord& record, ContainerStatus status,

@@ -79,6 +79,7 @@ HookOutputFiles hook_output_files(const oci::StringMap& annotations);
 
 // Keys of annotations in the features document (features.md, "Annotations"); tools read those with runc's names.
 namespace feature_key {
+inline constexpr std::string_view kExplainSeccomp = "org.minirun.explainSeccomp";
 inline constexpr std::string_view kLibseccomp = "io.github.seccomp.libseccomp.version";
 inline constexpr std::string_view kReachTheHost = "org.minirun.capabilities.reachTheHost";
 inline constexpr std::string_view kReachUnlessSeparated = "org.minirun.capabilities.reachTheHostUnlessSeparated";

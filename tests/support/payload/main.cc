@@ -116,6 +116,7 @@ constexpr Command kCommands[] = {
     // Whatever else.
     {"stubborn", stubborn},
     {"ailing", ailing},
+    {"refused", refused},
     {"notify", notify},
     {"syscall", call},
     {"tsc-khz", time_stamp_frequency},

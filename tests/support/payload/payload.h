@@ -64,6 +64,10 @@ int print_files(const Args& args);  // PATH...: prints their content
 int clocks(const Args& args);       // prints "MONOTONIC BOOTTIME" in seconds
 int call(const Args& args);         // NUMBER [ARG...]: raw system call, prints "RESULT errno"
 
+// refused.cc: makes calls that its seccomp filter refuses (mkdirat) or kills for (personality)
+int refused(const Args& args);  // as NAME | programs N | flood PROCESSES | racing ROUNDS | thread | child | signals
+                                // CALLS | own-listener | i386 NUMBER [ARG]
+
 // notify.cc
 int notify(const Args& args);  // TEXT|WORD...: sends to NOTIFY_SOCKET; prints "socket PATH" and what could not be sent
 // attacks.cc: what a hostile workload does. Each prints what it got, in one line.

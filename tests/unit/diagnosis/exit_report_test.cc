@@ -53,6 +53,13 @@ TEST(ExitReport, NamesTheCause) {
   ExitReport filtered = ended(SIGSYS);
   filtered.death.seccomp = true;
   EXPECT_EQ(cause(filtered), "seccomp");
+  ExitReport in_its_place = with_kills(ended(SIGKILL), 1, 1, 1);
+  EXPECT_EQ(cause(in_its_place), "oom");
+  in_its_place.death.killed_for_filter = true;
+  EXPECT_EQ(cause(in_its_place), "seccomp");
+  EXPECT_EQ(json_of(in_its_place)["oom"]["main"], false);
+  in_its_place.death.wait_status = exit_code(0);
+  EXPECT_EQ(cause(in_its_place), "exited");
   // As a shell reports the signal of its last command: the shell exited.
   EXPECT_EQ(cause(ended(exit_code(139))), "exited");
   // As an init reports it.
