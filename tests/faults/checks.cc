@@ -52,7 +52,8 @@ std::string Scene::check_events(const Attempt& attempt) {
   if (attempt.err.starts_with(": error while loading")) return "";  // minirun's main() has not begun
   if (code < 0 || std::any_of(std::begin(kCallsOfEvents), std::end(kCallsOfEvents), in)) return "";
   const std::string name = last.value("event", "none");
-  bool stays = attempt.command == Command::run || attempt.command == Command::exec;
+  bool stays =
+      attempt.command == Command::run || attempt.command == Command::run_explained || attempt.command == Command::exec;
   if (stays && name == "exited" && last.value("exit_status", -1) == code) return "";
   if (code != 0 && name == "error" && last.value("exit_status", -1) == code) return "";
   if (code == 0 && name == (attempt.command == Command::create ? "created" : "running")) return "";
@@ -187,7 +188,8 @@ std::string Scene::check_success(const Attempt& attempt) {
         problem.clear();
       break;
     case Command::run:
-      problem = check_inside(Command::run, attempt.out);
+    case Command::run_explained:
+      problem = check_inside(attempt.command, attempt.out);
       return problem.empty() ? check_clean(2000) : problem;
     case Command::exec:
       if (console_) (void)eventually([&] { return said().find("\n--end--\n") != std::string::npos; });
@@ -237,6 +239,7 @@ std::string Scene::check_refusal(const Attempt& attempt) {
     case Command::create:
     case Command::run:
     case Command::run_detached:
+    case Command::run_explained:
     case Command::run_kept: {
       problem += check_clean(2000);
       return problem.empty() ? "" : problem + remove_and_check();

@@ -8,7 +8,7 @@ namespace minirun::testing {
 
 bool makes_container(Command command) {
   return command == Command::create || command == Command::run || command == Command::run_detached ||
-         command == Command::run_kept;
+         command == Command::run_kept || command == Command::run_explained;
 }
 
 const char* name_of(Command command) {
@@ -23,6 +23,8 @@ const char* name_of(Command command) {
       return "run --detach";
     case Command::run_kept:
       return "run --detach --timeout";
+    case Command::run_explained:
+      return "run --explain-seccomp";
     case Command::exec:
       return "exec";
     case Command::kill:
@@ -93,6 +95,8 @@ std::vector<std::string> Scene::plain_arguments_of(Command command) const {
                 "1h",        "--bundle", bundle_.path() + "/ends",
                 kSceneId};
       return {"run", "--bundle", bundle_.path() + "/ends", kSceneId};
+    case Command::run_explained:
+      return {"run", "--explain-seccomp", "--bundle", bundle_.path() + "/ends", kSceneId};
     case Command::run_detached:
       if (console_)
         return {"run", "--detach", "--console-socket", Console::kPath, "--bundle", bundle_.path(), kSceneId};

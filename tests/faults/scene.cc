@@ -61,6 +61,7 @@ Scene::Scene(Kind kind) : kind_(kind) {
   bool runs = !console_;  // in the foreground minirun holds the terminal itself
   if (runs)
     inside_[static_cast<size_t>(Command::run)] = parse_dump(call(arguments_of(Command::run)).out).value_or(Dump());
+  inside_[static_cast<size_t>(Command::run_explained)] = inside_[static_cast<size_t>(Command::run)];
   if (inside_[0].empty() || (runs && inside_[static_cast<size_t>(Command::run)].empty()) || exec_inside_.empty() ||
       stats_.empty())
     give_up("the container does not report");
@@ -81,7 +82,7 @@ void Scene::learn() {
 bool Scene::is_good(Command command, int code) const {
   if (command == Command::doctor) return code == 0 || code == 2;
   if (command == Command::wait) return code == 128 + SIGKILL;  // by `stop`
-  bool waits = command == Command::run || (command == Command::exec && !console_);
+  bool waits = command == Command::run || command == Command::run_explained || (command == Command::exec && !console_);
   return code == (waits ? kEnd : 0);
 }
 

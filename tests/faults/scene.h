@@ -24,6 +24,7 @@ enum class Command : uint8_t {
   run,
   run_detached,
   run_kept,
+  run_explained,
   exec,
   kill,
   remove,
@@ -36,7 +37,7 @@ enum class Command : uint8_t {
   doctor,
   wait
 };
-constexpr int kCommands = 16;
+constexpr int kCommands = 17;
 // As users know it: "run --detach".
 const char* name_of(Command command);
 bool makes_container(Command command);

@@ -23,7 +23,7 @@ class Maker {
     for (auto [victim, whom] : {std::pair(Victim::command, "minirun"), std::pair(Victim::caller, "the calling process"),
                                 std::pair(Victim::all, "all its processes")})
       add_signals(kind, command, calls, Fault::Kind::kill, victim, std::string("kill -9 of ") + whom);
-    if (command == Command::run ||
+    if (command == Command::run || command == Command::run_explained ||
         (command == Command::exec && kind != Kind::attached))  // others are not in charge of it
       add_signals(kind, command, calls, Fault::Kind::ask, Victim::command, "SIGTERM to minirun");
     add_failures(kind, command, calls);
@@ -118,6 +118,7 @@ bool is_attached(Command command) {
 
 bool concerns(Kind kind, Command command) {
   if (command == Command::run_kept) return kind == Kind::privileged;
+  if (command == Command::run_explained) return kind == Kind::user || kind == Kind::joined;
   if (kind == Kind::joined) return makes_container(command) || command == Command::start;
   if (kind == Kind::overlay || kind == Kind::kept)
     return command == Command::create || command == Command::run || command == Command::remove;
