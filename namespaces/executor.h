@@ -24,7 +24,11 @@ class Executor : public LendSteps<Kernel> {
   // Walks all steps. Returns only when a step failed, with the status for exit(2), after it has filled in and sent the
   // report; with a recording kernel also at the end.
   int run() {
-    long rc = walk(0, this->plan_->step_count, Timing::possible);
+    long rc = map_end_page();
+    if (rc < 0)
+      fail_at(kNoStep, rc);
+    else
+      rc = walk(0, this->plan_->step_count, Timing::possible);
     return rc < 0 ? report_failure() : 0;
   }
 
@@ -130,14 +134,33 @@ class Executor : public LendSteps<Kernel> {
       if (rc == -ELOOP && this->reopen(steps[i])) rc = perform(steps[i]);
       if (!this->ended_) timer.end(i);  // the outer process of a birth has ended, and its child writes this one
       if (rc >= 0) continue;
-      Report& report = this->plan_->report;
-      if (report.state == kFailed) return rc;  // the workload's half has reported it already
-      report.step = i;
-      report.error = static_cast<int32_t>(-rc);
-      report.syscall = this->failed_call();
-      report.state = kFailed;
+      if (this->plan_->report.state != kFailed) fail_at(i, rc);  // else the workload's half has reported it already
       return rc;
     }
+    return 0;
+  }
+
+  void fail_at(uint32_t step, long rc) {
+    Report& report = this->plan_->report;
+    report.step = step;
+    report.error = static_cast<int32_t>(-rc);
+    report.syscall = this->failed_call();
+    report.state = kFailed;
+  }
+
+  // First of all: the limits of the workload could forbid it (RLIMIT_AS), and nothing in the container runs yet that
+  // could take the descriptor. Filesystems without shared mappings, and an LSM that forbids them, leave the container
+  // without the page.
+  long map_end_page() {
+    const uint32_t slot = this->plan_->end_page;
+    if (slot == kNoSlot) return 0;
+    const auto fd = descriptor(this->slots()[slot]);
+    constexpr uint64_t kReadWrite = 3, kShared = 1;
+    long at = this->call(__NR_mmap, 0, kEndPageBytes, kReadWrite, kShared, fd, 0);
+    this->close(this->slots()[slot]);
+    const bool cannot = at == -ENODEV || at == -EINVAL || at == -EACCES || at == -EPERM;
+    if (at < 0) return cannot ? 0 : at;
+    end_page_ = reinterpret_cast<EndPage*>(at);
     return 0;
   }
 
@@ -200,8 +223,10 @@ class Executor : public LendSteps<Kernel> {
       this->control_ = -1;
     }
     (void)this->call(__NR_munmap, address(this->plan_), this->plan_->total_bytes);
-    int status = reap_and_forward(this->kernel_, workload);
+    const WorkloadEnd end = reap_and_forward(this->kernel_, workload);
+    const int32_t status = (end.status & kWaitStatusBits) | end.last_signal << kLastSignalShift;
     if (!detached) (void)this->send(Message::exited, status, -1);
+    if (end_page_ != nullptr) write_end(this->kernel_, end, end_page_);
     int signal = status & 0x7f;
     this->kernel_.exit(signal != 0 ? 128 + signal : (status >> 8) & 0xff);
   }
@@ -221,6 +246,7 @@ class Executor : public LendSteps<Kernel> {
   // workload_. Gone: it has executed its program or has ended; the kernel writes this.
   enum : uint32_t { kGone, kAtWork, kWaiting };
 
+  EndPage* end_page_ = nullptr;
   const steps::Supervise* supervise_ = nullptr;  // in the plan
   uint32_t gate_ = kHeld;                        // before the workload's first step
   uint32_t workload_ = kGone;

@@ -176,7 +176,7 @@ struct PlanHeader {
   uint32_t own_text;         // 1: the init leaves the file that it was executed from (namespaces/init/init.cc)
   uint32_t stamps;           // offset of Stamp[step_count]; 0: without --timing, no clock is read
   uint32_t stamps_filtered;  // 1: also after the workload's filter is loaded, which allows both clocks
-  uint32_t pad;
+  uint32_t end_page;         // the slot of the file with the EndPage; kNoSlot: none
   Birth birth;
 };
 

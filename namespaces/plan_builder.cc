@@ -103,6 +103,7 @@ std::string serialize(const Plan& plan, const std::vector<int>& descriptors, int
   header.control = control;
   header.first_kept_fd = plan.first_kept_fd;
   header.own_text = plan.own_text ? 1 : 0;
+  header.end_page = plan.end_page.index;
   header.step_count = static_cast<uint32_t>(plan.steps.size());
   header.slot_count = static_cast<uint32_t>(descriptors.size());
   header.execute = executing_step(plan);

@@ -91,6 +91,7 @@ struct Plan {
   std::optional<int> oom_score_adj;  // written by the parent, where the child may not
   uint32_t first_kept_fd = 3;        // workload descriptors from here on are closed at exec
   bool own_text = false;             // PlanHeader::own_text
+  Slot end_page{};                   // PlanHeader::end_page
   std::vector<Step> steps;
   std::vector<std::string> origins;    // of each step: the JSON pointer it came from, or ""
   uint32_t first_with_text = kNoStep;  // steps from here on carry their text (PlanHeader::texts); kNoStep: none does

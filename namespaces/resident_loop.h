@@ -2,54 +2,84 @@
 // What the resident init does while its workload lives.
 #pragma once
 
+#include "namespaces/end_page.h"
 #include "namespaces/process_steps.h"
 
 namespace minirun {
 
+struct RawUsage {  // struct rusage
+  int64_t user_seconds, user_us, system_seconds, system_us;
+  int64_t max_rss_kib;
+  int64_t rest[13];
+};
+
+struct WorkloadEnd {
+  int32_t status = 0;   // as wait4(2) gives it
+  int last_signal = 0;  // that was forwarded last; 0: none
+  RawUsage usage{};
+};
+
 // Reaps whatever has ended; true when the workload was among it.
 template <class Kernel>
-bool reap(Kernel& kernel, long workload, int32_t* workload_status) {
+bool reap(Kernel& kernel, long workload, WorkloadEnd* end) {
   constexpr uint64_t kAny = ~0ULL, kNoHang = 1;
   bool ended = false;
   for (;;) {
     int32_t status = 0;
-    long pid = kernel.call(__NR_wait4, kAny, address(&status), kNoHang, 0);
+    RawUsage usage{};
+    long pid = kernel.call(__NR_wait4, kAny, address(&status), kNoHang, address(&usage));
     if (pid <= 0) return ended;
     if (pid != workload) continue;
-    *workload_status = status;
+    end->status = status;
+    end->usage = usage;
     ended = true;
   }
 }
 
 // Waits with every signal blocked, takes each from the queue once and forwards it once, with its value if it has one
-// (sigqueue(3)). Returns the workload's wait status, with the last forwarded signal above it (kLastSignalShift).
+// (sigqueue(3)), until the workload ends.
 template <class Kernel>
-int reap_and_forward(Kernel& kernel, long workload) {
+WorkloadEnd reap_and_forward(Kernel& kernel, long workload) {
   constexpr int kQueued = -1;
   const uint64_t all = ~0ULL;
   struct {  // siginfo_t
     int32_t signal, error, code;
     char rest[116];
   } info;
-  int last = 0;
+  WorkloadEnd end;
   for (;;) {
     long signal = kernel.call(__NR_rt_sigtimedwait, address(&all), address(&info), 0, sizeof all);
     if (signal < 0) continue;  // EINTR: stopped and continued
     if (signal == static_cast<long>(kSigchld)) {
-      int32_t status = 0;
-      if (reap(kernel, workload, &status)) return (status & kWaitStatusBits) | last << kLastSignalShift;
+      if (reap(kernel, workload, &end)) return end;
       continue;
     }
     // The kernel's own stop signals (a background read of a terminal) mean this process, not the workload.
     bool tty_stop = signal >= kSigtstp && signal <= kSigttou;
     if (tty_stop && info.code > 0) continue;
     auto number = static_cast<uint64_t>(signal);
-    last = static_cast<int>(signal) & kLastSignalBits;
+    end.last_signal = static_cast<int>(signal) & kLastSignalBits;
     if (info.code == kQueued)
       (void)kernel.call(__NR_rt_sigqueueinfo, descriptor(workload), number, address(&info));
     else
       (void)kernel.call(__NR_kill, descriptor(workload), number);
   }
+}
+
+// The kernel writes the time: where the page cannot be had (the filesystem is full, the file was cut) it says EFAULT,
+// and a store would end this process by SIGBUS, and lose the status.
+template <class Kernel>
+void write_end(Kernel& kernel, const WorkloadEnd& end, EndPage* page) {
+  constexpr uint64_t kRealtime = 0;
+  if (kernel.call(__NR_clock_gettime, kRealtime, address(&page->seconds)) < 0) return;
+  page->wait_status = end.status;
+  page->last_signal = static_cast<uint32_t>(end.last_signal);
+  page->user_seconds = end.usage.user_seconds;
+  page->user_us = end.usage.user_us;
+  page->system_seconds = end.usage.system_seconds;
+  page->system_us = end.usage.system_us;
+  page->max_rss_kib = end.usage.max_rss_kib;
+  __atomic_store_n(&page->state, kEndWritten, __ATOMIC_RELEASE);
 }
 
 }  // namespace minirun

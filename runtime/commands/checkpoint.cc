@@ -129,8 +129,9 @@ Result<void> checkpoint(const GlobalOptions& global, const CheckpointCommand& co
   auto criu_config = TRY(open_criu_config(*config.spec, container.record.bundle, container.record.rootfs));
   DumpFacts facts = TRY(dump_facts(container, config, paths));
   SavedInit init;
-  if (container.record.resident_init) init = TRY(saved_init(facts.pid));
+  if (container.record.resident_init) init = TRY(saved_init(facts.pid, container.state.fd()));
   facts.init = init.name;
+  facts.end_page = init.end_page;
   CriuRun run;
   if (criu_config) {
     facts.config_fd = criu_config->get();

@@ -13,6 +13,7 @@
 #include "runtime/commands/launch_options.h"
 #include "runtime/commands/run.h"
 #include "runtime/commands/timing_option.h"
+#include "runtime/container/end_page.h"
 #include "runtime/criu/arguments.h"
 #include "runtime/criu/config_file.h"
 #include "runtime/criu/images.h"
@@ -114,11 +115,14 @@ Result<void> Restoration::give_descriptors(const ImagePaths& paths) {
   return {};
 }
 
-// Gives criu an executable that no process can read, as the program of the restored init.
+// Gives criu an executable that no process can read, as the program of the restored init, and a new page for its end.
 Result<void> Restoration::give_init(const SavedInit& init) {
   if (init.name.empty()) return {};
   UniqueFd program = TRY(open_init_program_in_memory(init.program));
-  return give(program.get(), init.name);
+  TRY(give(program.get(), init.name));
+  if (init.end_page.empty()) return {};
+  UniqueFd page = TRY(make_end_page(container_.state.fd()));
+  return give(page.get(), init.end_page);
 }
 
 Result<void> Restoration::give_namespaces() {

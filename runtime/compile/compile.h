@@ -72,6 +72,7 @@ struct Compiled {
   bool hooks_gate = false;               // Gate::hooks: startContainer hooks are not for Gate::commit
   bool start_socket = false;             // it waits for start: HostDescriptors::given is the socket, then the gate
   bool notify = false;                   // as in RunOptions: HostDescriptors::given is its directory, behind those
+  bool end_page = false;                 // the init has one: HostDescriptors::given is its file, behind those
   bool rejoins_peers = false;            // at the setup gate: namespaces/peers.h
   bool raises_open_files = false;        // RLIMIT_NOFILE, while the sources are opened and placed
   bool seccomp = false;                  // the workload runs under a filter

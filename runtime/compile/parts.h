@@ -16,7 +16,7 @@
 namespace minirun {
 
 // HostDescriptors::given of a launch.
-constexpr uint64_t kGivenStartSocket = 0, kGivenGate = 1, kGivenNotify = 2;
+constexpr uint64_t kGivenStartSocket = 0, kGivenGate = 1, kGivenNotify = 2, kGivenEndPage = 3;
 // The same for a process that joins a container, and for a hook.
 constexpr uint64_t kGivenPidfd = 0, kGivenStdin = 1, kGivenStdout = 2, kGivenStderr = 3;
 

@@ -297,6 +297,16 @@ uint32_t emit_last_steps(Compilation& c, const CapabilitySets& sets) {
   return first_after_wait;
 }
 
+// Whether a process of the container could open the file of its init's mapping (proc_pid_map_files(5)), and with the
+// descriptor fill the host's filesystem, or reach other files of it (open_by_handle_at(2)). In a user namespace it
+// cannot: the capabilities must be the host's.
+static bool could_open_mappings(const Compilation& c, const CapabilitySets& sets) {
+  const uint64_t reachable = sets.bounding | sets.permitted;
+  const bool traces = (reachable & bit(CAP_SYS_PTRACE)) != 0;
+  const bool follows = (reachable & (bit(CAP_SYS_ADMIN) | bit(CAP_CHECKPOINT_RESTORE))) != 0;
+  return traces && follows && !c.user_namespace();
+}
+
 uint32_t emit_launch(Compilation& c) {
   if (!c.process) return c.enters ? emit_empty_entry(c) : emit_gates(c);
   CapabilitySets sets = emit_privileges(c);
@@ -331,6 +341,9 @@ uint32_t emit_launch(Compilation& c) {
   }
   const bool detached = c.options.detach || c.options.create;
   c.plan.plan().own_text = detached;
+  c.out.end_page = detached && !could_open_mappings(c, sets);
+  if (c.out.end_page)
+    c.plan.plan().end_page = c.plan.slot({SourceKind::given, "the page of its end", false, kGivenEndPage, ""});
   c.plan.fields<steps::Supervise>(supervise) = {.workload = supervise + 1,
                                                 .init = first_of_init,
                                                 .init_count = before_wait - first_of_init,

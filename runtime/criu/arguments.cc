@@ -180,7 +180,8 @@ Result<std::vector<std::string>> dump_arguments(const DumpOptions& options, cons
     add(arguments, "--external",
         fmt::format("mnt[{}]:{}", mount.at.empty() ? mount.destination : mount.at, mount.destination));
   for (const std::string& joined : facts.joined) add(arguments, "--external", joined);
-  if (!facts.init.empty()) add(arguments, "--external", facts.init);
+  for (const std::string& of_init : {facts.init, facts.end_page})
+    if (!of_init.empty()) add(arguments, "--external", of_init);
   Arguments added;
   for (const std::string& name : facts.descriptors) {
     // criu finds pipes and sockets itself; stdout and stderr are often the same.

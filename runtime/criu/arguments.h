@@ -53,6 +53,7 @@ struct DumpFacts {
   std::vector<CriuMount> mounts;
   std::vector<std::string> descriptors;  // descriptor_names() of the workload
   std::string init;                      // SavedInit::name
+  std::string end_page;                  // SavedInit::end_page
   std::vector<std::string> joined;       // "net[4026532]:extRootNetNS": namespaces that stay
   bool iptables = true;                  // iptables-restore(8) exists
   int config_fd = -1;                    // open_criu_config()

@@ -69,7 +69,9 @@ Result<void> write_init(const ImagePaths& paths, const SavedInit& init) {
   const std::string name = paths.images + kInitName, program = paths.images + kInitProgram;
   if (!init.name.empty()) {
     TRY(replace_file(AT_FDCWD, program, init.program, 0600));
-    return replace_file(AT_FDCWD, name, descriptors_to_json({init.name}), 0600);
+    std::vector<std::string> names = {init.name};
+    if (!init.end_page.empty()) names.push_back(init.end_page);
+    return replace_file(AT_FDCWD, name, descriptors_to_json(names), 0600);
   }
   for (const std::string& file : {name, program})
     if (unlink(file.c_str()) < 0 && errno != ENOENT) return fail(errno, "unlink {}", file);
@@ -83,8 +85,10 @@ Result<SavedInit> read_init(const ImagePaths& paths) {
   if (!text.ok()) return text.error();
   auto names = descriptors_from_json(*text);
   if (!names.ok()) return wrap(names.error(), file);
-  if (names->size() != 1 || names->front().empty()) return fail(ErrorKind::host, "{}: must have one name", file);
-  return SavedInit{names->front(), TRY(read_file(AT_FDCWD, paths.images + kInitProgram, kMostInitBytes))};
+  const bool good = !names->empty() && names->size() <= 2 && !names->front().empty() && !names->back().empty();
+  if (!good) return fail(ErrorKind::host, "{}: must have one name, or two", file);
+  std::string program = TRY(read_file(AT_FDCWD, paths.images + kInitProgram, kMostInitBytes));
+  return SavedInit{names->front(), std::move(program), names->size() == 2 ? names->back() : std::string()};
 }
 
 }  // namespace minirun

@@ -28,8 +28,9 @@ Result<std::vector<std::string>> read_descriptors(const ImagePaths& paths);
 
 // minirun's init in the container. criu does not save its program, which is in memory, on no mount of the container.
 struct SavedInit {
-  std::string name;     // in criu's words: "file[1f:400]"; "": the container has no init
-  std::string program;  // the ELF file
+  std::string name;      // in criu's words: "file[1f:400]"; "": the container has no init
+  std::string program;   // the ELF file
+  std::string end_page;  // the file of the page that it maps (namespaces/end_page.h), in criu's words; "": none
 };
 // Writes init.json and init, and removes those of an older checkpoint.
 Result<void> write_init(const ImagePaths& paths, const SavedInit& init);

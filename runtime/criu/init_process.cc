@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <ctime>
 
+#include "runtime/container/end_page.h"
 #include "sys/directory.h"
 #include "sys/file.h"
 #include "sys/pidfd.h"
@@ -36,9 +37,36 @@ Result<bool> keeps_descriptors(const std::string& process) {
   return false;
 }
 
+// How criu names a file that is on no mount of the container (criu(8), "--external file").
+Result<std::string> name_of_file(int fd, const std::string& path) {
+  struct statx facts {};
+  if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &facts) < 0) return fail(errno, "statx {}", path);
+  if ((facts.stx_mask & STATX_MNT_ID) == 0)
+    return fail(ErrorKind::host, "{}: this kernel does not show its mount", path);
+  return fmt::format("file[{:x}:{:x}]", facts.stx_mnt_id, facts.stx_ino);
+}
+
+// The page of its end as the init maps it: the number of its mount is that of minirun's mount namespace of then. "": it
+// maps none (proc_pid_map_files(5)).
+Result<std::string> name_of_end_page(const std::string& process, int state_fd) {
+  auto page = open_end_page(state_fd);
+  if (!page.ok() && page.error().code == ENOENT) return std::string();
+  if (!page.ok()) return page.error();
+  const std::string mappings = process + "/map_files";
+  std::string name;
+  TRY(for_each_entry(AT_FDCWD, mappings, [&](const dirent& entry) -> Result<bool> {
+    const std::string path = mappings + "/" + static_cast<const char*>(entry.d_name);
+    auto file = open_at(AT_FDCWD, path, O_PATH);
+    if (!file.ok() || !TRY(is_same_file(file->get(), page->get()))) return true;
+    name = TRY(name_of_file(file->get(), path));
+    return false;
+  }));
+  return name;
+}
+
 }  // namespace
 
-Result<SavedInit> saved_init(pid_t init) {
+Result<SavedInit> saved_init(pid_t init, int state_fd) {
   std::string process = fmt::format("/proc/{}", init);
   if (TRY(keeps_descriptors(process))) {
     return fail(
@@ -48,13 +76,9 @@ Result<SavedInit> saved_init(pid_t init) {
   }
   constexpr size_t kMostBytes = size_t{1} << 20;
   UniqueFd program = TRY(open_at(AT_FDCWD, process + "/exe", O_RDONLY));
-  struct statx facts {};
-  if (statx(program.get(), "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &facts) < 0)
-    return fail(errno, "statx {}/exe", process);
-  if ((facts.stx_mask & STATX_MNT_ID) == 0)
-    return fail(ErrorKind::host, "{}/exe: this kernel does not show its mount", process);
-  return SavedInit{fmt::format("file[{:x}:{:x}]", facts.stx_mnt_id, facts.stx_ino),
-                   TRY(read_all(program.get(), kMostBytes, "minirun's init"))};
+  std::string name = TRY(name_of_file(program.get(), process + "/exe"));
+  return SavedInit{std::move(name), TRY(read_all(program.get(), kMostBytes, "minirun's init")),
+                   TRY(name_of_end_page(process, state_fd))};
 }
 
 Result<pid_t> workload_of(pid_t init) {

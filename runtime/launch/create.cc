@@ -9,6 +9,7 @@
 
 #include "runtime/compile/parts.h"
 #include "runtime/compile/socket_activation.h"
+#include "runtime/container/end_page.h"
 #include "runtime/container/start_socket.h"
 #include "runtime/launch/child.h"
 #include "runtime/launch/failure.h"
@@ -137,6 +138,12 @@ Result<void> Launch::spawn(Container& container) {
     // `start` makes the socket of a created container.
     std::string manager = TRY(own_notify_socket());
     if (!compiled.start_socket) notify_.emplace(TRY(NotifyRelay::start(state, manager)));
+  }
+  UniqueFd end_page;
+  if (compiled.end_page) {
+    end_page = TRY(make_end_page(state));
+    host.given.resize(kGivenEndPage, -1);
+    host.given.push_back(end_page.get());
   }
   StartedChild started = TRY(start_child(compiled, host, state, cgroup, supervisor_.signals()));
   container.process.emplace(std::move(started.process));

@@ -215,10 +215,17 @@ TEST_F(Checkpoint, InitOfADetachedRunIsNamedAndKeptBesideTheImages) {
     EXPECT_EQ(outcome.code, 0) << describe(outcome);
     struct stat program {};
     ASSERT_EQ(stat((init + "/exe").c_str(), &program), 0);
-    std::string name = content(images_ + "/init.json");
-    EXPECT_TRUE(name.starts_with("[\"file[") && contains(name, fmt::format(":{:x}]\"]", program.st_ino))) << name;
+    struct stat page {};
+    ASSERT_EQ(stat((std::string(kState) + "/" + id() + "/end").c_str(), &page), 0);
+    auto names = nlohmann::json::parse(content(images_ + "/init.json"), nullptr, false);
+    ASSERT_TRUE(names.is_array() && names.size() == 2) << names;
     std::string arguments = content("/run/tests/criu/arguments");
-    EXPECT_TRUE(contains(arguments, "--external " + name.substr(2, name.size() - 4) + " ")) << arguments;
+    for (size_t i = 0; i < 2; ++i) {
+      const std::string name = names[i].get<std::string>();
+      const auto inode = i == 0 ? program.st_ino : page.st_ino;
+      EXPECT_TRUE(name.starts_with("file[") && name.ends_with(fmt::format(":{:x}]", inode))) << name;
+      EXPECT_TRUE(contains(arguments, "--external " + name + " ")) << arguments;
+    }
     EXPECT_TRUE(contains(content(images_ + "/descriptors.json"), "file[")) << "its workload's";
     EXPECT_TRUE(content(images_ + "/init") == content(init + "/exe"));
     EXPECT_EQ(call({"delete", "--force", id()}).code, 0);

@@ -19,7 +19,7 @@ std::string said_of_one_that_closes_after(int milliseconds) {
     (void)close_range(0, ~0U, 0);
     for (;;) (void)pause();
   }
-  auto saved = saved_init(pid);
+  auto saved = saved_init(pid, -1);
   (void)kill(pid, SIGKILL);
   (void)waitpid(pid, nullptr, 0);
   return saved.ok() ? "" : saved.error().text();
