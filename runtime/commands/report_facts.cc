@@ -9,6 +9,7 @@
 
 #include "cgroups/hierarchy.h"
 #include "runtime/commands/deadline_options.h"
+#include "runtime/container/end_page.h"
 #include "runtime/diagnosis/exit_status.h"
 #include "runtime/oci/annotations.h"
 #include "runtime/oci/bundle.h"
@@ -41,6 +42,30 @@ void take_recorded_status(const ContainerRecord& record, ExitReport* report) {
   constexpr int kExitShift = 8;
   report->death.wait_status = own.value_or(*record.exit_status << kExitShift);
   report->death.under_init = record.resident_init && !report->own_wait_status;
+}
+
+// Whether the container's init may say how its workload ended: what else is known of the status agrees. kernel: of the
+// init.
+bool may_be_true(const OwnEnd& own, std::optional<int> kernel, const ContainerRecord& record) {
+  const int status = shell_status(own.wait_status);
+  if (kernel) return WIFEXITED(*kernel) && WEXITSTATUS(*kernel) == status;
+  return !record.exit_status || *record.exit_status == status;
+}
+
+// What the init wrote into the page of the container's end.
+void take_own_end(const OwnEnd& own, const ContainerRecord& record, ExitReport* report) {
+  report->source = StatusSource::init;
+  report->own_wait_status = true;
+  report->death.wait_status = own.wait_status;
+  report->death.under_init = false;
+  report->exit_status = shell_status(own.wait_status);
+  report->own_usage = {own.user_us, own.system_us, own.max_rss_bytes};
+  auto stop = image_stop_signal(record.annotations);
+  if (report->stop.signal == 0 && asks_to_end(own.last_signal, stop.ok() ? *stop : SIGTERM))
+    report->stop.signal = own.last_signal;
+  if (!report->ended.empty() || own.time.empty()) return;
+  report->ended = own.time;
+  report->ended_from_init = true;
 }
 
 }  // namespace
@@ -147,6 +172,9 @@ ExitReport report_of_ended(const std::string& command, const Container& found, s
     report.stop = {record.end->stop_signal, record.end->killed, {}, {}};
     report.ended = record.end->time;
   }
+  const bool recorded = record.end && (record.end->wait_status || !record.end->limit.empty());
+  auto own = recorded ? std::nullopt : read_end_page(found.state, record);
+  if (own && may_be_true(*own, wait_status, record)) take_own_end(*own, record, &report);
   report.runtime_killed = record.attached && !record.exit_status && found.status != ContainerStatus::creating;
   return report;
 }

@@ -8,6 +8,7 @@
 #include "runtime/commands/command.h"
 #include "runtime/commands/report_facts.h"
 #include "runtime/container/container.h"
+#include "runtime/container/end_page.h"
 #include "runtime/diagnosis/exit_status.h"
 #include "runtime/text/log.h"
 #include "runtime/text/timestamp.h"
@@ -41,6 +42,12 @@ Result<std::optional<int>> recorded_by_keeper(const Container& found) {
   return record.ok() ? record->exit_status : std::optional<int>();  // deleted meanwhile
 }
 
+// What the container's init wrote before it ended.
+std::optional<int> written_by_init(const Container& found) {
+  auto own = read_end_page(found.state, found.record);
+  return own ? std::optional(shell_status(own->wait_status)) : std::nullopt;
+}
+
 // seen: when this command saw it end; "": it had ended before. wait_status: of its first process.
 Outcome outcome_of(const WaitCommand& command, Container& found, int exit_status, std::optional<int> wait_status,
                    const std::string& seen) {
@@ -63,6 +70,8 @@ Result<Outcome> perform(const GlobalOptions& global, const WaitCommand& command)
   if (!found.init) {
     auto zombie = open_init_or_zombie(found.record);
     if (!zombie.ok() && zombie.error().code != ENOENT) return zombie.error();
+    auto written = zombie.ok() ? std::nullopt : written_by_init(found);
+    if (written) return outcome_of(command, found, *written, {}, "");
     if (!zombie.ok() && found.status == ContainerStatus::stopped)
       return fail(ErrorKind::state,
                   "container not running, and its exit status was not recorded (run --keep records it)");
@@ -73,16 +82,16 @@ Result<Outcome> perform(const GlobalOptions& global, const WaitCommand& command)
   EndRecord end;
   end.time = now_rfc3339(kMicroseconds);
   if (auto recorded = TRY(recorded_by_keeper(found))) return outcome_of(command, found, *recorded, {}, end.time);
-  if (!status)
+  std::optional<int> exit_status = status ? std::optional(shell_status(*status)) : written_by_init(found);
+  if (!exit_status)
     return fail(ErrorKind::host,
                 "the container has ended, but this kernel does not report its exit status (linux 6.15 and newer do)");
-  int exit_status = shell_status(*status);
   if (!found.record.resident_init) end.wait_status = status;
   auto remembered = remember_exit(found, exit_status, end);
   if (!remembered.ok())
     report_line(
         fmt::format("minirun: warning: wait {}: record the exit status: {}", command.id, remembered.error().text()));
-  return outcome_of(command, found, exit_status, status, end.time);
+  return outcome_of(command, found, *exit_status, status, end.time);
 }
 
 }  // namespace

@@ -93,6 +93,15 @@ void write_cpu(JsonWriter& json, const UsageCounters& counters) {
   json.end_object();
 }
 
+void write_own_usage(JsonWriter& json, const OwnUsage& usage) {
+  if (!usage.any()) return;
+  json.key("rusage").begin_object().key("from").string("init");
+  json.known("user_us", usage.user_us);
+  json.known("system_us", usage.system_us);
+  json.known("max_rss_bytes", usage.max_rss_bytes);
+  json.end_object();
+}
+
 void write_pids(JsonWriter& json, const ExitReport& report) {
   const Usage& usage = report.usage;
   if (!usage.pids_peak && !usage.pids_max && !usage.counters.pids_hits) return;
@@ -143,6 +152,7 @@ void write_times(JsonWriter& json, const ExitReport& report) {
   json.known("created", report.created);
   json.known("started", report.started);
   json.known("ended", report.ended);
+  if (report.ended_from_init) json.key("ended_from").string("init");
   json.known("setup_us", report.setup_us);
   json.known("wall_us", report.wall_us);
   json.end_object();
@@ -185,6 +195,7 @@ void write_report(JsonWriter& json, const ExitReport& report) {
     write_refusals(json, *report.refusals);
   }
   if (!report.error || report.counters == CountersOf::own) write_counters(json, report);
+  write_own_usage(json, report.own_usage);
   write_times(json, report);
   if (report.timing) write_timing(json.key("timing"), *report.timing);
   json.end_object();

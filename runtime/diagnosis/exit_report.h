@@ -40,6 +40,12 @@ struct StopFacts {
   std::optional<int64_t> pid, uid;  // of the sender
 };
 
+// What the container's init says of the workload, beside its status.
+struct OwnUsage {
+  std::optional<uint64_t> user_us, system_us, max_rss_bytes;  // getrusage(2)
+  bool any() const { return user_us || system_us || max_rss_bytes; }
+};
+
 // Which processes the counters are about.
 enum class CountersOf : uint8_t {
   nothing,    // it has no cgroup
@@ -62,9 +68,11 @@ struct ExitReport {
   bool runtime_killed = false;  // its minirun was killed, and it with it
   std::optional<Error> error;   // it never ran
   CountersOf counters = CountersOf::nothing;
-  std::optional<Refusals> refusals;     // what --explain-seccomp has counted
-  Usage usage;                          // since its creation
+  std::optional<Refusals> refusals;  // what --explain-seccomp has counted
+  Usage usage;                       // since its creation
+  OwnUsage own_usage;
   std::string created, started, ended;  // RFC 3339, UTC; "": not known
+  bool ended_from_init = false;         // the container's init says when it ended
   std::optional<uint64_t> setup_us, wall_us;
   std::optional<Timing> timing;  // with --timing
 };
