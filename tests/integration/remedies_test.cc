@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Failures that a user can cause and mend: the message says what to change. Each row of the table in
 // runtime/diagnosis/remedy.cc names its test here.
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
