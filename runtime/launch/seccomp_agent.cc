@@ -21,9 +21,11 @@ namespace {
 constexpr const char* kPurpose = "/linux/seccomp/listenerPath";
 constexpr const char* kListenerOf = "/linux/seccomp";
 
-bool is_closed(int control) {
+Result<bool> is_closed(int control) {
   char byte = 0;
-  return recv(control, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+  const ssize_t n = recv(control, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (n < 0 && errno != EAGAIN) return fail(errno, "look for a message of the container");
+  return n == 0;
 }
 
 // The outer process, already under the filter, clones the process that the agent must learn about.
@@ -65,7 +67,7 @@ Result<std::optional<UniqueFd>> await_listener(Child& child, Signals& signals) {
     TRY(signals.check_abort());
     pollfd polls[] = {{child.pidfd.get(), POLLIN, 0}, {child.control.get(), POLLIN, 0}};
     if (ppoll(polls, closed ? 1 : 2, &kPause, nullptr) <= 0) continue;
-    closed = child.stands_in && polls[0].revents == 0 && is_closed(child.control.get());
+    closed = child.stands_in && polls[0].revents == 0 && TRY(is_closed(child.control.get()));
     if (!closed) return std::optional<UniqueFd>();
   }
 }

@@ -28,6 +28,7 @@
 #include "sys/pidfd.h"
 #include "sys/process_stat.h"
 #include "sys/socket_message.h"
+#include "sys/transient_error.h"
 
 namespace minirun {
 namespace {
@@ -63,8 +64,11 @@ class Counting {
   };
 
   bool receive_listener();
-  void answer(int listener);
-  static bool is_waiting(int listener, uint64_t id) { return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0; }
+  bool answer(int listener);
+  static bool ask(int listener, unsigned long request, void* room);
+  static bool is_waiting(int listener, uint64_t id) {
+    return ask(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) && errno == 0;
+  }
   static Refusal refusal_of(int listener, const seccomp_notif& asked, const Refused& refused);
   bool end_process(int listener, const seccomp_notif& asked);
   void report();
@@ -77,6 +81,7 @@ class Counting {
   CounterReport report_;
 };
 
+// False when minirun wants the report, or is gone.
 bool Counting::receive_listener() {
   char byte = 0;
   iovec piece{&byte, 1};
@@ -86,11 +91,11 @@ bool Counting::receive_listener() {
   message.msg_iovlen = 1;
   message.msg_control = control;
   message.msg_controllen = sizeof control;
-  ssize_t n = 0;
-  while ((n = recvmsg(socket_, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {
-  }
-  const cmsghdr* header = n > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
-  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return false;
+  const ssize_t n = recvmsg(socket_, &message, MSG_CMSG_CLOEXEC);
+  if (n <= 0) return n < 0;  // an error: next turn
+  const cmsghdr* header = CMSG_FIRSTHDR(&message);
+  // No descriptor was free for it: it is closed, so the kernel answers.
+  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return true;
   int fd = -1;
   memcpy(&fd, CMSG_DATA(header), sizeof fd);
   listeners_.emplace_back(fd);
@@ -102,17 +107,27 @@ void Counting::run() {
   for (;;) {
     std::vector<pollfd> polls = {{socket_, static_cast<short>(counts_ ? POLLIN : 0), 0}};
     for (const UniqueFd& listener : listeners_) polls.push_back({listener.get(), POLLIN, 0});
-    if (poll(polls.data(), polls.size(), -1) < 0 && errno != EINTR) return;
+    if (poll(polls.data(), polls.size(), -1) < 0 && !is_transient(errno)) return;
     for (size_t i = polls.size() - 1; i > 0; --i) {
-      if ((polls[i].revents & POLLIN) != 0)
-        answer(polls[i].fd);
-      else if (polls[i].revents != 0)  // no process uses the filter any more (Linux 5.9)
-        listeners_.erase(listeners_.begin() + static_cast<std::ptrdiff_t>(i) - 1);
+      // Else no process uses the filter any more (Linux 5.9).
+      const bool goes_on = polls[i].revents == 0 || ((polls[i].revents & POLLIN) != 0 && answer(polls[i].fd));
+      if (!goes_on) listeners_.erase(listeners_.begin() + static_cast<std::ptrdiff_t>(i) - 1);
     }
     if (polls[0].revents == 0) continue;
     if (!counts_) return;
     if (!receive_listener()) report();
   }
+}
+
+// False: the listener is of no use, and closing it makes the kernel answer in its place. True with errno 0, or with
+// ENOENT: the thread does not wait any more. Other errors should not happen, but none may leave a thread waiting.
+bool Counting::ask(int listener, unsigned long request, void* room) {
+  constexpr int kAttempts = 3;
+  for (int i = 0; i < kAttempts; ++i) {
+    errno = 0;
+    if (ioctl(listener, request, room) == 0 || errno == ENOENT) return true;
+  }
+  return false;
 }
 
 // The name is the notifying thread's only if the notification is still valid after the look (seccomp_unotify(2)).
@@ -148,21 +163,23 @@ bool Counting::end_process(int listener, const seccomp_notif& asked) {
   return true;
 }
 
-void Counting::answer(int listener) {
+// False: close the listener.
+bool Counting::answer(int listener) {
   Room asking{}, answering{};
   auto& asked = *reinterpret_cast<seccomp_notif*>(asking.bytes);
   auto& answer = *reinterpret_cast<seccomp_notif_resp*>(answering.bytes);
-  if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &asked) < 0) return;  // ENOENT: killed or interrupted meanwhile
+  if (!ask(listener, SECCOMP_IOCTL_NOTIF_RECV, &asked)) return false;
+  if (errno == ENOENT) return true;
   Refusal refusal = refusal_of(listener, asked, rules_.judge(asked.data));
   uint32_t& action = refusal.refused.action;
   const bool kills = (action & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_ERRNO;
   const bool ends = kills && end_process(listener, asked);
   if (kills && !ends) action = SECCOMP_RET_ERRNO | EPERM;  // the most that can be done
   if (counts_) add_refusal(refusal, &refusals_);
-  if (ends) return;  // it never returns from the call
+  if (ends) return true;  // it never returns from the call
   answer.id = asked.id;
   answer.error = -static_cast<int32_t>(action & SECCOMP_RET_DATA);
-  (void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);  // ENOENT, as above
+  return ask(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 }
 
 void Counting::report() {
@@ -173,7 +190,7 @@ void Counting::report() {
   text.append(reinterpret_cast<const char*>(refusals_.rows.data()), refusals_.rows.size() * sizeof(Refusal));
   for (size_t at = 0; at < text.size();) {
     ssize_t n = send(socket_, text.data() + at, text.size() - at, MSG_NOSIGNAL);
-    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && is_transient(errno)) continue;
     if (n <= 0) return;  // minirun is gone
     at += static_cast<size_t>(n);
   }
