@@ -116,6 +116,11 @@ std::string say_filtered_or_denied(const FailureFacts&) {
   return "a seccomp filter or a security module forbids it: allow execve in /linux/seccomp, or change the profile";
 }
 
+std::string say_second_listener(const FailureFacts&) {
+  return "minirun runs under a seccomp filter that has a listener, and the kernel allows one for all filters of a "
+         "process: run it elsewhere, or without SCMP_ACT_NOTIFY and --explain-seccomp";
+}
+
 std::string say_processes(const FailureFacts& facts) {
   if (!facts.pids_reached.empty()) return facts.pids_reached + ": raise it";
   return "RLIMIT_NPROC counts all processes of the user on the host, minirun's init too: raise it, or use --no-init";
@@ -178,6 +183,7 @@ constexpr Row kRows[] = {
     {"Remedy.ArgumentsTooLong", "execute", E2BIG, say_arguments},
     {"Remedy.FilterWithoutExecve", "execute", ENOSYS, say_filtered},
     {"Remedy.FilterWithoutExecve", "execute", EPERM, say_filtered_or_denied},
+    {"Remedy.SecondListener", "seccomp", EBUSY, say_second_listener},
     {"Remedy.TooManyProcessesOfTheUser", "supervise", EAGAIN, say_processes},
     {"RemedyForUsers.CloneBeyondALimit", kClone, EAGAIN, say_clone_limit},
     {"RemedyForUsers.CloneBeyondALimit", "birth", EAGAIN, say_clone_limit},

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Failures that a user can cause and mend: the message says what to change. Each row of the table in
 // runtime/diagnosis/remedy.cc names its test here.
+#include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "tests/support/exec_fixture.h"
 #include "tests/support/rootless_fixture.h"
@@ -139,6 +143,19 @@ TEST_F(Remedy, FilterWithoutExecve) {
     expect_words(call({"start", id()}), {"exec /bin/payload: ", words});
     end();
   }
+}
+
+TEST_F(Remedy, SecondListener) {
+  config()["linux"]["seccomp"] = {{"defaultAction", "SCMP_ACT_ALLOW"}};
+  StartOptions options;
+  options.in_child = [] {
+    sock_filter filter[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    const sock_fprog program{1, filter};
+    const long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+    if (fd < 0 || fcntl(static_cast<int>(fd), F_SETFD, 0) != 0) _exit(97);  // it counts as long as it is open
+  };
+  expect_run({"/linux/seccomp", "minirun runs under a seccomp filter that has a listener"}, {"--explain-seccomp"},
+             options);
 }
 
 TEST_F(Remedy, TooManyProcessesOfTheUser) {
