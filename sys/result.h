@@ -40,6 +40,8 @@ const char* kind_name(ErrorKind kind);
 struct Problem {
   std::string pointer;  // JSON pointer of what is wrong, or of what is missing
   std::string message;  // what is allowed, and what was found
+  uint32_t line = 0;    // of the file, from 1; 0: not known
+  uint32_t column = 0;  // from 1, in bytes
 };
 
 // Details of an error beside its text. Unknown fields are empty or 0.
@@ -47,6 +49,7 @@ struct ErrorDetail {
   uint32_t step = 0;               // of a launch, counted from 1: the list that `minirun plan` prints
   uint32_t steps = 0;              // how many the launch has
   std::string pointer;             // of the property of config.json that asked for it
+  uint32_t line = 0, column = 0;   // of that property in the file, from 1; 0: not known
   std::string call;                // the system call that failed
   std::string path;                // the path that the call was about, on the host or in the container
   std::vector<std::string> hints;  // causes that the kernel's error does not name, and what to change

@@ -50,6 +50,13 @@ Result<Launch> Launch::prepare(LaunchRequest request, const std::string& state_r
   TRY(check_id(request.id));
   TRY(check_launch_options(request.options));
   Bundle bundle = TRY(load_bundle(request.options.bundle));
+  const std::string config = bundle.text;
+  auto prepared = prepare_loaded(std::move(request), std::move(bundle), state_root, driver);
+  return prepared.ok() ? std::move(prepared) : with_position(prepared.error(), config);
+}
+
+Result<Launch> Launch::prepare_loaded(LaunchRequest request, Bundle bundle, const std::string& state_root,
+                                      CgroupDriver driver) {
   request.report |= asks_for_report(bundle.spec->annotations);
   if (request.deadline.any()) request.deadline.stop_signal = TRY(stop_signal_of(*bundle.spec));
   bool entered = !request.restore && TRY(enter_user_namespace(&bundle));  // before anything else is opened
@@ -62,7 +69,21 @@ Result<Launch> Launch::prepare(LaunchRequest request, const std::string& state_r
                 driver);
 }
 
+// Gives its errors the place in config.json.
+template <class T>
+static Result<T> placed(Result<T> result, const Prepared& prepared) {
+  return result.ok() ? std::move(result) : with_position(result.error(), prepared.bundle.text);
+}
+
 Result<OwnedContainer> Launch::create() {
+  return placed(make(), prepared_);
+}
+
+Result<void> Launch::start(Container& container) {
+  return placed(follow_start(container), prepared_);
+}
+
+Result<OwnedContainer> Launch::make() {
   // config.md, "Linux Process": capabilities that cannot be granted MUST be logged as a warning.
   for (const std::string& warning : prepared_.compiled.warnings)
     report_line("minirun: warning: config.json: " + warning);
@@ -83,7 +104,7 @@ Result<OwnedContainer> Launch::create() {
   return container;
 }
 
-Result<void> Launch::start(Container& container) {
+Result<void> Launch::follow_start(Container& container) {
   begin_phase("steps");
   const auto& process = prepared_.bundle.spec->process;
   Child& child = container.process->child();

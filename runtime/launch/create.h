@@ -50,6 +50,10 @@ class Launch {
   Launch(LaunchRequest request, UniqueFd state_root, Supervisor supervisor, Prepared prepared, Hierarchy hierarchy,
          CgroupDriver driver);
 
+  static Result<Launch> prepare_loaded(LaunchRequest request, Bundle bundle, const std::string& state_root,
+                                       CgroupDriver driver);
+  Result<OwnedContainer> make();
+  Result<void> follow_start(Container& container);
   Result<void> record_intent(Container& container);
   Result<void> place(Container& container);
   Result<void> make_cgroup(Container& container);

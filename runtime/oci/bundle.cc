@@ -48,23 +48,50 @@ static Problems all_problems(Problems parsed, Problems validated) {
   return parsed;
 }
 
-static Error as_error(const JsonDocument& document, const Problems& problems) {
+static constexpr std::string_view kPrefix = "config.json: ";
+
+static std::string at_place(uint32_t line, uint32_t column) {
+  return fmt::format("{}:{}:{}: ", kConfig, line, column);
+}
+
+// A problem and its place in the file.
+struct PlacedProblem {
+  JsonPlace place;
+  Problem problem;
+};
+
+static std::vector<PlacedProblem> in_order(const JsonDocument& document, const Problems& problems) {
+  std::vector<PlacedProblem> placed;
+  for (const Problem& problem : problems) placed.push_back({{document.nearest(problem.pointer).order()}, problem});
+  std::stable_sort(placed.begin(), placed.end(),
+                   [](const PlacedProblem& a, const PlacedProblem& b) { return a.place.order < b.place.order; });
+  return placed;
+}
+
+// Only the problems of the error get a line and a column.
+static Error as_error(std::string_view config, const std::vector<PlacedProblem>& problems) {
   constexpr size_t kMaxLines = 100;
-  std::vector<std::pair<size_t, const Problem*>> lines;  // by place in the file
-  for (const Problem& problem : problems) lines.emplace_back(document.nearest(problem.pointer).order(), &problem);
-  std::stable_sort(lines.begin(), lines.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::string text;
-  for (size_t i = 0; i < std::min(lines.size(), kMaxLines); ++i) {
-    if (i > 0) text += '\n';
-    text.append(kConfig).append(": ").append(lines[i].second->pointer);
-    if (!lines[i].second->pointer.empty()) text += ": ";
-    text += lines[i].second->message;
-  }
-  if (lines.size() > kMaxLines) text += fmt::format("\n{}: {} more problems", kConfig, lines.size() - kMaxLines);
-  Error error{0, std::move(text), ErrorKind::config};
+  std::vector<JsonPlace> places;
+  for (const PlacedProblem& placed : problems) places.push_back(placed.place);
+  const std::vector<JsonPosition> positions = find_positions(config, places);
+  Error error{0, "", ErrorKind::config};
   ErrorDetail& detail = error.change_details();
-  for (const auto& line : lines) detail.problems.push_back(*line.second);
-  detail.pointer = detail.problems.front().pointer;
+  std::string& text = error.message;
+  for (size_t i = 0; i < problems.size(); ++i) {
+    Problem& problem = detail.problems.emplace_back(problems[i].problem);
+    problem.line = positions[i].line;
+    problem.column = positions[i].column;
+    if (i >= kMaxLines) continue;
+    if (i > 0) text += '\n';
+    text.append(at_place(problem.line, problem.column)).append(problem.pointer);
+    if (!problem.pointer.empty()) text += ": ";
+    text += problem.message;
+  }
+  if (problems.size() > kMaxLines) text += fmt::format("\n{}: {} more problems", kConfig, problems.size() - kMaxLines);
+  const Problem& first = detail.problems.front();
+  detail.pointer = first.pointer;
+  detail.line = first.line;
+  detail.column = first.column;
   return error;
 }
 
@@ -87,7 +114,7 @@ static Result<Bundle> judge(std::string_view text, int dir) {
   Problems problems = all_problems(std::move(parsed.problems), std::move(findings.problems));
   Bundle bundle;
   bundle.rootfs = judge_rootfs(dir, parsed.spec, &problems);
-  if (!problems.empty()) return as_error(**document, problems);
+  if (!problems.empty()) return as_error(text, in_order(**document, problems));
   bundle.spec = std::make_unique<const oci::Spec>(std::move(parsed.spec));
   bundle.unknown = std::move(parsed.unknown);
   bundle.warnings = std::move(findings.warnings);
@@ -108,6 +135,38 @@ Result<Bundle> load_bundle(const std::string& path) {
   bundle.text = std::move(text).value();
   bundle.path = absolute;
   return bundle;
+}
+
+JsonPosition position_of(std::string_view config, std::string_view pointer) {
+  auto document = JsonDocument::parse(config);
+  if (!document.ok()) return {};
+  return find_positions(config, {{(*document)->nearest(pointer).order()}}).front();
+}
+
+// The pointer that the message begins with, if config.json has a value there; else "".
+static std::string pointer_in(const std::string& message, std::string_view config) {
+  const std::string pointer = message.substr(0, message.find(": "));
+  if (!pointer.starts_with('/')) return "";
+  auto document = JsonDocument::parse(config);
+  return document.ok() && (*document)->nearest(pointer).pointer() == pointer ? pointer : "";
+}
+
+Error with_position(Error error, std::string_view config) {
+  if (error.details().line != 0 || config.empty()) return error;
+  const bool named = !error.details().pointer.empty();
+  const std::string pointer = named ? error.details().pointer : pointer_in(error.message, config);
+  if (pointer.empty()) return error;
+  const JsonPosition position = position_of(config, pointer);
+  if (position.line == 0) return error;
+  ErrorDetail& detail = error.change_details();
+  detail.pointer = pointer;
+  detail.line = position.line;
+  detail.column = position.column;
+  for (Problem& problem : detail.problems)
+    if (problem.pointer == pointer) problem.line = position.line, problem.column = position.column;
+  if (error.message.starts_with(std::string(kPrefix) + pointer))
+    error.message.replace(0, kPrefix.size(), at_place(position.line, position.column));
+  return error;
 }
 
 Result<void> reopen_rootfs(Bundle* bundle) {

@@ -8,6 +8,7 @@
 
 #include "runtime/oci/problem.h"
 #include "runtime/oci/spec.h"
+#include "runtime/text/json_position.h"
 #include "sys/fd.h"
 #include "sys/result.h"
 
@@ -24,12 +25,19 @@ struct Bundle {
 
 // Reads and validates path/config.json. All problems in it are one error of ErrorKind::config with a line for each, in
 // the order of the file:
-//   config.json: /process/cwd: must be an absolute path: found "tmp"
+//   config.json:4:23: /process/cwd: must be an absolute path: found "tmp"
+// with the line and column (in bytes) of the value, or of its nearest ancestor where it is missing.
 // Refuses, without reading it, a config.json that is not a regular file or has more than kMaxJsonBytes.
 Result<Bundle> load_bundle(const std::string& path);
 
 // The same for a text; `rootfs`, `text` and `path` of the result are empty.
 Result<Bundle> parse_config(std::string_view text);
+
+// The place of the value at a pointer, or of its nearest ancestor. config: the text of a config.json.
+JsonPosition position_of(std::string_view config, std::string_view pointer);
+
+// Adds the line and column of the error's pointer to its details, and to its message if that begins with the pointer.
+Error with_position(Error error, std::string_view config);
 
 // Opens the rootfs again, in another mount namespace than the one that the bundle was loaded in.
 Result<void> reopen_rootfs(Bundle* bundle);

@@ -14,11 +14,14 @@ void Reader::problem(std::string pointer, std::string message) {
   if (outcome_.problems.size() < kMaxCollected) outcome_.problems.push_back({std::move(pointer), std::move(message)});
 }
 
+// A pointer takes a walk over all earlier elements: none is made for a problem that is not kept.
 void Reader::must_be(JsonValue value, std::string_view what) {
+  if (outcome_.problems.size() >= kMaxCollected) return;
   problem(value.pointer(), fmt::format("must be {}: found {}", what, value.describe()));
 }
 
 void Reader::missing(JsonValue object, std::string_view name) {
+  if (outcome_.problems.size() >= kMaxCollected) return;
   problem(fmt::format("{}/{}", object.pointer(), name), "is required but missing");
 }
 
@@ -116,7 +119,9 @@ static void read_process(ParseOutcome& outcome, JsonValue root) {
 static ParseOutcome read_document(const JsonDocument& document, void (*read)(ParseOutcome&, JsonValue)) {
   ParseOutcome outcome;
   read(outcome, document.root());
-  for (const JsonFlaw& flaw : document.flaws())
+  std::vector<JsonFlaw> flaws = document.flaws();
+  if (flaws.size() > kMaxCollected) flaws.erase(flaws.begin() + kMaxCollected, flaws.end());
+  for (const JsonFlaw& flaw : flaws)
     outcome.problems.push_back({flaw.value.pointer(), std::string(flaw_message(flaw.kind))});
   return outcome;
 }

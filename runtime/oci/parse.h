@@ -21,7 +21,7 @@ struct ParseOutcome {
   std::vector<std::string> unknown;  // pointers of properties that were ignored (config.md, "Extensibility")
 };
 
-// At most 200 problems and 200 unknown properties are collected.
+// At most 200 problems, 200 flaws of the JSON and 200 unknown properties are collected.
 ParseOutcome parse_spec(const JsonDocument& document);
 
 // The same for an object like /linux/resources alone: sets only spec.linux_.resources.

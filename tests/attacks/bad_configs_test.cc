@@ -58,8 +58,9 @@ class BadConfigs : public MinirunTest {
   // Whether a line of the refusal is about this place, what is above it or in it.
   static bool names(const std::string& err, const std::string& pointer) {
     if (pointer.empty()) return err.find("config.json:") != std::string::npos;
-    for (size_t at = 0; (at = err.find("config.json: ", at)) != std::string::npos; ++at) {
-      std::string found = err.substr(at + 13, err.find(": ", at + 13) - at - 13);
+    for (size_t at = 0; (at = err.find("config.json:", at)) != std::string::npos; ++at) {
+      const size_t start = err.find(": ", at) + 2;  // behind the line and the column
+      std::string found = err.substr(start, err.find(": ", start) - start);
       if (pointer == "/") return true;
       if (found.rfind(pointer, 0) == 0 || pointer.rfind(found, 0) == 0) return true;
     }

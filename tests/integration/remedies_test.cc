@@ -278,7 +278,7 @@ TEST_F(Remedy, IdMapThatIsTooLongForTheKernel) {
   json maps = json::array();
   for (uint32_t i = 0; i < 300; i++) maps.push_back({{"containerID", i}, {"hostID", 1000000000 + 2 * i}, {"size", 1}});
   config()["linux"]["uidMappings"] = maps;
-  expect_run({"config.json: /linux/uidMappings: 300 ranges take", "room for 4095: join ranges that adjoin"});
+  expect_run({"config.json:", ": /linux/uidMappings: 300 ranges take", "room for 4095: join ranges that adjoin"});
 }
 
 TEST_F(Remedy, WordsOfTheKernelAreOneLineWithoutItsPrefix) {

@@ -92,7 +92,7 @@ TEST_F(SystemdCgroup, RefusesAPathAndPropertiesBeforeItAsksAnybody) {
   bundle.config["linux"]["cgroupsPath"] = "system.slice:a:b";
   bundle.config["annotations"]["org.systemd.property.SuccessAction"] = "'poweroff'";
   expect_refused(run_with({"--systemd-cgroup"}, bundle),
-                 {"config.json: /annotations/org.systemd.property.SuccessAction: not a property of a scope"});
+                 {"config.json:", ": /annotations/org.systemd.property.SuccessAction: not a property of a scope"});
   bundle.config["annotations"] = {{"run.oci.systemd.subgroup", "../a"}};
   expect_refused(run_with({"--systemd-cgroup"}, bundle), {"run.oci.systemd.subgroup: must be one name of a cgroup"});
 }

@@ -85,7 +85,7 @@ inline std::string with(std::string_view config, std::string_view pointer, std::
   return out;
 }
 
-// The lines of what is wrong, without "config.json: ".
+// The lines of what is wrong, without "config.json:LINE:COLUMN: ". Syntax errors keep line and column.
 inline Lines problems_of(std::string_view config) {
   auto bundle = parse_config(config);
   Lines lines;
@@ -95,7 +95,13 @@ inline Lines problems_of(std::string_view config) {
     std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), line.size() + 1));
     EXPECT_EQ(line.substr(0, 11), "config.json");
-    line.remove_prefix(line.substr(0, 13) == "config.json: " ? 13 : 12);
+    line.remove_prefix(12);
+    const size_t place = line.find(": ");
+    const bool has_pointer = line.substr(place + 2).starts_with('/') || bundle.error().details().line != 0;
+    if (line.starts_with(' '))
+      line.remove_prefix(1);
+    else if (has_pointer)
+      line.remove_prefix(place + 2);
     lines.emplace_back(line);
   }
   return lines;

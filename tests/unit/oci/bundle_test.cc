@@ -55,8 +55,8 @@ TEST_F(LoadBundle, ReadsAndValidates) {
 TEST_F(LoadBundle, NamesEveryProblemOnALineOfItsOwn) {
   write(with(with(kSmallConfig, "/process/cwd", "\"tmp\""), "/ociVersion", "\"2.0.0\""));
   EXPECT_EQ(error(),
-            "config.json: /ociVersion: must be a version 1.x.y of the runtime-spec: found \"2.0.0\"\n"
-            "config.json: /process/cwd: must be an absolute path: found \"tmp\"");
+            "config.json:1:15: /ociVersion: must be a version 1.x.y of the runtime-spec: found \"2.0.0\"\n"
+            "config.json:1:65: /process/cwd: must be an absolute path: found \"tmp\"");
   const Error error = load_bundle(path_).error();
   EXPECT_EQ(error.kind, ErrorKind::config);
   const std::vector<Problem>& problems = error.details().problems;
@@ -70,7 +70,7 @@ TEST_F(LoadBundle, SaysWhereTheTextIsNotJson) {
   write("{\n  \"ociVersion\": \"1.0.0\"\n  \"root\": {}\n}");
   EXPECT_EQ(error().substr(0, 17), "config.json:3:8: ");
   write("[]");
-  EXPECT_EQ(error(), "config.json: must be an object: found an empty array");
+  EXPECT_EQ(error(), "config.json:1:1: must be an object: found an empty array");
 }
 
 TEST_F(LoadBundle, NamesWhatIsMissing) {
@@ -117,8 +117,8 @@ TEST_F(LoadBundle, SurvivesDepthAndGarbage) {
 TEST_F(LoadBundle, TellsOfAMissingRootfsWithEverythingElse) {
   ASSERT_EQ(unlinkat(dir_.get(), "rootfs", AT_REMOVEDIR), 0);
   write(with(kSmallConfig, "/process/cwd", "\"tmp\""));
-  EXPECT_NE(error().find("config.json: /process/cwd: must be"), std::string::npos);
-  EXPECT_NE(error().find("config.json: /root/path: open rootfs: no such file or directory"), std::string::npos);
+  EXPECT_NE(error().find(": /process/cwd: must be"), std::string::npos);
+  EXPECT_NE(error().find(": /root/path: open rootfs: no such file or directory"), std::string::npos);
 }
 
 TEST_F(LoadBundle, OpensTheRootfsFromTheBundleOnly) {
