@@ -21,6 +21,7 @@ struct CreateCommand {
 
 void describe(Options& options, CreateCommand& command) {
   options.flag("--init", command.init, "run minirun's init as PID 1, with the workload as its child");
+  describe_strict(options, command.launch.strict);
   describe(options, command.launch);
   options.ignored_flag("--keep", "accepted for compatibility, ignored: a created container stays until it is deleted");
   describe_overlay(options, command.launch);

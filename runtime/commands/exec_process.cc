@@ -77,7 +77,8 @@ Result<void> read_process_file(const std::string& file, oci::Spec* spec) {
   if (!document.ok()) return fail(ErrorKind::config, "{}:{}", file, document.error().message);
   auto name = [&](std::string_view pointer) { return in_file(file, pointer); };
   ParseOutcome parsed = parse_process(**document);
-  for (const std::string& pointer : parsed.unknown) log_debug("{}: {}: unknown property, ignored", file, pointer);
+  for (const UnknownProperty& property : parsed.unknown)
+    log_debug("{}: {}: unknown property, ignored", file, property.pointer);
   if (!parsed.problems.empty()) return as_error(parsed.problems, name);
   if (!parsed.spec.process) return fail(ErrorKind::config, "{}: must be a process object", file);
   spec->process = std::move(parsed.spec.process);

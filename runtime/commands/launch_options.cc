@@ -37,6 +37,10 @@ void describe_status_fd(Options& options, std::optional<uint64_t>& place) {
   options.value("--status-fd", "N", place, "write events as lines of JSON to this descriptor");
 }
 
+void describe_strict(Options& options, bool& place) {
+  options.flag("--strict", place, "refuse properties of config.json that minirun does not know");
+}
+
 Descriptors descriptors_of(const LaunchOptions& launch) {
   return {uint64_t{own_listen_fds().count} + launch.preserve_fds, launch.status_fd};
 }

@@ -22,6 +22,9 @@ void describe_without_bundle(Options& options, LaunchOptions& launch);
 inline constexpr const char* kOverlayFeatures = "overlay keep-changes";
 void describe_overlay(Options& options, LaunchOptions& launch);
 
+// --strict, of run, create and check.
+void describe_strict(Options& options, bool& place);
+
 // --status-fd, also for start and exec.
 void describe_status_fd(Options& options, std::optional<uint64_t>& place);
 

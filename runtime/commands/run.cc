@@ -58,6 +58,7 @@ void describe(Options& options, RunCommand& command) {
   options.flag("--no-init", command.no_init, "run the workload as PID 1, without minirun's init");
   options.flag("--explain-seccomp", command.explain_seccomp,
                "for debugging: say at the end which calls the seccomp filter refused, to which program, by which rule");
+  describe_strict(options, command.launch.strict);
   options.value("-b,--bundle", "DIR", command.bundle, kBundleText);
   describe_without_bundle(options, command.launch);
   describe_report(options, command.report);

@@ -75,8 +75,8 @@ Result<oci::Resources> parse_file(const UpdateCommand& command, std::string_view
   if (!document.ok()) return fail(ErrorKind::config, "{}:{}", file, document.error().message);
   ParseOutcome parsed = parse_resources(**document);
   // A warning, because the request has no effect.
-  for (const std::string& pointer : parsed.unknown)
-    report_line(fmt::format("minirun: warning: {}: {}: unknown property, ignored", file, pointer));
+  for (const UnknownProperty& property : parsed.unknown)
+    report_line(fmt::format("minirun: warning: {}: {}: unknown property, ignored", file, property.pointer));
   UpdateCommand file_alone;
   file_alone.id = command.id;
   if (!parsed.problems.empty()) return as_error(parsed.problems, file_alone, file);

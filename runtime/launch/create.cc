@@ -49,7 +49,8 @@ static Result<int> stop_signal_of(const oci::Spec& spec) {
 Result<Launch> Launch::prepare(LaunchRequest request, const std::string& state_root, CgroupDriver driver) {
   TRY(check_id(request.id));
   TRY(check_launch_options(request.options));
-  Bundle bundle = TRY(load_bundle(request.options.bundle));
+  const Unknown unknown = request.options.strict ? Unknown::refused : Unknown::ignored;
+  Bundle bundle = TRY(load_bundle(request.options.bundle, unknown));
   const std::string config = bundle.text;
   auto prepared = prepare_loaded(std::move(request), std::move(bundle), state_root, driver);
   return prepared.ok() ? std::move(prepared) : with_position(prepared.error(), config);

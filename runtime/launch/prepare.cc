@@ -17,7 +17,8 @@ namespace {
 
 void log_unknown(const Bundle& bundle) {
   if (!debug_enabled()) return;
-  for (const std::string& pointer : bundle.unknown) log_debug("config.json: {}: unknown property, ignored", pointer);
+  for (const UnknownProperty& property : bundle.unknown)
+    log_debug("config.json: {}: unknown property, ignored", property.pointer);
 }
 
 Result<Prepared> prepare(Bundle bundle, const std::string& id, const RunOptions& options, int state_root) {

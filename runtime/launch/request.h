@@ -20,6 +20,7 @@ struct LaunchOptions {
   std::optional<uint64_t> status_fd{};
   bool no_pivot = false;
   bool no_new_keyring = false;
+  bool strict = false;                        // of run and create: refuses properties that minirun does not know
   std::optional<std::string> overlay{};       // of run and create: a size, "" for the default
   std::optional<std::string> keep_changes{};  // the same, a directory
 

@@ -11,7 +11,6 @@
 #include <iterator>
 
 #include "runtime/oci/config_error.h"
-#include "runtime/oci/parse.h"
 #include "runtime/oci/validate.h"
 #include "runtime/text/json.h"
 #include "sys/file.h"
@@ -54,15 +53,18 @@ static std::string at_place(uint32_t line, uint32_t column) {
   return fmt::format("{}:{}:{}: ", kConfig, line, column);
 }
 
-// A problem and its place in the file.
+// A problem and its place in the file. unknown: a property that --strict makes one; its name is the place.
 struct PlacedProblem {
   JsonPlace place;
   Problem problem;
 };
 
-static std::vector<PlacedProblem> in_order(const JsonDocument& document, const Problems& problems) {
+static std::vector<PlacedProblem> in_order(const JsonDocument& document, const Problems& problems,
+                                           const std::vector<UnknownProperty>& unknown) {
   std::vector<PlacedProblem> placed;
   for (const Problem& problem : problems) placed.push_back({{document.nearest(problem.pointer).order()}, problem});
+  for (const UnknownProperty& property : unknown)
+    placed.push_back({{property.order, true}, {property.pointer, describe(property)}});
   std::stable_sort(placed.begin(), placed.end(),
                    [](const PlacedProblem& a, const PlacedProblem& b) { return a.place.order < b.place.order; });
   return placed;
@@ -106,7 +108,7 @@ static UniqueFd judge_rootfs(int dir, const oci::Spec& spec, Problems* problems)
   return UniqueFd();
 }
 
-static Result<Bundle> judge(std::string_view text, int dir) {
+static Result<Bundle> judge(std::string_view text, int dir, Unknown unknown) {
   auto document = JsonDocument::parse(text);
   if (!document.ok()) return fail(ErrorKind::config, "{}:{}", kConfig, document.error().message);
   ParseOutcome parsed = parse_spec(**document);
@@ -114,27 +116,39 @@ static Result<Bundle> judge(std::string_view text, int dir) {
   Problems problems = all_problems(std::move(parsed.problems), std::move(findings.problems));
   Bundle bundle;
   bundle.rootfs = judge_rootfs(dir, parsed.spec, &problems);
-  if (!problems.empty()) return as_error(text, in_order(**document, problems));
+  const bool refused = unknown == Unknown::refused && !parsed.unknown.empty();
+  if (!problems.empty() || refused)
+    return as_error(text, in_order(**document, problems, refused ? parsed.unknown : std::vector<UnknownProperty>()));
   bundle.spec = std::make_unique<const oci::Spec>(std::move(parsed.spec));
   bundle.unknown = std::move(parsed.unknown);
   bundle.warnings = std::move(findings.warnings);
   return bundle;
 }
 
-Result<Bundle> parse_config(std::string_view text) {
-  return judge(text, -1);
+Result<Bundle> parse_config(std::string_view text, Unknown unknown) {
+  return judge(text, -1, unknown);
 }
 
-Result<Bundle> load_bundle(const std::string& path) {
+Result<Bundle> load_bundle(const std::string& path, Unknown unknown) {
   UniqueFd dir = TRY(open_at(AT_FDCWD, path, O_PATH | O_DIRECTORY));
   char absolute[PATH_MAX];
   if (realpath(path.c_str(), absolute) == nullptr) return fail(errno, "resolve {}", path);
   auto text = read_config(dir.get());
   if (!text.ok()) return wrap(text.error(), path);
-  Bundle bundle = TRY(judge(*text, dir.get()));
+  Bundle bundle = TRY(judge(*text, dir.get(), unknown));
   bundle.text = std::move(text).value();
   bundle.path = absolute;
   return bundle;
+}
+
+void find_unknown(Bundle* bundle) {
+  std::vector<JsonPlace> places;
+  for (const UnknownProperty& property : bundle->unknown) places.push_back({property.order, true});
+  const std::vector<JsonPosition> positions = find_positions(bundle->text, places);
+  for (size_t i = 0; i < positions.size(); ++i) {
+    bundle->unknown[i].line = positions[i].line;
+    bundle->unknown[i].column = positions[i].column;
+  }
 }
 
 JsonPosition position_of(std::string_view config, std::string_view pointer) {

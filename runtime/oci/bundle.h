@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/oci/parse.h"
 #include "runtime/oci/problem.h"
 #include "runtime/oci/spec.h"
 #include "runtime/text/json_position.h"
@@ -14,12 +15,15 @@
 
 namespace minirun {
 
+// What happens to properties that minirun does not know (config.md, "Extensibility": a runtime must ignore them).
+enum class Unknown : uint8_t { ignored, refused };  // refused: each is a problem, as --strict asks
+
 struct Bundle {
   std::string path;                       // absolute, without symbolic links
   UniqueFd rootfs;                        // open_rootfs() of spec->root
   std::string text;                       // of config.json
   std::unique_ptr<const oci::Spec> spec;  // validated; everything derived from it is elsewhere
-  std::vector<std::string> unknown;       // pointers of unknown properties: for the debug log
+  std::vector<UnknownProperty> unknown;   // in the order of the file, with a place only after find_unknown()
   Problems warnings;
 };
 
@@ -28,10 +32,13 @@ struct Bundle {
 //   config.json:4:23: /process/cwd: must be an absolute path: found "tmp"
 // with the line and column (in bytes) of the value, or of its nearest ancestor where it is missing.
 // Refuses, without reading it, a config.json that is not a regular file or has more than kMaxJsonBytes.
-Result<Bundle> load_bundle(const std::string& path);
+Result<Bundle> load_bundle(const std::string& path, Unknown unknown = Unknown::ignored);
 
 // The same for a text; `rootfs`, `text` and `path` of the result are empty.
-Result<Bundle> parse_config(std::string_view text);
+Result<Bundle> parse_config(std::string_view text, Unknown unknown = Unknown::ignored);
+
+// Finds the lines and columns of the bundle's unknown properties.
+void find_unknown(Bundle* bundle);
 
 // The place of the value at a pointer, or of its nearest ancestor. config: the text of a config.json.
 JsonPosition position_of(std::string_view config, std::string_view pointer);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "runtime/oci/parse_fields.h"
+#include "runtime/text/similar.h"
 
 namespace minirun {
 namespace oci {
@@ -25,8 +26,9 @@ void Reader::missing(JsonValue object, std::string_view name) {
   problem(fmt::format("{}/{}", object.pointer(), name), "is required but missing");
 }
 
-void Reader::unknown(JsonValue value) {
-  if (outcome_.unknown.size() < kMaxCollected) outcome_.unknown.push_back(value.pointer());
+void Reader::unknown(JsonValue value, const Names& known) {
+  if (outcome_.unknown.size() >= kMaxCollected) return;
+  outcome_.unknown.push_back({value.pointer(), std::string(similar_name(value.key(), known)), value.order()});
 }
 
 bool Reader::expect(JsonValue value, JsonType type) {
@@ -127,6 +129,11 @@ static ParseOutcome read_document(const JsonDocument& document, void (*read)(Par
 }
 
 }  // namespace oci
+
+std::string describe(const UnknownProperty& unknown) {
+  std::string text = "is not a property that minirun knows, and has no effect";
+  return unknown.meant.empty() ? text : fmt::format("{} (did you mean \"{}\"?)", text, unknown.meant);
+}
 
 ParseOutcome parse_resources(const JsonDocument& document) {
   return oci::read_document(document, oci::read_resources);

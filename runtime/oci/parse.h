@@ -15,10 +15,22 @@
 
 namespace minirun {
 
+// A property that was ignored (config.md, "Extensibility").
+struct UnknownProperty {
+  std::string pointer;
+  std::string meant;  // the similar name of a property that this object may have; "": none is similar
+  size_t order = 0;   // JsonValue::order()
+  uint32_t line = 0;  // of its name in the file, from 1: load_bundle() finds it
+  uint32_t column = 0;
+};
+
+// "is not a property that minirun knows (did you mean "memory"?)"
+std::string describe(const UnknownProperty& unknown);
+
 struct ParseOutcome {
   oci::Spec spec;  // a value with a problem has its default, and keeps its place so that indices stay right
   Problems problems;
-  std::vector<std::string> unknown;  // pointers of properties that were ignored (config.md, "Extensibility")
+  std::vector<UnknownProperty> unknown;
 };
 
 // At most 200 problems, 200 flaws of the JSON and 200 unknown properties are collected.

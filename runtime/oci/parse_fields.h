@@ -44,7 +44,7 @@ class Reader {
   // "must be " and what, and what was found instead.
   void must_be(JsonValue value, std::string_view what);
   void missing(JsonValue object, std::string_view name);
-  void unknown(JsonValue value);
+  void unknown(JsonValue value, const Names& known);  // known: the names that its object may have
   void problem(std::string pointer, std::string message);
 
   // From here on collects the pointer of each property that could be read, whether the document has it or not.
@@ -101,6 +101,14 @@ void read_value(Reader& reader, JsonValue value, std::vector<T>& out);
 template <class T>
 void read_value(Reader& reader, JsonValue value, std::vector<std::pair<std::string, T>>& out);
 
+// The first column of a table.
+template <class Table>
+Names names_of(const Table& table) {
+  Names names;
+  for (const auto& entry : table) names.push_back(entry.name);
+  return names;
+}
+
 // Structs.
 template <class T>
 requires requires(T* t) {
@@ -115,7 +123,7 @@ void read_value(Reader& reader, JsonValue value, T& out) {
     size_t i = 0;
     while (i < fields.size() && fields[i].name != member->key()) ++i;
     if (i == fields.size()) {
-      reader.unknown(*member);
+      reader.unknown(*member, names_of(fields));
       continue;
     }
     if (reader.is_absent(*member, fields[i].presence)) continue;
@@ -223,14 +231,6 @@ std::string_view name_in(std::span<const Name<T>> names, T value) {
   for (const auto& entry : names)
     if (entry.value == value) return entry.name;
   return "unknown";
-}
-
-// The first column of a table.
-template <class Table>
-Names names_of(const Table& table) {
-  Names names;
-  for (const auto& entry : table) names.push_back(entry.name);
-  return names;
 }
 
 // Structs with tables in one file and uses in another.
