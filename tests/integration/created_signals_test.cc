@@ -12,6 +12,7 @@
 
 #include "tests/support/rootless_fixture.h"
 #include "tests/support/subreaper.h"
+#include "tests/support/world.h"
 
 namespace minirun::testing {
 namespace {
