@@ -21,14 +21,18 @@ void log_unknown(const Bundle& bundle) {
     log_debug("config.json: {}: unknown property, ignored", property.pointer);
 }
 
-Result<Prepared> prepare(Bundle bundle, const std::string& id, const RunOptions& options, int state_root) {
+// facts_of_it: for compiling another plan of it.
+Result<Prepared> prepare(Bundle bundle, const std::string& id, const RunOptions& options, int state_root,
+                         PlanFacts* facts_of_it = nullptr) {
   log_unknown(bundle);
   const oci::Spec& spec = *bundle.spec;
   if (!spec.process && !options.create) return config_error("/process", "is required to run a container");
   PlanFacts facts = TRY(gather_facts(bundle, id, options, state_root));
   Compiled compiled = TRY(compile(spec, facts));
   for (const Problem& warning : bundle.warnings) compiled.warnings.push_back(warning.pointer + ": " + warning.message);
-  return Prepared{id, std::move(bundle), std::move(facts.paths.rootfs), std::move(compiled)};
+  std::string rootfs = facts.paths.rootfs;
+  if (facts_of_it != nullptr) *facts_of_it = std::move(facts);
+  return Prepared{id, std::move(bundle), std::move(rootfs), std::move(compiled)};
 }
 
 Result<void> check_explain(const LaunchRequest& request, const oci::Spec& spec) {
@@ -77,6 +81,21 @@ Result<Prepared> prepare_launch(const LaunchRequest& request, Bundle bundle, boo
   TRY(check_console(prepared.compiled.terminal, request.create || request.detach, request.options.console_socket));
   if (debug_enabled()) log_plan(prepared);
   return prepared;
+}
+
+Result<PreparedCheck> prepare_check(const LaunchRequest& request, Bundle bundle, bool entered, bool overlay) {
+  TRY(check_overlay(request.options, *bundle.spec));
+  RunOptions options = TRY(options_of(request, *bundle.spec));
+  options.entered = entered;
+  PlanFacts facts;
+  Prepared prepared = TRY(prepare(std::move(bundle), request.id, options, -1, &facts));
+  constexpr uint64_t kMemory = uint64_t{16} << 20;
+  facts.options.init = false;
+  facts.options.notify = false;
+  facts.options.listen_fds = {};
+  if (overlay || options.overlay) facts.options.overlay = options.overlay.value_or(0) != 0 ? *options.overlay : kMemory;
+  Compiled rehearsal = TRY(compile(*prepared.bundle.spec, facts));
+  return PreparedCheck{std::move(prepared), std::move(rehearsal)};
 }
 
 Result<Prepared> prepare_plan(Bundle bundle, bool init) {

@@ -23,4 +23,12 @@ Result<Prepared> prepare_launch(const LaunchRequest& request, Bundle bundle, boo
 // Prepares what `run` of the bundle would do on this host, for `minirun plan`.
 Result<Prepared> prepare_plan(Bundle bundle, bool init);
 
+// The same for `minirun check`, and the plan of a launch without the init whose changes to the rootfs go to memory, if
+// `overlay` or the request says so.
+struct PreparedCheck {
+  Prepared prepared;
+  Compiled rehearsal;
+};
+Result<PreparedCheck> prepare_check(const LaunchRequest& request, Bundle bundle, bool entered, bool overlay);
+
 }  // namespace minirun
