@@ -25,6 +25,7 @@
   ROW(top)                    \
   ROW(doctor)                 \
   ROW(plan)                   \
+  ROW(check)                  \
   ROW(spec)                   \
   ROW(features)               \
   ROW(checkpoint)             \

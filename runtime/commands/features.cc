@@ -8,6 +8,7 @@
 
 #include <cerrno>
 
+#include "runtime/check/report.h"
 #include "runtime/commands/command_table.h"
 #include "runtime/commands/deadline_options.h"
 #include "runtime/commands/launch_options.h"
@@ -116,6 +117,7 @@ void write_annotations(JsonWriter& json) {
   json.key(feature_key::kExplainSeccomp).string(kExplainedActions);
   json.key(feature_key::kOverlay).string(kOverlayFeatures);
   json.key(feature_key::kTiming).string(kTimingFeatures);
+  json.key(feature_key::kVerdicts).string(kVerdictNames);
   json.key(feature_key::kStatusEvents).string(kStatusEvents);
   for (const CommandRow& row : command_rows())
     if (std::string_view feature = row.make().feature; !feature.empty()) json.key(feature).string("true");

@@ -41,13 +41,12 @@ const char* sequence_of(Tone tone, bool colours) {
   return tone == Tone::critical ? "\033[31m" : "\033[33m";
 }
 
-// https://no-color.org
+}  // namespace
+
 bool wants_colours() {
   const char* none = getenv("NO_COLOR");
   return none == nullptr || none[0] == '\0';
 }
-
-}  // namespace
 
 bool has_screen() {
   const char* terminal = getenv("TERM");

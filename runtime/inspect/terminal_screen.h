@@ -18,6 +18,8 @@ namespace minirun {
 
 // Whether stdout is a terminal that can move its cursor: TERM is set, and not "dumb".
 bool has_screen();
+// Not where NO_COLOR has a value (https://no-color.org).
+bool wants_colours();
 
 // Columns of the terminal on stdout; 80 if that is not known, or stdout is none.
 size_t terminal_width();

@@ -89,6 +89,7 @@ inline constexpr std::string_view kDeadlines = "org.minirun.deadlines";
 inline constexpr std::string_view kReports = "org.minirun.reports";
 inline constexpr std::string_view kOverlay = "org.minirun.overlay";
 inline constexpr std::string_view kTiming = "org.minirun.timing";
+inline constexpr std::string_view kVerdicts = "org.minirun.check";
 inline constexpr std::string_view kStatusEvents = "org.minirun.statusEvents";
 inline constexpr std::string_view kCheckpoint = "org.opencontainers.runc.checkpoint.enabled";
 }  // namespace feature_key

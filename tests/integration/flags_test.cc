@@ -15,8 +15,8 @@ const std::map<std::string, Words> kOfAContainer = {
     {"start", {}},  {"exec", {"true"}}, {"state", {}},  {"ps", {}},     {"kill", {}},   {"stop", {}},  {"wait", {}},
     {"delete", {}}, {"pause", {}},      {"resume", {}}, {"update", {}}, {"events", {}}, {"doctor", {}}};
 // All that know flags of their own, with what each has to have at least.
-const std::map<std::string, Words> kOfABundle = {{"run", {}},      {"create", {"x"}}, {"plan", {}}, {"spec", {}},
-                                                 {"features", {}}, {"list", {}},      {"top", {}}};
+const std::map<std::string, Words> kOfABundle = {{"run", {}},  {"create", {"x"}}, {"plan", {}}, {"check", {}},
+                                                 {"spec", {}}, {"features", {}},  {"list", {}}, {"top", {}}};
 
 class Flags : public ExecTest {
  protected:
@@ -66,6 +66,9 @@ TEST_F(Flags, WrongValuesAreTold) {
                                                {"list", "--format", "yaml"},
                                                {"ps", "--format", "yaml", id()},
                                                {"plan", "--format", "yaml"},
+                                               {"check", "--format", "yaml"},
+                                               {"check", "--overlay=soon", "."},
+                                               {"check", "--keep-changes", "", "."},
                                                {"events", "--interval", "soon", id()},
                                                {"doctor", "--interval", "soon", id()},
                                                {"doctor", "--format", "yaml", id()},

@@ -101,4 +101,8 @@ json top_schema() {
   return json::parse(kTopSchema);
 }
 
+json check_schema() {
+  return json::parse(kCheckSchema);
+}
+
 }  // namespace minirun::testing

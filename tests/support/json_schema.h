@@ -18,5 +18,6 @@ nlohmann::json status_schema();
 nlohmann::json doctor_schema();
 nlohmann::json timing_schema();
 nlohmann::json top_schema();
+nlohmann::json check_schema();
 
 }  // namespace minirun::testing
