@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// `minirun check` of bundles on filesystems that do not answer, and what it takes of a processor.
+#include <sys/resource.h>
+
+#include "tests/support/check_fixture.h"
+#include "tests/support/hung_filesystem.h"
+#include "tests/support/world.h"
+
+namespace minirun::testing {
+namespace {
+
+using nlohmann::json;
+
+class CheckHangs : public Check {
+ protected:
+  // It ends by itself, in 10 s and what the machine takes, and names what hangs.
+  void expect_unknown(const std::string& path, const std::string& pointer, const std::string& what) {
+    Running looks(minirun({"check", "--format", "json", path}), {});
+    Outcome outcome = looks.finish(15'000 + 5'000 * slowness());
+    ASSERT_EQ(outcome.code, 0) << describe(outcome);
+    json report = parsed(outcome);
+    EXPECT_EQ(report["verdict"], "unknown");
+    EXPECT_EQ(report["bundle"], path);
+    const json& last = report["lines"].back();
+    EXPECT_EQ(last.value("pointer", ""), pointer) << last;
+    EXPECT_NE(last["message"].get<std::string>().find(what), std::string::npos) << last;
+    EXPECT_NE(last["message"].get<std::string>().find("did not answer within 10 s"), std::string::npos) << last;
+    EXPECT_EQ(lines(report, "no"), "");
+  }
+};
+
+TEST_F(CheckHangs, BundleThatDoesNotAnswer) {
+  if (!HungFilesystem::is_possible()) GTEST_SKIP() << "no FUSE";
+  Bundle bundle;
+  HungFilesystem hung(bundle.path() + "/hung");
+  expect_unknown(bundle.path() + "/hung/bundle", "", bundle.path() + "/hung/bundle");
+  hung.abort();
+}
+
+TEST_F(CheckHangs, SourceThatDoesNotAnswer) {
+  if (!HungFilesystem::is_possible()) GTEST_SKIP() << "no FUSE";
+  Bundle bundle;
+  HungFilesystem hung(bundle.path() + "/hung");
+  bundle.add_mount("/data", "bind", bundle.path() + "/hung/data", {"bind"});
+  bundle.write();
+  const std::string pointer = "/mounts/" + std::to_string(bundle.config["mounts"].size() - 1);
+  expect_unknown(bundle.path(), pointer, bundle.path() + "/hung/data");
+  hung.abort();
+}
+
+// The source answers, and what is mounted in it does not.
+TEST_F(CheckHangs, LaunchThatDoesNotEnd) {
+  if (!HungFilesystem::is_possible()) GTEST_SKIP() << "no FUSE";
+  Bundle bundle;
+  HungFilesystem hung(bundle.path() + "/hung");
+  bundle.add_mount("/hung", "bind", bundle.path() + "/hung", {"bind"});
+  bundle.add_mount("/hung/deeper", "tmpfs", "tmpfs");
+  bundle.write();
+  expect_unknown(bundle.path(), "", "the launch that is tried");
+  hung.abort();
+}
+
+// The goal: no command takes more than 20 ms of CPU for one container.
+TEST_F(Check, TakesLittleOfAProcessor) {
+  if (slowness() > 1) GTEST_SKIP() << "an emulated processor counts other time";
+  Bundle bundle;
+  bundle.payload({"true"});
+  bundle.write();
+  auto cpu_us = [] {
+    rusage usage{};
+    EXPECT_EQ(getrusage(RUSAGE_CHILDREN, &usage), 0);  // of all that were waited for, by whom they were made
+    auto us = [](const timeval& time) { return time.tv_sec * 1'000'000 + time.tv_usec; };
+    return us(usage.ru_utime) + us(usage.ru_stime);
+  };
+  Bundle filtered;
+  ASSERT_EQ(call({"spec", "--bundle", filtered.path(), "--seccomp", "default", "--", "/bin/payload", "true"}).code, 0);
+  constexpr int kTimes = 10;
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"check", bundle.path()}, {"check", filtered.path()}, {"check"}}) {
+    const auto before = cpu_us();
+    for (int i = 0; i < kTimes; ++i) ASSERT_EQ(call(args).code, 0);
+    const auto each = (cpu_us() - before) / kTimes;
+    RecordProperty("cpu_us", static_cast<int>(each));
+    EXPECT_LE(each, 20'000) << "microseconds for " << args.back();
+  }
+}
+
+}  // namespace
+}  // namespace minirun::testing
