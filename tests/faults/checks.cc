@@ -166,6 +166,16 @@ std::string Scene::check_look(const Attempt& attempt) {
   return "it has missed something without a word: " + attempt.out;
 }
 
+// The bundle runs: check says no only of a fault that it has met, with a reason.
+std::string Scene::check_verdict(const Attempt& attempt) {
+  auto said = nlohmann::json::parse(attempt.out, nullptr, false);
+  std::string problem = schema_problem(check_schema(), said);
+  if (!problem.empty()) return "its output is wrong: " + problem + ": " + attempt.out;
+  const bool no = said["verdict"] == "no";
+  if (no != (attempt.traced.code == 2)) return "its status is not its verdict: " + attempt.out;
+  return no && !attempt.traced.faulted ? "it says no to a good bundle: " + attempt.out : "";
+}
+
 std::string Scene::start_and_check() {
   Outcome started = call({"start", kSceneId});
   if (started.code != 0) return "cannot be started: " + describe(started);
@@ -225,6 +235,9 @@ std::string Scene::check_success(const Attempt& attempt) {
     case Command::doctor:
       problem = check_look(attempt) + check_unchanged();
       break;
+    case Command::check:
+      problem = check_verdict(attempt);
+      return problem.empty() ? check_clean(2000) : problem;
   }
   if (!problem.empty()) problem += "\n     (it said 0)";
   return problem + remove_and_check();
@@ -240,6 +253,7 @@ std::string Scene::check_refusal(const Attempt& attempt) {
     case Command::run:
     case Command::run_detached:
     case Command::run_explained:
+    case Command::check:
     case Command::run_kept: {
       problem += check_clean(2000);
       return problem.empty() ? "" : problem + remove_and_check();

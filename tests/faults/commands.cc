@@ -47,6 +47,8 @@ const char* name_of(Command command) {
       return "top --once";
     case Command::doctor:
       return "doctor";
+    case Command::check:
+      return "check";
   }
   abort();
 }
@@ -131,6 +133,8 @@ std::vector<std::string> Scene::plain_arguments_of(Command command) const {
       return {"top", "--once", "--delay", "10ms", "--format", "json", kSceneId};
     case Command::doctor:
       return {"doctor", "--interval", "10ms", "--format", "json", kSceneId};
+    case Command::check:
+      return {"check", "--format", "json", bundle_.path() + "/ends"};
   }
   abort();
 }

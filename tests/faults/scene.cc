@@ -80,7 +80,7 @@ void Scene::learn() {
 
 // Exit status of the command when all is well.
 bool Scene::is_good(Command command, int code) const {
-  if (command == Command::doctor) return code == 0 || code == 2;
+  if (command == Command::doctor || command == Command::check) return code == 0 || code == 2;
   if (command == Command::wait) return code == 128 + SIGKILL;  // by `stop`
   bool waits = command == Command::run || command == Command::run_explained || (command == Command::exec && !console_);
   return code == (waits ? kEnd : 0);
@@ -142,7 +142,7 @@ std::string Scene::prepare(Command command) {
     auto provided = provide_device();
     if (!provided.ok()) return provided.error().text();
   }
-  if (makes_container(command)) return "";
+  if (makes_container(command) || command == Command::check) return "";
   Command maker = command == Command::start ? Command::create : Command::run_detached;
   Outcome made = Running(arguments(maker), output_to(container_out_)).finish(20000);
   if (made.code == 0 && command == Command::resume) made = call({"pause", kSceneId});

@@ -35,9 +35,10 @@ enum class Command : uint8_t {
   stats,
   top,
   doctor,
+  check,
   wait
 };
-constexpr int kCommands = 17;
+constexpr int kCommands = 18;
 // As users know it: "run --detach".
 const char* name_of(Command command);
 bool makes_container(Command command);
@@ -104,6 +105,7 @@ class Scene {
   std::string check_kept() const;
   std::string check_unchanged() const;
   static std::string check_look(const Attempt& attempt);
+  static std::string check_verdict(const Attempt& attempt);
   std::string start_and_check();
   std::string remove_and_check();
   std::string check_changes(bool unfinished) const;

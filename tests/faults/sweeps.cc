@@ -119,6 +119,7 @@ bool is_attached(Command command) {
 bool concerns(Kind kind, Command command) {
   if (command == Command::run_kept) return kind == Kind::privileged;
   if (command == Command::run_explained) return kind == Kind::user || kind == Kind::joined;
+  if (command == Command::check) return kind == Kind::privileged || kind == Kind::user;
   if (kind == Kind::joined) return makes_container(command) || command == Command::start;
   if (kind == Kind::overlay || kind == Kind::kept)
     return command == Command::create || command == Command::run || command == Command::remove;
