@@ -4,8 +4,8 @@
 // hook, its own removal), and no flood of notifications keeps minirun from its signals and the terminal.
 //
 // It is a fork of minirun in its own process group with every signal blocked, holds only its socket and the listeners,
-// and ends when minirun closes its end of the socket, or is gone. Then the kernel answers with ENOSYS (seccomp_unotify(2)), so a container without it may find
-// calls missing, but never gets one that the profile refuses.
+// and ends when minirun closes its end of the socket, or is gone. Then the kernel answers with ENOSYS
+// (seccomp_unotify(2)), so a container without it may find calls missing, but never gets one that the profile refuses.
 #pragma once
 
 #include <sys/types.h>
