@@ -129,7 +129,7 @@ class HostilePage : public HostileReport {
   }
 };
 
-// Whatever the page holds, the report is whole, its values are in their ranges, and what is from there is marked.
+// Whatever the page holds, the report is whole, its values are in their ranges, and what comes from it is marked.
 TEST_F(HostilePage, OfAnyBytesMakesAReportThatIsWhole) {
   std::mt19937_64 random(1);
   unsigned believed = 0;
