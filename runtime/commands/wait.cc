@@ -102,7 +102,8 @@ Command wait_command() {
       .arguments = "ID",
       .description =
           "Returns when the container ends, with its exit status. The status is known if the kernel reports it (Linux "
-          "6.15 and newer) or if run --keep, stop or an earlier wait recorded it.\n\n"
+          "6.15 and newer), if minirun's init wrote it down (of a detached or created container), or if run --keep, "
+          "stop or an earlier wait recorded it.\n\n"
           "With --format json it prints a report of the end: the cause, the status, what was used (docs/explain.md). "
           "What is not known is not in it.",
       .examples = {{{"minirun wait web1", "block until web1 ends"},
