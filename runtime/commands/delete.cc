@@ -48,12 +48,20 @@ Result<void> end_for_report(const Container& container) {
   return cgroup ? cgroup->wait_until_empty(std::chrono::steady_clock::now() + kRemovalTime) : Result<void>();
 }
 
+// The kernel says it as long as the parent of its first process has not reaped that.
+std::optional<int> status_of_first(const Container& container) {
+  const ContainerRecord& record = container.record;
+  if (container.init) return exit_by_now(container.init.get(), record.init.pid);
+  auto zombie = open_init_or_zombie(record);
+  return zombie.ok() ? exit_if_known(zombie->get(), record.init.pid) : std::nullopt;
+}
+
 // It is read before the container is removed, whose counters go with it.
 ExitReport report_before_removal(const Container& container) {
   bool killed = static_cast<bool>(container.init) && container.status != ContainerStatus::created;
   auto ended = end_for_report(container);
   if (!ended.ok()) log_debug("{}: {}", container.record.id, ended.error().text());  // its removal fails, too
-  auto status = container.init ? exit_by_now(container.init.get(), container.record.init.pid) : std::nullopt;
+  auto status = status_of_first(container);
   ExitReport report = report_of_ended("delete", container, status);
   if (killed && report.stop.signal == 0) report.stop.signal = SIGKILL;
   if (killed) report.runtime_killed = false;

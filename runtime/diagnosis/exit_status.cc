@@ -51,9 +51,13 @@ void await_reaped(int pidfd) {
 
 }  // namespace
 
+std::optional<int> exit_if_known(int pidfd, pid_t pid) {
+  auto status = status_of_pidfd(pidfd);
+  return status ? status : status_of_zombie(pidfd, pid);
+}
+
 std::optional<int> exit_by_now(int pidfd, pid_t pid) {
-  if (auto status = status_of_pidfd(pidfd)) return status;
-  if (auto status = status_of_zombie(pidfd, pid)) return status;
+  if (auto status = exit_if_known(pidfd, pid)) return status;
   await_reaped(pidfd);  // it is about to be, or its status is not for this process to read
   return status_of_pidfd(pidfd);
 }

@@ -16,6 +16,9 @@ constexpr int kTimedOutStatus = 124;
 // process is a zombie (field 52 of /proc/PID/stat).
 Result<std::optional<int>> await_exit(int pidfd, pid_t pid);
 
+// The same for a process that has ended, without waiting.
+std::optional<int> exit_if_known(int pidfd, pid_t pid);
+
 // The same for a process that has ended; waits up to a second until it is reaped if it cannot be read before.
 std::optional<int> exit_by_now(int pidfd, pid_t pid);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The exit report: why each end came, from each command that can say so.
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <csignal>
 #include <filesystem>
@@ -9,6 +10,7 @@
 #include "tests/support/report_fixture.h"
 #include "tests/support/rootless_fixture.h"
 #include "tests/support/scaled_time.h"
+#include "tests/support/subreaper.h"
 
 namespace minirun::testing {
 namespace {
@@ -284,6 +286,21 @@ TEST_F(Report, CausesAreListedByFeatures) {
   const json causes = report_schema()["properties"]["cause"]["enum"];
   for (const json& cause : causes) listed += (listed.empty() ? "" : " ") + cause.get<std::string>();
   EXPECT_EQ(features["annotations"].value("org.minirun.reports", ""), listed);
+}
+
+class ReportOfAZombie : public WithSubreaper<ReportTest> {};
+
+TEST_F(ReportOfAZombie, HasTheStatusThatItsParentHasNotTaken) {
+  start({"exit", "3"});
+  const pid_t pid = container_pid();
+  ASSERT_TRUE(
+      eventually([&] { return content("/proc/" + std::to_string(pid) + "/stat").find(") Z ") != std::string::npos; }));
+  (void)unlink((std::string(kState) + "/" + id() + "/end").c_str());  // as of an older minirun
+  EXPECT_EQ(call({"delete", "--report", kFile, id()}).code, 0);
+  json report = taken();
+  EXPECT_EQ(report["exit_status"], 3) << report;
+  EXPECT_EQ(report["status_from"], "kernel");
+  EXPECT_EQ(waitpid(pid, nullptr, 0), pid);
 }
 
 class ReportRootless : public RootlessTest {};
