@@ -2,7 +2,9 @@
 // floor: the kernel's share of one `run` of the default bundle, and nothing else. No JSON, no validation, no state
 // directory, no seccomp, no device filter, no reports: what is left is what any runtime must ask of the kernel.
 //
-//   floor [-m BYTES] ROOTFS PROGRAM [ARGUMENT...]      BYTES: its cgroup's memory.max
+//   floor [-i] [-m BYTES] ROOTFS PROGRAM [ARGUMENT...]
+//
+// BYTES: its cgroup's memory.max. -i: PID 1 stays and waits for the program, as the plainest init does.
 //
 // It is the yardstick of bench/run, so it is written as plainly as it can be and is not tuned: a trick that makes
 // minirun faster than this is a trick minirun has earned.
@@ -117,7 +119,14 @@ static void drop_rights(void) {
   must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
 }
 
-static void run_child(char** argv) {
+static int wait_for(long pid) {
+  int status = 0;
+  while (waitpid((pid_t)pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void run_child(char** argv, int stays) {
   must(setsid(), "setsid");
   mount_file_systems(argv[1]);
   fill_dev();
@@ -127,19 +136,25 @@ static void run_child(char** argv) {
   struct rlimit files = {1024, 1024};
   must(setrlimit(RLIMIT_NOFILE, &files), "setrlimit");
   drop_rights();
+  pid_t pid = stays ? vfork() : 0;
+  must(pid, "vfork");
+  if (pid > 0) _exit(wait_for(pid));
   execv(argv[2], argv + 2);
   must(-1, argv[2]);
 }
 
 int main(int argc, char** argv) {
   const char* memory_limit = NULL;
+  int stays = argc > 1 && strcmp(argv[1], "-i") == 0;
+  argv += stays;
+  argc -= stays;
   if (argc > 2 && strcmp(argv[1], "-m") == 0) {
     memory_limit = argv[2];
     argv += 2;
     argc -= 2;
   }
   if (argc < 3) {
-    fprintf(stderr, "usage: floor [-m BYTES] ROOTFS PROGRAM [ARGUMENT...]\n");
+    fprintf(stderr, "usage: floor [-i] [-m BYTES] ROOTFS PROGRAM [ARGUMENT...]\n");
     return 2;
   }
   char cgroup[64];
@@ -160,13 +175,12 @@ int main(int argc, char** argv) {
       .cgroup = (unsigned)fd,
   };
   long pid = syscall(SYS_clone3, &args, sizeof args);
-  if (pid == 0) run_child(argv);
-  int status = 0;
-  if (pid > 0) waitpid((pid_t)pid, &status, 0);
+  if (pid == 0) run_child(argv, stays);
+  int status = pid > 0 ? wait_for(pid) : kFailed;
   int error = errno;
   close(fd);
   while (rmdir(cgroup) < 0 && errno == EBUSY) usleep(100);  // a task leaves its cgroup a moment after it was reaped
   errno = error;
   must(pid, "clone3");
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return status;
 }

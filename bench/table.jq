@@ -45,11 +45,13 @@ else empty end),
 (if .guest then
   "guest: kernel \(.guest.kernel)",
   header("median, ms"),
-  launch_row("run of the default bundle"; .guest.few_mounts),
+  launch_row("run without controllers"; .guest.no_controllers),
+  launch_row("with all controllers enabled"; .guest.all_controllers),
+  launch_row("with a few mounts on the host"; .guest.few_mounts),
   launch_row("with 3,000 mounts"; .guest.many_mounts),
   (.guest.memory_floor_kib as $m | row("smallest memory.max that works, KiB";
     [programs[] | $m[.] // "-"] + [others[] | times($m.minirun; $m[.])]),
-    "minirun run --no-init: \($m["minirun-no-init"] // "-") KiB"),
+    "minirun run --no-init: \($m["minirun-no-init"] // "-") KiB; floor with a PID 1 that stays: \($m["floor-init"] // "-") KiB"),
   ""
 else empty end),
 (.goals[] | select(.met != null) | "\(if .met then "met   " else "missed" end)  \(.name | pad(46)) \(.measured | tostring) (\(if .at_most then "at most \(.at_most)" else "at least \(.at_least)" end))"),
