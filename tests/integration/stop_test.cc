@@ -243,7 +243,7 @@ TEST_F(Wait, WrongUsesAreTold) {
   EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
   Bundle bundle;
   bundle.payload({"true"});
-  ASSERT_EQ(detach(bundle, {"--no-init"}).code, 0);  // minirun's init would tell it
+  ASSERT_EQ(detach(bundle, {"--no-init"}).code, 0);  // an init would write it
   ASSERT_TRUE(eventually([&] { return status() == "stopped"; }));
   Outcome outcome;
   ASSERT_TRUE(eventually([&] { return (outcome = call({"wait", id()})).code == 1; }));

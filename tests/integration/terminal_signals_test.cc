@@ -12,6 +12,8 @@
 namespace minirun::testing {
 namespace {
 
+using nlohmann::json;
+
 class TerminalSignals : public ExecTest {
  protected:
   std::vector<std::string> run_with_terminal(const std::vector<std::string>& payload) {
@@ -54,8 +56,8 @@ class TerminalSignals : public ExecTest {
   // The job that has executed sleep(1) has the terminal. Before that, keys that make signals are the shell's.
   bool sleep_has_the_terminal() const {
     constexpr int kProcessGroup = 5, kForegroundGroup = 8;  // fields of proc_pid_stat(5)
-    json pids = json::parse(call({"ps", "--format", "json", id()}).out);
-    return std::any_of(pids.begin(), pids.end(), [](const json& pid) {
+    const nlohmann::json pids = nlohmann::json::parse(call({"ps", "--format", "json", id()}).out);
+    return std::any_of(pids.begin(), pids.end(), [](const nlohmann::json& pid) {
       auto stat = read_stat(pid.get<pid_t>());
       return stat.ok() && stat->find("(sleep)") != std::string::npos &&
              stat_field(*stat, kProcessGroup) == stat_field(*stat, kForegroundGroup);
