@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <regex>
 
 #include "sys/file.h"
 #include "tests/support/fixture.h"
@@ -101,6 +102,12 @@ json valid_config() {
   return config;
 }
 
+// Without line and column, which differ with the text.
+std::string unplaced(const std::string& err) {
+  static const std::regex place("config\\.json:\\d+:\\d+: ");
+  return std::regex_replace(err, place, "config.json: ");
+}
+
 TEST_F(BadConfigs, NullOfWhatMayBeAbsentIsAbsent) {
   Bundle bundle;
   bundle.config = valid_config();
@@ -113,7 +120,7 @@ TEST_F(BadConfigs, NullOfWhatMayBeAbsentIsAbsent) {
     Outcome absent = call({"plan", bundle.path()});
     EXPECT_EQ(null.code, absent.code) << config.pointer << "\n" << describe(null);
     EXPECT_EQ(null.out, absent.out) << config.pointer;
-    EXPECT_EQ(null.err, absent.err) << config.pointer;
+    EXPECT_EQ(unplaced(null.err), unplaced(absent.err)) << config.pointer;
     planned += absent.code == 0 ? 1 : 0;
   });
   EXPECT_GE(tried, 40U);
