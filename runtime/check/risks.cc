@@ -14,7 +14,8 @@ namespace minirun {
 namespace {
 
 void warn_of_namespaces(const CheckedBundle& bundle, CheckReport* report) {
-  for (uint32_t type : {CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWNS, CLONE_NEWCGROUP}) {
+  constexpr uint32_t kTypes[] = {CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWNS, CLONE_NEWCGROUP};
+  for (uint32_t type : kTypes) {
     const auto& listed = bundle.spec.linux_.namespaces;
     if (std::none_of(listed.begin(), listed.end(), [&](const oci::Namespace& ns) { return ns.type == type; }))
       report->warn("risk", "/linux/namespaces",

@@ -54,13 +54,14 @@ Result<std::string> name_of_end_page(const std::string& process, int state_fd) {
   if (!page.ok()) return page.error();
   const std::string mappings = process + "/map_files";
   std::string name;
-  TRY(for_each_entry(AT_FDCWD, mappings, [&](const dirent& entry) -> Result<bool> {
+  auto look = [&](const dirent& entry) -> Result<bool> {
     const std::string path = mappings + "/" + static_cast<const char*>(entry.d_name);
     auto file = open_at(AT_FDCWD, path, O_PATH);
     if (!file.ok() || !TRY(is_same_file(file->get(), page->get()))) return true;
     name = TRY(name_of_file(file->get(), path));
     return false;
-  }));
+  };
+  TRY(for_each_entry(AT_FDCWD, mappings, look));
   return name;
 }
 
