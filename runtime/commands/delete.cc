@@ -52,8 +52,7 @@ Result<void> end_for_report(const Container& container) {
 std::optional<int> status_of_first(const Container& container) {
   const ContainerRecord& record = container.record;
   if (container.init) return exit_by_now(container.init.get(), record.init.pid);
-  auto zombie = open_init_or_zombie(record);
-  return zombie.ok() ? exit_if_known(zombie->get(), record.init.pid) : std::nullopt;
+  return container.ended ? exit_if_known(container.ended.get(), record.init.pid) : std::nullopt;
 }
 
 // It is read before the container is removed, whose counters go with it.

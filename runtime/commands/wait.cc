@@ -67,18 +67,16 @@ Result<Outcome> perform(const GlobalOptions& global, const WaitCommand& command)
   Container found = TRY(find_container(global.root, command.id));
   if (!found.record.exit_status && !found.init) found.record.exit_status = TRY(recorded_by_keeper(found));
   if (found.record.exit_status) return outcome_of(command, found, *found.record.exit_status, {}, "");
-  if (!found.init) {
-    auto zombie = open_init_or_zombie(found.record);
-    if (!zombie.ok() && zombie.error().code != ENOENT) return zombie.error();
-    auto written = zombie.ok() ? std::nullopt : written_by_init(found);
+  const UniqueFd& process = found.init ? found.init : found.ended;
+  if (!process) {
+    auto written = written_by_init(found);
     if (written) return outcome_of(command, found, *written, {}, "");
-    if (!zombie.ok() && found.status == ContainerStatus::stopped)
+    if (found.status == ContainerStatus::stopped)
       return fail(ErrorKind::state,
                   "container not running, and its exit status was not recorded (run --keep records it)");
-    if (!zombie.ok()) return fail(ErrorKind::state, "container not running: {}", status_name(found.status));
-    found.init = std::move(zombie).value();
+    return fail(ErrorKind::state, "container not running: {}", status_name(found.status));
   }
-  auto status = TRY(await_exit(found.init.get(), found.record.init.pid));
+  auto status = TRY(await_exit(process.get(), found.record.init.pid));
   EndRecord end;
   end.time = now_rfc3339(kMicroseconds);
   if (auto recorded = TRY(recorded_by_keeper(found))) return outcome_of(command, found, *recorded, {}, end.time);

@@ -14,6 +14,7 @@
 #include "runtime/container/start_socket.h"
 #include "runtime/container/unfinished.h"
 #include "runtime/text/timestamp.h"
+#include "sys/pidfd.h"
 
 namespace minirun {
 
@@ -38,11 +39,10 @@ bool is_paused(const ContainerRecord& record) {
 
 Result<Container> with_init(StateDirectory state, ContainerRecord record) {
   Container found{std::move(state), std::move(record)};
-  auto init = open_init(found.record);
-  if (init.ok())
-    found.init = std::move(init).value();
-  else if (init.error().code != ENOENT)
-    return init.error();
+  auto init = open_process(found.record, found.record.init);
+  if (!init.ok() && init.error().code == ENOENT) return found;
+  if (!init.ok()) return init.error();
+  (TRY(has_ended(init->get())) ? found.ended : found.init) = std::move(init).value();
   return found;
 }
 
@@ -85,7 +85,7 @@ Result<Container> inspect(StateDirectory state, ContainerRecord record) {
   // A waiting container that is killed closes its gate shortly before its end is visible.
   if (found.status == running && has_start_socket(found.state.fd()) && is_exiting(found.record.init.pid)) {
     found.status = stopped;
-    found.init = UniqueFd();
+    found.ended = std::move(found.init);
   }
   return found;
 }

@@ -25,6 +25,7 @@ struct Container {
   ContainerRecord record;
   ContainerStatus status = ContainerStatus::unknown;  // its present status, never a stored one
   UniqueFd init{};                                    // pidfd of a found container, if it lives
+  UniqueFd ended{};                                   // the same if it was a zombie then, or exiting: await_exit()
 
   // Guards for what this process has made, in that order. A found container has none; one that this process makes has a
   // cgroup from the beginning, even if only LimitedCgroup::none().

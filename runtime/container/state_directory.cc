@@ -237,10 +237,6 @@ Result<std::vector<std::string>> list_ids(int root_fd) {
   return ids;
 }
 
-Result<UniqueFd> open_init_or_zombie(const ContainerRecord& record) {
-  return open_process(record, record.init);
-}
-
 Result<UniqueFd> open_process(const ContainerRecord& record, const ProcessIdentity& wanted) {
   if (wanted.pid <= 1 || record.boot_id != TRY(current_boot_id())) return fail(ENOENT, "no process");
   auto opened = open_pidfd(wanted.pid);
@@ -252,12 +248,6 @@ Result<UniqueFd> open_process(const ContainerRecord& record, const ProcessIdenti
   if (!found.ok()) return found.error();
   bool same = found->start_ticks == wanted.start_ticks && found->pidfd_inode == wanted.pidfd_inode;
   if (!same) return fail(ENOENT, "no process");
-  return pidfd;
-}
-
-Result<UniqueFd> open_init(const ContainerRecord& record) {
-  UniqueFd pidfd = TRY(open_init_or_zombie(record));
-  if (TRY(has_ended(pidfd.get()))) return fail(ENOENT, "no process");  // it is at best a zombie
   return pidfd;
 }
 

@@ -158,12 +158,7 @@ Error in_state_directory(int dirfd, Error error);
 // Ids of all containers under the root, sorted.
 Result<std::vector<std::string>> list_ids(int root_fd);
 
-// A pidfd of the record's init, or ENOENT if that process is gone (also: another boot, a recycled pid, a zombie).
-Result<UniqueFd> open_init(const ContainerRecord& record);
-// The same, also for a zombie.
-Result<UniqueFd> open_init_or_zombie(const ContainerRecord& record);
-
-// A pidfd of any process in the record; otherwise like open_init_or_zombie().
+// A pidfd of a process in the record, also of a zombie, or ENOENT if it is gone (also: another boot, a recycled pid).
 Result<UniqueFd> open_process(const ContainerRecord& record, const ProcessIdentity& wanted);
 
 // Whether a process is exiting or gone: the kernel closes its descriptors before its pidfd becomes readable.

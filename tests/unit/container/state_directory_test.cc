@@ -333,25 +333,25 @@ TEST(OpenInit, FindsAProcessByMoreThanItsNumber) {
   ASSERT_TRUE(own);
   ContainerRecord record = example();
   record.init = *ProcessIdentity::of(getpid(), own.get());
-  EXPECT_TRUE(open_init(record).ok());
+  EXPECT_TRUE(open_process(record, record.init).ok());
 
   ContainerRecord older = record;
   older.init.start_ticks--;
-  EXPECT_EQ(open_init(older).error().code, ENOENT) << "a recycled pid";
+  EXPECT_EQ(open_process(older, older.init).error().code, ENOENT) << "a recycled pid";
   ContainerRecord other_boot = record;
   other_boot.boot_id = "another";
-  EXPECT_EQ(open_init(other_boot).error().code, ENOENT);
+  EXPECT_EQ(open_process(other_boot, other_boot.init).error().code, ENOENT);
   if (record.init.pidfd_inode == 0) GTEST_SKIP() << "no pidfs (Linux 6.9)";
   ContainerRecord same_tick = record;
   same_tick.init.pidfd_inode++;
-  EXPECT_EQ(open_init(same_tick).error().code, ENOENT) << "a pid recycled within one tick";
+  EXPECT_EQ(open_process(same_tick, same_tick.init).error().code, ENOENT) << "a pid recycled within one tick";
 }
 
 TEST(OpenInit, ProcessesThatAreNobodysAreNeverFound) {
   ContainerRecord record = example();
   for (pid_t pid : {0, 1}) {
     record.init.pid = pid;
-    EXPECT_EQ(open_init(record).error().code, ENOENT) << pid;
+    EXPECT_EQ(open_process(record, record.init).error().code, ENOENT) << pid;
   }
 }
 
