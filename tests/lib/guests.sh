@@ -13,7 +13,7 @@ guest() {
   rm -f "$results/$name.exit" "$results/$name.lost"
   for round in 1 2; do
     status=0
-    tests/vm/run_guest -t 1500 -c 2 -m "$3" -s "$results/$name.status" -a "${6-}" "$2" "$4" -- \
+    tests/vm/run_guest -t 2400 -c 2 -m "$3" -s "$results/$name.status" -a "${6-}" "$2" "$4" -- \
       sh "/bin/$5" $kVmSlowness >"$results/$name.log" 2>"$results/$name.guest" || status=$?
     [ $status = 125 ] && [ $round = 1 ] || break
     { tail -n 3 "$results/$name.log"; cat "$results/$name.guest"; } > "$results/$name.lost"

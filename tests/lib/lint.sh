@@ -153,7 +153,7 @@ lint_check() { # NAME SECONDS
 
 # clang-tidy takes four minutes of both processors. The guests leave half of them idle, as their tests wait for what
 # minirun gives up after some seconds: where both rings are asked for, it runs beside the guests.
-kTidySeconds=1500
+kTidySeconds=2400
 runs_beside() { # RING
   case " ${rings[*]} " in *" $1 "*) ;; *) return 1 ;; esac
 }
