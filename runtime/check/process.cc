@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "runtime/check/parts.h"
 #include "runtime/compile/capabilities.h"
@@ -18,6 +17,7 @@
 #include "runtime/oci/parse.h"
 #include "sys/file.h"
 #include "sys/image_path.h"
+#include "sys/kernel_text.h"
 
 namespace minirun {
 namespace {
@@ -89,9 +89,7 @@ std::string found_program(int root, const std::vector<std::string>& candidates) 
 
 uint64_t number_in(const char* path) {
   auto text = read_file(AT_FDCWD, path);
-  uint64_t number = 0;
-  if (!text.ok() || std::from_chars(text->data(), text->data() + text->size(), number).ec != std::errc()) return 0;
-  return number;
+  return text.ok() ? leading_number(*text).value_or(0) : 0;
 }
 
 // Whether minirun has CAP_SYS_RESOURCE of the host, and the container's process still does when it needs it.
