@@ -18,7 +18,7 @@
 namespace minirun {
 namespace {
 
-const oci::Namespace* user_namespace(const oci::Spec& spec) {
+const oci::Namespace* user_namespace_in(const oci::Spec& spec) {
   for (const oci::Namespace& ns : spec.linux_.namespaces)
     if (ns.type == CLONE_NEWUSER) return &ns;
   return nullptr;
@@ -56,7 +56,7 @@ Result<void> enter(const oci::Spec& spec, const oci::Namespace& user) {
 }  // namespace
 
 Result<void> check_rootless(const oci::Spec& spec, uint32_t uid, uint32_t gid) {
-  const oci::Namespace* user = user_namespace(spec);
+  const oci::Namespace* user = user_namespace_in(spec);
   if (user == nullptr)
     return config_error("/linux/namespaces",
                         "must have a user namespace where an ordinary user runs minirun (`minirun spec --rootless` "
@@ -79,7 +79,7 @@ Result<bool> enter_user_namespace(Bundle* bundle) {
   if (geteuid() == 0) return false;
   const oci::Spec& spec = *bundle->spec;
   TRY(check_rootless(spec, geteuid(), getegid()));
-  auto entered = enter(spec, *user_namespace(spec));
+  auto entered = enter(spec, *user_namespace_in(spec));
   if (!entered.ok()) {
     Error error = wrap(entered.error(), "/linux/namespaces");
     return with_remedy(error, {.what = kClone, .code = error.code});
