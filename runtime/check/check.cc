@@ -16,17 +16,12 @@
 
 #include "runtime/check/parts.h"
 #include "runtime/launch/rootless.h"
+#include "runtime/oci/spec_facts.h"
 #include "sys/file.h"
 #include "sys/pipe.h"
 
 namespace minirun {
 namespace {
-
-const oci::Namespace* user_namespace_of(const oci::Spec& spec) {
-  for (const oci::Namespace& ns : spec.linux_.namespaces)
-    if (ns.type == CLONE_NEWUSER) return &ns;
-  return nullptr;
-}
 
 void check_prepared(const CheckRequest& request, const CheckedBundle& bundle, const Compiled& rehearsal,
                     CheckReport* report) {
@@ -79,7 +74,7 @@ Result<void> look(const CheckRequest& request, const Progress& progress, CheckRe
   } else {
     const Prepared& prepared = checked->prepared;
     const oci::Spec& spec = *prepared.bundle.spec;
-    const oci::Namespace* user = user_namespace_of(spec);
+    const oci::Namespace* user = oci::find_namespace(spec, CLONE_NEWUSER);
     const bool new_user = user != nullptr && user->path.empty() && !*entered;
     check_prepared(request,
                    {spec, prepared, *entered, user != nullptr || prepared.compiled.ordinary_user, new_user, progress},

@@ -16,6 +16,7 @@
 #include "runtime/compile/host_facts.h"
 #include "runtime/oci/container_path.h"
 #include "runtime/oci/mount_options.h"
+#include "runtime/oci/spec_facts.h"
 #include "runtime/oci/sysctl.h"
 #include "runtime/text/json.h"
 #include "sys/file.h"
@@ -30,11 +31,6 @@ bool is_over(const std::string& destination, const std::string& path) {
 }
 
 namespace {
-
-bool is_new(const oci::Spec& spec, uint64_t type) {
-  return std::any_of(spec.linux_.namespaces.begin(), spec.linux_.namespaces.end(),
-                     [&](const oci::Namespace& ns) { return ns.type == type && ns.path.empty(); });
-}
 
 class MountChecker {
  public:
@@ -84,9 +80,10 @@ class MountChecker {
     if (!bundle_.user_namespace) return true;
     if (type == "proc" && !shows_all("proc"))
       return unknown(i, "whether this host's own procfs shows enough for another"), false;
-    if (type == "sysfs" && (!is_new(spec_, CLONE_NEWNET) || !shows_all("sysfs")))
+    if (type == "sysfs" && (!oci::makes_namespace(spec_, CLONE_NEWNET) || !shows_all("sysfs")))
       return unknown(i, "sysfs needs a new network namespace, and one of the host's that nothing covers"), false;
-    if (type == "mqueue" && !is_new(spec_, CLONE_NEWIPC)) return unknown(i, "mqueue needs a new ipc namespace"), false;
+    if (type == "mqueue" && !oci::makes_namespace(spec_, CLONE_NEWIPC))
+      return unknown(i, "mqueue needs a new ipc namespace"), false;
     return true;
   }
 
@@ -103,13 +100,7 @@ class MountChecker {
     return false;
   }
 
-  bool is_mapped(uint64_t gid) const {
-    if (!bundle_.user_namespace) return true;
-    const auto& maps = spec_.linux_.gid_mappings;
-    return std::any_of(maps.begin(), maps.end(), [&](const oci::IdMapping& map) {
-      return gid >= map.container_id && gid - map.container_id < map.size;
-    });
-  }
+  bool is_mapped(uint64_t gid) const { return !bundle_.user_namespace || oci::maps_id(spec_.linux_.gid_mappings, gid); }
 
   // Those that the kernel takes with any number.
   bool has_plain_parameters(const MountOptions& options, std::string_view type) const {
@@ -254,7 +245,7 @@ void check_mount_list(const CheckedBundle& bundle, CheckReport* report) {
 void check_sysctls(const CheckedBundle& bundle, CheckReport* report) {
   int namespaces = 0;
   for (int type : {CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS})
-    if (is_new(bundle.spec, static_cast<uint64_t>(type))) namespaces |= type;
+    if (oci::makes_namespace(bundle.spec, static_cast<uint64_t>(type))) namespaces |= type;
   for (const auto& [key, value] : bundle.spec.linux_.sysctl) {
     const std::string pointer = "/linux/sysctl/" + pointer_token(key);
     auto path = sysctl_path(key);

@@ -6,7 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -14,6 +13,7 @@
 #include "namespaces/sources.h"
 #include "runtime/check/parts.h"
 #include "runtime/oci/parse.h"
+#include "runtime/oci/spec_facts.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -71,12 +71,6 @@ void check_map(const std::vector<oci::IdMapping>& wanted, const IdMaps& own, con
           "see /proc/self/uid_map and gid_map");
 }
 
-bool maps_id(const std::vector<oci::IdMapping>& maps, uint32_t id) {
-  return std::any_of(maps.begin(), maps.end(), [&](const oci::IdMapping& map) {
-    return id >= map.container_id && id - map.container_id < map.size;
-  });
-}
-
 }  // namespace
 
 void check_namespaces(const CheckedBundle& bundle, CheckReport* report) {
@@ -119,12 +113,12 @@ void check_id_maps(const CheckedBundle& bundle, CheckReport* report) {
   if (given.uid_mappings.empty() || !bundle.spec.process) return;
   const oci::User& user = bundle.spec.process->user;
   const char* kRemedy = "map it, or choose one that is mapped";
-  if (!maps_id(given.uid_mappings, user.uid))
+  if (!oci::maps_id(given.uid_mappings, user.uid))
     report->no("process", "/process/user/uid", fmt::format("{} is not in /linux/uidMappings", user.uid), kRemedy);
-  if (!maps_id(given.gid_mappings, user.gid))
+  if (!oci::maps_id(given.gid_mappings, user.gid))
     report->no("process", "/process/user/gid", fmt::format("{} is not in /linux/gidMappings", user.gid), kRemedy);
   for (size_t i = 0; i < user.additional_gids.size(); ++i)
-    if (!maps_id(given.gid_mappings, user.additional_gids[i]))
+    if (!oci::maps_id(given.gid_mappings, user.additional_gids[i]))
       report->no("process", fmt::format("/process/user/additionalGids/{}", i),
                  fmt::format("{} is not in /linux/gidMappings", user.additional_gids[i]), kRemedy);
 }

@@ -15,6 +15,7 @@
 #include "runtime/diagnosis/exec_diagnosis.h"
 #include "runtime/oci/container_path.h"
 #include "runtime/oci/parse.h"
+#include "runtime/oci/spec_facts.h"
 #include "sys/file.h"
 #include "sys/image_path.h"
 #include "sys/kernel_text.h"
@@ -42,8 +43,7 @@ const oci::Mount* mount_near_programs(const CheckedBundle& bundle) {
 }
 
 bool has_early_hooks(const oci::Hooks& hooks) {
-  return !hooks.prestart.empty() || !hooks.create_runtime.empty() || !hooks.create_container.empty() ||
-         !hooks.start_container.empty();
+  return oci::has_setup_hooks(hooks) || !hooks.start_container.empty();
 }
 
 bool is_under(const std::string& path) {

@@ -21,6 +21,7 @@
 #include "runtime/launch/child.h"
 #include "runtime/launch/failure.h"
 #include "runtime/oci/container_path.h"
+#include "runtime/oci/spec_facts.h"
 #include "runtime/resources/cgroup_path.h"
 #include "runtime/supervise/init_channel.h"
 #include "runtime/supervise/signals.h"
@@ -139,15 +140,14 @@ Rehearsal::End meaning(const oci::Spec& spec, const Plan& plan, const Report& re
     return filtered ? Rehearsal::End::failed : Rehearsal::End::unsure;
   }
   if (misled) return Rehearsal::End::unsure;
-  const oci::Hooks& hooks = spec.hooks;
-  const bool early = !hooks.prestart.empty() || !hooks.create_runtime.empty() || !hooks.create_container.empty();
   const auto gate = std::find_if(plan.steps.begin(), plan.steps.end(), [](const Step& step) {
     const auto* waits = get_if<steps::WaitAtGate>(step);
     return waits != nullptr && waits->gate == Gate::setup;
   });
-  if (early && report.step >= static_cast<size_t>(gate - plan.steps.begin())) return Rehearsal::End::unsure;
+  if (oci::has_setup_hooks(spec.hooks) && report.step >= static_cast<size_t>(gate - plan.steps.begin()))
+    return Rehearsal::End::unsure;
   const bool executes = report.step < plan.steps.size() && get_if<steps::Execute>(plan.steps[report.step]) != nullptr;
-  return executes && !hooks.start_container.empty() ? Rehearsal::End::unsure : Rehearsal::End::failed;
+  return executes && !spec.hooks.start_container.empty() ? Rehearsal::End::unsure : Rehearsal::End::failed;
 }
 
 // The numbers of the rehearsal's steps are not those of `run`.

@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 #include <sched.h>
 
-#include <algorithm>
-
 #include "runtime/check/parts.h"
 #include "runtime/oci/mount_options.h"
 #include "runtime/oci/parse.h"
+#include "runtime/oci/spec_facts.h"
 #include "sys/kernel_abi.h"
 
 namespace minirun {
@@ -16,8 +15,7 @@ namespace {
 void warn_of_namespaces(const CheckedBundle& bundle, CheckReport* report) {
   constexpr uint32_t kTypes[] = {CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWNS, CLONE_NEWCGROUP};
   for (uint32_t type : kTypes) {
-    const auto& listed = bundle.spec.linux_.namespaces;
-    if (std::none_of(listed.begin(), listed.end(), [&](const oci::Namespace& ns) { return ns.type == type; }))
+    if (oci::find_namespace(bundle.spec, type) == nullptr)
       report->warn("risk", "/linux/namespaces",
                    fmt::format("has no {} namespace: the container shares the host's", oci::namespace_name(type)));
   }

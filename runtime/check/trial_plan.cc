@@ -5,20 +5,14 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <utility>
 
+#include "runtime/oci/spec_facts.h"
 #include "sys/file.h"
 #include "sys/kernel_abi.h"
 
 namespace minirun {
 namespace {
-
-bool is_made(const oci::Spec& spec, uint64_t type) {
-  const auto& all = spec.linux_.namespaces;
-  return std::any_of(all.begin(), all.end(),
-                     [&](const oci::Namespace& ns) { return ns.type == type && ns.path.empty(); });
-}
 
 // Without /proc/modules the kernel loads no module for a filesystem that it does not have.
 bool may_load_module(const std::string& filesystem) {
@@ -34,8 +28,8 @@ class Softener {
       : plan_(*plan),
         executes_(executes),
         untried_(*untried),
-        names_(is_made(spec, CLONE_NEWUTS)),
-        parameters_(names_ && is_made(spec, CLONE_NEWNET) && is_made(spec, CLONE_NEWIPC)) {}
+        names_(oci::makes_namespace(spec, CLONE_NEWUTS)),
+        parameters_(names_ && oci::makes_namespace(spec, CLONE_NEWNET) && oci::makes_namespace(spec, CLONE_NEWIPC)) {}
 
   // As make_harmless().
   std::vector<std::string> soften() {
@@ -122,7 +116,7 @@ class Softener {
 
 std::string obstacle(const oci::Spec& spec, const Compiled& compiled) {
   const Plan& plan = compiled.plan;
-  if (!is_made(spec, CLONE_NEWNS)) return "it has no mount namespace of its own";
+  if (!oci::makes_namespace(spec, CLONE_NEWNS)) return "it has no mount namespace of its own";
   if (plan.birth || compiled.proc_loan) return "it joins namespaces in a way that cannot be tried";
   for (const Source& slot : plan.slots) {
     const bool plain = slot.kind == SourceKind::tree || slot.kind == SourceKind::rootfs_tree ||

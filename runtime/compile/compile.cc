@@ -12,6 +12,7 @@
 #include "runtime/compile/process.h"
 #include "runtime/oci/annotations.h"
 #include "runtime/oci/mount_id_maps.h"
+#include "runtime/oci/spec_facts.h"
 #include "runtime/oci/sysctl.h"
 #include "runtime/text/json.h"
 #include "sys/kernel_abi.h"
@@ -19,9 +20,7 @@
 namespace minirun {
 
 const oci::Namespace* Compilation::find(uint64_t type) const {
-  for (const oci::Namespace& candidate : spec.linux_.namespaces)
-    if (candidate.type == type) return &candidate;
-  return nullptr;
+  return oci::find_namespace(spec, type);
 }
 
 std::string pointer_at(std::string_view list, size_t index) {
@@ -216,17 +215,14 @@ static bool joins_pid_namespace(const oci::Spec& spec) {
 }
 
 bool has_mount_namespace(const oci::Spec& spec) {
-  const auto& all = spec.linux_.namespaces;
-  return std::any_of(all.begin(), all.end(), [](const oci::Namespace& ns) { return ns.type == CLONE_NEWNS; });
+  return oci::find_namespace(spec, CLONE_NEWNS) != nullptr;
 }
 
 // Whether minirun works in the container's namespaces before the workload may run: see HostSide::apply() and
 // hooks/points.h.
 static bool waits_for_setup(const oci::Spec& spec) {
-  const oci::Hooks& hooks = spec.hooks;
-  bool hooked = !hooks.prestart.empty() || !hooks.create_runtime.empty() || !hooks.create_container.empty();
   bool given = spec.linux_.intel_rdt || !spec.linux_.net_devices.empty();
-  return hooked || given || delegated_cgroup(spec.annotations);
+  return oci::has_setup_hooks(spec.hooks) || given || delegated_cgroup(spec.annotations);
 }
 
 static void emit_setup_gate(Compilation& c) {

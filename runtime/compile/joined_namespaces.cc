@@ -17,6 +17,7 @@
 #include "namespaces/plan_builder.h"
 #include "runtime/oci/config_error.h"
 #include "runtime/oci/mount_id_maps.h"
+#include "runtime/oci/spec_facts.h"
 #include "runtime/oci/sysctl.h"
 #include "runtime/text/json.h"
 #include "sys/fd.h"
@@ -85,8 +86,8 @@ Result<void> check_joined_namespaces(const oci::Spec& spec) {
 
 uint64_t namespaces_outside(const oci::Spec& spec) {
   const auto& all = spec.linux_.namespaces;
-  auto user = std::find_if(all.begin(), all.end(), [](const auto& ns) { return ns.type == CLONE_NEWUSER; });
-  if (user == all.end() || user->path.empty()) return 0;
+  const oci::Namespace* user = oci::find_namespace(spec, CLONE_NEWUSER);
+  if (user == nullptr || user->path.empty()) return 0;
   uint64_t outside = 0;
   struct stat wanted {
   }, found{};

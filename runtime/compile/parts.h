@@ -12,6 +12,7 @@
 
 #include "runtime/compile/capabilities.h"
 #include "runtime/compile/compile.h"
+#include "runtime/oci/spec_facts.h"
 
 namespace minirun {
 
@@ -63,10 +64,7 @@ struct Compilation {
   bool late_pivot() const { return user_namespace() || !spec.hooks.create_container.empty(); }
   // The container shares the host's mounts: chroot(2) confines it to the rootfs, and nothing is mounted for it.
   bool shares_mounts() const { return find(CLONE_NEWNS) == nullptr; }
-  bool is_new(uint64_t type) const {
-    const oci::Namespace* found = find(type);
-    return found != nullptr && found->path.empty();
-  }
+  bool is_new(uint64_t type) const { return oci::makes_namespace(spec, type); }
 
   template <class Fields>
   uint32_t add(const Fields& fields, std::string_view origin = "") {

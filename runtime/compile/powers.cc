@@ -5,9 +5,8 @@
 #include <linux/capability.h>
 #include <sched.h>
 
-#include <algorithm>
-
 #include "runtime/compile/capabilities.h"
+#include "runtime/oci/spec_facts.h"
 
 namespace minirun {
 namespace {
@@ -34,12 +33,6 @@ constexpr Power kPowers[] = {
     {CAP_BPF, Barrier::none, "loads programs into the host's kernel"},
 };
 
-const oci::Namespace* find_namespace(const oci::Spec& spec, uint64_t type) {
-  const auto& all = spec.linux_.namespaces;
-  auto found = std::find_if(all.begin(), all.end(), [&](const auto& ns) { return ns.type == type; });
-  return found == all.end() ? nullptr : &*found;
-}
-
 }  // namespace
 
 std::span<const Power> powers() {
@@ -49,16 +42,15 @@ std::span<const Power> powers() {
 std::vector<std::string> powers_over_host(const oci::Spec& spec, const HostFacts& host, bool device_filter) {
   std::vector<std::string> lines;
   if (!spec.process || !spec.process->capabilities || host.in_user_namespace) return lines;
-  if (find_namespace(spec, CLONE_NEWUSER) != nullptr) return lines;
+  if (oci::find_namespace(spec, CLONE_NEWUSER) != nullptr) return lines;
   const CapabilitySets sets = resolve_capabilities(&*spec.process->capabilities, host.capabilities).sets;
   // Capabilities in only the bounding set are gained by executing a file with capabilities, or as root.
   const uint64_t held = sets.bounding | sets.permitted;
-  const oci::Namespace* pid = find_namespace(spec, CLONE_NEWPID);
-  const bool own_processes = pid != nullptr && pid->path.empty();
+  const bool own_processes = oci::makes_namespace(spec, CLONE_NEWPID);
   for (const Power& power : kPowers) {
     const bool barred =
         (power.barrier == Barrier::pid_namespace && own_processes) ||
-        (power.barrier == Barrier::network_namespace && find_namespace(spec, CLONE_NEWNET) != nullptr) ||
+        (power.barrier == Barrier::network_namespace && oci::find_namespace(spec, CLONE_NEWNET) != nullptr) ||
         (power.barrier == Barrier::device_filter && device_filter);
     if ((held >> power.capability & 1) == 0 || barred) continue;
     lines.push_back(fmt::format("/process/capabilities: {} without a user namespace: {}",

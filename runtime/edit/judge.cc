@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "runtime/oci/bundle.h"
+#include "runtime/oci/spec_facts.h"
 
 namespace minirun {
 namespace {
@@ -48,14 +49,9 @@ Error as_error(const std::vector<Line>& lines) {
 
 // A process with an id that the container's own user namespace does not have cannot start.
 Result<void> check_mapped(const oci::Spec& spec) {
-  auto is_new_user = [](const oci::Namespace& ns) { return ns.type == CLONE_NEWUSER && ns.path.empty(); };
-  const auto& namespaces = spec.linux_.namespaces;
-  if (!spec.process || std::none_of(namespaces.begin(), namespaces.end(), is_new_user)) return {};
+  if (!spec.process || !oci::makes_namespace(spec, CLONE_NEWUSER)) return {};
   auto check = [](const char* pointer, const std::vector<oci::IdMapping>& mappings, uint32_t id) -> Result<void> {
-    bool mapped = std::any_of(mappings.begin(), mappings.end(), [&](const oci::IdMapping& mapping) {
-      return id >= mapping.container_id && id - mapping.container_id < mapping.size;
-    });
-    if (mapped) return {};
+    if (oci::maps_id(mappings, id)) return {};
     return fail(ErrorKind::usage, "--user: must be an id that {} has: found {}", pointer, id);
   };
   TRY(check("/linux/uidMappings", spec.linux_.uid_mappings, spec.process->user.uid));

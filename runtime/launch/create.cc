@@ -18,6 +18,7 @@
 #include "runtime/launch/rootless.h"
 #include "runtime/launch/timed_steps.h"
 #include "runtime/oci/annotations.h"
+#include "runtime/oci/spec_facts.h"
 #include "runtime/resources/cgroup_path.h"
 #include "runtime/supervise/console.h"
 #include "runtime/text/log.h"
@@ -201,10 +202,9 @@ Result<void> Launch::at_gate(Container& container, Gate gate) {
 }
 
 Result<void> Launch::at_setup(Container& container) {
-  const oci::Hooks& hooks = prepared_.bundle.spec->hooks;
   TRY(delegate_cgroup(container));
   TRY(container.host_side->apply(*prepared_.bundle.spec, container.record.init.pid));
-  container.hooked = !hooks.prestart.empty() || !hooks.create_runtime.empty() || !hooks.create_container.empty();
+  container.hooked = oci::has_setup_hooks(prepared_.bundle.spec->hooks);
   TRY(run_setup_hooks(hook_context(container)));
   return turns_->rejoin();  // after the mounts that hooks make there
 }

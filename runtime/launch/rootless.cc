@@ -13,16 +13,11 @@
 #include "runtime/diagnosis/remedy.h"
 #include "runtime/oci/config_error.h"
 #include "runtime/oci/mount_id_maps.h"
+#include "runtime/oci/spec_facts.h"
 #include "sys/file.h"
 
 namespace minirun {
 namespace {
-
-const oci::Namespace* user_namespace_in(const oci::Spec& spec) {
-  for (const oci::Namespace& ns : spec.linux_.namespaces)
-    if (ns.type == CLONE_NEWUSER) return &ns;
-  return nullptr;
-}
 
 bool maps_root_to(const std::vector<oci::IdMapping>& mappings, uint32_t id) {
   return std::any_of(mappings.begin(), mappings.end(), [&](const oci::IdMapping& map) {
@@ -56,7 +51,7 @@ Result<void> enter(const oci::Spec& spec, const oci::Namespace& user) {
 }  // namespace
 
 Result<void> check_rootless(const oci::Spec& spec, uint32_t uid, uint32_t gid) {
-  const oci::Namespace* user = user_namespace_in(spec);
+  const oci::Namespace* user = oci::find_namespace(spec, CLONE_NEWUSER);
   if (user == nullptr)
     return config_error("/linux/namespaces",
                         "must have a user namespace where an ordinary user runs minirun (`minirun spec --rootless` "
@@ -79,7 +74,7 @@ Result<bool> enter_user_namespace(Bundle* bundle) {
   if (geteuid() == 0) return false;
   const oci::Spec& spec = *bundle->spec;
   TRY(check_rootless(spec, geteuid(), getegid()));
-  auto entered = enter(spec, *user_namespace_in(spec));
+  auto entered = enter(spec, *oci::find_namespace(spec, CLONE_NEWUSER));
   if (!entered.ok()) {
     Error error = wrap(entered.error(), "/linux/namespaces");
     return with_remedy(error, {.what = kClone, .code = error.code});

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <optional>
 
+#include "runtime/oci/spec_facts.h"
 #include "runtime/text/json.h"
 #include "sys/result.h"
 
@@ -84,14 +85,8 @@ Result<MountIdMap> parse_option(std::string_view text, const IdMaps& uids, const
   return map;
 }
 
-const oci::Namespace* user_namespace(const oci::Spec& spec) {
-  for (const oci::Namespace& ns : spec.linux_.namespaces)
-    if (ns.type == CLONE_NEWUSER) return &ns;
-  return nullptr;
-}
-
 Result<MountIdMap> from_option(const oci::Spec& spec, std::string_view text) {
-  const oci::Namespace* container = user_namespace(spec);
+  const oci::Namespace* container = oci::find_namespace(spec, CLONE_NEWUSER);
   IdMaps uids, gids;
   if (container != nullptr) {
     uids = to_id_maps(spec.linux_.uid_mappings);

@@ -10,6 +10,7 @@
 #include "runtime/oci/checker.h"
 #include "runtime/oci/mount_id_maps.h"
 #include "runtime/oci/parse.h"
+#include "runtime/oci/spec_facts.h"
 #include "runtime/oci/sysctl.h"
 #include "runtime/text/json.h"
 
@@ -46,15 +47,9 @@ static void check_without_mounts(Checker& checker) {
       checker.problem(pointer, "needs a mount namespace in /linux/namespaces: the host's own mounts would change");
 }
 
-static const oci::Namespace* user_namespace(const oci::Spec& spec) {
-  for (const oci::Namespace& ns : spec.linux_.namespaces)
-    if (ns.type == CLONE_NEWUSER) return &ns;
-  return nullptr;
-}
-
 // user_namespaces(7). Beside a path, engines send the mappings that the namespace already has.
 static void check_mappings(Checker& checker, const std::string& pointer, const std::vector<oci::IdMapping>& mappings) {
-  const oci::Namespace* user = user_namespace(checker.spec);
+  const oci::Namespace* user = oci::find_namespace(checker.spec, CLONE_NEWUSER);
   if (user == nullptr) {
     if (!mappings.empty()) checker.problem(pointer, "needs a user namespace in /linux/namespaces");
     return;
