@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Seccomp, hooks, the state root: what else `run` needs of the host.
+#include "runtime/seccomp/filter.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/seccomp.h>
@@ -40,32 +42,23 @@ uint32_t kernel_action(oci::SeccompAction action) {
   return SECCOMP_RET_ALLOW;
 }
 
-bool is_available(oci::SeccompAction action) {
-  uint32_t value = kernel_action(action);
-  return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &value) == 0;
-}
-
 // Every filter passes these calls on: otherwise minirun's own last steps fail under it.
 void check_action(oci::SeccompAction action, const std::string& pointer, CheckReport* report) {
-  if (!is_available(action))
+  if (!kernel_has_action(kernel_action(action)))
     report->unknown("seccomp", pointer, fmt::format("this kernel does not know the action {}", oci::name_of(action)));
 }
 
-// The filter that the plan loads, as it is there.
-std::vector<sock_filter> filter_of(const Plan& plan) {
+// The filter that the plan loads; empty: none.
+std::vector<sock_filter> loaded_filter(const Plan& plan) {
   std::vector<sock_filter> filter;
-  for (const Step& step : plan.steps) {
-    const auto* load = get_if<steps::Seccomp>(step);
-    if (load == nullptr) continue;
-    filter.resize(load->filter.size / sizeof(sock_filter));
-    std::memcpy(filter.data(), plan.data.data() + (load->filter.at - kDataOffset), load->filter.size);
-  }
+  for (const Step& step : plan.steps)
+    if (const auto* load = get_if<steps::Seccomp>(step)) filter = filter_of(plan, *load);
   return filter;
 }
 
 // The first of the calls that every program makes at its start and end that is not certain to pass; "": all are.
 std::string refused_at_start(const Plan& plan) {
-  const std::vector<sock_filter> filter = filter_of(plan);
+  const std::vector<sock_filter> filter = loaded_filter(plan);
   if (filter.empty()) return "";
   static constexpr std::pair<long, const char*> kCalls[] = {{SYS_execve, "execve"},
                                                             {SYS_brk, "brk"},

@@ -20,6 +20,7 @@
 #include "runtime/compile/capabilities.h"
 #include "runtime/compile/host_facts.h"
 #include "runtime/criu/arguments.h"
+#include "runtime/seccomp/filter.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -111,8 +112,7 @@ void check_seccomp_actions(CheckReport* report) {
       {"NOTIFY", SECCOMP_RET_USER_NOTIF},         {"TRACE", SECCOMP_RET_TRACE}, {"LOG", SECCOMP_RET_LOG}};
   std::string missing;
   for (const Action& action : kActions) {
-    uint32_t value = action.value;
-    if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &value) != 0) missing += std::string(" ") + action.name;
+    if (!kernel_has_action(action.value)) missing += std::string(" ") + action.name;
   }
   if (missing.empty()) return report->yes("seccomp", "this kernel has every action");
   report->warn("seccomp", "", "this kernel lacks the actions" + missing);

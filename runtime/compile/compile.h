@@ -128,4 +128,7 @@ std::string cgroup_path_of(const oci::Spec& spec, const std::string& id);
 std::vector<std::string> program_candidates(const std::string& program, const std::string& search_path);
 std::string search_path_of(const oci::Strings& env);
 
+// The program that a step of a plan loads into the kernel.
+std::vector<sock_filter> filter_of(const Plan& plan, const steps::Seccomp& step);
+
 }  // namespace minirun

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstring>
 
 #include "runtime/compile/capabilities.h"
 #include "runtime/compile/labels.h"
@@ -354,6 +355,12 @@ uint32_t emit_launch(Compilation& c) {
                                                 .shares = c.seccomp != nullptr && c.seccomp->has_listener(),
                                                 .detached = detached};
   return first_with_text;
+}
+
+std::vector<sock_filter> filter_of(const Plan& plan, const steps::Seccomp& step) {
+  std::vector<sock_filter> filter(step.filter.size / sizeof(sock_filter));
+  std::memcpy(filter.data(), plan.data.data() + (step.filter.at - kDataOffset), filter.size() * sizeof filter[0]);
+  return filter;
 }
 
 }  // namespace minirun

@@ -34,10 +34,6 @@ std::string pointer_of(const Refused& refused) {
   }
 }
 
-bool kills(const Refused& refused) {
-  return (refused.action & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_ERRNO;
-}
-
 std::string errno_text(const Refused& refused) {
   const int code = static_cast<int>(refused.action & SECCOMP_RET_DATA);
   const char* name = strerrorname_np(code);

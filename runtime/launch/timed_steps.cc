@@ -5,19 +5,17 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
-#include <cstring>
 
+#include "runtime/compile/compile.h"
 #include "runtime/seccomp/answer.h"
 #include "runtime/text/stopwatch.h"
 
 namespace minirun {
 namespace {
 
-bool allows_stamps(const Plan& plan, const Bytes& filter) {
-  std::vector<sock_filter> program(filter.size / sizeof(sock_filter));
-  std::memcpy(program.data(), plan.data.data() + (filter.at - kDataOffset), program.size() * sizeof program[0]);
+bool allows_stamps(const std::vector<sock_filter>& filter) {
   auto reads = [](uint64_t clock) { return SeccompCall{SYS_clock_gettime, {clock, std::nullopt}}; };
-  return seccomp_allows(program, {reads(kStampClock), reads(kStampCpuClock)});
+  return seccomp_allows(filter, {reads(kStampClock), reads(kStampCpuClock)});
 }
 
 }  // namespace
@@ -26,7 +24,7 @@ Stamping stamping_of(const Plan& plan) {
   if (!is_timed()) return Stamping::off;
   bool all = std::all_of(plan.steps.begin(), plan.steps.end(), [&](const Step& step) {
     const auto* seccomp = get_if<steps::Seccomp>(step);
-    return seccomp == nullptr || allows_stamps(plan, seccomp->filter);
+    return seccomp == nullptr || allows_stamps(filter_of(plan, *seccomp));
   });
   return all ? Stamping::all : Stamping::until_filter;
 }

@@ -91,8 +91,7 @@ Result<void> check_explainable(const oci::Seccomp& seccomp) {
     return fail(ErrorKind::usage,
                 "--explain-seccomp cannot be used with /linux/seccomp/listenerPath: the kernel allows one listener for "
                 "all filters of a process, and it would be that agent's");
-  uint32_t action = SECCOMP_RET_USER_NOTIF;
-  if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0) return {};
+  if (kernel_has_action(SECCOMP_RET_USER_NOTIF)) return {};
   return fail(ErrorKind::host,
               "--explain-seccomp needs a kernel whose seccomp filters can notify (SECCOMP_RET_USER_NOTIF, Linux 5.0), "
               "and this one cannot");

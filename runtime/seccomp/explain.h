@@ -40,6 +40,10 @@ struct Refused {
   int32_t by = kByDefault;
 };
 
+inline bool kills(const Refused& refused) {
+  return (refused.action & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_ERRNO;
+}
+
 class RefusalRules {
  public:
   RefusalRules(const oci::Seccomp& seccomp, std::vector<sock_filter> filter);

@@ -5,6 +5,8 @@
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -307,6 +309,10 @@ Result<SeccompProgram> compile_seccomp(const oci::Seccomp& seccomp) {
 std::string libseccomp_version() {
   const scmp_version* version = seccomp_version();
   return fmt::format("{}.{}.{}", version->major, version->minor, version->micro);
+}
+
+bool kernel_has_action(uint32_t action) {
+  return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }
 
 }  // namespace minirun

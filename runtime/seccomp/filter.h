@@ -43,4 +43,7 @@ Result<SeccompProgram> compile_seccomp(const oci::Seccomp& seccomp);
 // "2.5.4", of the linked library.
 std::string libseccomp_version();
 
+// Whether this kernel knows the action, SECCOMP_RET_* without data (seccomp(2), SECCOMP_GET_ACTION_AVAIL, Linux 4.14).
+bool kernel_has_action(uint32_t action);
+
 }  // namespace minirun

@@ -172,9 +172,9 @@ bool Counting::answer(int listener) {
   if (errno == ENOENT) return true;
   Refusal refusal = refusal_of(listener, asked, rules_.judge(asked.data));
   uint32_t& action = refusal.refused.action;
-  const bool kills = (action & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_ERRNO;
-  const bool ends = kills && end_process(listener, asked);
-  if (kills && !ends) action = SECCOMP_RET_ERRNO | EPERM;  // the most that can be done
+  const bool must_end = kills(refusal.refused);
+  const bool ends = must_end && end_process(listener, asked);
+  if (must_end && !ends) action = SECCOMP_RET_ERRNO | EPERM;  // the most that can be done
   if (counts_) add_refusal(refusal, &refusals_);
   if (ends) return true;  // it never returns from the call
   answer.id = asked.id;
