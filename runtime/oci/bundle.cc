@@ -13,6 +13,7 @@
 #include "runtime/oci/config_error.h"
 #include "runtime/oci/validate.h"
 #include "runtime/text/json.h"
+#include "runtime/text/json_position.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -151,26 +152,16 @@ void find_unknown(Bundle* bundle) {
   }
 }
 
-JsonPosition position_of(std::string_view config, std::string_view pointer) {
-  auto document = JsonDocument::parse(config);
-  if (!document.ok()) return {};
-  return find_positions(config, {{(*document)->nearest(pointer).order()}}).front();
-}
-
-// The pointer that the message begins with, if config.json has a value there; else "".
-static std::string pointer_in(const std::string& message, std::string_view config) {
-  const std::string pointer = message.substr(0, message.find(": "));
-  if (!pointer.starts_with('/')) return "";
-  auto document = JsonDocument::parse(config);
-  return document.ok() && (*document)->nearest(pointer).pointer() == pointer ? pointer : "";
-}
-
 Error with_position(Error error, std::string_view config) {
   if (error.details().line != 0 || config.empty()) return error;
   const bool named = !error.details().pointer.empty();
-  const std::string pointer = named ? error.details().pointer : pointer_in(error.message, config);
-  if (pointer.empty()) return error;
-  const JsonPosition position = position_of(config, pointer);
+  const std::string pointer = named ? error.details().pointer : error.message.substr(0, error.message.find(": "));
+  if (!named && !pointer.starts_with('/')) return error;
+  auto document = JsonDocument::parse(config);
+  if (!document.ok()) return error;
+  const JsonValue value = (*document)->nearest(pointer);
+  if (!named && value.pointer() != pointer) return error;
+  const JsonPosition position = find_positions(config, {{value.order()}}).front();
   if (position.line == 0) return error;
   ErrorDetail& detail = error.change_details();
   detail.pointer = pointer;

@@ -9,7 +9,6 @@
 #include "runtime/oci/parse.h"
 #include "runtime/oci/problem.h"
 #include "runtime/oci/spec.h"
-#include "runtime/text/json_position.h"
 #include "sys/fd.h"
 #include "sys/result.h"
 
@@ -40,10 +39,9 @@ Result<Bundle> parse_config(std::string_view text, Unknown unknown = Unknown::ig
 // Finds the lines and columns of the bundle's unknown properties.
 void find_unknown(Bundle* bundle);
 
-// The place of the value at a pointer, or of its nearest ancestor. config: the text of a config.json.
-JsonPosition position_of(std::string_view config, std::string_view pointer);
-
-// Adds the line and column of the error's pointer to its details, and to its message if that begins with the pointer.
+// Adds the line and column of the value at the error's pointer, or of its nearest ancestor, to its details, and to its
+// message if that begins with the pointer. An error without a pointer has the one that its message begins with, if
+// config.json has a value there. config: the text of config.json.
 Error with_position(Error error, std::string_view config);
 
 // Opens the rootfs again, in another mount namespace than the one that the bundle was loaded in.
