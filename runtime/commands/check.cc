@@ -63,9 +63,9 @@ Command check_command() {
           "change.\n\n"
           "Without BUNDLE it says what the host offers this user.\n\n"
           "It tries the launch up to the program's exec, in namespaces that end with it, over an overlay in memory, "
-          "and with "
-          "the host's mounts read-only; the kernel stops it before the program's first instruction. Nothing stays: it "
-          "runs no hook, makes no cgroup, and writes no file. Colours are for a terminal only, and not with NO_COLOR.",
+          "and with the host's mounts read-only; the kernel stops it before the program's first instruction. Nothing "
+          "stays: it runs no hook, makes no cgroup, and writes no file. Colours are for a terminal only, and not with "
+          "NO_COLOR.",
       .examples = {{{"minirun check bundle/", "whether the bundle would run here"},
                     {"minirun check --format json", "what this host offers, for programs"}}},
       .exit_statuses = kCheckStatuses,
