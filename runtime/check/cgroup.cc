@@ -28,7 +28,7 @@ constexpr const char* kPathPointer = "/linux/cgroupsPath";
 std::string existing(const Hierarchy& hierarchy, std::string path) {
   while (path.size() > 1 && faccessat(hierarchy.root.get(), ("." + path).c_str(), F_OK, AT_EACCESS) < 0 &&
          (errno == ENOENT || errno == ENOTDIR))
-    path.resize(std::max<size_t>(path.rfind('/'), 1));
+    path = directory_of(path);
   return path;
 }
 
@@ -180,7 +180,7 @@ void check_cgroup(const CheckedBundle& bundle, CgroupDriver driver, CheckReport*
   const std::string there = existing(*hierarchy, *path);
   if (!check_place(*hierarchy, *path, there, report)) return;
   bool all = true;
-  const std::string above = there == *path ? there.substr(0, std::max<size_t>(there.rfind('/'), 1)) : there;
+  const std::string above = there == *path ? directory_of(there) : there;
   for (const ControllerNeed& need : compiled.limits.needed)
     all = check_controller(*hierarchy, need, above, report) && all;
   if (all) check_values(compiled.limits, report);

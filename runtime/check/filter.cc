@@ -143,8 +143,8 @@ void check_state_root(const std::string& path, CheckReport* report) {
   }
   if (root.error().code != ENOENT) return report->no("state", root.error());
   // run makes the directory and the one above it.
-  std::string above = path.substr(0, std::max<size_t>(path.rfind('/'), 1));
-  if (access(above.c_str(), F_OK) < 0) above = above.substr(0, std::max<size_t>(above.rfind('/'), 1));
+  std::string above = directory_of(path);
+  if (access(above.c_str(), F_OK) < 0) above = directory_of(above);
   if (faccessat(AT_FDCWD, above.c_str(), W_OK, AT_EACCESS) == 0) return report->yes("state", path + " can be made");
   report->no("state", "", fmt::format("{} cannot be made: {}: {}", path, above, std::strerror(errno)),
              "choose another directory by --root");

@@ -44,14 +44,10 @@ void check_kernel(CheckReport* report) {
                             : "neither SELinux nor AppArmor");
 }
 
-int make_one(const void* flags) {
-  return unshare(*static_cast<const int*>(flags)) < 0 ? errno : 0;
-}
-
 void check_user_namespace(CheckReport* report) {
   const int flags =
       CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWNET;
-  const int code = in_child(make_one, &flags);
+  const int code = try_namespaces(flags);
   if (code == 0) return report->yes("user", "this user can make user namespaces");
   const std::string message =
       code < 0 ? "could not be tried" : fmt::format("user namespaces cannot be made: {}", std::strerror(code));

@@ -30,6 +30,20 @@ bool is_over(const std::string& destination, const std::string& path) {
   return path.starts_with(destination) && (path.size() == destination.size() || path[destination.size()] == '/');
 }
 
+std::optional<bool> has_filesystem(const std::string& type) {
+  auto known = read_file(AT_FDCWD, "/proc/filesystems");
+  if (!known.ok()) return std::nullopt;
+  return ("\n" + *known).find("\t" + type + "\n") != std::string::npos;
+}
+
+bool loads_modules() {
+  return access("/proc/modules", F_OK) == 0;
+}
+
+std::string directory_of(const std::string& path) {
+  return path.substr(0, std::max<size_t>(path.rfind('/'), 1));
+}
+
 namespace {
 
 class MountChecker {
@@ -87,11 +101,8 @@ class MountChecker {
     return true;
   }
 
-  // Without /proc/modules the kernel cannot load a filesystem's module.
   bool check_other_type(size_t i, const std::string& type) {
-    auto known = read_file(AT_FDCWD, "/proc/filesystems");
-    const bool listed = known.ok() && ("\n" + *known).find("\t" + type + "\n") != std::string::npos;
-    if (listed || !known.ok() || access("/proc/modules", F_OK) == 0) {
+    if (has_filesystem(type).value_or(true) || loads_modules()) {
       unknown(i, fmt::format("whether the kernel can mount {}", type));
     } else {
       report_->no("mounts", at(i), fmt::format("this kernel has no filesystem {}, and loads no modules", type),
@@ -183,7 +194,7 @@ class MountChecker {
     std::string above = path;
     UniqueFd fd;
     while (!fd && above.size() > 1) {
-      above.resize(std::max<size_t>(above.rfind('/'), 1));
+      above = directory_of(above);
       fd = open_in_image(root_, above.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW);
       if (!fd && errno != ENOENT) return false;
     }

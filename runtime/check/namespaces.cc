@@ -27,11 +27,15 @@ int in_child(int (*work)(const void*), const void* argument) {
   return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-namespace {
-
-int make_namespaces(const void* flags) {
+static int make_namespaces(const void* flags) {
   return unshare(*static_cast<const int*>(flags)) < 0 ? errno : 0;
 }
+
+int try_namespaces(int flags) {
+  return in_child(make_namespaces, &flags);
+}
+
+namespace {
 
 std::string why_none(int code, int flags) {
   if (code == ENOSPC) return "a limit of user.max_*_namespaces is reached";
@@ -92,7 +96,7 @@ void check_namespaces(const CheckedBundle& bundle, CheckReport* report) {
     }
   }
   const int flags = static_cast<int>(types);
-  const int code = flags == 0 ? 0 : in_child(make_namespaces, &flags);
+  const int code = flags == 0 ? 0 : try_namespaces(flags);
   if (code > 0) return report->no("namespaces", "/linux/namespaces", why_none(code, flags));
   if (code < 0) return report->unknown("namespaces", "/linux/namespaces", "a child process could not be made to try");
   if (!failed && flags != 0) report->yes("namespaces", names_of_types(bundle.spec) + ": can be made");

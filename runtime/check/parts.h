@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "runtime/check/report.h"
@@ -46,6 +47,18 @@ void find_risks(const CheckedBundle& bundle, CheckReport* report);
 
 // The exit status of a child process that runs `work`, which returns it: 0..255. -1: it could not be made or read.
 int in_child(int (*work)(const void*), const void* argument);
+
+// 0: a child process could make these namespaces (CLONE_NEW*), which ended with it; else its errno. -1: as in_child().
+int try_namespaces(int flags);
+
+// Whether /proc/filesystems lists it. Nothing: that cannot be read.
+std::optional<bool> has_filesystem(const std::string& type);
+// Whether the kernel can load modules, and so have a filesystem that is not listed: without them it has no
+// /proc/modules.
+bool loads_modules();
+
+// The directory that the path is in; "/" is in itself.
+std::string directory_of(const std::string& path);
 
 // Whether the destination of a mount lies over the path or above it, as text.
 bool is_over(const std::string& destination, const std::string& path);

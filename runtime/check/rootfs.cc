@@ -65,7 +65,7 @@ void check_room_in_rootfs(const CheckedBundle& bundle, CheckReport* report) {
     std::string above = place;
     UniqueFd nearest;
     while (!nearest && above.size() > 1) {
-      above.resize(std::max<size_t>(above.rfind('/'), 1));
+      above = directory_of(above);
       nearest = open_in_image(root, above.c_str(), O_PATH | O_DIRECTORY);
     }
     if (nearest && is_local(nearest.get()) && !is_full(nearest.get()) && !is_immutable(nearest.get())) continue;

@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/check/trial_plan.h"
 
-#include <fcntl.h>
 #include <sched.h>
-#include <unistd.h>
 
 #include <utility>
 
+#include "runtime/check/parts.h"
 #include "runtime/oci/spec_facts.h"
-#include "sys/file.h"
 #include "sys/kernel_abi.h"
 
 namespace minirun {
 namespace {
 
-// Without /proc/modules the kernel loads no module for a filesystem that it does not have.
 bool may_load_module(const std::string& filesystem) {
-  if (access("/proc/modules", F_OK) != 0) return false;
-  auto known = read_file(AT_FDCWD, "/proc/filesystems");
-  return !known.ok() || ("\n" + *known).find("\t" + filesystem + "\n") == std::string::npos;
+  return loads_modules() && !has_filesystem(filesystem).value_or(false);
 }
 
 // Changes the plan so that it leaves nothing.
