@@ -51,6 +51,15 @@ class EndPage : public ReportTest {
   static void await_reaped(pid_t pid) {
     ASSERT_TRUE(eventually([&] { return access(("/proc/" + std::to_string(pid)).c_str(), F_OK) != 0; }));
   }
+  // The init frees its plan after it has announced the workload.
+  static std::string settled_maps() {
+    std::string maps;
+    EXPECT_TRUE(eventually([&] {
+      maps = content("/proc/" + std::to_string(container_pid()) + "/maps");
+      return maps.find("memfd:minirun-plan") == std::string::npos;
+    })) << maps;
+    return maps;
+  }
   void end_by_itself(const Words& payload, bool detached) {
     bundle_.payload(payload);
     if (detached)
@@ -240,7 +249,7 @@ TEST_F(EndPage, IsNotThereForAContainerThatCouldOpenIt) {
     bundle_.payload({"pause"});
     EXPECT_EQ(detach(bundle_, {"--pid-file", kPidFile}).code, 0);
     const bool file = access(page().c_str(), F_OK) == 0;
-    const std::string maps = content("/proc/" + std::to_string(container_pid()) + "/maps");
+    const std::string maps = settled_maps();
     EXPECT_EQ(maps.find(" rw-s ") != std::string::npos, file) << maps;
     EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
     return file;
@@ -257,7 +266,7 @@ TEST_F(EndPage, IsAllThatTheInitHoldsOfIt) {
   create_and_start();
   const std::string init = "/proc/" + std::to_string(container_pid());
   ASSERT_TRUE(eventually([&] { return std::filesystem::is_empty(init + "/fd"); }));
-  std::string maps = content(init + "/maps"), mapping;
+  std::string maps = settled_maps(), mapping;
   for (size_t at = maps.find(" rw-s "); at != std::string::npos; at = maps.find(" rw-s ", at + 1)) {
     const size_t first = maps.rfind('\n', at) + 1;
     mapping += maps.substr(first, maps.find('\n', at) - first) + "\n";
