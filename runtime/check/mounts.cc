@@ -14,7 +14,6 @@
 
 #include "runtime/check/parts.h"
 #include "runtime/compile/host_facts.h"
-#include "runtime/oci/container_path.h"
 #include "runtime/oci/mount_options.h"
 #include "runtime/oci/spec_facts.h"
 #include "runtime/oci/sysctl.h"
@@ -65,7 +64,7 @@ class MountChecker {
 
   void check_mount(size_t i) {
     const oci::Mount& mount = spec_.mounts[i];
-    const MountOptions options = parse_mount_options(mount.options);
+    const MountOptions& options = mount.parsed;
     if (options.remount) return unknown(i, "whether the kernel takes the remount");
     if (options.id_map != MountOptions::IdMap::none || !mount.uid_mappings.empty())
       return unknown(i, "whether this filesystem has mounts with mapped ids");
@@ -156,12 +155,12 @@ class MountChecker {
   // The last earlier mount at or above the destination.
   std::optional<size_t> mount_below(size_t i, const std::string& destination) const {
     for (size_t j = i; j-- > 0;)
-      if (is_over(clean_path(spec_.mounts[j].destination), destination)) return j;
+      if (is_over(spec_.mounts[j].target, destination)) return j;
     return std::nullopt;
   }
 
   void check_destination(size_t i, bool file, bool bind) {
-    const std::string destination = clean_path(spec_.mounts[i].destination);
+    const std::string& destination = spec_.mounts[i].target;
     if (auto below = mount_below(i, destination)) return check_on_mount(i, *below, destination);
     UniqueFd fd = open_in_image(root_, destination.c_str(), O_PATH);
     struct stat info {};
@@ -179,10 +178,10 @@ class MountChecker {
 
   void check_on_mount(size_t i, size_t below, const std::string& destination) {
     const oci::Mount& under = spec_.mounts[below];
-    const MountOptions options = parse_mount_options(under.options);
+    const MountOptions& options = under.parsed;
     const bool readonly = ((options.own.set | options.below.set) & abi::kMountAttrReadonly) != 0;
-    if (under.type == "tmpfs" && !options.bind && !readonly && clean_path(under.destination) != destination) return;
-    if (under.type == "sysfs" && !options.bind && destination == clean_path(under.destination) + "/fs/cgroup" &&
+    if (under.type == "tmpfs" && !options.bind && !readonly && under.target != destination) return;
+    if (under.type == "sysfs" && !options.bind && destination == under.target + "/fs/cgroup" &&
         access("/sys/fs/cgroup", F_OK) == 0)
       return;
     unknown(i, fmt::format("whether {} can be placed on /mounts/{}", destination, below));

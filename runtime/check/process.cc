@@ -26,7 +26,7 @@ namespace {
 // Whether the rootfs alone decides what is at a path: no mount brings other files there or hides its own. Mounts of the
 // kernel's views are far from programs, unless the image has a link there.
 bool is_far_from_programs(const CheckedBundle& bundle, const oci::Mount& mount) {
-  const std::string destination = clean_path(mount.destination);
+  const std::string& destination = mount.target;
   for (const char* far : {"/proc", "/dev", "/sys"}) {
     if (!is_over(far, destination)) continue;
     UniqueFd fd = open_in_image(bundle.prepared.bundle.rootfs.get(), far, O_PATH | O_NOFOLLOW);

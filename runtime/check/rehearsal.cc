@@ -20,7 +20,6 @@
 #include "runtime/check/trial_plan.h"
 #include "runtime/launch/child.h"
 #include "runtime/launch/failure.h"
-#include "runtime/oci/container_path.h"
 #include "runtime/oci/spec_facts.h"
 #include "runtime/resources/cgroup_path.h"
 #include "runtime/supervise/init_channel.h"
@@ -225,12 +224,12 @@ Rehearsal rehearse(const oci::Spec& spec, const Compiled& compiled, int rootfs, 
   auto failed = failed_mount(rehearsal, spec);
   std::string pointer = failed ? rehearsal.error->details().pointer : "";
   for (Compiled rest = compiled; failed && missing.size() < kMostFaults && leave_out_mount(pointer, &rest.plan);) {
-    missing.push_back(clean_path(spec.mounts[*failed].destination));
+    missing.push_back(spec.mounts[*failed].target);
     Rehearsal next = perform_somehow(spec, rest, rootfs, overlay);
     failed = failed_mount(next, spec);
     if (!failed || next.error->details().pointer == pointer) break;
     pointer = next.error->details().pointer;
-    const std::string destination = clean_path(spec.mounts[*failed].destination);
+    const std::string& destination = spec.mounts[*failed].target;
     // What fails below one that is missing may fail for that.
     if (std::none_of(missing.begin(), missing.end(),
                      [&](const std::string& path) { return is_over(path, destination); }))

@@ -24,7 +24,7 @@ void warn_of_namespaces(const CheckedBundle& bundle, CheckReport* report) {
 void warn_of_mounts(const CheckedBundle& bundle, CheckReport* report) {
   for (size_t i = 0; i < bundle.spec.mounts.size(); ++i) {
     const oci::Mount& mount = bundle.spec.mounts[i];
-    const MountOptions options = parse_mount_options(mount.options);
+    const MountOptions& options = mount.parsed;
     if (options.bind || ((options.own.set | options.below.set) & abi::kMountAttrReadonly) != 0) continue;
     const bool cgroup = mount.type == "cgroup" || mount.type == "cgroup2";
     if (cgroup || mount.type == "sysfs")

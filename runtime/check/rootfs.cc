@@ -50,7 +50,7 @@ bool is_immutable(int directory) {
 // Where run makes something.
 std::vector<std::string> places(const oci::Spec& spec) {
   std::vector<std::string> places;
-  for (const oci::Mount& mount : spec.mounts) places.push_back(clean_path(mount.destination));
+  for (const oci::Mount& mount : spec.mounts) places.push_back(mount.target);
   for (const oci::Device& device : spec.linux_.devices) places.push_back(clean_path(device.path));
   if (spec.process) places.push_back(clean_path(spec.process->cwd));
   return places;

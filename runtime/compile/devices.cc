@@ -55,9 +55,8 @@ Node node_of(const oci::Device& device, std::string origin) {
 
 // A bind mounted /dev has its own nodes, which the container must not change.
 bool dev_is_bound(const Compilation& c) {
-  return std::any_of(c.spec.mounts.begin(), c.spec.mounts.end(), [](const oci::Mount& mount) {
-    return clean_path(mount.destination) == "/dev" && parse_mount_options(mount.options).bind;
-  });
+  return std::any_of(c.spec.mounts.begin(), c.spec.mounts.end(),
+                     [](const oci::Mount& mount) { return mount.target == "/dev" && mount.parsed.bind; });
 }
 
 bool below_dev(const std::string& directory) {

@@ -101,7 +101,7 @@ Result<HostFacts> probe_host() {
 
 static bool shares_a_bind(const oci::Spec& spec) {
   return std::any_of(spec.mounts.begin(), spec.mounts.end(), [](const oci::Mount& mount) {
-    const MountOptions options = parse_mount_options(mount.options);
+    const MountOptions& options = mount.parsed;
     return options.bind && (options.propagation & abi::kMsShared) != 0;
   });
 }

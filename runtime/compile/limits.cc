@@ -137,7 +137,7 @@ std::optional<uint32_t> cgroup_owner(const Compilation& c) {
   bool writable = false;
   for (const oci::Mount& mount : c.spec.mounts) {
     if (mount.type != "cgroup" && mount.type != "cgroup2") continue;
-    MountOptions options = parse_mount_options(mount.options);
+    const MountOptions& options = mount.parsed;
     writable |= !options.bind && ((options.own.set | options.below.set) & abi::kMountAttrReadonly) == 0;
   }
   if (!writable) return std::nullopt;

@@ -16,7 +16,7 @@ std::string bind_source(const oci::Mount& mount, const std::string& bundle) {
 std::vector<std::string> mount_links(const oci::Spec& spec, const std::string& bundle) {
   std::vector<std::string> links;
   for (size_t i = 0; i < spec.mounts.size(); i++) {
-    if (!parse_mount_options(spec.mounts[i].options).copy_symlink) continue;
+    if (!spec.mounts[i].parsed.copy_symlink) continue;
     links.resize(spec.mounts.size());
     char target[PATH_MAX];
     // Anything else, even a missing file, is opened as the source of a bind mount, whose error says what is wrong.

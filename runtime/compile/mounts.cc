@@ -23,12 +23,16 @@ constexpr std::string_view kMadeInContainer[] = {
 
 struct MountEntry {
   const oci::Mount& mount;
-  MountOptions options;
+  const MountOptions& options;
   std::string pointer;
   size_t index;
   MountIdMap id_map;
   StepFlag flags;  // kNotProcfs, unless its destination is meant to be in a procfs
 };
+
+MountChange change_of(const MountOptions& options) {
+  return {options.own.set, options.own.clear, options.below.set, options.below.clear, options.propagation};
+}
 
 bool is_within(const std::string& path, const std::string& folder) {
   return path == folder || path.starts_with(folder + "/");
@@ -41,9 +45,9 @@ bool made_in_container(std::string_view type) {
 bool is_used_later(const Compilation& c, const MountEntry& entry) {
   if (is_own_source(c, entry.index)) return true;
   if (std::find(c.readonly_later.begin(), c.readonly_later.end(), entry.index) != c.readonly_later.end()) return true;
-  const auto from = c.targets.begin() + static_cast<ptrdiff_t>(entry.index);
-  auto next = std::find(from + 1, c.targets.end(), *from);
-  return next != c.targets.end() && is_mount_change(c.spec.mounts[static_cast<size_t>(next - c.targets.begin())]);
+  for (size_t i = entry.index + 1; i < c.spec.mounts.size(); i++)
+    if (c.spec.mounts[i].target == entry.mount.target) return is_mount_change(c.spec.mounts[i]);
+  return false;
 }
 
 Slot place_slot(Compilation& c, const MountEntry& entry, Source source) {
@@ -68,7 +72,7 @@ StepFlag keep_for_later(Compilation& c, const MountEntry& entry) {
 
 // Copies the source, a link, into the container, in place of an existing file or link.
 void emit_link(Compilation& c, const MountEntry& entry, const std::string& link) {
-  std::string path = clean_path(entry.mount.destination);
+  const std::string& path = entry.mount.target;
   size_t slash = path.rfind('/');
   c.add(steps::Directory{c.text(slash == 0 ? "/" : path.substr(0, slash))}, entry.pointer);
   c.add(steps::Symlink{.target = c.text(link), .name = c.path(path.substr(slash + 1)), .flags = kReplace},
@@ -78,9 +82,9 @@ void emit_link(Compilation& c, const MountEntry& entry, const std::string& link)
 // Whether a later entry sets the propagation of this one's mount.
 bool propagates_later(const Compilation& c, const MountEntry& entry) {
   for (size_t i = entry.index + 1; i < c.spec.mounts.size(); i++) {
-    if (c.targets[i] != c.targets[entry.index]) continue;
+    if (c.spec.mounts[i].target != entry.mount.target) continue;
     if (!is_mount_change(c.spec.mounts[i])) return false;
-    if (parse_mount_options(c.spec.mounts[i].options).propagation != 0) return true;
+    if (c.spec.mounts[i].parsed.propagation != 0) return true;
   }
   return false;
 }
@@ -185,9 +189,9 @@ void emit_host_filesystem(Compilation& c, const MountEntry& entry) {
 }
 
 void warn_of_covered_source(Compilation& c, const MountEntry& entry) {
-  std::string target = clean_path(entry.mount.destination) + "/";
+  std::string target = entry.mount.target + "/";
   for (size_t i = 0; i < entry.index; i++) {
-    std::string earlier = clean_path(c.spec.mounts[i].destination);
+    const std::string& earlier = c.spec.mounts[i].target;
     if (target.starts_with(earlier + "/"))
       c.warn(entry.pointer + "/options",
              "tmpcopyup copies what the image has there, not what is mounted on " + earlier);
@@ -200,10 +204,10 @@ bool is_below(const std::string& path, const std::string& folder) {
 
 // Engines send /dev as a read-only tmpfs, followed by mounts below it (podman run --read-only).
 bool becomes_readonly_later(const Compilation& c, const MountEntry& entry) {
-  const std::string target = clean_path(entry.mount.destination);
+  const std::string& target = entry.mount.target;
   bool more = target == "/dev" || (c.process && is_below(clean_path(c.process->cwd), target));
   for (size_t i = entry.index + 1; i < c.spec.mounts.size(); i++) {
-    const std::string later = clean_path(c.spec.mounts[i].destination);
+    const std::string& later = c.spec.mounts[i].target;
     if (later == target || is_below(target, later)) return false;  // this path is then another mount
     more = more || is_below(later, target);
   }
@@ -274,10 +278,10 @@ void emit_cgroup(Compilation& c, const MountEntry& entry) {
 // substitute another one. validate() has checked that it exists if the filesystem changes.
 void emit_change(Compilation& c, const MountEntry& entry) {
   const MountOptions& options = entry.options;
-  const std::string target = clean_path(entry.mount.destination);
+  const std::string& target = entry.mount.target;
   PlacedMount mount;
   for (const auto& [index, placed] : c.placed)
-    if (clean_path(c.spec.mounts[index].destination) == target) mount = placed;
+    if (c.spec.mounts[index].target == target) mount = placed;
   Parameters parameters = options.superblock;
   parameters.insert(parameters.end(), options.parameters.begin(), options.parameters.end());
   Path path = c.path(entry.mount.destination);
@@ -299,7 +303,7 @@ void emit_notify(Compilation& c) {
 }  // namespace
 
 bool is_mount_change(const oci::Mount& mount) {
-  const MountOptions options = parse_mount_options(mount.options);
+  const MountOptions& options = mount.parsed;
   return options.remount || (!options.bind && mount.type.empty());
 }
 
@@ -308,19 +312,18 @@ bool meant_for_procfs(const oci::Spec& spec, const std::string& path, size_t mou
   if (is_within(clean, "/proc")) return true;
   return std::any_of(spec.mounts.begin(), spec.mounts.begin() + static_cast<ptrdiff_t>(mounts),
                      [&](const auto& earlier) {
-                       bool procfs = earlier.type == "proc" || is_within(clean_path(earlier.source), "/proc");
-                       return procfs && is_within(clean, clean_path(earlier.destination));
+                       return is_within(clean, earlier.target) &&
+                              (earlier.type == "proc" || is_within(clean_path(earlier.source), "/proc"));
                      });
 }
 
 void emit_mounts(Compilation& c) {
   if (!c.spec.linux_.mount_label.empty() && !c.host.selinux)
     c.warn("/linux/mountLabel", "has no effect: SELinux is not enabled on this host");
-  for (const oci::Mount& mount : c.spec.mounts) c.targets.push_back(clean_path(mount.destination));
   find_own_sources(c);
   for (size_t i = 0; i < c.spec.mounts.size(); i++) {
     const oci::Mount& mount = c.spec.mounts[i];
-    MountEntry entry{mount, parse_mount_options(mount.options), pointer_at("/mounts", i), i, {}, kNoFlags};
+    MountEntry entry{mount, mount.parsed, pointer_at("/mounts", i), i, {}, kNoFlags};
     if (!meant_for_procfs(c.spec, mount.destination, i)) entry.flags = kNotProcfs;
     entry.id_map = mount_id_map(c.spec, mount, entry.options).map;
     if (is_mount_change(mount))

@@ -24,7 +24,7 @@ static std::string path_inside(const Compilation& c, const oci::Mount& mount) {
 
 static std::optional<OwnSource> find_own_source(const Compilation& c, size_t entry) {
   const oci::Mount& mount = c.spec.mounts[entry];
-  const MountOptions options = parse_mount_options(mount.options);
+  const MountOptions& options = mount.parsed;
   // Links themselves, and idmapped mounts, come from the host.
   if (!options.bind || is_mount_change(mount) || options.source_nofollow || options.copy_symlink ||
       options.id_map != MountOptions::IdMap::none || !mount.uid_mappings.empty())
@@ -32,10 +32,10 @@ static std::optional<OwnSource> find_own_source(const Compilation& c, size_t ent
   const std::string path = path_inside(c, mount);
   if (path.empty()) return std::nullopt;
   for (size_t i = entry; i-- > 0;) {
-    const std::string& target = c.targets[i];
+    const std::string& target = c.spec.mounts[i].target;
     if (is_mount_change(c.spec.mounts[i]) || target == "/") continue;
     if (path != target && !path.starts_with(target + "/")) continue;
-    const MountOptions earlier = parse_mount_options(c.spec.mounts[i].options);
+    const MountOptions& earlier = c.spec.mounts[i].parsed;
     if (earlier.bind && earlier.copy_symlink) return std::nullopt;  // maybe not a mount
     return OwnSource{i, path, path == target ? target.size() : target.size() + 1};
   }

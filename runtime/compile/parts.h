@@ -41,7 +41,6 @@ struct Compilation {
   bool inherits_env = false;  // the hook has the environment of the process, with what minirun adds to it
   PlanBuilder plan{};
   Compiled out{};
-  std::vector<std::string> targets{};         // of spec.mounts: their destinations by clean_path()
   std::vector<size_t> readonly_later{};       // of spec.mounts: see emit_readonly_mounts
   std::map<size_t, OwnSource> own_sources{};  // of entries of spec.mounts
   std::map<size_t, PlacedMount> placed{};     // how a later step finds the mount of an entry of spec.mounts

@@ -143,13 +143,12 @@ std::vector<CriuMount> criu_mounts(const oci::Spec& spec, const std::string& bun
                                    const std::string& cgroup_directory, const std::string& console) {
   std::vector<CriuMount> mounts;
   for (const oci::Mount& mount : spec.mounts) {
-    MountOptions options = parse_mount_options(mount.options);
+    const MountOptions& options = mount.parsed;
     bool cgroup = mount.type == "cgroup" || mount.type == "cgroup2";
-    std::string destination = clean_path(mount.destination);
     if (options.bind && !options.remount)
-      mounts.push_back({destination, bind_source(mount, bundle)});
+      mounts.push_back({mount.target, bind_source(mount, bundle)});
     else if (cgroup && !options.remount)
-      mounts.push_back({destination, cgroup_directory});
+      mounts.push_back({mount.target, cgroup_directory});
   }
   for (const std::string& path : spec.linux_.masked_paths) mounts.push_back({clean_path(path), "/dev/null"});
   if (spec.process && spec.process->terminal) mounts.push_back({"/dev/console", console});

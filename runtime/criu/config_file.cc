@@ -26,7 +26,7 @@ struct Inode {
 std::vector<Inode> reachable(const oci::Spec& spec, const std::string& bundle, const std::string& rootfs) {
   std::vector<std::string> paths = {rootfs};
   for (const oci::Mount& mount : spec.mounts)
-    if (parse_mount_options(mount.options).bind) paths.push_back(bind_source(mount, bundle));
+    if (mount.parsed.bind) paths.push_back(bind_source(mount, bundle));
   std::vector<Inode> inodes;
   struct stat info {};
   for (const std::string& path : paths)

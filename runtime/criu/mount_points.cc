@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "runtime/oci/container_path.h"
 #include "sys/file.h"
 
 namespace minirun {
@@ -18,8 +17,7 @@ namespace {
 
 bool below_another(const oci::Spec& spec, const std::string& path) {
   return std::any_of(spec.mounts.begin(), spec.mounts.end(), [&](const oci::Mount& mount) {
-    std::string above = clean_path(mount.destination);
-    return above != "/" && path.starts_with(above + "/");
+    return mount.target != "/" && path.starts_with(mount.target + "/");
   });
 }
 
@@ -89,7 +87,7 @@ Result<std::string> mounted_at(pid_t pid, const std::string& path) {
 
 Result<void> make_mount_points(int rootfs, const oci::Spec& spec, const std::vector<CriuMount>& external) {
   for (const oci::Mount& mount : spec.mounts) {
-    std::string path = clean_path(mount.destination);
+    const std::string& path = mount.target;
     if (below_another(spec, path)) continue;
     auto is_it = [&](const CriuMount& other) { return other.destination == path; };
     auto found = std::find_if(external.begin(), external.end(), is_it);

@@ -6,7 +6,6 @@
 #include "namespaces/overlay.h"
 #include "runtime/compile/compile.h"
 #include "runtime/oci/config_error.h"
-#include "runtime/oci/container_path.h"
 #include "runtime/text/byte_size.h"
 #include "runtime/text/json.h"
 #include "sys/mountinfo.h"
@@ -45,8 +44,7 @@ Result<std::string> mounts_left_out(const oci::Spec& spec, const std::string& ro
   for (const MountBelow& mount : TRY(mounts_below(rootfs))) {
     const std::string path = "/" + mount.below;
     bool covered = std::any_of(spec.mounts.begin(), spec.mounts.end(), [&](const oci::Mount& entry) {
-      const std::string target = clean_path(entry.destination);
-      return path == target || path.starts_with(target + "/");
+      return path == entry.target || path.starts_with(entry.target + "/");
     });
     if (path == "/" || covered) continue;
     constexpr size_t kMostNames = 5;

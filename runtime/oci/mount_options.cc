@@ -191,7 +191,7 @@ void give_way_to_recursive(MountOptions* options) {
 
 }  // namespace
 
-MountOptions parse_mount_options(const oci::Strings& options) {
+MountOptions parse_mount_options(const std::vector<std::string>& options) {
   MountOptions out;
   for (size_t i = 0; i < options.size(); i++) {
     std::string_view text = options[i];

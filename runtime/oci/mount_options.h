@@ -4,9 +4,8 @@
 
 #include <cstdint>
 #include <string>
-
-#include "namespaces/plan_builder.h"
-#include "runtime/oci/spec.h"
+#include <utility>
+#include <vector>
 
 namespace minirun {
 
@@ -19,6 +18,7 @@ struct AttributeChange {
 
 struct MountOptions {
   enum class IdMap : uint8_t { none, own, recursive };
+  using Parameters = std::vector<std::pair<std::string, std::string>>;  // names, and what follows them: "" or "=..."
 
   bool bind = false;
   bool recursive = false;  // rbind
@@ -40,14 +40,9 @@ struct MountOptions {
 };
 
 // Ignores empty texts: podman 5 writes one into the mounts of a container that runs systemd.
-MountOptions parse_mount_options(const oci::Strings& options);
+MountOptions parse_mount_options(const std::vector<std::string>& options);
 
 // All names of the table, for `minirun features` and for tests.
 std::vector<std::string> known_mount_options();
-
-// For the step that places or changes a mount.
-inline MountChange change_of(const MountOptions& options) {
-  return {options.own.set, options.own.clear, options.below.set, options.below.clear, options.propagation};
-}
 
 }  // namespace minirun

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// config.json as types, exactly as in the runtime-spec (1.3, Linux). Plain data without behaviour, filled by parse.h
-// and checked by validate.h; if both find no problem, every comment here holds.
+// config.json as types, exactly as in the runtime-spec (1.3, Linux). Plain data, filled by parse.h and checked by
+// validate.h; if both find no problem, every comment here holds.
 //
 // A member is std::optional if an absent property differs from an empty one or zero. JSON objects keep the order of the
 // file (a vector of pairs). If the kernel has a constant for a name of the spec, the member holds the constant.
@@ -12,6 +12,8 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "runtime/oci/mount_options.h"
 
 namespace minirun::oci {
 
@@ -31,7 +33,8 @@ struct Root {
   bool readonly = false;
 };
 
-// config.md, "Mounts". A relative destination counts from "/"; a relative source of a bind mount from the bundle.
+// config.md, "Mounts". A relative destination counts from "/"; a relative source of a bind mount from the bundle. Two
+// members are derived from others, once for all who ask: the setters keep them true.
 struct Mount {
   std::string destination;
   std::string type;    // "" when absent; the options make a bind mount, not the type
@@ -39,6 +42,11 @@ struct Mount {
   Strings options;
   std::vector<IdMapping> uid_mappings;
   std::vector<IdMapping> gid_mappings;
+  std::string target = "/";  // the destination by clean_path()
+  MountOptions parsed;       // the options by parse_mount_options()
+
+  void set_destination(std::string text);
+  void set_options(Strings list);
 };
 
 // config.md, "Console size", in characters.

@@ -25,6 +25,7 @@ void Checker::absolute_path(const std::string& pointer, const std::string& path)
 }
 
 bool Checker::is_root(std::string_view path) {
+  if (path.find("..") == std::string_view::npos) return path.find_first_not_of("/.") == std::string_view::npos;
   return clean_path(path) == "/";
 }
 

@@ -26,7 +26,7 @@ static void check_proc_target(Checker& checker, const std::string& pointer, cons
                                                   "/proc/slabinfo",
                                                   "/proc/sys/kernel/ns_last_pid",
                                                   "/proc/sys/crypto/fips_enabled"};
-  std::string target = clean_path(mount.destination);
+  const std::string& target = mount.target;
   if (target != "/proc" && target.compare(0, 6, "/proc/") != 0) return;
   bool procfs = bind ? clean_path(mount.source) == "/proc" : mount.type == "proc";
   bool allowed = std::find(std::begin(kAllowed), std::end(kAllowed), target) != std::end(kAllowed);
@@ -76,7 +76,7 @@ static void check_special(Checker& checker, const std::string& pointer, const oc
 }
 
 static void check_mount(Checker& checker, const std::string& pointer, const oci::Mount& mount) {
-  MountOptions options = parse_mount_options(mount.options);
+  const MountOptions& options = mount.parsed;
   // Only changes to an existing mount have no type: remount, or a propagation alone.
   bool changes_existing = options.remount || options.propagation != 0;
   if (mount.destination.empty())
@@ -112,13 +112,13 @@ static void check_mount(Checker& checker, const std::string& pointer, const oci:
 // not change its parameters.
 static void check_reconfigured(Checker& checker, size_t index) {
   const auto& mounts = checker.spec.mounts;
-  MountOptions options = parse_mount_options(mounts[index].options);
+  const MountOptions& options = mounts[index].parsed;
   const bool makes_none = options.remount || mounts[index].type.empty();
   if (options.bind || !makes_none || (options.parameters.empty() && options.superblock.empty())) return;
-  const std::string target = clean_path(mounts[index].destination);
+  const std::string& target = mounts[index].target;
   for (size_t i = index; i-- > 0;) {
-    if (clean_path(mounts[i].destination) != target) continue;
-    MountOptions earlier = parse_mount_options(mounts[i].options);
+    if (mounts[i].target != target) continue;
+    const MountOptions& earlier = mounts[i].parsed;
     if (earlier.remount || (!earlier.bind && mounts[i].type.empty())) continue;
     const bool hosts = mounts[i].type.starts_with("cgroup") && !checker.has_namespace(CLONE_NEWCGROUP);
     if (!earlier.bind && !hosts) return;

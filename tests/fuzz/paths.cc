@@ -81,10 +81,10 @@ void check_cgroups_path(const std::string& path) {
 void check_destination(const std::string& destination, const std::string& type) {
   oci::Spec spec = valid_spec();
   oci::Mount mount;
-  mount.destination = destination;
+  mount.set_destination(destination);
   mount.type = type;
   mount.source = "/somewhere";
-  if (type == "bind") mount.options = {"bind"};
+  if (type == "bind") mount.set_options({"bind"});
   spec.mounts.push_back(mount);
   if (!validate(spec).problems.empty()) return;
   std::string target = cleaned(destination);

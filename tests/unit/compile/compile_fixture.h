@@ -30,10 +30,10 @@ inline oci::Spec small_spec() {
 
 inline oci::Mount mount_of(std::string destination, std::string type, std::string source, oci::Strings options) {
   oci::Mount mount;
-  mount.destination = std::move(destination);
+  mount.set_destination(std::move(destination));
   mount.type = std::move(type);
   mount.source = std::move(source);
-  mount.options = std::move(options);
+  mount.set_options(std::move(options));
   return mount;
 }
 

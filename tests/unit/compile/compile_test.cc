@@ -97,7 +97,7 @@ TEST_F(CompileNamespaces, PathsAreJoinedAndNothingNewIsMadeOfTheirKind) {
 // Other processes there may trace: the process enters with nothing left to take.
 TEST_F(CompileNamespaces, APidNamespaceIsEnteredByTheLastAct) {
   join(CLONE_NEWPID, "/proc/7/ns/pid");
-  spec.mounts.push_back({"/proc", "proc", "proc", {}, {}, {}});
+  spec.mounts.push_back(mount_of("/proc", "proc", "proc", {}));
   expect_order(lines(),
                {"join pid namespace /proc/7/ns/pid", "unshare network,mount,ipc,uts", "unshare cgroup", "pivot into it",
                 "mount proc of its pid namespace on /proc", "set capabilities", "close descriptors from 3 on",

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "runtime/oci/bundle.h"
+#include "tests/unit/compile/compile_fixture.h"
 
 namespace minirun {
 namespace {
@@ -153,9 +154,8 @@ TEST(CriuArguments, RestoreIsMinirunsChildAndTakesWhatIsOutside) {
 
 TEST(CriuMounts, AreWhatTheHostGives) {
   oci::Spec spec;
-  spec.mounts = {{"/proc", "proc", "proc", {}, {}, {}},
-                 {"/data/", "", "data", {"rbind"}, {}, {}},
-                 {"/sys/fs/cgroup", "cgroup", "cgroup", {"ro"}, {}, {}}};
+  spec.mounts = {mount_of("/proc", "proc", "proc", {}), mount_of("/data/", "", "data", {"rbind"}),
+                 mount_of("/sys/fs/cgroup", "cgroup", "cgroup", {"ro"})};
   spec.linux_.masked_paths = {"/proc/keys"};
   spec.process.emplace().terminal = true;
   std::string text;

@@ -134,11 +134,11 @@ TEST_F(CompileRootless, CgroupIsTheUsersOfTheProcessWhereItCanBeWritten) {
   EXPECT_EQ(compiled.cgroup_owner, std::nullopt);
   spec.process->user.uid = 0;
   for (const char* option : {"ro", "rro"}) {
-    spec.mounts[0].options = {option};
+    spec.mounts[0].set_options({option});
     (void)lines();
     EXPECT_EQ(compiled.cgroup_owner, std::nullopt) << option;
   }
-  spec.mounts[0].options = {"ro", "rw"};
+  spec.mounts[0].set_options({"ro", "rw"});
   (void)lines();
   EXPECT_EQ(compiled.cgroup_owner, 1000U);
   host.ordinary_user = true;
