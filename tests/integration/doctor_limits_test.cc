@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ailments of limits: each is found in a container that has hit one, and not in one that is far from it.
+#include <cstdlib>
+
 #include "tests/support/doctor_fixture.h"
+#include "tests/support/swap_device.h"
 
 namespace minirun::testing {
 namespace {
@@ -79,6 +82,29 @@ TEST_F(DoctorLimits, MemoryThatIsWaitedFor) {
     GTEST_SKIP() << "no pressure is measured here";
   }
   EXPECT_TRUE(eventually([&] { return rules("1s").find("memory-pressure") != std::string::npos; }, 20000)) << examine();
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+}
+
+TEST_F(DoctorLimits, MemoryInSwap) {
+  REQUIRE_CONTROLLER("memory");
+  if (getenv("MINIRUN_TESTS_OWN_MACHINE") == nullptr) GTEST_SKIP() << "swap is the whole machine's";
+  SwapDevice swap;
+  if (!swap.problem().empty()) GTEST_SKIP() << swap.problem();
+  resources()["memory"] = {{"limit", 16 << 20}, {"swap", 28 << 20}};
+  bundle_.payload({"hog", std::to_string(8 << 20)});
+  ASSERT_EQ(detach(bundle_).code, 0);
+  EXPECT_EQ(rules().find("swap"), std::string::npos) << examine();
+  EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
+  bundle_.payload({"hog", std::to_string(24 << 20)});
+  ASSERT_EQ(detach(bundle_).code, 0);
+  EXPECT_TRUE(eventually([&] { return rules().find("swap") != std::string::npos; }, 20000)) << examine();
+  json numbers;
+  auto is_settled = [&] { return (numbers = finding("swap")["numbers"])["swap_bytes"] >= 8 << 20; };
+  EXPECT_TRUE(eventually(is_settled, 20000)) << numbers;
+  EXPECT_LE(numbers["swap_bytes"], 12 << 20) << numbers;
+  EXPECT_GE(numbers["percent"], 30) << numbers;
+  Outcome outcome = call({"top", "--once", "-d", "0.1", "-f", "json", id()});
+  EXPECT_GE(json::parse(outcome.out, nullptr, false)["containers"][0]["swap_bytes"], 8 << 20) << outcome.out;
   EXPECT_EQ(call({"delete", "--force", id()}).code, 0);
 }
 
