@@ -3,10 +3,12 @@
 # build/minirun wrote. Each fault is a line. lint_hardening_faults tries every check on a program that has the fault.
 # SPDX-License-Identifier: Apache-2.0
 
-# What reads the host's files, runs a program or loads code, by whatever name glibc has it.
+# What reads the host's files, runs a program or loads code, by whatever name glibc has it; and the streams that
+# sys/start/streams.cc leaves unmade.
 kBannedCalls='getpw[a-z_]*|getgr(nam|gid|ent|ouplist)[a-z_]*|initgroups|getaddrinfo|gethostby[a-z0-9_]*|getservby[a-z_]*'
 kBannedCalls+='|(__)?(iconv_open|setlocale|newlocale|wordexp|syslog|vsyslog|popen|system|dcgettext|dcigettext)|_IO_popen|do_system'
 kBannedCalls+='|(__|___)?(dlopen|dlmopen|dlsym|dlvsym)|__libc_dlopen_mode|_dl_open|__gconv_open|__nss_[a-z_]*|_nl_(find|load)_locale'
+kBannedCalls+='|std::w?c(in|out|err|log)'
 
 # segment_faults FILE [dynamic]: what the kernel and the loader make of it.
 segment_faults() {
@@ -136,6 +138,8 @@ self_test() {
   must_find 'system is linked in' map_faults "$wrong/banned.map" 'banned\.o'
   must_find 'is used by banned.o' map_faults "$wrong/banned.map" 'banned\.o'
   must_find 'dlopen is linked in' map_faults "$wrong/banned.map" 'banned\.o'
+  wrong_program streams 'extern char out __asm__("_ZSt4cout"); int main(void) { return out; }' -static -lstdc++
+  must_find 'std::cout is linked in' map_faults "$wrong/streams.map" 'streams\.o'
   wrong_program soft "$good" -static -fno-stack-protector -U_FORTIFY_SOURCE -fcf-protection=none
   must_find 'no object has a stack protector' map_faults "$wrong/soft.map" 'soft\.o'
   must_find 'no object is fortified' map_faults "$wrong/soft.map" 'soft\.o'

@@ -6,7 +6,7 @@
 
 kSourceFolders="sys cgroups namespaces runtime packaging unpack tests bench"
 kMostLines=400
-kMostBytes=$((4 * 1024 * 1024)) # of build/minirun
+kMostBytes=$((11 * 512 * 1024)) # of build/minirun
 
 sources() {
   local folder
