@@ -21,24 +21,29 @@ struct MessageHeader {  // struct msghdr
   uint32_t flags, pad2;
 };
 
+// fd: a descriptor that goes along; negative: none. A missing parent is no failure: a detached container outlives it.
+template <class Kernel>
+long send_message(Kernel& kernel, long control, Envelope envelope, long fd) {
+  Part part = {&envelope, sizeof envelope};
+  struct {  // struct cmsghdr with one descriptor
+    uint64_t length;
+    int level, type;
+    int fd, pad;
+  } rights = {20, 1, 1, static_cast<int>(fd), 0};
+  MessageHeader header = {nullptr, 0, 0, &part, 1, fd < 0 ? nullptr : &rights, fd < 0 ? 0 : sizeof rights, 0, 0};
+  constexpr uint64_t kNoSignal = 0x4000;
+  long rc = kernel.call(__NR_sendmsg, descriptor(control), address(&header), kNoSignal);
+  return rc == -EPIPE || rc == -ECONNRESET || rc > 0 ? 0 : rc;
+}
+
 template <class Kernel>
 class ChannelSteps : public StepFields<Kernel> {
  public:
   ChannelSteps(Kernel& kernel, PlanHeader* plan) : StepFields<Kernel>(kernel, plan), control_(plan->control) {}
 
-  // A missing parent is no failure: a detached container outlives it.
   long send(Message message, int32_t status, long fd) {
-    Envelope envelope{message, status};
-    Part part = {&envelope, sizeof envelope};
-    struct {  // struct cmsghdr with one descriptor
-      uint64_t length;
-      int level, type;
-      int fd, pad;
-    } rights = {20, 1, 1, static_cast<int>(fd), 0};
-    MessageHeader header = {nullptr, 0, 0, &part, 1, fd < 0 ? nullptr : &rights, fd < 0 ? 0 : sizeof rights, 0, 0};
-    constexpr uint64_t kNoSignal = 0x4000;
-    long rc = this->call(__NR_sendmsg, descriptor(control_), address(&header), kNoSignal);
-    return rc == -EPIPE || rc == -ECONNRESET || rc > 0 ? 0 : rc;
+    long rc = send_message(this->kernel_, control_, {message, status}, fd);
+    return rc < 0 ? this->failed(__NR_sendmsg, rc) : rc;
   }
 
   // Asks minirun to open the sources of a turn, and puts their descriptors into the waiting slots.

@@ -18,8 +18,10 @@ namespace minirun {
 template <class Kernel>
 class Executor : public LendSteps<Kernel> {
  public:
-  // plan: a complete image, mapped writable and shared with the parent.
-  Executor(Kernel& kernel, PlanHeader* plan) : LendSteps<Kernel>(kernel, plan) {}
+  // plan: a complete image, mapped writable and shared with the parent. leftovers: of this program, once it is
+  // resident.
+  Executor(Kernel& kernel, PlanHeader* plan, Leftovers leftovers = {})
+      : LendSteps<Kernel>(kernel, plan), leftovers_(leftovers) {}
 
   // Walks all steps. Returns only when a step failed, with the status for exit(2), after it has filled in and sent the
   // report; with a recording kernel also at the end.
@@ -217,18 +219,22 @@ class Executor : public LendSteps<Kernel> {
 
   // Stays resident: frees what it does not need, then reaps and forwards until the workload ends. No minirun waits for
   // a detached workload, and an open socket would keep criu(8) from saving the container.
-  void become_init(long workload, bool detached) {
-    if (detached) {
-      this->close(this->control_);
-      this->control_ = -1;
-    }
-    (void)this->call(__NR_munmap, address(this->plan_), this->plan_->total_bytes);
-    const WorkloadEnd end = reap_and_forward(this->kernel_, workload);
+  //
+  // What it does not need is also its own code, but for this function, which has all that it calls inlined
+  // (init/resident.ld), and its stack, but for the frame of this function: no member is there any more.
+  [[gnu::noinline, gnu::flatten]] void become_init(long workload, bool detached) {
+    Kernel& kernel = this->kernel_;
+    const long control = this->control_;
+    EndPage* const page = end_page_;
+    if (detached) (void)kernel.call(__NR_close, descriptor(control));
+    (void)kernel.call(__NR_munmap, address(this->plan_), this->plan_->total_bytes);
+    free_launch(kernel, leftovers_, address(__builtin_frame_address(0)));
+    const WorkloadEnd end = reap_and_forward(kernel, workload);
     const int32_t status = (end.status & kWaitStatusBits) | end.last_signal << kLastSignalShift;
-    if (!detached) (void)this->send(Message::exited, status, -1);
-    if (end_page_ != nullptr) write_end(this->kernel_, end, end_page_);
+    if (!detached) (void)send_message(kernel, control, {Message::exited, status}, -1);
+    if (page != nullptr) write_end(kernel, end, page);
     int signal = status & 0x7f;
-    this->kernel_.exit(signal != 0 ? 128 + signal : (status >> 8) & 0xff);
+    kernel.exit(signal != 0 ? 128 + signal : (status >> 8) & 0xff);
   }
 
   // Reports to the parent and waits until it hangs up, because it may inspect the container for the reason.
@@ -246,6 +252,7 @@ class Executor : public LendSteps<Kernel> {
   // workload_. Gone: it has executed its program or has ended; the kernel writes this.
   enum : uint32_t { kGone, kAtWork, kWaiting };
 
+  Leftovers leftovers_;
   EndPage* end_page_ = nullptr;
   const steps::Supervise* supervise_ = nullptr;  // in the plan
   uint32_t gate_ = kHeld;                        // before the workload's first step

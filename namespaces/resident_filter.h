@@ -19,7 +19,8 @@ constexpr uint32_t kResidentCalls[] = {
     __NR_sendmsg,          // running, exited, failed
     __NR_recvfrom,         // failed: until minirun hangs up
     __NR_close_range,      // when the workload has executed its program
-    __NR_munmap,           // the plan
+    __NR_munmap,           // the plan, and the code of the launch
+    __NR_madvise,          // the stack that the launch took
     __NR_rt_sigtimedwait,  // from here on the loop
     __NR_wait4,            //
     __NR_kill,             //

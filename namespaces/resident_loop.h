@@ -13,6 +13,25 @@ struct RawUsage {  // struct rusage
   int64_t rest[13];
 };
 
+// What a launch leaves behind in the program that becomes the resident init. Empty where that is not known.
+struct Leftovers {
+  uint64_t code = 0, code_bytes = 0;  // in whole pages
+  uint64_t stack_end = 0;             // as well
+};
+
+// frame: the address of the caller's, which keeps what it needs within kFrame of it: below on x86-64, above on aarch64.
+// All else on the stack is lost.
+template <class Kernel>
+void free_launch(Kernel& kernel, const Leftovers& leftovers, uint64_t frame) {
+  constexpr uint64_t kDontNeed = 4, kPage = 4096, kFrame = 1024, kDeepest = 65536;
+  const Leftovers all = leftovers;  // on the stack too
+  if (all.code_bytes == 0) return;
+  const uint64_t below = (frame - kFrame) / kPage * kPage, above = (frame + kFrame + kPage - 1) / kPage * kPage;
+  (void)kernel.call(__NR_madvise, below - kDeepest, kDeepest, kDontNeed);
+  if (all.stack_end > above) (void)kernel.call(__NR_madvise, above, all.stack_end - above, kDontNeed);
+  (void)kernel.call(__NR_munmap, all.code, all.code_bytes);
+}
+
 struct WorkloadEnd {
   int32_t status = 0;   // as wait4(2) gives it
   int last_signal = 0;  // that was forwarded last; 0: none

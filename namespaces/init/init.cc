@@ -12,6 +12,8 @@
 
 extern "C" {
 extern const char __executable_start[];  // NOLINT: the linker's name for where the one segment begins
+// resident.ld: where the code ends that stays. A build that counts coverage keeps all of it, and has no such place.
+extern const char minirun_resident_end[] __attribute__((weak));
 }
 
 namespace minirun {
@@ -51,13 +53,34 @@ uint64_t program_bytes() {
   return reinterpret_cast<const Elf64_Phdr*>(__executable_start + file->e_phoff)->p_memsz;
 }
 
+constexpr uint64_t kPage = 4096;
+constexpr uint64_t whole_pages(uint64_t bytes) {
+  return (bytes + kPage - 1) / kPage * kPage;
+}
+
+// The name of the program is the last text on the stack (getauxval(3)). first: the word that the stack begins with.
+uint64_t stack_end(const uint64_t* first) {
+  constexpr uint64_t kEnd = 0, kExecFn = 31;  // AT_NULL, AT_EXECFN
+  const uint64_t* at = first + 1 + first[0] + 1;
+  while (*at != 0) at++;  // the environment
+  for (at++; at[0] != kEnd; at += 2)
+    if (at[0] == kExecFn) return whole_pages(at[1] + 1);
+  return 0;
+}
+
+Leftovers leftovers(const uint64_t* first) {
+  if (minirun_resident_end == nullptr) return {};
+  const uint64_t code = whole_pages(address(minirun_resident_end));
+  return {code, address(__executable_start) + whole_pages(program_bytes()) - code, stack_end(first)};
+}
+
 // criu(8) identifies a file by its inode alone and cannot save a memory file that is both executed and mapped, so an
 // init that outlives minirun continues from a copy at the same addresses. mremap(2) replaces the text atomically, so
 // the instruction after the call is the copy's. If that is refused (SELinux, execmem), it runs from the file, and
 // cannot be saved.
 void leave_file() {
-  constexpr uint64_t kReadWrite = 3, kReadExecute = 5, kPrivateAnonymous = 0x22, kMayMoveFixed = 3, kPage = 4096;
-  const uint64_t bytes = program_bytes(), size = (bytes + kPage - 1) / kPage * kPage;
+  constexpr uint64_t kReadWrite = 3, kReadExecute = 5, kPrivateAnonymous = 0x22, kMayMoveFixed = 3;
+  const uint64_t bytes = program_bytes(), size = whole_pages(bytes);
   long copy = RawKernel::call(__NR_mmap, 0, size, kReadWrite, kPrivateAnonymous, ~0ULL, 0);
   if (copy < 0) return;
   auto* to = reinterpret_cast<char*>(copy);
@@ -83,7 +106,7 @@ extern "C" [[noreturn]] __attribute__((used)) void minirun_init(const uint64_t* 
   reset_signals();
   if (plan->own_text != 0) leave_file();
   RawKernel kernel;
-  Executor<RawKernel> executor(kernel, plan);
+  Executor<RawKernel> executor(kernel, plan, leftovers(stack));
   RawKernel::exit(executor.run());
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the resident init lets go of before its workload runs, on a kernel that records.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 
@@ -57,7 +58,8 @@ struct Resident {
     };
   }
   int run() {
-    Executor<FakeKernel> executor(kernel, reinterpret_cast<PlanHeader*>(image.data()));
+    const Leftovers leftovers{0x401000, 0x5000, UINT64_MAX / 4096 * 4096};
+    Executor<FakeKernel> executor(kernel, reinterpret_cast<PlanHeader*>(image.data()), leftovers);
     return executor.run();
   }
   void read_filter(const FakeKernel::Call& call) {
@@ -166,6 +168,27 @@ TEST(Resident, FailsWhenItCannotCloseWhatItSharedWithTheWorkload) {
   };
   EXPECT_EQ(resident.run(), 127);
   EXPECT_EQ(resident.kernel.count(__NR_rt_sigtimedwait), 0u);
+}
+
+TEST(Resident, KeepsItsFrameAndItsCodeAndFreesTheRest) {
+  const Leftovers leftovers{0x401000, 0x5000, 0x7000a000};
+  FakeKernel kernel;
+  free_launch(kernel, leftovers, 0x70001500);
+  ASSERT_EQ(kernel.calls.size(), 3U);
+  EXPECT_EQ(kernel.count(__NR_madvise), 2U);
+  EXPECT_EQ(kernel.calls[2].number, __NR_munmap);
+  const uint64_t expected[][2] = {{0x6fff1000, 0x10000}, {0x70002000, 0x8000}, {0x401000, 0x5000}};
+  for (size_t i = 0; i < kernel.calls.size(); ++i) {
+    EXPECT_EQ(kernel.calls[i].argument[0], expected[i][0]) << i;
+    EXPECT_EQ(kernel.calls[i].argument[1], expected[i][1]) << i;
+  }
+  EXPECT_EQ(kernel.calls[0].argument[2], uint64_t{MADV_DONTNEED});
+  FakeKernel low;  // the frame begins at the page's start, and reaches into the one before
+  free_launch(low, leftovers, 0x70001010);
+  EXPECT_EQ(low.calls[0].argument[0] + low.calls[0].argument[1], 0x70000000U);
+  FakeKernel unknown;
+  free_launch(unknown, {}, 0x70001500);
+  EXPECT_TRUE(unknown.calls.empty());
 }
 
 TEST(Resident, GoesOnWhereTheKernelHasNoFilters) {
