@@ -158,6 +158,8 @@ TEST_F(StateRootFaults, FullWhileTheContainerIsThere) {
         {program("MINIRUN", "minirun"), "--root", SmallRoot::kPath, "run", "--keep", "--bundle", bundle_.path(), id()},
         {});
     ASSERT_TRUE(container.wait_for("ready")) << container.err();
+    // The workload may be faster than minirun, which records it meanwhile.
+    ASSERT_TRUE(eventually([&] { return status_at(SmallRoot::kPath) == "running"; }));
     fill();
     container.send(SIGTERM);
     outcome = container.finish();
