@@ -140,10 +140,10 @@ TEST_F(OddCaller, TinyLimitsEndInAContainerOrAnError) {
     int resource;
     rlim_t value;
   };
-  // Below the 4 MiB of the program itself, execve(2) ends with SIGSEGV before minirun does anything.
+  // Below the 5 MiB of the program itself, execve(2) ends with SIGSEGV before minirun does anything.
   for (Case c : {Case{RLIMIT_FSIZE, 0}, Case{RLIMIT_FSIZE, 100}, Case{RLIMIT_NOFILE, 3}, Case{RLIMIT_NOFILE, 5},
                  Case{RLIMIT_NOFILE, 9}, Case{RLIMIT_NOFILE, 14}, Case{RLIMIT_NOFILE, 20}, Case{RLIMIT_STACK, 65536},
-                 Case{RLIMIT_AS, 5 << 20}, Case{RLIMIT_AS, 64 << 20}, Case{RLIMIT_DATA, 1 << 20},
+                 Case{RLIMIT_AS, 6 << 20}, Case{RLIMIT_AS, 64 << 20}, Case{RLIMIT_DATA, 1 << 20},
                  Case{RLIMIT_MEMLOCK, 0}, Case{RLIMIT_SIGPENDING, 0}, Case{RLIMIT_CORE, 0}}) {
     Bundle bundle;
     StartOptions options;
